@@ -101,6 +101,6 @@ def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, charact
 def test_a_server_without_tls_is_told_from_one_that_is_away(server: str) -> None:
     with (
         Api(server.replace("http://", "https://"), retry_budget=RetryBudget(0.0)) as api,
-        pytest.raises(Unreachable, match="give http:// instead of https://"),
+        pytest.raises(Unreachable, match="use http:// instead of https://"),
     ):
         api.get("/projects")

@@ -30,14 +30,14 @@ def test_what_is_kept_is_printed_and_then_it_ends(person: Person, api: Api) -> N
     project = person.project()
     for name in "abc":
         rename(api, project, name)
-    assert ids(events.kept(api, project, "0", None)) == [1, 2, 3, 4]
-    assert ids(events.kept(api, project, "2", None)) == [3, 4]
-    assert ids(events.kept(api, project, "0", "project.created")) == [1]
+    assert ids(events.stored(api, project, "0", None)) == [1, 2, 3, 4]
+    assert ids(events.stored(api, project, "2", None)) == [3, 4]
+    assert ids(events.stored(api, project, "0", "project.created")) == [1]
 
 
 def test_an_event_reads_as_its_parts(person: Person, api: Api) -> None:
     project = person.project()
-    [raw] = events.kept(api, project, "0", None)
+    [raw] = events.stored(api, project, "0", None)
     event = events.read_event(raw)
     assert event is not None
     assert (event.id, event.type, event.subject) == (1, "project.created", events.Subject(kind="project", id=project))

@@ -126,13 +126,13 @@ def test_whatever_is_skipped_is_named_with_its_reason(tmp_path: Path) -> None:
     found = scan(tmp_path)
     assert [path.name for path in found.files] == ["a.md"]
     assert {each.name: each.reason for each in found.skipped} == {
-        "b.mdx": ".mdx files are not read",
-        "c.rst": ".rst files are not read",
+        "b.mdx": ".mdx files are not supported",
+        "c.rst": ".rst files are not supported",
         "LICENSE": "no file name extension",
         ".env": "hidden",
         "node_modules/": "dependencies",
         ".git/": "hidden",
-        "sub/d.pdf": ".pdf files are not read",
+        "sub/d.pdf": ".pdf files are not supported",
         "link.md": "a link",
         "circle": "a link",
     }
@@ -234,7 +234,7 @@ def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path)
 def test_an_id_names_something(tmp_path: Path, id_: object) -> None:
     line = json.dumps({"id": id_, "title": "t", "text": "x"})
     assert read(write(tmp_path, {"c.jsonl": f'{line}\n{{"id": 0, "title": "t", "text": "x"}}'}))[0] == UnreadableFile(
-        "c.jsonl line 1", "its id is no text and no number"
+        "c.jsonl line 1", "its id is neither text nor a number"
     )
 
 
@@ -250,5 +250,5 @@ def test_lines_in_another_encoding_are_all_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_skipped_when_it_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"x.rst": "x", "y.md": "y"})
-    assert scan(tmp_path / "x.rst").skipped == [SkippedFile("x.rst", ".rst files are not read")]
+    assert scan(tmp_path / "x.rst").skipped == [SkippedFile("x.rst", ".rst files are not supported")]
     assert scan(tmp_path / "y.md").files == [tmp_path / "y.md"]

@@ -31,8 +31,8 @@ def test_who_has_still_to_confirm_is_told_how_to_go_on(
     assert run(["register", "--email", person.email, "--server", person.server]) == 0
     told = capsys.readouterr()
     assert told.out == (
-        f"accepted: confirm {person.email} as the mail to it says,"
-        f" and then `partywall login --server {person.server}`\n"
+        f"accepted: confirm {person.email} as described in the mail,"
+        f" then run `partywall login --server {person.server}`\n"
     )
     assert told.err == ""
 
@@ -59,7 +59,7 @@ def test_nothing_to_show_is_said(person: Person, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "no project yet: `partywall projects create NAME`\n"
     assert run(["projects", "create", "Empty"]) == 0
     assert run(["events", "--types", "run.created"]) == 0
-    assert capsys.readouterr().err == "no such event is kept in 'Empty'\n"
+    assert capsys.readouterr().err == "no matching event is stored in 'Empty'\n"
 
 
 def test_an_import_that_is_stopped_did_a_part_of_the_work(
@@ -76,7 +76,7 @@ def test_an_import_that_is_stopped_did_a_part_of_the_work(
     told = capsys.readouterr()
     assert told.out.endswith(f"{BATCH_DOCUMENTS} sent, 0 changed, 0 unchanged, {SERVER_FAILURES - 1} failed\n")
     assert "stopped: " in told.err
-    assert "the same command goes on where this one ended" in told.err
+    assert "repeat the command to continue" in told.err
 
 
 def test_an_import_that_cannot_begin_is_refused(

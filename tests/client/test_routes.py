@@ -68,9 +68,9 @@ def said_of(server: str) -> str:
 
 @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/projects", "/api/v1/projects?limit=1"])
 def test_the_address_of_the_api_is_not_the_servers(path: str) -> None:
-    with pytest.raises(ClientError, match=r"not the server's: give http://localhost:8000$"):
+    with pytest.raises(ClientError, match=r"not of the server: use http://localhost:8000$"):
         normalize(f"localhost:8000{path}")
-    with pytest.raises(ClientError, match=r"give https://example\.test/below$"):
+    with pytest.raises(ClientError, match=r"use https://example\.test/below$"):
         normalize(f"https://example.test/below{path}")
 
 
@@ -78,7 +78,7 @@ def test_the_address_of_the_api_is_not_the_servers(path: str) -> None:
     "server", ["localhost:8000?x=1", "localhost:8000#x", "http://me:secret@localhost:8000", "ftp://x"]
 )
 def test_what_is_no_servers_address_is_told(server: str) -> None:
-    with pytest.raises(ClientError, match="no server's URL") as refusal:
+    with pytest.raises(ClientError, match="server URL") as refusal:
         normalize(server)
     assert "secret" not in str(refusal.value)
 
@@ -86,7 +86,7 @@ def test_what_is_no_servers_address_is_told(server: str) -> None:
 def test_a_path_that_is_not_the_servers_is_told(person: Person) -> None:
     said = said_of(f"{person.server}/app")
     assert "answered 404" in said
-    assert "is --server its address, without a path?" in said
+    assert "check that --server is its URL, without a path" in said
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_a_path_that_is_not_the_servers_is_told(person: Person) -> None:
 )  # fmt: skip
 def test_the_answer_of_another_server_is_told(status: int, body: bytes, kind: str) -> None:
     with answering(status, body, **{"Content-Type": kind}) as server:
-        assert "is --server its address" in said_of(server)
+        assert "check that --server is its URL" in said_of(server)
 
 
 def test_where_a_server_sends_to_is_told() -> None:
     with answering(301, Location="https://example.test/api/v1/projects?limit=100") as server:
-        assert said_of(server) == f"{server} sends to https://example.test: give that as --server"
+        assert said_of(server) == f"{server} redirects to https://example.test: use that as --server"
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])
@@ -110,7 +110,7 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: 
         monkeypatch.setenv(f"{scheme}_proxy", proxy)
         said = said_of(ELSEWHERE.replace("http", scheme, 1))
     assert str(status) in said
-    assert f"through the proxy that {scheme.upper()}_PROXY names: set NO_PROXY=partywall.invalid to go past it" in said
+    assert f"through the proxy in {scheme.upper()}_PROXY: set NO_PROXY=partywall.invalid to bypass it" in said
 
 
 def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,12 +128,12 @@ def test_a_proxy_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         ("http://[::", "proxy"),
     ):
         monkeypatch.setenv("http_proxy", value)
-        assert said_of(ELSEWHERE).startswith(f"a {kind} that the environment names cannot be used: ")
+        assert said_of(ELSEWHERE).startswith(f"cannot use the {kind} from the environment: ")
 
 
 def test_certificates_that_are_none_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
-    assert said_of(ELSEWHERE).startswith("SSL_CERT_FILE or SSL_CERT_DIR cannot be used: ")
+    assert said_of(ELSEWHERE).startswith("cannot use SSL_CERT_FILE or SSL_CERT_DIR: ")
 
 
 def test_no_proxy_stands_before_the_loopback(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +155,6 @@ def test_a_key_that_is_not_taken_is_named_by_its_variable() -> None:
         Api(server, KeyAuth("pw_dead"), RetryBudget(0.0)) as api,
     ):
         list_projects(api)
-    assert refusal.value.message.startswith("the server does not take the key in PARTYWALL_KEY: ")
-    with pytest.raises(ClientError, match="PARTYWALL_KEY holds no project's key"):
+    assert refusal.value.message.startswith("the server rejected the key in PARTYWALL_KEY: ")
+    with pytest.raises(ClientError, match="PARTYWALL_KEY is not a project key"):
         KeyAuth("hunter2")

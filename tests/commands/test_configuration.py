@@ -138,7 +138,11 @@ def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
         ),
         ("AGENTS__MODELS", "very-secret", "AGENTS__MODELS is not a setting by itself: set AGENTS__MODELS__NAME"),
         ("AGENTS__KEYS", "", "AGENTS__KEYS is not a setting by itself: set AGENTS__KEYS__OPENAI"),
-        ("AGENTS__SERVERS__LAB", "[]", "AGENTS__SERVERS__LAB is not a setting by itself: set AGENTS__SERVERS__LAB__URL"),
+        (
+            "AGENTS__SERVERS__LAB",
+            "[]",
+            "AGENTS__SERVERS__LAB is not a setting by itself: set AGENTS__SERVERS__LAB__URL",
+        ),
         ("MAIL__LINKS", "very-secret", "MAIL__LINKS is not a setting by itself: set MAIL__LINKS__INVITATION"),
     ],
 )

@@ -29,7 +29,7 @@ def test_a_directory_that_is_written_to_is_made_or_named(settings: Settings, tmp
     ["\n", ":0", ":99999", "/abc", "/99999999999", "?nosuchoption=1", "?socket_timeout=abc", "/#0", " x", "\udcff"],
 )
 def test_a_cache_that_no_url_names(end: str) -> None:
-    with pytest.raises(UsageError, match=r"^CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0"):
+    with pytest.raises(UsageError, match=r"^CACHE__URL is not a valid URL: use redis://:PASSWORD@HOST:PORT/0"):
         _ = cache_at(SecretStr(f"redis://very-secret@cache.invalid{end}"))
 
 

@@ -60,12 +60,12 @@ async def test_dead_letters_are_listed_and_requeued(
     assert await command("jobs", "retry", "--all") == 0
     assert await command("jobs", "list") == 0
     told = capsys.readouterr()
-    assert "no job is a dead letter" in told.err
+    assert "no dead letters" in told.err
     [waiting] = [line for line in told.out.splitlines() if KIND in line]
     assert waiting.startswith("3 waiting  ")
     assert waiting.endswith(f"Z  {KIND}  no worker of this version knows this kind")
     assert await command("jobs", "retry", "--all") == 0
-    assert capsys.readouterr().err == "no job is a dead letter\n"
+    assert capsys.readouterr().err == "no dead letters\n"
     deleted = await users.execute("DELETE FROM job WHERE kind = $1", KIND)
     assert deleted == "DELETE 3"
 
@@ -85,4 +85,4 @@ async def test_workers_are_woken_for_what_is_put_back(resources: Resources, user
 @pytest.mark.parametrize("arguments", [["retry"], ["retry", "--all", "7"]])
 async def test_which_jobs_must_be_clear(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert await command("jobs", *arguments) == 2
-    assert "name the jobs, or give --all" in capsys.readouterr().err
+    assert "give job numbers or --all" in capsys.readouterr().err

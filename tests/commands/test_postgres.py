@@ -25,7 +25,7 @@ async def test_the_url_comes_back_when_somebody_answers_there(database: Database
     ("url", "reason"),
     [
         (None, "DATABASE__URL is not set"),
-        ("not a url", "DATABASE__URL is no URL"),
+        ("not a url", "DATABASE__URL is not a valid URL"),
         ("postgresql://app:very-secret@127.0.0.1:{port}/wall", "127.0.0.1:{port}/wall as app .*connection refused"),
         ("postgresql://app:very-secret@nobody.invalid/wall", "nobody.invalid/wall as app"),
     ],
@@ -125,7 +125,7 @@ async def test_a_database_without_the_extensions_names_them(engines: Urls) -> No
 def test_what_the_database_refuses_is_not_taken_for_away() -> None:
     for error, said in (
         (asyncpg.UndefinedObjectError("no such dictionary"), "PostgreSQL refused: no such dictionary"),
-        (asyncpg.CannotConnectNowError("starting up"), "PostgreSQL is away: starting up"),
+        (asyncpg.CannotConnectNowError("starting up"), "PostgreSQL is unreachable: starting up"),
     ):
         with pytest.raises(UsageError, match=said), database_failures():
             raise error

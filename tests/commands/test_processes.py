@@ -49,7 +49,7 @@ LAB = {"AGENTS__SERVERS__LAB__URL": "http://localhost:1/v1"}
         ({"AGENTS__MODULES": "nosuchmod"}, "AGENTS__MODULES names nosuchmod"),
         ({"AGENTS__MODULES": "json"}, "AGENTS__MODULES names json"),
         ({"AGENTS__MODULES": ".relative"}, "AGENTS__MODULES: must be names of Python modules"),
-        ({**LAB, "AGENTS__MODELS__NOSUCH": "lab:m"}, "AGENTS__MODELS__NOSUCH: no agent has that name: there"),
+        ({**LAB, "AGENTS__MODELS__NOSUCH": "lab:m"}, "AGENTS__MODELS__NOSUCH: no agent has this name: use one of"),
         ({**LAB, "AGENTS__MODEL": "lab:m", "AGENTS__FALLBACKS": "lap:m"}, "AGENTS__SERVERS__LAP__URL"),
     ],
 )

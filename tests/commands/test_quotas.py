@@ -69,7 +69,7 @@ async def test_a_recount_puts_right_what_was_counted_wrongly(users: Users, capsy
     await users.execute("UPDATE project_usage SET documents = 7 WHERE project_id = $1", project)
     for wrong in (1, 0):
         assert await quotas("recount", "--project", str(project)) == 0
-        assert f"counted 1 projects, {wrong} of them" in capsys.readouterr().out
+        assert f"recounted 1 projects, corrected {wrong}\n" in capsys.readouterr().out
     usage = (await owner.client.get(f"/api/v1/projects/{project}/usage")).json()
     assert (usage["documents"]["used"], usage["bytes"]["used"]) == (1, 6)
 
@@ -105,4 +105,4 @@ async def test_what_is_asked_wrongly_is_refused_in_one_line(
 async def test_somebody_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert await quotas("show") == 2
     assert await quotas("show", "--project", str(uuid4()), "--account", "a@example.com") == 2
-    assert capsys.readouterr().err.count("name one: --project ID or --account EMAIL") == 2
+    assert capsys.readouterr().err.count("give either --project ID or --account EMAIL") == 2

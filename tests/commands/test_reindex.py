@@ -71,7 +71,7 @@ async def test_documents_wait_again(
     person = await users.person()
     project, other = await stocked(users, person), await stocked(users, person)
     assert await command(*arguments, "--project", str(project)) == 0
-    assert capsys.readouterr().out.endswith(f"{len(found.split())} documents wait to be indexed again\n")
+    assert capsys.readouterr().out.endswith(f"{len(found.split())} documents queued\n")
     assert (await waiting(users, project), await waiting(users, other)) == (found, "")
     assert await command(*arguments) == 0
     assert await waiting(users, other) == found, "without a project it is in all of them"
@@ -102,7 +102,7 @@ async def test_what_is_said_wrongly_is_refused(capsys: pytest.CaptureFixture[str
 async def test_a_project_that_is_named_twice_counts_once(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
     project = str(await stocked(users, await users.person()))
     assert await command("--all", "--project", project, "--project", project.upper()) == 0
-    assert capsys.readouterr().out.endswith("\n4 documents wait to be indexed again\n")
+    assert capsys.readouterr().out.endswith("\n4 documents queued\n")
 
 
 async def test_a_project_that_is_not_there_is_named(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +117,6 @@ async def test_the_projects_that_are_there_are_done_beside_one_that_is_not(
     project, missing = await stocked(users, await users.person()), uuid4()
     assert await command("--all", "--project", str(missing), "--project", str(project)) == 1
     told = capsys.readouterr()
-    assert told.out.endswith("4 documents wait to be indexed again\n")
+    assert told.out.endswith("4 documents queued\n")
     assert told.err == f"there is no project {missing}\n"
     assert await waiting(users, project) == "T0 T1 T2 T3"

@@ -26,7 +26,7 @@ MAX_WAIT = 60.0
         ({"MAIL__ENGINE": "pigeon"}, "MAIL__ENGINE"),
         ({"EMBEDDINGS__ENGINE": "openai"}, "EMBEDDINGS__URL"),
         ({"OUTGOING__CA_FILE": "/nonexistent"}, "OUTGOING__CA_FILE: /nonexistent: no such file"),
-        ({"MAIL__CA_FILE": "/etc/passwd"}, "MAIL__CA_FILE: /etc/passwd: holds no certificates in PEM"),
+        ({"MAIL__CA_FILE": "/etc/passwd"}, "MAIL__CA_FILE: /etc/passwd: contains no PEM certificates"),
         ({"BLOBS__DIRECTORY": "/etc/passwd/blobs"}, "BLOBS__DIRECTORY: /etc/passwd: not a directory"),
     ],
 )
@@ -89,7 +89,7 @@ EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")
 def test_an_address_that_others_reach_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
     warning = told(monkeypatch, tmp_path, host)
     assert warning is not None
-    for what in ("plain HTTP", "everybody may register", "/docs is served"):
+    for what in ("plain HTTP", "anyone may register", "/docs is served"):
         assert what in warning
     monkeypatch.setenv("ACCOUNTS__REGISTRATION", "closed")
     monkeypatch.setenv("HTTP__DOCS", "false")

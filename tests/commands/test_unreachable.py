@@ -30,14 +30,14 @@ WRONG = {
     "host": "nosuch.invalid",
     "port": "connection refused",
     "port number": "DATABASE__",
-    "port word": "is no URL",
-    "scheme": "is no URL",
-    "bracket": "is no URL",
-    "sign in the password": "is no URL",
+    "port word": "is not a valid URL",
+    "scheme": "is not a valid URL",
+    "bracket": "is not a valid URL",
+    "sign in the password": "is not a valid URL",
     "sslmode": "sslmode",
     "certificate": "no such file",
     "parameter": "nosuchparameter",
-    "empty": "is no URL",
+    "empty": "is not a valid URL",
     "another service": "DATABASE__",
 }
 
@@ -168,4 +168,4 @@ def test_a_migration_needs_the_name_of_the_runtime_role(
     monkeypatch.setenv("PGUSER", owner.username or "")
     monkeypatch.setenv("PGPASSWORD", owner.password or "")
     monkeypatch.setenv("DATABASE__URL", f"postgresql:///{owner.database}?host={owner.query['host']}")
-    assert "DATABASE__URL names no role" in refused(capsys, "migrate")
+    assert "DATABASE__URL has no role" in refused(capsys, "migrate")

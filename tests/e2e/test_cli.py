@@ -102,7 +102,7 @@ def test_a_dry_run_shows_what_would_be_done(member: CliServer, tmp_path: Path) -
     done = member.run("import", str(tmp_path), "--project", "Planned", "--dry-run")
     assert (done.returncode, done.stdout) == (0, "would be: 1 sent, 0 changed, 0 unchanged, 0 failed, 3 skipped\n")
     for line in (
-        "skipped 2 (.mdx files are not read): b.mdx, c.mdx",
+        "skipped 2 (.mdx files are not supported): b.mdx, c.mdx",
         "skipped 1 (no file name extension): LICENSE",
         "would create the project 'Planned'",
         "would send: a.md",
@@ -174,11 +174,11 @@ def test_an_interrupted_import_goes_on(member: CliServer, tmp_path: Path) -> Non
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
         )
         assert first.stderr is not None
-        assert any("trying again" in line for line in first.stderr), "it ended before"
+        assert any("retrying in" in line for line in first.stderr), "it ended before"
         first.send_signal(signal.SIGINT)
         output, errors = first.communicate(timeout=30)
     assert first.returncode == 130, errors
-    assert "goes on where this one ended" in errors
+    assert "repeat the command to continue" in errors
     assert output == f"{BATCH_DOCUMENTS} sent, 0 changed, 0 unchanged, 0 failed\n"
     again = member.run("import", str(tmp_path), "--project", project)
     assert (again.returncode, again.stdout) == (0, f"3 sent, 0 changed, {BATCH_DOCUMENTS} unchanged, 0 failed\n"), again
@@ -226,7 +226,7 @@ def test_the_schema_is_at_head_and_jobs_are_none(cli_server: CliServer) -> None:
     refused(cli_server.on_the_machine("migrate", "0000"), "0000")
     refused(cli_server.on_the_machine("migrate", "base"), "loses everything that is stored")
     listed = cli_server.on_the_machine("jobs", "list")
-    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no job is a dead letter\n")
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no dead letters\n")
     assert cli_server.on_the_machine("jobs", "retry", "7").returncode == 1
 
 

@@ -109,7 +109,7 @@ async def test_a_pooler_that_nobody_has_named_is_refused(pooled: Pooled, ignored
     """Statements with names would collide there, also where its configuration lets the parameters pass."""
     options = server_settings("tests", 15_000, lock_timeout=5000)
     async with bouncer(require_program("pgbouncer"), pooled.direct, ignore_startup_parameters=ignored) as through:
-        with pytest.raises(UsageError, match="a pooler is between: set DATABASE__DIRECT_URL"):
+        with pytest.raises(UsageError, match="there is a pooler in between: set DATABASE__DIRECT_URL"):
             await require_postgres("DATABASE__URL", SecretStr(through.runtime), direct=options)
     assert await require_postgres("DATABASE__URL", SecretStr(pooled.direct.runtime), direct=options)
 

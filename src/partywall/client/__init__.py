@@ -1,3 +1,3 @@
-"""The client side of the main job, thin over the HTTP API of any Partywall."""
+"""The command line's HTTP client for a Partywall server."""
 
 from __future__ import annotations

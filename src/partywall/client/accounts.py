@@ -6,7 +6,7 @@ import httpx2
 from pydantic import JsonValue
 
 from partywall.client.api import Api
-from partywall.client.errors import ApiError, ClientError, NotLetIn
+from partywall.client.errors import ApiError, ClientError, LoginFailed
 from partywall.client.store import Session, Store
 from partywall.client.tokens import Tokens
 
@@ -15,23 +15,23 @@ _LAST_PORT: Final = 65535
 
 
 def normalize(server: str) -> str:
-    """`localhost:8000/` -> `http://localhost:8000`."""
+    """`localhost:8000/` -> `http://localhost:8000`. Raises ClientError."""
     text = server.strip()
-    if "@" in text:  # what stands before it is not to be repeated
-        raise ClientError(f"no server's URL has a user name and a password: {_EXAMPLE}")
+    if "@" in text:  # the message must not repeat the password
+        raise ClientError(f"a server URL must not contain a user name or password: {_EXAMPLE}")
     try:
         url = httpx2.URL(text if "://" in text else f"http://{text}")
     except httpx2.InvalidURL as error:
-        raise ClientError(f"{server!r} is no server's URL: {error}") from error
+        raise ClientError(f"{server!r} is not a server URL: {error}") from error
     if url.port is not None and not 0 < url.port <= _LAST_PORT:
-        raise ClientError(f"{server!r} is no server's URL: a port is a number from 1 to {_LAST_PORT}")
+        raise ClientError(f"{server!r} is not a server URL: the port must be from 1 to {_LAST_PORT}")
     if url.scheme not in ("http", "https") or not url.host or " " in text:
-        raise ClientError(f"{server!r} is no server's URL: {_EXAMPLE}")
+        raise ClientError(f"{server!r} is not a server URL: {_EXAMPLE}")
     root, api, _ = str(url).partition("/api/v1")
     if api:
-        raise ClientError(f"{server!r} is the address of the API, not the server's: give {root.rstrip('/')}")
+        raise ClientError(f"{server!r} is the URL of the API, not of the server: use {root.rstrip('/')}")
     if url.query or url.fragment:
-        raise ClientError(f"{server!r} is no server's URL: {_EXAMPLE}")
+        raise ClientError(f"{server!r} is not a server URL: {_EXAMPLE}")
     return str(url).rstrip("/")
 
 
@@ -44,14 +44,14 @@ def register(server: str, email: str, password: str, full_name: str | None) -> N
 
 
 def log_in(store: Store, server: str, email: str, password: str) -> None:
-    """Keeps the tokens, and the last project where the same person logs in again."""
+    """Stores the tokens. Keeps the last project if the same account logs in again."""
     form = {"grant_type": "password", "username": email, "password": password}
     with Api(server) as api:
         try:
             tokens = Tokens.model_validate_json(api.submit("/auth/token", form))
         except ApiError as error:
             if error.error == "invalid_grant":
-                raise NotLetIn from error
+                raise LoginFailed from error
             raise
     file = store.session(server)
     with file.locked():
@@ -62,7 +62,7 @@ def log_in(store: Store, server: str, email: str, password: str) -> None:
 
 
 def log_out(store: Store, server: str) -> bool:
-    """Revokes the session on the server and forgets it here; False where there was none."""
+    """Revokes the session on the server and deletes it here; returns False if there was none."""
     file = store.session(server)
     session = file.read()
     if session is None:

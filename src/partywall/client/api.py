@@ -13,7 +13,7 @@ import httpx2
 from pydantic import JsonValue
 
 from partywall.client.errors import ApiError, ClientError, Unreachable, read_problem
-from partywall.client.routes import advice, not_ours, open_client
+from partywall.client.routes import advice, open_client, unexpected_response
 from partywall.formats.waiting_time import seconds_asked
 
 TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
@@ -30,7 +30,7 @@ type Upload = Mapping[str, tuple[str, bytes, str]]
 
 @dataclass(frozen=True, slots=True)
 class RetryBudget:
-    """For how many seconds a busy or absent server is asked again, and who is told of each wait."""
+    """How many seconds to retry when the server is busy or unreachable. `waiting` is called before each wait."""
 
     seconds: float = 3.0
     waiting: Callable[[str, float], None] = field(default=lambda _reason, _delay: None)
@@ -52,7 +52,7 @@ class _TryAgain(Exception):
 
 
 class Api:
-    """Requests to one server. What is sent again after a lost answer carries the same Idempotency-Key."""
+    """Requests to one server. A retry of `create` or `upload` has the same Idempotency-Key."""
 
     def __init__(self, server: str, auth: httpx2.Auth | None = None, retry_budget: RetryBudget | None = None) -> None:
         self.server = server
@@ -71,7 +71,7 @@ class Api:
         return self._send("GET", path, params=params)
 
     def create(self, path: str, body: JsonValue) -> bytes:
-        """A creating POST: it happens once, however often it has to be sent."""
+        """A POST that takes effect once, even if it is retried."""
         return self._send("POST", path, json=body, headers={"Idempotency-Key": secrets.token_hex(16)})
 
     def upload(self, path: str, form: Form, files: Upload) -> bytes:
@@ -91,7 +91,7 @@ class Api:
         self._send("DELETE", path)
 
     def stream(self, path: str, params: Parameters, headers: Form, timeout: httpx2.Timeout) -> httpx2.Response:
-        """An open answer, to be read and closed by the caller."""
+        """Returns an open response; the caller reads and closes it."""
         request = self._client.build_request("GET", path, params=params, headers=dict(headers), timeout=timeout)
         try:
             response = self._client.send(request, stream=True)
@@ -113,8 +113,8 @@ class Api:
                 if time.monotonic() + delay > deadline:
                     raise again.failure from again
                 self._max_wait.waiting(str(again.failure), delay)
-                time.sleep(delay)  # noqa: TID251 - a command of one thread
-        raise AssertionError("counted to infinity")
+                time.sleep(delay)  # noqa: TID251 - the command has one thread
+        raise AssertionError("unreachable")
 
     def _once(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
         try:
@@ -122,7 +122,7 @@ class Api:
         except httpx2.TransportError as error:
             raise _TryAgain(self._unreachable(error)) from error
         except httpx2.InvalidURL as error:
-            raise ClientError("what is asked for is too long: shorten it") from error
+            raise ClientError("the request is too long: shorten it") from error
         if response.is_success and (not response.content or _is_json(response)):
             return response.content
         failure = self._failure(response)
@@ -133,7 +133,7 @@ class Api:
     def _failure(self, response: httpx2.Response) -> ApiError:
         problem = read_problem(response.content)
         if problem.code in ("", NO_ROUTE) and not problem.error:
-            return not_ours(self.server, response)
+            return unexpected_response(self.server, response)
         return ApiError(response.status_code, problem)
 
     def _unreachable(self, error: httpx2.TransportError) -> Unreachable:
@@ -146,15 +146,15 @@ def _is_json(response: httpx2.Response) -> bool:
 
 
 def _backoff(attempt: int) -> float:
-    return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
+    return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret  # nosec B311
 
 
 def reason(error: httpx2.TransportError) -> str:
     match error:
         case httpx2.ConnectTimeout() | httpx2.ReadTimeout() | httpx2.WriteTimeout() | httpx2.PoolTimeout():
-            return "no answer in time"
+            return "timed out"
         case httpx2.ConnectError() if "wrong_version_number" in str(error).lower():
-            return "it does not speak TLS there: give http:// instead of https://"
+            return "the server does not use TLS: use http:// instead of https://"
         case httpx2.ConnectError():
             return str(error).removeprefix("[Errno 111] ").lower() or "connection refused"
         case _:

@@ -4,11 +4,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class ClientError(Exception):
-    """What a person can act on, in one line."""
+    """An error that the user can act on, in one line."""
 
 
 class Unreachable(ClientError):
-    """Nobody answered, as often as it was tried."""
+    """The server did not answer any attempt."""
 
 
 class NotLoggedIn(ClientError):
@@ -16,11 +16,11 @@ class NotLoggedIn(ClientError):
         super().__init__(f"not logged in to {server}: run `partywall login --server {server}`")
 
 
-class NotLetIn(ClientError):
-    """No such account, another password, or an address that is not confirmed: the server does not tell which."""
+class LoginFailed(ClientError):
+    """Unknown account, wrong password or unconfirmed address; the server does not say which."""
 
     def __init__(self) -> None:
-        super().__init__("wrong e-mail address or password, or an address not confirmed yet")
+        super().__init__("wrong e-mail address or password, or the address is not confirmed yet")
 
 
 class FieldProblem(BaseModel):
@@ -29,7 +29,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """Problem details, or as much of them as the answer held."""
+    """Problem details (RFC 9457); fields that the response lacks are empty."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -42,7 +42,7 @@ class Problem(BaseModel):
 
 
 class ApiError(ClientError):
-    """The server refused: `status` and its stable `code`."""
+    """The server rejected a request: `status` and the stable `code`."""
 
     def __init__(self, status: int, problem: Problem) -> None:
         super().__init__(_sentence(status, problem))

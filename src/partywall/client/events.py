@@ -39,7 +39,7 @@ class Event(BaseModel):
 
 
 def read_event(raw: sse.ServerEvent) -> Event | None:
-    """None for what is no event of the log, such as `reset`."""
+    """Returns None for a message that is not an event of the log, such as `reset`."""
     try:
         return Event.model_validate_json(raw.data)
     except ValidationError:
@@ -49,7 +49,7 @@ def read_event(raw: sse.ServerEvent) -> Event | None:
 def follow(
     api: Api, project_id: str, after: str | None, types: str | None, waiting: Waiting
 ) -> Iterator[sse.ServerEvent]:
-    """Every event from now on, or from `after` on, without a gap: resumes where it was when the connection ends."""
+    """Yields new events, or all after `after`, without gaps. Reconnects and resumes when the connection ends."""
     delay = FIRST_DELAY
     while True:
         said: str | None = "the stream ended"
@@ -64,19 +64,19 @@ def follow(
         except Unreachable as error:
             said = str(error)
         except httpx2.TransportError as error:
-            said = f"the stream broke off: {reason(error)}"
+            said = f"the connection broke: {reason(error)}"
         except ApiError as error:
             if error.status not in RETRYABLE:
                 raise
             said = str(error)
         if said is not None:
             waiting(said, delay)
-        time.sleep(delay)  # noqa: TID251 - a command of one thread
+        time.sleep(delay)  # noqa: TID251 - the command has one thread
         delay = min(delay * 2, LONGEST_DELAY)
 
 
-def kept(api: Api, project_id: str, after: str, types: str | None) -> Iterator[sse.ServerEvent]:
-    """What is kept since `after`; ends when the stream has nothing to say for a moment."""
+def stored(api: Api, project_id: str, after: str, types: str | None) -> Iterator[sse.ServerEvent]:
+    """Yields the stored events after `after`; ends when the stream is silent for `QUIET_SECONDS`."""
     try:
         for event in _connection(api, project_id, after, types, QUIET_SECONDS):
             if event.data and event.type != RECONNECT:
@@ -84,7 +84,7 @@ def kept(api: Api, project_id: str, after: str, types: str | None) -> Iterator[s
     except httpx2.ReadTimeout:
         return
     except httpx2.TransportError as error:
-        raise Unreachable(f"the stream broke off: {reason(error)}") from error
+        raise Unreachable(f"the connection broke: {reason(error)}") from error
 
 
 def _connection(

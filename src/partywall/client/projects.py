@@ -42,7 +42,7 @@ def create_project(api: Api, name: str) -> Project:
 
 
 def find_project(api: Api, name: str) -> Project | None:
-    """By its name or its id. Raises ClientError where several have the name."""
+    """Finds a project by name or id. Raises ClientError if several have the name."""
     if _is_id(name):
         try:
             return Project.model_validate_json(api.get(f"/projects/{name}"))
@@ -52,7 +52,7 @@ def find_project(api: Api, name: str) -> Project | None:
     matches = [project for project in list_projects(api) if project.name == name.strip()]
     if len(matches) > 1:
         ids = ", ".join(project.id for project in matches)
-        raise ClientError(f"{len(matches)} projects are called {name!r}: give the id of one ({ids})")
+        raise ClientError(f"{len(matches)} projects are called {name!r}: use the id of one ({ids})")
     return matches[0] if matches else None
 
 

@@ -1,4 +1,4 @@
-"""How requests get to the server: past or through a proxy of the environment, and what to do where they do not."""
+"""Connects to the server, directly or through a proxy of the environment, and explains failures."""
 
 from __future__ import annotations
 
@@ -14,48 +14,46 @@ _API = "/api/v1"
 
 
 def open_client(server: str, auth: httpx2.Auth | None, timeout: httpx2.Timeout) -> httpx2.Client:
-    """Raises ClientError where the environment names a proxy or certificates that cannot be used."""
+    """Raises ClientError if the environment sets a proxy or certificates that cannot be used."""
     url = httpx2.URL(server)
-    # No proxy reaches this machine's own loopback.
+    # A proxy cannot reach this machine's loopback.
     direct = {f"all://{url.netloc.decode().rpartition('@')[2]}": None} if _is_loopback(url.host) else None
     try:
         return httpx2.Client(
             base_url=f"{server}{_API}", auth=auth, mounts=direct, timeout=timeout, cookies=no_cookies()
         )
     except ImportError as error:
-        raise ClientError(
-            "a SOCKS proxy that the environment names cannot be used: name an HTTP proxy or none"
-        ) from error
+        raise ClientError("cannot use the SOCKS proxy from the environment: set an HTTP proxy or none") from error
     except (ValueError, httpx2.InvalidURL) as error:
-        raise ClientError(f"a proxy that the environment names cannot be used: {_line(error)}") from error
+        raise ClientError(f"cannot use the proxy from the environment: {_line(error)}") from error
     except OSError as error:
-        raise ClientError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {error.strerror or error}") from error
+        raise ClientError(f"cannot use SSL_CERT_FILE or SSL_CERT_DIR: {error.strerror or error}") from error
 
 
 def no_cookies() -> CookieJar:
-    """As of every client of the server: what is remembered between requests is the session, and nothing else."""
+    """Returns a jar that stores no cookies, as for every client of the server."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def advice(server: str) -> str:
-    """What to do about a proxy in between; empty where there is none."""
+    """Returns a hint about a proxy in between; empty if there is none."""
     url = httpx2.URL(server)
     proxies = getproxies()
     scheme = next((each for each in (url.scheme, "all") if proxies.get(each)), None)
     if scheme is None or _is_loopback(url.host) or proxy_bypass(url.host):
         return ""
     name = f"{scheme.upper()}_PROXY"
-    return f" (asked through the proxy that {name} names: set NO_PROXY={url.host} to go past it)"
+    return f" (sent through the proxy in {name}: set NO_PROXY={url.host} to bypass it)"
 
 
-def not_ours(server: str, response: httpx2.Response) -> ApiError:
-    """An answer that says nothing of what Partywall would."""
+def unexpected_response(server: str, response: httpx2.Response) -> ApiError:
+    """Returns the error for a response that is not from Partywall."""
     to = response.headers.get("Location", "")
     if response.is_redirect and to:
-        said = f"{server} sends to {_root(response, to)}: give that as --server"
+        said = f"{server} redirects to {_root(response, to)}: use that as --server"
     else:
-        where = advice(server) or ": is --server its address, without a path?"
-        said = f"{server} answered {response.status_code}, not as Partywall does{where}"
+        where = advice(server) or ": check that --server is its URL, without a path"
+        said = f"{server} answered {response.status_code}, but not like Partywall{where}"
     return ApiError(response.status_code, Problem(detail=said))
 
 

@@ -13,7 +13,7 @@ class Span(BaseModel):
 
 
 class Hit(BaseModel):
-    """`start` and `end` of the text in the document, in characters; `highlights` count from the text's start."""
+    """`start` and `end` are the text's position in the document, in characters; `highlights` count from its start."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -31,7 +31,7 @@ class _Hits(BaseModel):
 
 
 def search(api: Api, project_id: str, query: str, *, limit: int, mode: str) -> bytes:
-    """The answer as the server sent it; `read_hits` takes it apart."""
+    """Returns the response body unchanged; `read_hits` parses it."""
     return api.get(f"/projects/{project_id}/search", {"q": query, "limit": limit, "mode": mode})
 
 
@@ -40,7 +40,7 @@ def read_hits(answer: bytes) -> list[Hit]:
 
 
 def excerpt(hit: Hit, width: int) -> tuple[str, list[Span]]:
-    """About `width` characters of the hit where most of its highlights are, and the highlights within."""
+    """Returns about `width` characters of the hit around most of its highlights, and the highlights in them."""
     begin = max(0, _densest(hit.highlights, width // 2) - width // 4)
     if begin:
         begin = hit.text.rfind(" ", 0, begin) + 1
@@ -56,7 +56,7 @@ def excerpt(hit: Hit, width: int) -> tuple[str, list[Span]]:
 
 
 def _densest(spans: list[Span], width: int) -> int:
-    """Where a stretch of `width` characters begins that holds as many highlights as any; the first of them."""
+    """Returns the start of the first stretch of `width` characters with the most highlights."""
 
     def held(start: int) -> int:
         return sum(start <= span.start < start + width for span in spans)

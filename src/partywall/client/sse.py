@@ -1,4 +1,4 @@
-"""Server-sent events as the standard words them: fields, dispatched by an empty line."""
+"""Parses server-sent events (WHATWG HTML): fields, dispatched by an empty line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from partywall.client.errors import ClientError
 
 LONGEST: Final = 8 * 1024 * 1024
-"""Of an event and of a line: the server may be anybody's."""
+"""The most characters of an event and bytes of a line: the server is not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """`id` is the last one sent so far, which is where a reader resumes. `data` is empty for a mere mark."""
+    """`id` is the last one sent so far, where a reader resumes. `data` is empty if only an id was sent."""
 
     id: str
     type: str
@@ -36,7 +36,7 @@ def parse(lines: Iterable[str]) -> Iterator[ServerEvent]:
             data.append(value)
             held += len(line)
             if held > LONGEST:
-                raise ClientError("the server sends no stream of events: one of them does not end")
+                raise ClientError("the server's event stream is invalid: an event is too long")
         elif name == "event":
             type_ = value
         elif name == "id" and "\0" not in value:
@@ -44,7 +44,7 @@ def parse(lines: Iterable[str]) -> Iterator[ServerEvent]:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Splits at line feeds alone: JSON may hold the other separators that `str.splitlines` knows."""
+    """Splits at line feeds only: JSON may contain the other separators of `str.splitlines`."""
     held = bytearray()
     for chunk in chunks:
         first, *others = chunk.split(b"\n")
@@ -53,4 +53,4 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
             yield held.removesuffix(b"\r").decode(errors="replace")
             held = bytearray(other)
         if len(held) > LONGEST:
-            raise ClientError("the server sends no stream of events: a line of it does not end")
+            raise ClientError("the server's event stream is invalid: a line is too long")

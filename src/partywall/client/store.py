@@ -1,4 +1,4 @@
-"""What is remembered between two commands: tokens and the last project per server, in files of mode 0600."""
+"""Stores the tokens and the last project of each server, in files of mode 0600."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class SessionFile:
-    """One server's session. Whoever changes it holds the lock, so that two commands never spend one refresh token."""
+    """One server's session. Hold the lock to change it, so that two commands never use the same refresh token."""
 
     path: Path
 
@@ -59,8 +59,8 @@ class SessionFile:
         except FileNotFoundError:
             return None
         except ValidationError:
-            # lint: allow dropped-cause - it quotes the tokens that stand in the file
-            raise ClientError(f"{self.path} cannot be read: remove it and log in again") from None
+            # lint: allow dropped-cause - it quotes the tokens of the file
+            raise ClientError(f"{self.path} cannot be read: delete it and log in again") from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -91,7 +91,7 @@ def _make_private(directory: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """The old content or the new, never a half, and nobody else's to read."""
+    """Replaces the file atomically; only its owner may read it."""
     _make_private(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -21,23 +21,23 @@ class Tokens(BaseModel):
 
 
 class KeyAuth(httpx2.Auth):
-    """Sends a project's key; raises ClientError for what is none."""
+    """Sends a project's key. Raises ClientError if `key` does not look like one."""
 
     def __init__(self, key: str) -> None:
         if not (key.startswith(KEY_BEGINNING) and key.isascii() and key.isprintable()):
-            raise ClientError(f"{KEY_VARIABLE} holds no project's key: one begins with {KEY_BEGINNING}")
+            raise ClientError(f"{KEY_VARIABLE} is not a project key: keys start with {KEY_BEGINNING}")
         self._key = key
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         request.headers["Authorization"] = f"Bearer {self._key}"
         response = yield request
         if response.status_code == httpx2.codes.UNAUTHORIZED:
-            said = f"the server does not take the key in {KEY_VARIABLE}: it is expired, revoked or another server's"
+            said = f"the server rejected the key in {KEY_VARIABLE}: it is expired, revoked or from another server"
             raise ApiError(response.status_code, Problem(code="not_authenticated", detail=said))
 
 
 class TokenAuth(httpx2.Auth):
-    """Sends the access token, renews it when it is refused, and keeps the rotated refresh token before it is used."""
+    """Sends the access token and renews it after a 401; stores the rotated tokens before they are used."""
 
     def __init__(self, server: str, file: SessionFile) -> None:
         self._server = server

@@ -18,10 +18,10 @@ app = typer.Typer()
 def api(
     host: Annotated[str, typer.Option(help="The address to listen on.", callback=listening_host)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="How many processes share the port.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="The number of processes that share the port.")] = 1,
     start_signal: StartSignal = False,
 ) -> None:
-    """Run the API on the engines that the settings name."""
+    """Run the API with the engines of the settings."""
     settings = checked_settings()
     served = application(settings, workers, HEARTBEAT if start_signal else None)
     if start_signal:

@@ -20,23 +20,23 @@ _REFUSING = (AuthenticationError, AuthorizationError)
 
 
 def cache_at(secret: SecretStr | None) -> Redis:
-    """Opens no connection. Raises Refusal."""
+    """Returns a client without opening a connection. Raises UsageError."""
     if secret is None:
         raise UsageError("CACHE__URL is not set")
     url = secret.get_secret_value()
     try:
         cache = create_cache(url)
-        # It opens nothing, and refuses options that there are not.
-        _ = cache.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # the library's own has no types
+        # Rejects unknown options; opens no connection.
+        _ = cache.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # untyped in redis
         if _is_whole(url):
             return cache
     except (ValueError, TypeError):
         pass
-    raise UsageError("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS")
+    raise UsageError("CACHE__URL is not a valid URL: use redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS")
 
 
 def _is_whole(url: str) -> bool:
-    """The library passes over the number of a database that is none. Raises ValueError."""
+    """Checks what redis ignores, such as an invalid database number. Raises ValueError."""
     parts = urlsplit(url)
     number = parts.path.strip("/")
     is_number = not number or (number.isascii() and number.isdigit() and int(number) <= _MOST_DATABASES)
@@ -45,7 +45,7 @@ def _is_whole(url: str) -> bool:
 
 
 async def refuse_wrong_cache(secret: SecretStr | None) -> None:
-    """That Valkey lets us in, where it answers. One that is away is waited for. Raises Refusal."""
+    """Checks that Valkey accepts our login if it answers; an unreachable one is no error here. Raises UsageError."""
     cache = cache_at(secret)
     try:
         await cache.ping()

@@ -1,4 +1,4 @@
-"""The settings of this process, or one line per problem that names the variable and repeats no value."""
+"""Loads the settings; a problem is one line with the variable's name and without its value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.commands.usage_error import UsageError
 from partywall.settings import Settings
 from partywall.settings.names import unknown_names
 
-# What Pydantic says where the key of a mapping is wrong, not its value.
+# Pydantic's location if the key of a mapping is wrong, not its value.
 _KEY: Final = "[key]"
 
 type Values = Mapping[str, str | Path | Mapping[str, str]]
@@ -28,7 +28,7 @@ DataDir = Annotated[
 
 
 def load_settings(values: Values | None = None) -> Settings:
-    """From the environment; `values` win over it. Raises Refusal."""
+    """Loads the settings from the environment; `values` have precedence. Raises UsageError."""
     try:
         return Settings.model_validate(dict(values or {}))
     except ValidationError as error:
@@ -40,7 +40,7 @@ def load_settings(values: Values | None = None) -> Settings:
 
 
 def _told(problems: Sequence[ErrorDetails]) -> Iterator[str]:
-    """What is missing in one line, the rest each in its own."""
+    """Yields one line for all missing settings, and one for each other problem."""
     missing = [name for each in problems if each["type"] == "missing" for name in _required(each["loc"])]
     if missing:
         yield f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} not set"
@@ -57,7 +57,7 @@ def _lines(problem: ErrorDetails) -> Iterator[str]:
         yield message
         return
     variable = _variable(problem["loc"])
-    if f"{variable}__" in message:  # a rule over several settings of the section, which it names
+    if f"{variable}__" in message:  # a rule about several settings of the section: the message names them
         yield message
         return
     if problem["type"] == "extra_forbidden" or problem["loc"][-1] == _KEY:
@@ -67,7 +67,7 @@ def _lines(problem: ErrorDetails) -> Iterator[str]:
 
 
 def _within_a_line(message: str) -> str:
-    """In lower case, unless it begins with an abbreviation such as URL."""
+    """Lowercases the first letter, unless the message starts with an abbreviation such as URL."""
     return message if message[1:2].isupper() else f"{message[:1].lower()}{message[1:]}"
 
 
@@ -76,7 +76,7 @@ def _variable(location: Sequence[str | int]) -> str:
 
 
 def _required(location: Sequence[str | int]) -> list[str]:
-    """A missing section is named by the variables that it cannot do without."""
+    """Returns the required variables of a missing section, or the missing variable."""
     model: object = Settings
     for part in location:
         if isinstance(model, type) and issubclass(model, BaseModel):

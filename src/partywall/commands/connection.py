@@ -1,4 +1,4 @@
-"""Which server a client's command talks to, as whom, and about which project."""
+"""The server, credentials and project of a client command."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ DEFAULT_SERVER: Final = "http://127.0.0.1:8000"
 
 ServerOption = Annotated[
     str | None,
-    typer.Option("--server", envvar="PARTYWALL_SERVER", help="The server's URL; by default the one used last."),
+    typer.Option("--server", envvar="PARTYWALL_SERVER", help="The server's URL; default: the one used last."),
 ]
 ProjectOption = Annotated[
-    str | None, typer.Option("--project", help="A project's name or id; by default the one used last.")
+    str | None, typer.Option("--project", help="A project's name or id; default: the one used last.")
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`file` is where a person's session is kept; a key has none, and one project that it need not remember."""
+    """`file` stores a user's session. It is None with a key, which has exactly one project."""
 
     api: Api
     file: SessionFile | None
@@ -49,7 +49,7 @@ class Connection:
             self.file.remember_project(project.remembered)
 
     def project(self, name: str | None) -> Project:
-        """The project called `name`, or the one used last; remembered from now on."""
+        """Returns the project called `name`, or the one used last; remembers it. Raises UsageError."""
         if name is None:
             return self._last_project()
         found = find_project(self.api, name)
@@ -59,11 +59,11 @@ class Connection:
         return found
 
     def project_if_any(self, name: str | None) -> Project | None:
-        """Like `project`, and remembers nothing; None where no project is called `name`."""
+        """Like `project`, but does not remember it; returns None if no project is called `name`."""
         return self._last_project() if name is None else find_project(self.api, name)
 
     def project_or_new(self, name: str | None) -> tuple[Project, bool]:
-        """Like `project`, and made where there is none; whether it was made."""
+        """Like `project`, but creates a missing one. Returns the project and whether it was created."""
         found = self.project(None) if name is None else find_project(self.api, name)
         project = found or create_project(self.api, name or "")
         self.remember(project)
@@ -74,13 +74,13 @@ class Connection:
             return self._only_project()
         last = self.last_used
         if last is None:
-            raise UsageError("no project was used yet: name one with --project")
+            raise UsageError("no project used yet: choose one with --project")
         return Project(id=last.id, name=last.name)
 
     def _only_project(self) -> Project:
         entered = list_projects(self.api)
         if not entered:
-            raise UsageError(f"the key in {KEY_VARIABLE} enters no project any more")
+            raise UsageError(f"the key in {KEY_VARIABLE} no longer gives access to a project")
         return entered[0]
 
 
@@ -94,18 +94,18 @@ def server_url(given: str | None) -> str:
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """What went wrong between here and the server, in one line."""
+    """Turns errors of the client into a UsageError of one line."""
     try:
         yield
     except ClientError as error:
         raise UsageError(printable(str(error))) from None
     except ValidationError:
-        raise UsageError("the server's answer is not one of Partywall's: is --server its address?") from None
+        raise UsageError("the response is not from Partywall: check that --server is its URL") from None
 
 
 @contextmanager
 def connect(given: str | None, retry_budget: RetryBudget | None = None) -> Iterator[Connection]:
-    """As whoever logged in, or with the project's key in the environment, which leaves nothing behind here."""
+    """Connects as the logged-in user, or with the project key in the environment, which stores nothing here."""
     key = os.environ.get(KEY_VARIABLE, "").strip()
     with failures():
         server = server_url(given)

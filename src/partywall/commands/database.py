@@ -23,13 +23,13 @@ _TARGET: Final = re.compile(r"[0-9A-Za-z_]{1,40}|[-+][1-9][0-9]{0,3}")
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def migrate(
-    target: Annotated[str, typer.Argument(help="A revision, `head`, or a way back: `-1` or `base`.")] = "head",
+    target: Annotated[str, typer.Argument(help="A revision, `head`, or a downgrade: `-1` or `base`.")] = "head",
     data_dir: DataDir = Path(".data"),
-    lose_data: Annotated[bool, typer.Option("--lose-data", help="A way back may drop what is stored.")] = False,
+    lose_data: Annotated[bool, typer.Option("--lose-data", help="Allow a downgrade that deletes stored data.")] = False,
 ) -> None:
-    """Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."""
+    """Migrate the database schema to TARGET, as the role of DATABASE__OWNER_URL."""
     if _TARGET.fullmatch(target) is None:
-        raise UsageError(f"{target!a} is no revision: give one by its name, head, base, or -1 for one step back")
+        raise UsageError(f"{target!a} is not a revision: use a revision's name, head, base, or -1 for one step back")
     asyncio.run(_migrate(target, data_dir, keep_data=not lose_data))
 
 
@@ -37,7 +37,7 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
     async with operator_settings(data_dir) as settings:
         runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
         if make_url(runtime).username is None:
-            raise UsageError("DATABASE__URL names no role: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE")
+            raise UsageError("DATABASE__URL has no role: use postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE")
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
             with database_failures():

@@ -1,4 +1,4 @@
-"""The files and directories that the settings name are looked at before anything starts."""
+"""Checks the files and directories of the settings before anything starts."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from partywall.settings import Settings
 
 
 def require_authorities(settings: Settings) -> None:
-    """That the files of certificates hold some. Raises Refusal."""
+    """Checks that the CA files contain certificates. Raises UsageError."""
     for variable, path in (("MAIL__CA_FILE", settings.mail.ca_file), ("OUTGOING__CA_FILE", settings.outgoing.ca_file)):
         if path is not None:
             _require_certificates(variable, path)
 
 
 def require_directories(settings: Settings, *, make: bool) -> None:
-    """That what is written to can be a directory; with `make`, that it is one which this process may write to.
+    """Checks that each path to write to is or can become a directory. Raises UsageError.
 
-    Raises Refusal.
+    With `make`, creates it and checks that this process may write to it.
     """
     for variable, path in _written(settings):
         nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
@@ -45,8 +45,8 @@ def _make(variable: str, path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{variable}: {explained(error)}") from None
-    if variable != "DATA_DIR" and not os.access(path, os.W_OK | os.X_OK):  # a child of `serve` may only enter that one
-        raise UsageError(f"{variable}: {path}: may not be written to")
+    if variable != "DATA_DIR" and not os.access(path, os.W_OK | os.X_OK):  # children of `serve` only traverse it
+        raise UsageError(f"{variable}: {path}: not writable")
 
 
 def _require_certificates(variable: str, path: Path) -> None:
@@ -55,6 +55,6 @@ def _require_certificates(variable: str, path: Path) -> None:
             raise UsageError(f"{variable}: {path}: no such file")
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except ssl.SSLError:
-        raise UsageError(f"{variable}: {path}: holds no certificates in PEM") from None
+        raise UsageError(f"{variable}: {path}: contains no PEM certificates") from None
     except OSError as error:
         raise UsageError(f"{variable}: {path}: {(error.strerror or str(error)).lower()}") from None

@@ -1,4 +1,4 @@
-"""The command line. Only the module of the command that was asked for is imported: `serve` starts in a blink."""
+"""The command line. Imports only the module of the given command, so that it starts quickly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from partywall.core.system_errors import explained
 
 
 class Command(NamedTuple):
-    """The module in `partywall.commands`, and what `--help` says without importing it."""
+    """The module in `partywall.commands`, and the summary that `--help` prints without importing it."""
 
     module: str
     summary: str
@@ -26,31 +26,31 @@ class Command(NamedTuple):
 
 COMMANDS: Final = {
     "serve": Command("serve", "Run everything on this machine: PostgreSQL, Valkey, API and worker."),
-    "api": Command("api", "Run the API on the engines that the settings name."),
-    "worker": Command("worker", "Run the worker on the engines that the settings name."),
-    "migrate": Command("database", "Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."),
+    "api": Command("api", "Run the API with the engines of the settings."),
+    "worker": Command("worker", "Run the worker with the engines of the settings."),
+    "migrate": Command("database", "Migrate the database schema to TARGET, as the role of DATABASE__OWNER_URL."),
     "openapi": Command("openapi", "Print the OpenAPI document; opens no connection."),
     "rights": Command("rights", "Print what each role may do in a project."),
     "users": Command("users", "Accounts, for operators."),
     "keys": Command("keys", "The keys that sign access tokens."),
     "models": Command("models", "Embedding models that are not bundled."),
-    "quotas": Command("quotas", "What one project or account may use, for operators."),
-    "reindex": Command("reindex", "Have documents indexed again, by the worker, in every project or in some."),
-    "jobs": Command("jobs", "Jobs that wait for somebody: they failed too often, or nobody knows their kind."),
-    "register": Command("login", "Make an account and log in to it, at once where no address has to be confirmed."),
-    "login": Command("login", "Log in; the tokens are kept in your configuration directory."),
-    "logout": Command("login", "End the session on the server and forget it here."),
+    "quotas": Command("quotas", "Limits of a project or account, for operators."),
+    "reindex": Command("reindex", "Queue documents to be indexed again, in all projects or some."),
+    "jobs": Command("jobs", "Dead letters, and waiting jobs of a kind that no worker knows."),
+    "register": Command("login", "Create an account and log in, unless the address must be confirmed first."),
+    "login": Command("login", "Log in; stores the tokens in your configuration directory."),
+    "logout": Command("login", "End the session on the server and delete it here."),
     "projects": Command("projects", "Your projects."),
-    "import": Command("importing", "Import the text, Markdown, HTML and JSON Lines files of FOLDER."),
-    "search": Command("search", "Find the documents that answer QUERY, the best first."),
-    "events": Command("events", "Print a project's events: those that are kept, or with --follow those to come."),
+    "import": Command("document_import", "Import the text, Markdown, HTML and JSON Lines files of FOLDER."),
+    "search": Command("search", "Find documents for QUERY, best first."),
+    "events": Command("events", "Print a project's stored events, or with --follow new ones."),
 }
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code: 0, 1 when a part of the work failed, 2 when it was asked wrongly or could not begin.
+    """Returns the exit code: 0; 1 after a partial failure; 2 for a usage error or a failed start.
 
-    130 and 143 where SIGINT or SIGTERM has ended it before its end.
+    130 and 143 if SIGINT or SIGTERM interrupted the command.
     """
     if (wrong := _not_text(arguments)) is not None:
         print_line(f"partywall: an argument is not UTF-8: {wrong!a}", err=True)
@@ -71,21 +71,21 @@ def _run(app: typer.Typer, arguments: Sequence[str]) -> int:
             print_line(f"partywall: {line}", err=True)
         return error.exit_code
     except BrokenPipeError:
-        return _nobody_reads()
+        return _reader_gone()
     except OSError as error:
         print_line(f"partywall: {explained(error)}", err=True)
         return 2
     return code if isinstance(code, int) else 0
 
 
-def _nobody_reads() -> int:
-    """As in `partywall events | head`. Python writes what is left at its end, to where nobody complains."""
+def _reader_gone() -> int:
+    """The reader has closed the pipe, as `head` does. Python flushes the rest at exit, so stdout becomes /dev/null."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 
 def _not_text(arguments: Sequence[str]) -> str | None:
-    """The first that cannot be sent or stored. What is imported may lie anywhere: only what is in it is sent."""
+    """Returns the first argument that is not UTF-8. The folder to import is exempt: its path is not sent."""
     before = "-"
     for argument in arguments:
         is_folder = arguments[0] == "import" and not before.startswith("-") and not argument.startswith("-")
@@ -104,7 +104,7 @@ def _is_text(argument: str) -> bool:
 
 
 def _build(arguments: Sequence[str]) -> typer.Typer:
-    """The command that was asked for; the summaries of all where the first word is none, such as `--help`."""
+    """Builds the given command, or all summaries if the first argument is not a command, such as `--help`."""
     root = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     root.callback()(_root)
     wanted = COMMANDS.get(arguments[0]) if arguments else None
@@ -117,7 +117,7 @@ def _build(arguments: Sequence[str]) -> typer.Typer:
 
 
 def _imported(command: Command) -> typer.Typer:
-    """What is imported stays until the end. Looking for garbage in it, now or later, costs a seventh of the time."""
+    """Imports without garbage collection, which takes a seventh of the time: modules stay loaded until the end."""
     gc.disable()
     app: typer.Typer = importlib.import_module(f"partywall.commands.{command.module}").app
     gc.freeze()
@@ -141,4 +141,4 @@ def _root(
 
 
 def _describe() -> None:
-    """What stands for a command of which only the summary is told."""
+    """A placeholder for a command whose summary alone is shown."""

@@ -40,19 +40,19 @@ from partywall.commands.usage_error import UsageError
 
 MAX_WAIT_SECONDS: Final = 120.0
 INTERRUPTED: Final = 130
-# So many names are told for each reason why files were skipped; a dry run tells all.
+# How many skipped files are named for each reason; a dry run names all.
 NAMES_TOLD: Final = 5
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _LONGEST_PREFIX: Final = 200
-_NO_NAMES: Final = {"", ".", ".."}  # that no folder has
+_NO_NAMES: Final = {"", ".", ".."}  # not names of folders
 _PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
 
 app = typer.Typer()
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What was asked for. `prefix` is empty or ends with a slash."""
+class ImportOptions:
+    """The options of the command. `prefix` is empty or ends with a slash."""
 
     source: Path
     prefix: str
@@ -66,22 +66,22 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="FOLDER", parser=existing_path, help="A folder, or one file.")],
     project: ProjectOption = None,
     language: Annotated[str | None, typer.Option(help="The documents' language, such as `de`.")] = None,
-    include: Annotated[list[str] | None, typer.Option(help="Only files like this, such as `*.md` or `docs/*`.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="No files like this.")] = None,
-    prefix: Annotated[str, typer.Option(help="Put before each path, to keep folders apart in one project.")] = "",
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite documents that came from elsewhere.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until everything can be found.")] = False,
+    include: Annotated[list[str] | None, typer.Option(help="Only matching files, such as `*.md` or `docs/*`.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Skip matching files.")] = None,
+    prefix: Annotated[str, typer.Option(help="A prefix for each path, to keep folders apart in one project.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite documents from other sources.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every document can be found.")] = False,
     server: ServerOption = None,
 ) -> int:
     """Import the text, Markdown, HTML and JSON Lines files of FOLDER.
 
-    Again, and only what changed is sent. A .jsonl file holds one document a line, with id, title and text.
+    A repeated import sends only changes. A .jsonl file has one document per line, with id, title and text.
     """
     _require_meant(language, (*(include or ()), *(exclude or ())), prefix)
     found = _files(source, FileFilter(include or (), exclude or ()), notify=None if dry_run else NAMES_TOLD)
     prefix = f"{prefix.removesuffix('/')}/" if prefix else ""
-    order = Order(source, prefix, {"language": language} if language else {}, replace, dry_run)
+    order = ImportOptions(source, prefix, {"language": language} if language else {}, replace, dry_run)
     tally, missing, stopped = ImportCounts(), 0, 0
     with ExitStack() as stack:
         connection = stack.enter_context(connect(server, RetryBudget(MAX_WAIT_SECONDS, _waiting)))
@@ -93,7 +93,7 @@ def import_(
         except KeyboardInterrupt:
             stopped = _stopped("interrupted", INTERRUPTED)
         except ClientError as error:
-            if not tally.done:  # it could not begin
+            if not tally.done:  # nothing was sent
                 raise
             stopped = _stopped(f"stopped: {error}", 1)
     _sum_up(order, tally, len(found.skipped), missing)
@@ -101,27 +101,27 @@ def import_(
 
 
 def _stopped(why: str, code: int) -> int:
-    print_line(f"{why}: the same command goes on where this one ended", err=True)
+    print_line(f"{why}: repeat the command to continue", err=True)
     return code
 
 
 def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -> None:
-    """Raises Refusal."""
+    """Raises UsageError."""
     if language is not None and _LANGUAGE.fullmatch(language) is None:
-        raise UsageError("--language: a language such as de or pt-BR")
+        raise UsageError("--language: use a language code such as de or pt-BR")
     if not all(patterns):
-        raise UsageError("--include and --exclude: patterns such as *.md")
+        raise UsageError("--include and --exclude: use patterns such as *.md")
     if not prefix.isprintable() or len(prefix) > _LONGEST_PREFIX:
-        raise UsageError(f"--prefix: one line of at most {_LONGEST_PREFIX} characters")
+        raise UsageError(f"--prefix: use one line of at most {_LONGEST_PREFIX} characters")
     if prefix and not _NO_NAMES.isdisjoint(prefix.removesuffix("/").split("/")):
-        raise UsageError("--prefix: names with / between them, such as guides or guides/de")
+        raise UsageError("--prefix: use names separated by /, such as guides or guides/de")
 
 
 def _files(source: Path, choice: FileFilter, notify: int | None) -> ScanResult:
     found = scan(source, choice)
     if not found.files:
         raise UsageError(
-            f"{source} holds nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file"
+            f"{source} contains nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file"
             f" ({len(found.skipped)} skipped)"
         )
     _tell_skipped(found.skipped, notify)
@@ -138,7 +138,7 @@ def _tell_skipped(skipped: Sequence[SkippedFile], notify: int | None) -> None:
 
 
 def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str | None:
-    """Its id; None where a dry run would make it."""
+    """Returns the project's id; None if a dry run would create it."""
     if dry_run:
         found = connection.project_if_any(name)
         print_line(
@@ -151,9 +151,9 @@ def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str 
 
 
 def _bring(
-    connection: Connection, project_id: str | None, order: Order, files: list[Path], tally: ImportCounts
+    connection: Connection, project_id: str | None, order: ImportOptions, files: list[Path], tally: ImportCounts
 ) -> set[str]:
-    """The external ids of the documents that the files hold."""
+    """Imports the files and returns their external ids."""
     known = {} if project_id is None else known_documents(connection.api, project_id)
     root = source_root(order.source)
     replace = order.replace or (not order.dry_run and _may_replace(order, files, known, root))
@@ -177,14 +177,14 @@ def _bring(
             replace,
             planned=planned if order.dry_run else None,
             tally=tally,
-            warned=lambda name: meter.print_line(f"warning: no text was found in {name}"),
+            warned=lambda name: meter.print_line(f"warning: no text found in {name}"),
         )
         bringing.run(chain.from_iterable(documents_in(order.source, path, order.prefix) for path in files))
     return bringing.taken
 
 
-def _may_replace(order: Order, files: Sequence[Path], known: Mapping[str, ExistingDocument], root: str) -> bool:
-    """Asks a person once, before anything is sent; a program has to say so beforehand."""
+def _may_replace(order: ImportOptions, files: Sequence[Path], known: Mapping[str, ExistingDocument], root: str) -> bool:
+    """Asks once on a terminal, before anything is sent; otherwise `--replace` decides."""
     if not sys.stdin.isatty():
         return False
     names = (name_in(order.source, path, order.prefix) for path in files)
@@ -192,14 +192,14 @@ def _may_replace(order: Order, files: Sequence[Path], known: Mapping[str, Existi
     if not foreign:
         return False
     return typer.confirm(
-        f"{len(foreign)} paths here, such as {printable(foreign[0])}, have documents that came from elsewhere."
+        f"{len(foreign)} paths here, such as {printable(foreign[0])}, already have documents from other sources."
         " Replace those that differ?",
         err=True,
     )
 
 
 def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> int:
-    """How many of the documents of this import could not be indexed; each is named."""
+    """Waits, prints this import's documents that could not be indexed, and returns their number."""
     with open_meter("indexing", 0) as meter:
         for counts in index_progress(connection.api, project_id):
             meter.total = counts.pending + counts.indexed + counts.failed
@@ -213,7 +213,7 @@ def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> 
     return missing
 
 
-def _sum_up(order: Order, tally: ImportCounts, skipped: int, missing: int) -> None:
+def _sum_up(order: ImportOptions, tally: ImportCounts, skipped: int, missing: int) -> None:
     parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
     parts += [f"{skipped} skipped"] if skipped else []
     parts += [f"{len(tally.blank)} without text"] if tally.blank else []
@@ -222,4 +222,4 @@ def _sum_up(order: Order, tally: ImportCounts, skipped: int, missing: int) -> No
 
 
 def _waiting(why: str, seconds: float) -> None:
-    print_line(f"{why}; trying again in {seconds:.1f} s", err=True)
+    print_line(f"{why}; retrying in {seconds:.1f} s", err=True)

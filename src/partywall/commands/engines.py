@@ -1,4 +1,4 @@
-"""Which engines an operator's command works on: servers named in the environment, or a data directory's own."""
+"""The engines of an operator's command: servers of the environment, or those of a data directory."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class _Database(BaseModel):
 
 
 class _Where(FromEnvironment):
-    """As much of the settings as tells servers from a data directory."""
+    """The settings that distinguish servers from a data directory."""
 
     database: _Database = _Database()
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What an operator's command is given: it acts as the migration owner, who sees every account."""
+    """Resources of an operator's command, which acts as the schema's owner and sees every account."""
 
     settings: Settings
     sessions: Sessions
@@ -50,24 +50,25 @@ class Operator:
     cache: Redis
 
     async def announce(self, revoked: Revocation) -> None:
-        """To the processes that serve; says so where they cannot be told."""
+        """Publishes to the running processes; prints a line if the cache is unreachable."""
         notify = await announce(self.cache, revoked)
         if revoked.kind is Revoked.SIGNING_KEYS:
             notify = await drop_tickets(self.cache) and notify
         if not notify:
-            print_line("the cache is away: running processes notice within five seconds", err=True)
+            print_line("the cache is unreachable: running processes notice within five seconds", err=True)
 
 
 @asynccontextmanager
 async def operator_settings(data_dir: Path) -> AsyncIterator[Settings]:
-    """The settings with every URL known. Engines of `data_dir` that do not run are started for the block."""
+    """Yields settings with all URLs. Starts the engines of `data_dir` for the block if they do not run."""
     database = _Where().database
     if database.engine not in (None, "embedded") or database.url is not None:
         yield load_settings()
         return
     if not (data_dir / "secrets").is_dir() and not (data_dir / "engines.location").exists():
         raise UsageError(
-            f"{data_dir} holds no Partywall: start `partywall serve`, give --data-dir, or set DATABASE__ENGINE=server"
+            f"{data_dir} is not a Partywall data directory:"
+            " start `partywall serve`, use --data-dir, or set DATABASE__ENGINE=server"
         )
     try:
         async with embedded_engines(data_dir) as endpoints:

@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do to a command that works: it ends in order, with 128 and the signal's number."""
+"""SIGINT and SIGTERM end a running command cleanly, with exit code 128 plus the signal's number."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 @dataclass(slots=True)
 class Interruption:
-    """Which signal has raised KeyboardInterrupt."""
+    """The signal that raised KeyboardInterrupt."""
 
     signum: int = signal.SIGINT
 
     def terminate(self, signum: int, frame: FrameType | None) -> None:
-        """What SIGINT does at this moment: asyncio cancels the main task first."""
+        """Calls the current handler of SIGINT: with asyncio it cancels the main task."""
         self.signum = signum
         handler = signal.getsignal(signal.SIGINT)
         if not callable(handler):
@@ -28,15 +28,15 @@ class Interruption:
         handler(signal.SIGINT, frame)
 
     def code(self, code: int = _INTERRUPTED) -> int:
-        """The exit code of a command that has ended with `code`, which for both signals is the same."""
+        """Returns the exit code of a command that ended with `code`, by signal if it was interrupted."""
         return 128 + self.signum if code == _INTERRUPTED else code
 
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """For the block both signals raise KeyboardInterrupt; then they do again what they did before."""
+    """Both signals raise KeyboardInterrupt in the block; then their handlers are restored."""
     interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield interruption
         return
     before = {signum: signal.getsignal(signum) for signum in _SIGNALS}

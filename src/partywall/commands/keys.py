@@ -23,11 +23,11 @@ def _group() -> None:
 @app.command()
 def rotate(
     now: Annotated[
-        bool, typer.Option("--now", help="For a key that has leaked: every token issued so far is refused.")
+        bool, typer.Option("--now", help="If the key has leaked: refuse every token issued so far.")
     ] = False,
     data_dir: DataDir = Path(".data"),
 ) -> None:
-    """Make a new signing key; the former one's tokens stay valid until they expire."""
+    """Create a signing key; tokens of the former key stay valid until they expire."""
     made = asyncio.run(_rotate(data_dir, now))
     print_line(f"{made.kid} signs from {made.active_at:%Y-%m-%d %H:%M:%S}Z")
     print_line(f"former keys are accepted until {made.former_until:%Y-%m-%d %H:%M:%S}Z")

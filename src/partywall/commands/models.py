@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-# lint: allow adapter-import - fetching a model's files is the operator's act, before any resource exists
+# lint: allow adapter-import - the operator downloads a model before any resource exists
 from partywall.adapters.embeddings.minilm_files import ModelInstallError, install_minilm
 from partywall.commands.configuration import DataDir
 from partywall.commands.terminal import print_line
@@ -24,7 +24,7 @@ def install(
     model: Annotated[Model, typer.Argument(help="all-MiniLM-L6-v2, 83 MB.")],
     data_dir: DataDir = Path(".data"),
 ) -> None:
-    """Fetch a model, check its hash and put it into the data directory."""
+    """Download a model, check its hash and store it in the data directory."""
     try:
         target = install_minilm(data_dir / "models")
     except (ModelInstallError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Paths and hosts as they are given on the command line."""
+"""Checks paths and hosts given on the command line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from partywall.settings.values import host_name
 
 
 def given_path(text: str | Path) -> Path:
-    """An empty variable of a script is not the working directory. Raises Refusal."""
+    """Rejects an empty path: a script's empty variable must not mean the working directory. Raises UsageError."""
     if isinstance(text, str) and not text.strip():
-        raise UsageError("a path is empty: write . for the working directory")
+        raise UsageError("the path is empty: use . for the working directory")
     return Path(text)
 
 
 def existing_path(text: str | Path) -> Path:
-    """Raises Refusal."""
+    """Raises UsageError."""
     path = given_path(text)
     if not path.exists():
         raise UsageError(f"path {str(path)!r} does not exist")
@@ -24,7 +24,7 @@ def existing_path(text: str | Path) -> Path:
 
 
 def listening_host(host: str) -> str:
-    """Empty: every address. Raises Refusal."""
+    """An empty host means every address. Raises UsageError."""
     try:
         return host and host_name(host)
     except ValueError as error:

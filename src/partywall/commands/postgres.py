@@ -20,14 +20,14 @@ CONNECT_SECONDS = 10.0
 SCHEMA = "SELECT to_regclass('account') IS NOT NULL"
 _LONGEST_URL: Final = 4096
 _LIMIT: Final = "statement_timeout"
-_POOLER: Final = "a pooler is between: set DATABASE__DIRECT_URL to the way past it"
+_POOLER: Final = "there is a pooler in between: set DATABASE__DIRECT_URL to a URL that bypasses it"
 _FAILURES: Final = (
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # something else speaks there
+    asyncpg.InternalClientError,  # another service answers there
     ValueError,
-    OverflowError,  # no port has that number
+    OverflowError,  # the port number is too large
 )
 
 type Connection = asyncpg.Connection[asyncpg.Record]
@@ -36,9 +36,9 @@ type Connection = asyncpg.Connection[asyncpg.Record]
 async def require_postgres(
     variable: str, secret: SecretStr | None, *, schema: bool = True, direct: Mapping[str, str] | None = None
 ) -> str:
-    """The URL, once somebody answered there and, with `schema`, the migrations have been run. Raises Refusal.
+    """Returns the URL if PostgreSQL answers and, with `schema`, the migrations have run. Raises UsageError.
 
-    With `direct`, no pooler may be between: these settings have to last as long as the connection.
+    With `direct`, there must be no pooler: these settings must last as long as the connection.
     """
     if secret is None:
         raise UsageError(f"{variable} is not set")
@@ -46,9 +46,9 @@ async def require_postgres(
     try:
         dsn = asyncpg_dsn(_printable(url))
     except (ValueError, ArgumentError):
-        raise UsageError(f"{variable} is no URL: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE") from None
-    if "@" in f"{make_url(url).host}{make_url(url).database}":  # a part of the password, which is not to be repeated
-        raise UsageError(f"{variable} is no URL: write @, / and : in the password as %40, %2F and %3A")
+        raise UsageError(f"{variable} is not a valid URL: use postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE") from None
+    if "@" in f"{make_url(url).host}{make_url(url).database}":  # a part of the password: do not print it
+        raise UsageError(f"{variable} is not a valid URL: write @, / and : in the password as %40, %2F and %3A")
     try:
         connection = await _connect(dsn, direct)
         try:
@@ -59,7 +59,7 @@ async def require_postgres(
     except _FAILURES as error:
         raise UsageError(f"cannot reach PostgreSQL at {place(url)} ({variable}): {_reason(error)}") from None
     if dropped:
-        raise UsageError(f"{variable} does not keep what is set on a connection: {_POOLER}")
+        raise UsageError(f"{variable} does not keep the settings of a connection: {_POOLER}")
     if not ready:
         raise UsageError("the database has no schema yet: run `partywall migrate`")
     return url
@@ -80,14 +80,14 @@ async def _connect(dsn: str, direct: Mapping[str, str] | None) -> Connection:
 
 
 async def _drops(connection: Connection, settings: Mapping[str, str]) -> bool:
-    """A pooler may be told to take what it does not know and to do nothing with it."""
+    """Whether a pooler drops the settings: it may be configured to ignore unknown ones."""
     kept = await connection.fetchval("SELECT setting FROM pg_settings WHERE name = $1", _LIMIT)
     return bool(kept != settings[_LIMIT])
 
 
 @contextmanager
 def database_failures() -> Iterator[None]:
-    """What PostgreSQL refused, in its own words and one line."""
+    """Turns errors of PostgreSQL into a UsageError of one line."""
     try:
         yield
     except ProgrammingError as error:
@@ -95,7 +95,7 @@ def database_failures() -> Iterator[None]:
     except DBAPIError as error:
         raise UsageError(f"PostgreSQL refused: {_first_line(error)}") from None
     except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise UsageError(f"PostgreSQL {'is away' if is_away(error) else 'refused'}: {_reason(error)}") from None
+        raise UsageError(f"PostgreSQL {'is unreachable' if is_away(error) else 'refused'}: {_reason(error)}") from None
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -104,7 +104,7 @@ def _first_line(error: DBAPIError) -> str:
 
 
 def place(url: str) -> str:
-    """Where and as whom, without the password."""
+    """Returns host, database and role, without the password."""
     parsed = make_url(url)
     host = parsed.host or parsed.query.get("host", "localhost")
     port = f":{parsed.port}" if parsed.port else ""

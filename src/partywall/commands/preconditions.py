@@ -1,4 +1,4 @@
-"""What an operator can put right is said before the API or a worker starts, in one line."""
+"""Checks before the API or a worker starts; a problem that an operator can fix is one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# lint: allow adapter-import - looks for the model's files before any process starts, to refuse in one line
+# lint: allow adapter-import - checks for the model's files before any process starts
 from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
@@ -25,7 +25,7 @@ from partywall.supervisor import EngineError
 
 
 def checked_settings() -> Settings:
-    """All that can be known of them without asking an engine; raises Refusal."""
+    """Loads the settings and checks what needs no engine. Raises UsageError."""
     settings = load_settings()
     require_authorities(settings)
     require_directories(settings, make=True)
@@ -39,14 +39,14 @@ def checked_settings() -> Settings:
 
 
 def require_engines(settings: Settings) -> None:
-    """That the database and the cache of the settings let this version work; raises Refusal."""
+    """Checks that this version can use the database and the cache. Raises UsageError."""
     with refusals():
         asyncio.run(_check_engines(settings))
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What the inside raises for a setting or a machine that is not ready is a Refusal."""
+    """Turns errors about settings or the machine into a UsageError."""
     try:
         yield
     except (MissingUrlError, EmbeddingError, PrivilegedRoleError, EngineError, RegistrationError) as error:
@@ -61,7 +61,7 @@ def _check_embeddings(settings: Settings) -> None:
     if chosen.engine == "minilm":
         installed_files(settings.data_dir / "models")
     if chosen.engine == "openai" and chosen.dimension not in DIMENSIONS:
-        raise UsageError(f"EMBEDDINGS__DIMENSION is one of {', '.join(map(str, DIMENSIONS))}")
+        raise UsageError(f"EMBEDDINGS__DIMENSION must be one of {', '.join(map(str, DIMENSIONS))}")
 
 
 def _check_mail(settings: Settings) -> None:
@@ -72,13 +72,13 @@ def _check_mail(settings: Settings) -> None:
 
 
 def _check_agents(settings: Settings) -> None:
-    """That the modules hold agents, and that the agents which have models of their own exist."""
+    """Checks that the modules define agents, and that each agent of AGENTS__MODELS exists."""
     if not (settings.agents.modules or settings.agents.models):
         return
     known = registry_of(settings.agents.modules).by_name
     for name in settings.agents.models.keys() - known.keys():
         raise UsageError(
-            f"AGENTS__MODELS__{name.upper()}: no agent has that name: there are {', '.join(sorted(known))}"
+            f"AGENTS__MODELS__{name.upper()}: no agent has this name: use one of {', '.join(sorted(known))}"
         )
 
 

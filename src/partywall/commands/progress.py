@@ -1,4 +1,4 @@
-"""How far something has come: a bar on a terminal, a line now and then elsewhere."""
+"""Shows progress: a bar on a terminal, otherwise a line every `LINE_SECONDS`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Bar:
         self._progress.update(self._task, completed=done, total=self.total)
 
     def print_line(self, line: str) -> None:
-        # lint: allow raw-echo - printable, and above the bar
+        # lint: allow raw-echo - printable, above the bar
         self._progress.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 

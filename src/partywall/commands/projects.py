@@ -25,7 +25,7 @@ def list_(server: ServerOption = None) -> None:
 
 @app.command()
 def create(name: Annotated[str, typer.Argument(help="Its name.")], server: ServerOption = None) -> None:
-    """Create a project and use it from now on."""
+    """Create a project and use it by default."""
     with connect(server) as connection:
         project = create_project(connection.api, name)
         print_line(project.id)

@@ -23,7 +23,7 @@ from partywall.features.quotas.owners import Owner
 DATA: Final = Path(".data")
 UNLIMITED: Final = "unlimited"
 
-app = typer.Typer(name="quotas", help="What one project or account may use, for operators.")
+app = typer.Typer(name="quotas", help="Limits of a project or account, for operators.")
 
 Project = Annotated[UUID | None, typer.Option("--project", help="The id of a project.")]
 Account = Annotated[str | None, typer.Option("--account", help="The e-mail address of an account.")]
@@ -31,7 +31,7 @@ Account = Annotated[str | None, typer.Option("--account", help="The e-mail addre
 
 @app.command()
 def show(project: Project = None, account: Account = None, data_dir: DataDir = DATA) -> None:
-    """Print every limit of a project or account, and which of them were set for it alone."""
+    """Print the limits of a project or account; `(set)` marks those that were set for it."""
     for quota, limit in asyncio.run(_show(project, account, data_dir)).items():
         most = UNLIMITED if limit.most is None else f"{limit.most.normalize():f}"
         print_line(f"{quota}  {most}{'  (set)' if limit.own else ''}")
@@ -45,7 +45,7 @@ def set_quota(
     account: Account = None,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Set a limit for one project or account; it holds from the next request."""
+    """Set a limit for a project or account; it applies from the next request."""
     _require_known(quota, project)
     asyncio.run(_set(quota, _limit(limit), project, account, data_dir))
     print_line(f"{quota} is {limit} for {project or account}")
@@ -53,23 +53,23 @@ def set_quota(
 
 @app.command()
 def clear(
-    quota: Annotated[str | None, typer.Argument(help="Left out: all of them.")] = None,
+    quota: Annotated[str | None, typer.Argument(help="Default: all of them.")] = None,
     project: Project = None,
     account: Account = None,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Let the settings hold again for a project or account."""
+    """Return a project or account to the limits of the settings."""
     if quota is not None:
         _require_known(quota, project)
     asyncio.run(_clear(quota, project, account, data_dir))
-    print_line(f"the settings hold again for {project or account}")
+    print_line(f"{project or account} has the limits of the settings again")
 
 
 @app.command()
 def recount(project: Project = None, data_dir: DataDir = DATA) -> None:
-    """Count anew what one project stores, or each of them; each is locked against writers meanwhile."""
+    """Recount what one project or each project stores; blocks its writers meanwhile."""
     counted, wrong = asyncio.run(_recount(project, data_dir))
-    print_line(f"counted {counted} projects, {wrong} of them had been counted wrongly")
+    print_line(f"recounted {counted} projects, corrected {wrong}")
 
 
 def _limit(given: str) -> Decimal | None:
@@ -78,13 +78,13 @@ def _limit(given: str) -> Decimal | None:
     try:
         return Decimal(given)
     except InvalidOperation:
-        raise UsageError(f"{given!r} is no number, and not {UNLIMITED!r}") from None
+        raise UsageError(f"{given!r} is neither a number nor {UNLIMITED!r}") from None
 
 
 def _require_known(quota: str, project: UUID | None) -> None:
     known = OF_ACCOUNTS if project is None else OF_PROJECTS
     if quota not in known:
-        raise UsageError(f"{quota!r} is none of {', '.join(sorted(known))}")
+        raise UsageError(f"{quota!r} is not one of {', '.join(sorted(known))}")
 
 
 @asynccontextmanager
@@ -100,7 +100,7 @@ async def _owner(session: AsyncReadSession, project: UUID | None, account: str |
         return Owner(project)
     if account is not None and project is None:
         return Owner(await operations.find_account(session, account), is_account=True)
-    raise UsageError("name one: --project ID or --account EMAIL")
+    raise UsageError("give either --project ID or --account EMAIL")
 
 
 async def _show(project: UUID | None, account: str | None, data_dir: Path) -> Mapping[str, Limit]:
@@ -125,7 +125,7 @@ async def _clear(quota: str | None, project: UUID | None, account: str | None, d
 
 
 async def _recount(project: UUID | None, data_dir: Path) -> tuple[int, int]:
-    """How many were counted, each in a transaction of its own, and how many of them wrongly before."""
+    """Recounts each project in its own transaction; returns how many were counted and how many corrected."""
     async with operator(data_dir) as acting, _failures():
         async with acting.sessions.read() as session:
             chosen = await operations.projects(session, project)

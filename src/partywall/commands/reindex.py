@@ -17,7 +17,7 @@ from partywall.features.documents.operations import Chosen
 from partywall.features.documents.operations import reindex as reindex_project
 
 FAILED: Final = "failed"
-# The owner of the tables sees every project, and enters each as its own worker does.
+# The owner of the tables sees every project; each is then opened with the scope of its worker.
 _PROJECTS: Final = select(column("id", Uuid)).select_from(table("project")).where(column("deleted_at").is_(None))
 
 app = typer.Typer()
@@ -26,14 +26,14 @@ app = typer.Typer()
 @app.command()
 def reindex(
     failed: Annotated[bool, typer.Option("--failed", help="Documents that could not be indexed.")] = False,
-    error: Annotated[str | None, typer.Option("--error", help="Those whose `index_error` has TEXT in it.")] = None,
+    error: Annotated[str | None, typer.Option("--error", help="Documents whose `index_error` contains TEXT.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every document.")] = False,
-    project: Annotated[list[UUID] | None, typer.Option("--project", help="In this project alone; repeatable.")] = None,
+    project: Annotated[list[UUID] | None, typer.Option("--project", help="Only in this project; repeatable.")] = None,
     data_dir: DataDir = Path(".data"),
 ) -> int:
-    """Have documents indexed again, by the worker, in every project or in some."""
+    """Queue documents to be indexed again, in all projects or some."""
     if every == (failed or error is not None):
-        raise UsageError("say which documents: --failed, --error TEXT, or --all")
+        raise UsageError("choose the documents: --failed, --error TEXT, or --all")
     if error is not None:
         _require_text(error)
     chosen = Chosen(FAILED if failed else None, error)
@@ -43,13 +43,13 @@ def reindex(
         raise UsageError(f"there is no project {' and no project '.join(map(str, missing))}")
     for each in missing if named else ():
         print_line(f"there is no project {each}", err=True)
-    print_line(f"{count} documents wait to be indexed again")
+    print_line(f"{count} documents queued")
     return 1 if missing and named else 0
 
 
 def _require_text(error: str) -> None:
     if not error.strip():
-        raise UsageError("--error needs a text that is in the `index_error` of the documents")
+        raise UsageError("--error needs a text that the documents' `index_error` contains")
     try:
         error.encode()
     except UnicodeEncodeError:
@@ -57,7 +57,7 @@ def _require_text(error: str) -> None:
 
 
 async def _reindex(projects: list[UUID], chosen: Chosen, data_dir: Path) -> tuple[int, list[UUID]]:
-    """How many documents wait, and which projects are not there: of all of them, those that were deleted meanwhile."""
+    """Returns the number of queued documents and the projects that do not exist, or were deleted meanwhile."""
     count, missing = 0, []
     async with operator(data_dir) as acting:
         if not projects:

@@ -12,7 +12,7 @@ app = typer.Typer()
 
 @app.command()
 def rights(
-    markdown: Annotated[bool, typer.Option("--markdown", help="As it stands in the documentation.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table, as in the docs.")] = False,
 ) -> None:
     """Print what each role may do in a project."""
     print_lines(as_markdown() if markdown else as_text())

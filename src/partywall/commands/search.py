@@ -29,11 +29,11 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for, in words or as a question.")],
     project: ProjectOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many documents.")] = 10,
-    mode: Annotated[Mode, typer.Option(help="By word and meaning, by word, or by meaning.")] = Mode.HYBRID,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the server's answer.")] = False,
+    mode: Annotated[Mode, typer.Option(help="By words and meaning, by words, or by meaning.")] = Mode.HYBRID,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the server's response.")] = False,
     server: ServerOption = None,
 ) -> None:
-    """Find the documents that answer QUERY, the best first."""
+    """Find documents for QUERY, best first."""
     with connect(server) as connection:
         where = connection.project(project)
         answer = ask(connection.api, where.id, query, limit=limit, mode=mode.value)
@@ -49,11 +49,11 @@ def search(
 
 
 def _show(rank: int, hit: Hit, console: Console) -> None:
-    """On a terminal the words that were found stand out; elsewhere a hit is two lines, whatever their length."""
+    """Highlights matches on a terminal; elsewhere a hit is two lines of any length."""
     title = Text.assemble(
         f"{rank:2}. ", (printable(hit.title), "bold"), f"  {hit.score:.3f}  {printable(hit.document_id)}"
     )
-    # lint: allow raw-echo - rich's text, of what is printable
+    # lint: allow raw-echo - rich text, made of printable strings
     console.print(title, soft_wrap=True)
     shown, spans = excerpt(hit, EXCERPT_CHARACTERS)
     text = Text(printable(shown))
@@ -61,10 +61,10 @@ def _show(rank: int, hit: Hit, console: Console) -> None:
         text.stylize("bold yellow", span.start, span.end)
     flat = Text(" ").join(word for word in text.split(" ") if word.plain)
     if console.is_terminal:
-        # lint: allow raw-echo - rich's text, of what is printable
+        # lint: allow raw-echo - rich text, made of printable strings
         console.print(Padding(flat, (0, 0, 0, 4)))
     else:
-        # lint: allow raw-echo - rich's text, of what is printable
+        # lint: allow raw-echo - rich text, made of printable strings
         console.print(Text("    ").append_text(flat), soft_wrap=True)
-    # lint: allow raw-echo - rich's text, of what is printable
+    # lint: allow raw-echo - rich text, made of printable strings
     console.print()

@@ -18,7 +18,7 @@ from partywall.settings.base import inheritable
 
 app = typer.Typer()
 
-# A child ends itself at its limit where it can, and says what it was at; one that cannot is killed so much later.
+# A blocked child logs its stack and ends itself at its limit; if it cannot, it is killed after this factor.
 LATER: Final = 1.5
 
 
@@ -27,14 +27,14 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.", callback=listening_host)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the API.")] = 8000,
     data_dir: Annotated[
-        Path, typer.Option(envvar="DATA_DIR", help="Where all data is kept.", parser=given_path)
+        Path, typer.Option(envvar="DATA_DIR", help="The directory for all data.", parser=given_path)
     ] = Path(".data"),
     stop_with_parent: Annotated[
         bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one ends.")
     ] = False,
 ) -> int:
     """Run everything on this machine: PostgreSQL, Valkey, API and worker."""
-    # What the API would refuse is said here, before anything is made or started.
+    # Reject what the API would reject, before anything is created or started.
     settings = load_settings(
         {"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
@@ -61,7 +61,7 @@ def serve(
 
 
 def _connections(database: DatabaseSettings) -> int:
-    """Of the API and the worker with their pools, and some for listening, operators and PostgreSQL itself."""
+    """Connections for the pools of API and worker, and some for listening, operators and PostgreSQL itself."""
     pools = database.pool_size + database.pool_overflow + database.pool_size * 3 // 2 + LONG_READS
     return 2 * pools + 24
 
@@ -71,7 +71,7 @@ def _written(settings: Settings) -> tuple[Path, ...]:
 
 
 def _own_directories(settings: Settings) -> list[Path]:
-    """Those within the data directory; others are the operator's to give away."""
+    """Directories inside the data directory; the operator sets the owner of others."""
     data_dir, kept = settings.data_dir.absolute(), _written(settings)
     return [path for path in kept if path.absolute().is_relative_to(data_dir) and path.absolute() != data_dir]
 
@@ -90,15 +90,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _exposure(host: str, settings: Settings) -> str:
-    """What whoever reaches this machine gets; in one line."""
+    """Returns a one-line warning about what other machines can reach."""
     registration = {
-        "open": "everybody may register (ACCOUNTS__REGISTRATION=open)",
-        "invite": "whoever was invited may register",
+        "open": "anyone may register (ACCOUNTS__REGISTRATION=open)",
+        "invite": "invited addresses may register",
         "closed": "nobody may register",
     }[settings.accounts.registration]
     docs = "/docs is served" if settings.serves_docs else "/docs is not served"
     return (
-        f"warning: listening on {host or 'every address'}, which other machines can reach: in plain HTTP, so that"
-        f" passwords and tokens can be read on the way; {registration}; {docs}."
-        " For other people, put a proxy that speaks TLS in front and listen on 127.0.0.1"
+        f"warning: listening on {host or 'every address'}, which other machines can reach over plain HTTP:"
+        f" passwords and tokens can be intercepted; {registration}; {docs}."
+        " To serve other people, put a TLS proxy in front and listen on 127.0.0.1"
     )

@@ -1,4 +1,4 @@
-"""How `serve` has the API and the worker read their programs while their database and cache still start."""
+"""Lets `serve` start the API and the worker early: they import while database and cache still start."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from partywall.supervisor.options import START_SIGNAL_FLAG
 StartSignal = Annotated[
     bool,
     typer.Option(
-        START_SIGNAL_FLAG, help="Begin when a line comes on standard input; end where none comes.", hidden=True
+        START_SIGNAL_FLAG, help="Wait for a line on standard input; exit if it ends without one.", hidden=True
     ),
 ]
-# What has started this process listens there to whether its event loop answers.
+# The file descriptor on which the parent process receives heartbeats of the event loop.
 HEARTBEAT: Final = 0
 
 
 def wait_for_start_signal() -> None:
-    """Whoever has started this process has ended, or stops, where the input ends without a line."""
+    """Exits if the input ends without a line: the parent process has ended or is stopping."""
     if not sys.stdin.buffer.readline():
         raise typer.Exit

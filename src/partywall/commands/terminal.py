@@ -1,7 +1,4 @@
-"""The one way to a terminal: whatever was written elsewhere, by a document, an account or a server, steers none.
-
-And the one way in: what is read from standard input.
-"""
+"""Terminal output and input. Text of documents, accounts or servers cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -12,33 +9,33 @@ import typer
 
 from partywall.commands.usage_error import UsageError
 
-# In bytes: more than the longest password that is accepted.
+# In bytes; more than the longest accepted password.
 _LONGEST_LINE: Final = 10_000
 
 
 def printable(text: str) -> str:
-    """Of the same length, and without a character that could steer a terminal or break the line."""
+    """Replaces control characters and line breaks by blanks; the length stays the same."""
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 def print_line(line: str, *, err: bool = False) -> None:
-    """One line, whatever is in it."""
+    """Prints exactly one line."""
     typer.echo(printable(line), err=err)
 
 
 def print_lines(text: str, *, err: bool = False) -> None:
-    """Several lines, as they were written by us."""
+    """Prints several lines; only for text of our own."""
     for line in text.split("\n"):
         print_line(line, err=err)
 
 
 def print_json(text: str) -> None:
-    """JSON as it came, which means the same with escapes for what could steer a terminal."""
+    """Prints JSON unchanged, except that control characters become JSON escapes."""
     typer.echo("".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text))
 
 
 def password_line() -> str:
-    """The first line of standard input."""
+    """Returns the first line of standard input. Raises UsageError if it is not UTF-8."""
     line = sys.stdin.buffer.readline(_LONGEST_LINE)
     try:
         return line.decode().rstrip("\r\n")

@@ -4,6 +4,6 @@ import typer
 
 
 class UsageError(typer.TyperException):
-    """Says in one line why a command cannot do what it was asked; exit code 2."""
+    """Why a command cannot be carried out, in one line; exit code 2."""
 
     exit_code = 2

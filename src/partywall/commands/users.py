@@ -23,7 +23,7 @@ DATA: Final = Path(".data")
 app = typer.Typer(name="users", help="Accounts, for operators.")
 
 Email = Annotated[str, typer.Argument(help="The account's e-mail address.")]
-PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password instead of making one.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
 @app.command()
@@ -33,7 +33,7 @@ def create(
     password_stdin: PasswordStdin = False,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Make an account with a verified address, and print its generated password."""
+    """Create an account with a verified address, and print its generated password."""
     given = password_line() if password_stdin else None
     made = asyncio.run(_create(data_dir, email, given, name))
     print_line(f"created {made.email} ({made.id})")
@@ -43,7 +43,7 @@ def create(
 
 @app.command()
 def password(email: Email, password_stdin: PasswordStdin = False, data_dir: DataDir = DATA) -> None:
-    """Give an account another password, end its sessions, and print a generated password."""
+    """Set another password, end the account's sessions, and print a generated password."""
     given = password_line() if password_stdin else None
     changed = asyncio.run(_set_password(data_dir, email, given))
     print_line(f"changed the password of {changed.email}; its sessions have ended")
@@ -53,28 +53,28 @@ def password(email: Email, password_stdin: PasswordStdin = False, data_dir: Data
 
 @app.command()
 def unlock(email: Email, data_dir: DataDir = DATA) -> None:
-    """Forget an account's failed logins, so that nobody who knows the password has to wait."""
+    """Lift the locks of an account after failed logins."""
     asyncio.run(_unlock(data_dir, email))
     print_line(f"unlocked {email}")
 
 
 @app.command()
 def disable(email: Email, data_dir: DataDir = DATA) -> None:
-    """End an account's sessions and refuse it from now on."""
+    """End an account's sessions and refuse further logins."""
     asyncio.run(_change(data_dir, lambda acting: operations.disable_user(acting.sessions, email), email))
     print_line(f"disabled {email}")
 
 
 @app.command()
 def enable(email: Email, data_dir: DataDir = DATA) -> None:
-    """Let a disabled account log in again."""
+    """Allow a disabled account to log in again."""
     asyncio.run(_change(data_dir, lambda acting: operations.enable_user(acting.sessions, email), email))
     print_line(f"enabled {email}")
 
 
 @app.command()
 def verify(email: Email, data_dir: DataDir = DATA) -> None:
-    """Take an account's address as verified."""
+    """Mark an account's address as verified."""
     asyncio.run(_change(data_dir, lambda acting: operations.verify_user(acting.sessions, acting.secrets, email), email))
     print_line(f"verified {email}")
 

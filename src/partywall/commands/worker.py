@@ -11,7 +11,7 @@ app = typer.Typer()
 
 @app.command()
 def worker(start_signal: StartSignal = False) -> None:
-    """Run the worker on the engines that the settings name."""
+    """Run the worker with the engines of the settings."""
     settings = checked_settings()
     if start_signal:
         wait_for_start_signal()

@@ -1,4 +1,4 @@
-"""What the project holds already, by external id."""
+"""The documents that the project already has, by external id."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from partywall.client.api import Api
 from partywall.client.document_import.files import LocalDocument
 
 SOURCE_SHA256 = "source_sha256"
-# Which folder the document was imported from.
+# The folder that the document was imported from.
 SOURCE_ROOT = "source_root"
 
 
 def source_root(source: Path) -> str:
-    """Tells folders of one name apart without telling the server where they lie."""
+    """Returns the folder's name and a hash of its path, so that the server does not learn the path."""
     folder = (source if source.is_dir() else source.parent).resolve()
     name = os.fsencode(folder.name).decode(errors="replace")
     return f"{name}#{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
@@ -35,12 +35,12 @@ class ExistingDocument(BaseModel):
     metadata: dict[str, JsonValue]
 
     def has_content_of(self, local: LocalDocument) -> bool:
-        """A page is told by the hash of its file, since the server keeps its text."""
+        """Compares a page by the hash of its file, since the server's content is the extracted text."""
         kept = self.content_sha256 if local.upload is None else self.metadata.get(SOURCE_SHA256)
         return kept == local.sha256
 
     def same_as(self, local: LocalDocument, metadata: Mapping[str, JsonValue]) -> bool:
-        """Content, title and all of `metadata`; a page's title is the server's to find."""
+        """Compares content, title and `metadata`; not the title of a page, which the server extracts."""
         return (
             self.has_content_of(local)
             and (local.upload is not None or self.title == local.title)
@@ -82,11 +82,11 @@ class _FailedPage(BaseModel):
 
 
 def not_indexed(api: Api, project_id: str) -> Iterator[tuple[str | None, str]]:
-    """The external ids of the project's documents that could not be indexed, each with the reason."""
+    """Yields external id and reason of the project's documents that could not be indexed."""
     params: dict[str, str | int] = {"limit": 100, "index_status": "failed"}
     while True:
         page = _FailedPage.model_validate_json(api.get(f"/projects/{project_id}/documents", params))
-        yield from ((each.external_id, each.index_error or "no reason was given") for each in page.items)
+        yield from ((each.external_id, each.index_error or "no reason given") for each in page.items)
         if page.next_cursor is None:
             return
         params["cursor"] = page.next_cursor

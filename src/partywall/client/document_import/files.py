@@ -1,4 +1,4 @@
-"""The documents of a folder. Each one's `external_id` is its path in there, by which a second import knows it again."""
+"""Reads a folder's documents. The `external_id` is the path in the folder, so a second import recognizes it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MARKDOWN: Final = {".md", ".markdown"}
 HTML: Final = {".html", ".htm"}
 LINES: Final = {".jsonl"}
 KINDS: Final = TEXT | HTML | LINES
-# So many lines say what a `.jsonl` file holds.
+# `holds_documents` reads this many lines of a `.jsonl` file.
 FIRST_LINES: Final = 20
-NOT_TEXT: Final = "it holds NUL characters (U+0000): that is no text"
+NOT_TEXT: Final = "it contains NUL characters (U+0000), so it is not text"
 MAX_TITLE: Final = 500
 MAX_EXTERNAL_ID: Final = 512
 LONG_PATH: Final = f"its path or id is longer than {MAX_EXTERNAL_ID} characters"
@@ -28,9 +28,9 @@ LONG_PATH: Final = f"its path or id is longer than {MAX_EXTERNAL_ID} characters"
 
 @dataclass(frozen=True, slots=True)
 class LocalDocument:
-    """A document as it lies here. `upload` holds a page's bytes, from which the server takes the text.
+    """A local document. `upload` is the bytes of a page; the server extracts the text.
 
-    `line` says where in its file it stands, for those of a `.jsonl`.
+    `line` is the file and line number of a document of a `.jsonl`.
     """
 
     external_id: str
@@ -42,7 +42,7 @@ class LocalDocument:
 
     @property
     def place(self) -> str:
-        """By which a person finds it."""
+        """Where the user finds the document."""
         return self.line or self.external_id
 
 
@@ -53,7 +53,7 @@ class UnreadableFile:
 
 
 def holds_documents(path: Path) -> bool:
-    """False for a `.jsonl` of something else: none of its first lines is a document."""
+    """Returns False for a `.jsonl` without a document in its first `FIRST_LINES` lines."""
     if path.suffix.lower() not in LINES:
         return True
     try:
@@ -65,7 +65,7 @@ def holds_documents(path: Path) -> bool:
 
 
 def count(files: list[Path]) -> int:
-    """How many documents there are, to measure progress by; what cannot be read counts for one."""
+    """Returns the number of documents, for the progress bar; an unreadable file counts as one."""
     return sum(_lines_in(path) if path.suffix.lower() in LINES else 1 for path in files)
 
 
@@ -78,7 +78,7 @@ def _lines_in(path: Path) -> int:
 
 
 def name_in(source: Path, path: Path, prefix: str = "") -> str:
-    """The file's path in the source, composed (NFC): some systems store names decomposed.
+    """Returns the file's path in the source, composed (NFC): some systems store names decomposed.
 
     `prefix` is empty or ends with a slash.
     """
@@ -86,7 +86,7 @@ def name_in(source: Path, path: Path, prefix: str = "") -> str:
 
 
 def documents_in(source: Path, path: Path, prefix: str = "") -> Iterator[LocalDocument | UnreadableFile]:
-    """What the file holds: one document, or one for each line of a `.jsonl`."""
+    """Yields the file's document, or one for each line of a `.jsonl`."""
     name = name_in(source, path, prefix)
     try:
         name.encode()
@@ -112,7 +112,7 @@ def _read(name: str, path: Path) -> Iterator[LocalDocument | UnreadableFile]:
     elif kind in TEXT:
         yield _read_text(name, path, kind)
     else:
-        yield UnreadableFile(name, f"{kind or 'a file without an ending'} is no kind that can be imported")
+        yield UnreadableFile(name, f"{f'{kind} files' if kind else 'files without an extension'} cannot be imported")
 
 
 def _read_text(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFile:
@@ -150,7 +150,7 @@ def _read_line(name: str, number: int, line: bytes) -> LocalDocument | Unreadabl
     id_ = record.get("id", record.get("_id"))
     title, text = record.get("title"), record.get("text")
     if isinstance(id_, bool) or id_ == "":
-        return UnreadableFile(f"{name} line {number}", "its id is no text and no number")
+        return UnreadableFile(f"{name} line {number}", "its id is neither text nor a number")
     if not isinstance(id_, str | int) or not isinstance(title, str) or not isinstance(text, str):
         return UnreadableFile(f"{name} line {number}", "id, title or text is missing")
     place = f"{name} line {number}"
@@ -163,7 +163,7 @@ def _local(external_id: str, title: str, content: str) -> LocalDocument | Unread
         (external_id + title).encode()
         digest = hashlib.sha256(content.encode()).hexdigest()
     except UnicodeEncodeError:
-        return UnreadableFile(ascii(external_id)[1:-1], "half a character (a lone surrogate) stands in it")
+        return UnreadableFile(ascii(external_id)[1:-1], "it contains half a character (a lone surrogate)")
     if "\0" in content or "\0" in title or "\0" in external_id:
         return UnreadableFile(external_id.replace("\0", "\\0"), NOT_TEXT)
     if len(external_id) > MAX_EXTERNAL_ID:

@@ -1,4 +1,4 @@
-"""How far the worker has come with a project's index."""
+"""Polls the progress of indexing in a project."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class _Stats(BaseModel):
 
 
 def index_progress(api: Api, project_id: str) -> Iterator[IndexCounts]:
-    """The counts, again and again, until nothing is pending."""
+    """Yields the counts every `POLL_SECONDS` until nothing is pending."""
     while True:
         answer = api.get(f"/projects/{project_id}/documents/stats")
         counts = _Stats.model_validate_json(answer).by_index_status
         yield counts
         if not counts.pending:
             return
-        time.sleep(POLL_SECONDS)  # noqa: TID251 - a command of one thread
+        time.sleep(POLL_SECONDS)  # noqa: TID251 - the command has one thread

@@ -1,4 +1,4 @@
-"""Which files of a folder are imported, and why the others are not."""
+"""Chooses the files of a folder to import; names the others with a reason."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final
 
 from partywall.client.document_import.files import KINDS, LINES, holds_documents
 
-# Other people's files, by the thousand: taken only when --include names them.
+# Thousands of third-party files: imported only if --include names them.
 DEPENDENCIES: Final = {"node_modules", "__pycache__", "site-packages"}
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A file or folder that is left out; `name` is its path in the source."""
+    """A file or folder that is not imported; `name` is its path in the source."""
 
     name: str
     reason: str
@@ -24,7 +24,7 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileFilter:
-    """Shell patterns. One without `/` is compared with a file's name, any other with its path in the folder."""
+    """Shell patterns. One without `/` is matched against the file name, any other against the path in the folder."""
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
@@ -42,14 +42,14 @@ class FileFilter:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """`files` in the order of their paths."""
+    """`files` are in the order of their paths."""
 
     files: list[Path] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
 
 
 def scan(source: Path, choice: FileFilter | None = None) -> ScanResult:
-    """`source` is a folder or one file. Links are not followed: they may lead out of the folder, or in circles."""
+    """`source` is a folder or one file. Links are not followed: they may leave the folder or form a cycle."""
     chosen, found = choice or FileFilter(), ScanResult()
     if source.is_file():
         if (reason := _kind_reason(source)) is None:
@@ -99,7 +99,7 @@ def _reason(path: Path) -> str | None:
     if path.name.startswith("."):
         return "hidden"
     if not path.is_file():
-        return "no regular file"
+        return "not a regular file"
     return _kind_reason(path)
 
 
@@ -107,7 +107,7 @@ def _kind_reason(path: Path) -> str | None:
     kind = path.suffix.lower()
     if kind in KINDS:
         return None
-    return f"{kind} files are not read" if kind else "no file name extension"
+    return f"{kind} files are not supported" if kind else "no file name extension"
 
 
 def _content_reason(path: Path) -> str | None:

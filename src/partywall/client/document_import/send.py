@@ -16,9 +16,9 @@ from partywall.client.errors import ApiError
 
 BATCH_DOCUMENTS: Final = 200
 BATCH_CHARACTERS: Final = 2_000_000
-# Another try would meet the same end: somebody has to log in, ask for a right, or look at the server.
+# A retry would fail as well: the user must log in, get a right, or check the server.
 HOPELESS: Final = {401, 403, 404}
-# So many failures of the server itself, one after another, are not the documents' fault.
+# This many 5xx answers in a row stop the import: the documents are not the cause.
 SERVER_FAILURES: Final = 5
 TAKEN: Final = "external_id_taken"
 GONE: Final = "document_not_found"
@@ -46,12 +46,12 @@ class ImportCounts:
 
 @dataclass(slots=True)
 class Import:
-    """Brings local documents into one project: the new in batches, the changed one by one, the unchanged not at all.
+    """Imports local documents into one project: new ones in batches, changed ones singly, unchanged ones not at all.
 
-    `notify` hears of every document, with the reason where it failed. What the server refuses does not stop the rest.
-    `warned` hears the names of those that hold no text. `root` says which folder the documents are from; those of
-    another folder are left alone unless `replace`. With `planned` nothing is sent, and it hears what would be done with
-    each document.
+    `notify` is called for every document, with the reason if it failed; a refused document does not stop the import.
+    `warned` is called with the name of a document without text. `root` is the folder that the documents are from;
+    documents of another folder are not overwritten without `replace`. With `planned` nothing is sent: it is called with
+    the outcome for each document.
     """
 
     api: Api
@@ -79,7 +79,7 @@ class Import:
             self._fail(document.name, document.reason)
             return
         if document.external_id in self.taken:
-            self._fail(document.place, "another file here has this path, apart from its Unicode form")
+            self._fail(document.place, "another file here has the same path in another Unicode form")
             return
         self.taken.add(document.external_id)
         known = self.known.get(document.external_id)
@@ -89,7 +89,7 @@ class Import:
             self._alone(document, known)
 
     def _overwrites(self, document: LocalDocument, known: ExistingDocument) -> bool:
-        """Whether what is there came from elsewhere and would be lost."""
+        """Whether the known document came from another source and would be lost."""
         if self.root is None or self.replace:
             return False
         return known.root != self.root and not known.has_content_of(document)
@@ -108,7 +108,7 @@ class Import:
             self._create(batch)
 
     def _create(self, batch: list[LocalDocument]) -> None:
-        """All or nothing on the server, so a refused batch is halved until the culprit stands alone."""
+        """A batch is all or nothing, so a refused batch is halved until the refused document is alone."""
         try:
             self.api.create(self._path("/batch"), {"documents": [self._body(document) for document in batch]})
         except ApiError as error:
@@ -163,7 +163,7 @@ class Import:
             self._upload(document, page, known)
 
     def _upload(self, document: LocalDocument, page: bytes, known: ExistingDocument | None) -> None:
-        """A page has no second upload, so the new one takes the old one's place only once it has been accepted."""
+        """A page cannot be uploaded again, so the old one is replaced once the server has accepted the new one."""
         name = document.external_id
         if known is None:
             self._send_page(name, name, page, document.sha256)
@@ -212,7 +212,7 @@ class Import:
         self.notify(self.tally, None)
 
     def _look(self, document: LocalDocument) -> None:
-        """Of a page the server says whether there is text in it."""
+        """Warns of a document without text; for a page the server does."""
         if document.upload is None and not document.content.strip():
             self._warn(document.place)
 
@@ -233,13 +233,13 @@ class Import:
 
 def _from_elsewhere(known: ExistingDocument, root: str | None) -> str:
     name = (known.root or "").rpartition("#")[0]
-    where = " at another place" if name == (root or "").rpartition("#")[0] else ""
-    origin = "it was not imported" if known.root is None else f"it was imported from {name!r}{where}"
-    return f"another document has this path ({origin}): give a --prefix, or --replace it"
+    folder = "another folder named " if name == (root or "").rpartition("#")[0] else ""
+    origin = "it was not imported" if known.root is None else f"it was imported from {folder}{name!r}"
+    return f"another document has this path ({origin}): use --prefix or --replace"
 
 
 def _explained(error: ApiError) -> str:
-    """Speaks of the document's parts; where they stood in the request says nothing to a person."""
+    """Names the document's fields, without their position in the request."""
     if not error.fields:
         return str(error)
     parts = ((field.pointer.rpartition("/")[2], field.message) for field in error.fields)

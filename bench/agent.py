@@ -1,4 +1,4 @@
-"""The agent `clerk` of the benchmarks of runs, loaded through `AGENTS__MODULES`."""
+"""The agent `bench` of the run benchmarks, loaded through `AGENTS__MODULES`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Report(ResponseModel):
 Context = RunContext[RunDeps[Task]]
 
 
-async def look(ctx: Context) -> str:  # noqa: ARG001 - every tool gets one
+async def look(ctx: Context) -> str:  # noqa: ARG001 - every tool takes a context
     """Returns the time of the call."""
     return f"{time.perf_counter():.6f}"
 
@@ -44,7 +44,7 @@ async def wait(ctx: Context, seconds: float) -> str:  # noqa: ARG001
 
 
 async def append(ctx: Context, document_id: UUID, line: str, seconds: float) -> str:
-    """Adds a line to a document, in the transaction that records the step; then waits."""
+    """Adds a line to a document in the transaction that records the step, then waits."""
 
     async def work(documents: DocumentService) -> str:
         locked = await documents.lock(document_id)
@@ -57,9 +57,9 @@ async def append(ctx: Context, document_id: UUID, line: str, seconds: float) -> 
 
 
 async def send(ctx: Context, letter: str, seconds: float) -> str:
-    """Appends a letter to the file `CLERK_OUTBOX`, outside any transaction; then waits."""
+    """Appends a letter to the file `BENCH_OUTBOX` outside any transaction, then waits."""
     sent = {"key": ctx.deps.effects.key, "letter": letter, "at": time.time(), "by": os.getpid()}
-    file = os.open(os.environ["CLERK_OUTBOX"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = os.open(os.environ["BENCH_OUTBOX"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(file, json.dumps(sent).encode() + b"\n")
     finally:
@@ -71,7 +71,7 @@ async def send(ctx: Context, letter: str, seconds: float) -> str:
 TOOLS = (Tool(look), Tool(wait), Tool(append), Tool(send))
 
 agent = AgentDefinition(
-    name="clerk",
+    name="bench",
     description="Does what its task says, for benchmarks.",
     instructions=INSTRUCTIONS,
     input=Task,

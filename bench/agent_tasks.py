@@ -1,4 +1,4 @@
-"""Tasks for the agent `clerk` while workers are killed: several steps, each with an effect or a pause."""
+"""Tasks for the agent `bench` while workers are killed: several steps, each with an effect or a pause."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Progress:
 
 
 def _handle_signals() -> None:
-    """Makes SIGTERM end the run like Ctrl-C; the application would drain."""
+    """Makes SIGTERM end the run like Ctrl-C, in place of the application's graceful shutdown."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 

@@ -1,4 +1,4 @@
-"""The agent `clerk` without Partywall: bare Pydantic AI with the same instructions, tools, output and model client.
+"""The agent `bench` without Partywall: bare Pydantic AI with the same instructions, tools, output and model client.
 
 Reads a task per line and answers with a line. `python -m bench.bare_agent URL`.
 """
@@ -23,7 +23,7 @@ type Deps = RunDeps[agent_module.Task]
 
 
 async def read_stream(_: RunContext[Deps], stream: AsyncIterable[AgentStreamEvent]) -> None:
-    """Makes the model stream here too."""
+    """Consumes the stream, so that the model streams as in the product."""
     async for _event in stream:
         pass
 
@@ -31,10 +31,10 @@ async def read_stream(_: RunContext[Deps], stream: AsyncIterable[AgentStreamEven
 async def work(url: str) -> None:
     options = ModelOptions("openai:scripted", {}, (), url, None, {}, timeout=120.0, retries=2, connections=50)
     async with create_model_client(options) as client:
-        model = ConfiguredModels(options, client).named("clerk")
+        model = ConfiguredModels(options, client).named("bench")
         agent: Agent[Deps, agent_module.Report] = Agent(
             model.model,
-            name="clerk",
+            name="bench",
             instructions=agent_module.INSTRUCTIONS,
             output_type=agent_module.Report,
             deps_type=RunDeps,

@@ -1,4 +1,4 @@
-"""The baseline ("floor") for the product: the same answers without validation, row-level security or ORM.
+"""The baseline ("floor") for the product: the same responses without validation, row-level security or ORM.
 
 Bare Starlette routes on the same uvicorn with the product's token check. They query PostgreSQL through an asyncpg pool
 of the same size, as a role that bypasses the policies. A read is one autocommitted statement; a creation is BEGIN, the

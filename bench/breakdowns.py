@@ -1,4 +1,4 @@
-"""Breaks connections, stops and kills API processes, and kills Valkey while streams are followed."""
+"""Drops connections, stops and kills API processes, and kills Valkey while clients follow streams."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Api:
 
 @dataclass(slots=True)
 class Breakdowns:
-    """Breaks one thing after another until `stopping` is set; leaves everything running."""
+    """Causes one failure after another until `stopping` is set; everything runs at the end."""
 
     api: Api
     deployment: Deployment

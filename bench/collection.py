@@ -1,4 +1,4 @@
-"""A test collection in BEIR's form: corpus.jsonl, queries*.jsonl, qrels*.tsv."""
+"""Reads a test collection in the BEIR format: corpus.jsonl, queries*.jsonl, qrels*.tsv."""
 
 from __future__ import annotations
 

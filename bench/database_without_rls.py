@@ -36,7 +36,7 @@ async def superuser(deployment: Deployment, database: str | None = None) -> Asyn
 
 
 async def clone_without_rls(deployment: Deployment) -> Deployment:
-    """The deployment with a copied database without policies. The original must have no connections."""
+    """Copies the database without its policies. The original must have no connections."""
     runtime = make_url(deployment.environment["DATABASE__URL"])
     async with superuser(deployment, "postgres") as connection:
         await connection.execute(f'CREATE DATABASE "{CLONE}" TEMPLATE "{runtime.database}" STRATEGY FILE_COPY')
@@ -65,7 +65,7 @@ async def guarded_tables(deployment: Deployment) -> list[str]:
 
 
 async def vacuum(deployment: Deployment) -> None:
-    """As autovacuum would have done by now."""
+    """Does what autovacuum would have done by now."""
     async with superuser(deployment) as connection:
         await connection.execute("VACUUM ANALYZE")
 
@@ -82,7 +82,7 @@ async def backends(deployment: Deployment) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """CPU-seconds by pid; `since` counts processes that exist at both times."""
+    """CPU-seconds by pid; `since` counts only processes that exist at both times."""
 
     at: dict[int, float]
 

@@ -16,7 +16,7 @@ from partywall.core.db.migrate import migrate
 
 @contextmanager
 def throwaway() -> Iterator[Path]:
-    """A temporary directory that the engines' account may traverse, for a data directory `data` in it."""
+    """A temporary directory that the engines' account may traverse; its subdirectory `data` is the data directory."""
     directory = Path(tempfile.mkdtemp(prefix="pw-bench-"))
     directory.chmod(0o711)
     try:

@@ -40,7 +40,7 @@ STATEMENT_MS: Final = 30_000
 SIZES: Final = (1, 1, 2, 4, 12)
 ROLLED_BACK, PAUSED = 0.1, 0.3
 READERS_OF_EACH: Final = 3
-# Sequencers, besides that of the resources, which is not killed.
+# Sequencers that are killed; the one of the resources is not.
 PROCESSES: Final = 3
 _EVENT: Final = re.compile(rb'^id: (\d+)\n.*"subject" : \{"kind" : "document", "id" : "([^"]+)"', re.DOTALL)
 
@@ -51,17 +51,17 @@ class RolledBackError(Exception):
 
 @dataclass(slots=True)
 class History:
-    """The transactions committed to one project, as name and size, in an order in which they were observed."""
+    """The transactions committed to one project, as name and size, in the observed order."""
 
     project: UUID
     committed: list[tuple[str, int]] = field(default_factory=list)
-    # By name: how many of them were committed before this transaction began.
+    # By name: how many transactions were committed before this one began.
     before: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Process:
-    """A sequencer and its notifier, which are killed at random with all their pending work, like a process."""
+    """A sequencer and its notifier. Both are killed at random with all pending work, like a process."""
 
     resources: Resources
     chance: random.Random
@@ -185,7 +185,7 @@ class Faults:
         return sum(getattr(self, name) for name in self.__slots__)
 
     def judge(self, history: History, table: Sequence[tuple[int, str]], followers: Sequence[Follower]) -> None:
-        """Counts the faults against the final table; events without a name are not from this test."""
+        """Counts the faults by comparing with the final table; events without a name are not from this test."""
         numbers = {subject: number for number, subject in table if subject}
         expected = {f"{name}.{part}" for name, size in history.committed for part in range(size)}
         self.gaps += sum(number != place for place, (number, _) in enumerate(table, 1))
@@ -235,7 +235,7 @@ async def _last(resources: Resources, project: UUID) -> int:
 
 
 async def table_of(connection: asyncpg.Connection[asyncpg.Record], project: UUID) -> list[tuple[int, str]]:
-    """The project's events, as number and name; events of others than this test have no name."""
+    """The project's events, as number and name; events that are not from this test have no name."""
     sql = "SELECT id, CASE WHEN subject_kind = 'document' THEN subject_id ELSE '' END AS name FROM event"
     rows = await connection.fetch(f"{sql} WHERE project_id = $1 ORDER BY id", project)
     return [(row["id"], row["name"]) for row in rows]

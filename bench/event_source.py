@@ -1,4 +1,4 @@
-"""Publishes events for the benchmark of streams, through the API or directly with the product's event log."""
+"""Publishes events for the stream benchmark, through the API or directly with the product's event log."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ STATEMENT_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """Projects with the same members, of whom the first is the owner."""
+class SharedProjects:
+    """Projects with the same members; the first member is the owner."""
 
     owner: UUID
     tokens: Sequence[str]
     projects: Sequence[str]
 
 
-async def gather(port: int, deployment: Deployment, *, users: int, projects: int) -> Crowd:
-    """Creates accounts and projects through the API, and memberships with SQL, without invitations by mail."""
+async def create_projects(port: int, deployment: Deployment, *, users: int, projects: int) -> SharedProjects:
+    """Creates accounts and projects through the API, and memberships with SQL instead of invitations."""
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client:
         accounts = [await _enrol(client, number) for number in range(users)]
         client.headers["Authorization"] = f"Bearer {accounts[0][1]}"
@@ -51,7 +51,7 @@ async def gather(port: int, deployment: Deployment, *, users: int, projects: int
         )
     finally:
         await connection.close()
-    return Crowd(accounts[0][0], [token for _, token in accounts], made)
+    return SharedProjects(accounts[0][0], [token for _, token in accounts], made)
 
 
 async def _enrol(client: httpx2.AsyncClient, number: int) -> tuple[UUID, str]:
@@ -71,9 +71,9 @@ async def _project(client: httpx2.AsyncClient, number: int) -> str:
     return found
 
 
-async def publish(port: int, crowd: Crowd, *, rate: float, seconds: float, sent: dict[str, float]) -> None:
+async def publish(port: int, shared: SharedProjects, *, rate: float, seconds: float, sent: dict[str, float]) -> None:
     """Creates documents at an even rate, in each project in turn; `sent` gets the time of each request by title."""
-    headers = {"Authorization": f"Bearer {crowd.tokens[0]}"}
+    headers = {"Authorization": f"Bearer {shared.tokens[0]}"}
     limits = httpx2.Limits(max_connections=32)
     started = time.perf_counter()
     url = f"http://127.0.0.1:{port}/api/v1/projects"
@@ -81,7 +81,7 @@ async def publish(port: int, crowd: Crowd, *, rate: float, seconds: float, sent:
         for number in range(int(rate * seconds)):
             due = started + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            project = crowd.projects[number % len(crowd.projects)]
+            project = shared.projects[number % len(shared.projects)]
             group.create_task(_create(client, f"{url}/{project}/documents", f"News {number}", sent))
 
 
@@ -93,7 +93,7 @@ async def _create(client: httpx2.AsyncClient, url: str, title: str, sent: dict[s
 
 @asynccontextmanager
 async def opened_log(deployment: Deployment) -> AsyncIterator[tuple[Sessions, EventSequencer]]:
-    """The product's sequencer and notifier, as in another process beside the API."""
+    """Runs the product's sequencer and notifier outside the API process."""
     options = engines.server_settings("partywall-bench", STATEMENT_MS)
     engine = engines.create_engine(
         deployment.environment["DATABASE__URL"], pool_size=WRITERS, overflow=0, settings=options
@@ -115,10 +115,10 @@ async def opened_log(deployment: Deployment) -> AsyncIterator[tuple[Sessions, Ev
         await engine.dispose()
 
 
-async def write(deployment: Deployment, crowd: Crowd, *, each: int, seconds: float) -> None:
+async def write(deployment: Deployment, shared: SharedProjects, *, each: int, seconds: float) -> None:
     """`each` events per project over `seconds`, by concurrent writers in transactions of one to nine events."""
     chance = random.Random(4)
-    left = dict.fromkeys(crowd.projects, each)
+    left = dict.fromkeys(shared.projects, each)
     total, written, started = each * len(left), 0, time.perf_counter()
 
     def next_lot() -> tuple[str, int] | None:
@@ -136,7 +136,7 @@ async def write(deployment: Deployment, crowd: Crowd, *, each: int, seconds: flo
     async def writer(sessions: Sessions, sequencer: EventSequencer) -> None:
         while (lot := next_lot()) is not None:
             due = started + seconds * written / total
-            await _append(sessions, sequencer, crowd, *lot)
+            await _append(sessions, sequencer, shared, *lot)
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
     async with opened_log(deployment) as (sessions, sequencer), asyncio.TaskGroup() as group:
@@ -144,9 +144,11 @@ async def write(deployment: Deployment, crowd: Crowd, *, each: int, seconds: flo
             group.create_task(writer(sessions, sequencer))
 
 
-async def _append(sessions: Sessions, sequencer: EventSequencer, crowd: Crowd, project: str, size: int) -> None:
+async def _append(
+    sessions: Sessions, sequencer: EventSequencer, shared: SharedProjects, project: str, size: int
+) -> None:
     async with sessions.begin() as session:
-        scope = await open_scope(session, Principal.user(crowd.owner), UUID(project))
+        scope = await open_scope(session, Principal.user(shared.owner), UUID(project))
         names = [random.randbytes(8).hex() for _ in range(size)]
         EventLog(session, scope, sequencer).append(
             *(EventDraft("document.updated", "document", name) for name in names)

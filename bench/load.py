@@ -47,7 +47,7 @@ class Result:
 
 
 class Client(asyncio.Protocol):
-    """A connection that sends the next request once the last is answered."""
+    """A connection that sends the next request after the response to the last one."""
 
     def __init__(self, requests: Iterator[bytes], expected: Expected, result: Result, until: float) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -61,7 +61,7 @@ class Client(asyncio.Protocol):
         self._sent = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from asyncio's
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class does not inherit from asyncio's
         self._send_next()
 
     def data_received(self, data: bytes) -> None:

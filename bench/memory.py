@@ -1,4 +1,4 @@
-"""Memory of an idle `partywall serve`, all processes, with the bundled model loaded. `make bench-memory`."""
+"""Memory of all processes of an idle `partywall serve` with the bundled model loaded. `make bench-memory`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def take(root: int) -> dict[str, dict[str, float]]:
 
 
 async def work(port: int) -> None:
-    """Indexes and finds a document, so that both processes have loaded the model and all else that they need."""
+    """Indexes and finds a document, so that both processes have loaded the model and everything else."""
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         client.headers["Authorization"] = f"Bearer {await sign_up(client)}"
         project = (await client.post("/api/v1/projects", json={"name": "Memory"})).json()["id"]

@@ -1,4 +1,4 @@
-"""Prebuilt requests for the routes that a product uses all day."""
+"""Prebuilt requests for the ordinary routes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ type Headers = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The project under test and its documents. No two writing requests are the same."""
+class BenchProject:
+    """The project under test and its documents. Every write request is unique."""
 
     project: str
     documents: Sequence[str]
@@ -55,55 +55,55 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Route:
     name: str
-    make: Callable[[Place], bytes]
+    make: Callable[[BenchProject], bytes]
     expected: load.Expected
 
 
-def _log_in(_: Place) -> bytes:
+def _log_in(_: BenchProject) -> bytes:
     form = urlencode({"grant_type": "password", "username": VISITOR, "password": PASSWORD})
     return load.request("POST", "/api/v1/auth/token", [], form.encode(), FORM)
 
 
-def _create(place: Place) -> bytes:
-    return place.send("POST", f"{place.path}/documents", _text(place))
+def _create(target: BenchProject) -> bytes:
+    return target.send("POST", f"{target.path}/documents", _text(target))
 
 
-def _patch(place: Place) -> bytes:
-    return place.send("PATCH", place.one(), _text(place))
+def _patch(target: BenchProject) -> bytes:
+    return target.send("PATCH", target.one(), _text(target))
 
 
-def _text(place: Place) -> dict[str, str]:
-    return document(place.chance, place.chance.randrange(10**6))
+def _text(target: BenchProject) -> dict[str, str]:
+    return document(target.chance, target.chance.randrange(10**6))
 
 
-def _upload(place: Place) -> bytes:
+def _upload(target: BenchProject) -> bytes:
     """An HTML page of about 5 KB, which the server reads in a separate process."""
-    page = HTML.replace("Invoice", f"Invoice {place.chance.randrange(10**9)}")
+    page = HTML.replace("Invoice", f"Invoice {target.chance.randrange(10**9)}")
     part = f'Content-Disposition: form-data; name="file"; filename="a.html"\r\nContent-Type: text/html\r\n\r\n{page}'
     body = f"--{BOUNDARY}\r\n{part}\r\n--{BOUNDARY}--\r\n".encode()
-    return load.request("POST", f"{place.path}/documents/upload", place.headers, body, MULTIPART)
+    return load.request("POST", f"{target.path}/documents/upload", target.headers, body, MULTIPART)
 
 
 def _search(mode: str) -> Route:
-    def make(place: Place) -> bytes:
-        return place.get(f"{place.path}/search?mode={mode}&q={quote(place.words())}")
+    def make(target: BenchProject) -> bytes:
+        return target.get(f"{target.path}/search?mode={mode}&q={quote(target.words())}")
 
     return Route(f"search, {mode}", make, load.Expected(200, 100, b'"document_id":'))
 
 
-def _start_run(place: Place) -> bytes:
-    return place.send("POST", f"{place.path}/runs", {"agent": "clerk", "input": {"task": place.words()}})
+def _start_run(target: BenchProject) -> bytes:
+    return target.send("POST", f"{target.path}/runs", {"agent": "bench", "input": {"task": target.words()}})
 
 
-def _ticket(place: Place) -> bytes:
-    return load.request("POST", f"{place.path}/events/ticket", place.headers)
+def _ticket(target: BenchProject) -> bytes:
+    return load.request("POST", f"{target.path}/events/ticket", target.headers)
 
 
-def _call(method: str, params: object) -> Callable[[Place], bytes]:
-    def make(place: Place) -> bytes:
-        asking = [*place.headers, ("Accept", "application/json, text/event-stream")]
-        body = {"jsonrpc": "2.0", "id": place.chance.randrange(10**6), "method": method, "params": params}
-        return load.request("POST", f"{place.path}/mcp", asking, json.dumps(body).encode())
+def _call(method: str, params: object) -> Callable[[BenchProject], bytes]:
+    def make(target: BenchProject) -> bytes:
+        asking = [*target.headers, ("Accept", "application/json, text/event-stream")]
+        body = {"jsonrpc": "2.0", "id": target.chance.randrange(10**6), "method": method, "params": params}
+        return load.request("POST", f"{target.path}/mcp", asking, json.dumps(body).encode())
 
     return make
 

@@ -1,4 +1,4 @@
-"""Text with the word frequencies of a natural language, so that searching it costs as much."""
+"""Generates text with the word frequencies of natural language, so that searches cost as much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speed of two workers on the job queue, a project's wait behind another's backlog, and the cost of an idle worker.
+"""Speed of two workers on the job queue, a project's delay behind another's backlog, and the cost of an idle worker.
 
 `make bench-queue`. The handlers do nothing or sleep; the workers are separate processes.
 """
@@ -99,7 +99,7 @@ class Bench:
 
     async def drained(self) -> None:
         async with asyncio.timeout(LONGEST):
-            while await self.connection.fetchval("SELECT EXISTS (SELECT FROM job)"):  # noqa: ASYNC110 - of other processes
+            while await self.connection.fetchval("SELECT EXISTS (SELECT FROM job)"):  # noqa: ASYNC110 - in other processes
                 await asyncio.sleep(0.02)
 
     async def measure_draining(self) -> dict[str, float]:
@@ -128,7 +128,7 @@ class Bench:
         )
         await self.cache.publish(JOBS, b"")
         async with asyncio.timeout(LONGEST):
-            while len(waited := self.waited()) == len(before):  # noqa: ASYNC110 - of other processes
+            while len(waited := self.waited()) == len(before):  # noqa: ASYNC110 - in other processes
                 await asyncio.sleep(0.05)
         await self.connection.execute("DELETE FROM job WHERE state = 'waiting'")
         await self.drained()
@@ -144,7 +144,7 @@ class Bench:
         return cpu_of_tree(self.deployment.postgres_pid)
 
     async def measure_idle(self, seconds: float) -> dict[str, float]:
-        """A complete worker, with loops and schedules."""
+        """Measures a complete worker, with its loops and schedules."""
         log = self.deployment.directory / "idle.log"
         process = start([sys.executable, "-m", "partywall", "worker"], self.deployment.environment, None, log)
         try:
@@ -162,7 +162,7 @@ class Bench:
         }  # fmt: skip
 
     async def statements(self) -> int:
-        """Transactions so far, after a wait for other connections to report theirs."""
+        """Returns the transactions so far; waits first until other connections have reported theirs."""
         await asyncio.sleep(2)
         found: int = await self.connection.fetchval(
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"

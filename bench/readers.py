@@ -100,7 +100,7 @@ class Reader:
             rest = self._read(rest + data)
 
     def _read(self, data: bytes) -> bytes:
-        """Enters every complete event and returns the rest.
+        """Records every complete event and returns the rest.
 
         An event has a line each for id, type and data, and an empty one. Lines that end with a carriage return belong
         to the chunked encoding: the server's chunks end at line ends.
@@ -154,12 +154,12 @@ class NpmReader:
 async def npm_folder(given: Path | None, scratch: Path) -> Path | str:
     """The folder where `eventsource` is installed, or the reason why it is not available."""
     if shutil.which("node") is None:
-        return "there is no node on PATH"
+        return "node is not on PATH"
     if given is not None:
         installed = given / "node_modules" / "eventsource"
-        return given if await asyncio.to_thread(installed.is_dir) else f"{given} holds no eventsource"
+        return given if await asyncio.to_thread(installed.is_dir) else f"{given} does not contain eventsource"
     if shutil.which("npm") is None:
-        return "there is no npm on PATH: name a folder with --eventsource"
+        return "npm is not on PATH: give a folder with --eventsource"
     folder = scratch / "npm"
     folder.mkdir()
     command = ("npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(folder), "eventsource@4")
@@ -170,4 +170,4 @@ async def npm_folder(given: Path | None, scratch: Path) -> Path | str:
     except TimeoutError:
         process.kill()
         failed = await process.wait()
-    return "npm could not install eventsource: name a folder with --eventsource" if failed else folder
+    return "npm could not install eventsource: give a folder with --eventsource" if failed else folder

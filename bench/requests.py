@@ -32,7 +32,7 @@ TURN_SECONDS = 300.0
 ENVIRONMENT = {
     "ACCOUNTS__ACCESS_TOKEN_TTL": "PT4H",
     "ACCOUNTS__ATTEMPTS_PER_MINUTE": "1000000",
-    "PROCESSES__LOOP_TIMEOUT": "PT1H",  # the side that is not measured is paused
+    "PROCESSES__LOOP_TIMEOUT": "PT1H",  # the paused side must not end itself
 }
 INDEXING = ("worker", "PostgreSQL for the worker")
 TARGET_CREATE_MS, TARGET_REFRESH_MS, TARGET_RATE = 2.2, 1.3, 2.2

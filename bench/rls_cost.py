@@ -1,4 +1,7 @@
-"""The cost of row-level security: the API on a database with it and on a copy without. `make bench-wall`."""
+"""The cost of row-level security: compares the API on a database with it and on a copy without.
+
+`make bench-wall`.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ INDEXING_SECONDS = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: an API and its database."""
+    """One side: an API and its database."""
 
     server: Server
     deployment: Deployment
@@ -88,7 +91,7 @@ async def worker(deployment: Deployment) -> AsyncIterator[None]:
 
 
 async def fill(deployment: Deployment) -> tuple[Seeded, list[Scenario]]:
-    """Creates throughput's projects and one to search through the API, and waits until all is indexed."""
+    """Creates the projects of `throughput` and one to search, and waits until everything is indexed."""
     async with serving(deployment, "seeding") as side, worker(deployment):
         seeded = await seed(side.server.port, projects=throughput.PROJECTS, documents=throughput.DOCUMENTS)
         prose = Prose(seed=3)
@@ -159,8 +162,8 @@ async def run(options: argparse.Namespace) -> bool:
     async with open_deployment(OTHER_CORE) as deployment, AsyncExitStack() as stack:
         seeded, wanted = await fill(deployment)
         clone = await clone_without_rls(deployment)
-        assert await guarded_tables(deployment), "the first database has no wall"
-        assert not await guarded_tables(clone), "the second database still has one"
+        assert await guarded_tables(deployment), "the first database has no row-level security"
+        assert not await guarded_tables(clone), "the second database still has row-level security"
         for each in (deployment, clone):
             await vacuum(each)
         sides = (

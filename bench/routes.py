@@ -19,7 +19,7 @@ import uvloop
 
 from bench import load, machine
 from bench.hostile.deployment import model_server
-from bench.ordinary import ROUTES, VISITOR, Place, Route
+from bench.ordinary import ROUTES, VISITOR, BenchProject, Route
 from bench.search_server import SearchServer, open_search_server
 from bench.seed import PASSWORD, document
 
@@ -32,7 +32,7 @@ TURN_SECONDS = 60.0
 STREAM = f"read {EVENTS} events"
 
 
-async def prepared(search_server: SearchServer) -> Place:
+async def prepared(search_server: SearchServer) -> BenchProject:
     """A project with indexed documents and runs."""
     chance = random.Random(1)
     visitor = {"email": VISITOR, "password": PASSWORD}
@@ -44,17 +44,17 @@ async def prepared(search_server: SearchServer) -> Place:
     await search_server.indexed(project, DOCUMENTS)
     runs = []
     for number in range(RUNS):
-        body = {"agent": "clerk", "input": {"task": f"Task {number}"}}
+        body = {"agent": "bench", "input": {"task": f"Task {number}"}}
         answer = await search_server.client.post(f"/api/v1/projects/{project}/runs", json=body)
         assert answer.status_code == 202, answer.text
         runs.append(answer.json()["id"])
     headers = [("Authorization", search_server.client.headers["Authorization"])]
-    return Place(project, ids, runs, headers, chance)
+    return BenchProject(project, ids, runs, headers, chance)
 
 
-async def turn(port: int, place: Place, route: Route, count: int) -> list[float]:
+async def turn(port: int, target: BenchProject, route: Route, count: int) -> list[float]:
     """The latency of each answer, in seconds."""
-    requests = [route.make(place) for _ in range(count)]
+    requests = [route.make(target) for _ in range(count)]
     try:
         result = await load.run_once(port, requests, route.expected, connections=CONNECTIONS, seconds=TURN_SECONDS)
     except (load.WrongAnswerError, OSError) as error:
@@ -62,13 +62,13 @@ async def turn(port: int, place: Place, route: Route, count: int) -> list[float]
     return result.latencies
 
 
-async def streamed(search_server: SearchServer, place: Place, count: int) -> list[float]:
+async def streamed(search_server: SearchServer, target: BenchProject, count: int) -> list[float]:
     """Seconds from the request to the EVENTS-th event of the log."""
     taken: list[float] = []
 
     async def one() -> None:
         begun = time.perf_counter()
-        async with search_server.client.stream("GET", f"{place.path}/events", params={"after": "0"}) as answer:
+        async with search_server.client.stream("GET", f"{target.path}/events", params={"after": "0"}) as answer:
             assert answer.status_code == httpx2.codes.OK, answer.status_code
             seen = 0
             async for line in answer.aiter_lines():
@@ -84,18 +84,18 @@ async def streamed(search_server: SearchServer, place: Place, count: int) -> lis
     return taken
 
 
-async def measure(search_server: SearchServer, place: Place, rounds: int, count: int) -> dict[str, list[float]]:
+async def measure(search_server: SearchServer, target: BenchProject, rounds: int, count: int) -> dict[str, list[float]]:
     """Each round measures every route in random order; the first is a warm-up and not counted."""
     port = search_server.client.base_url.port
     assert port is not None
     routes = {route.name: route for route in ROUTES}
     taken: dict[str, list[float]] = {name: [] for name in (*routes, STREAM)}
     for number in range(rounds + 1):
-        for name in place.chance.sample(list(taken), len(taken)):
+        for name in target.chance.sample(list(taken), len(taken)):
             if name == STREAM:
-                found = await streamed(search_server, place, count)
+                found = await streamed(search_server, target, count)
             else:
-                found = await turn(port, place, routes[name], count)
+                found = await turn(port, target, routes[name], count)
             if number:
                 taken[name] += found
         print(f"round {number} of {rounds}; load {machine.load_average():.1f}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Compares the model's calls, the letters, the documents, the journal and the streams after runs were interrupted."""
+"""Compares model calls, letters, documents, journal and streams after interrupted runs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """`asked` are the model's calls: the task, the number of tool results in it, and the Unix time."""
+class RunRecords:
+    """`asked` lists the model calls: task, number of tool results so far, and Unix time."""
 
     plans: dict[str, Plan]
     asked: Sequence[tuple[str, int, float]]
@@ -55,14 +55,14 @@ class Books:
         return None
 
 
-async def read_books(
+async def read_records(
     workspace: Workspace,
     plans: dict[str, Plan],
     asked: Sequence[tuple[str, int, float]],
     followers: Sequence[Reader],
     *,
     all_ended: bool,
-) -> Books:
+) -> RunRecords:
     outbox = workspace.deployment.directory / OUTBOX
     lines = parsed(await asyncio.to_thread(outbox.read_text))
     letters = [Letter(str(each["key"]), str(each["letter"]), float(str(each["at"]))) for each in lines]
@@ -78,38 +78,40 @@ async def read_books(
     async with asyncio.timeout(ARRIVAL_SECONDS):
         while any(each.ledger.last < last[each.project] for each in followers):  # noqa: ASYNC110 - polls counts
             await asyncio.sleep(0.1)
-    return Books(
+    return RunRecords(
         plans, list(asked), letters, {row["id"]: row["content"] for row in contents},
         Counter(row["status"] for row in runs), steps, events, followers, all_ended,
     )  # fmt: skip
 
 
-def judge(books: Books, kills: int) -> list[Result]:
+def judge(records: RunRecords, kills: int) -> list[Result]:
     return [
-        _all_end(books),
-        _no_question_again(books, kills),
-        _letters(books),
-        _lines(books),
-        _told(books),
-        _whole(books),
+        _outcomes(records),
+        _model_calls(records, kills),
+        _letters(records),
+        _documents(records),
+        _run_events(records),
+        _streams(records),
     ]
 
 
-def _all_end(books: Books) -> Result:
-    succeeded = books.statuses["succeeded"] == len(books.plans) and books.all_ended
-    return Result("runs that succeeded", f"{dict(books.statuses)}", f"{len(books.plans)}", succeeded)
+def _outcomes(records: RunRecords) -> Result:
+    succeeded = records.statuses["succeeded"] == len(records.plans) and records.all_ended
+    return Result("runs that succeeded", f"{dict(records.statuses)}", f"{len(records.plans)}", succeeded)
 
 
-def _no_question_again(books: Books, kills: int) -> Result:
-    """No call is repeated after its result was stored, or made more often than the journal has started it."""
+def _model_calls(records: RunRecords, kills: int) -> Result:
+    """No call is repeated after its result was stored, or made more often than the journal recorded a start."""
     late = often = repeated = 0
-    by_run = Counter((task, at) for task, at, _ in books.asked)
+    by_run = Counter((task, at) for task, at, _ in records.asked)
     for (task, at), count in by_run.items():
-        step = books.finished(books.plans[task], ".request", at + 1)
+        step = records.finished(records.plans[task], ".request", at + 1)
         repeated += count - 1
         often += step is None or count > step["attempts"]
-        late += step is not None and any(when > step["finished"] for t, a, when in books.asked if (t, a) == (task, at))
-    wanted = {(plan.task, at) for plan in books.plans.values() for at in range(len(plan.calls) + 1)}
+        late += step is not None and any(
+            when > step["finished"] for t, a, when in records.asked if (t, a) == (task, at)
+        )
+    wanted = {(plan.task, at) for plan in records.plans.values() for at in range(len(plan.calls) + 1)}
     measured = (
         f"{len(by_run)} model calls, {repeated} asked again in {kills} kills; {late} after they had finished, "
         f"{often} more often than begun, {len(wanted ^ set(by_run))} missing or unknown"
@@ -119,51 +121,52 @@ def _no_question_again(books: Books, kills: int) -> Result:
     )
 
 
-def _letters(books: Books) -> Result:
+def _letters(records: RunRecords) -> Result:
     """An idempotent receiver gets each letter once, by its key."""
     keys: dict[str, set[str]] = {}
-    for each in books.letters:
+    for each in records.letters:
         keys.setdefault(each.key, set()).add(each.letter)
     seen = Counter(letter for letters in keys.values() for letter in letters)
-    wanted = Counter(letter for plan in books.plans.values() for letter in plan.letters)
-    late = sum(_sent_late(books, plan) for plan in books.plans.values())
+    wanted = Counter(letter for plan in records.plans.values() for letter in plan.letters)
+    late = sum(_sent_late(records, plan) for plan in records.plans.values())
     measured = (
-        f"{len(books.letters)} letters sent, {len(books.letters) - len(keys)} of them again under the same key; "
+        f"{len(records.letters)} letters sent, {len(records.letters) - len(keys)} of them again under the same key; "
         f"by key {sum(seen.values())} of {sum(wanted.values())}, {late} after the step had finished"
     )
-    return Result("effects elsewhere, by idempotency key", measured, "each once, 0", seen == wanted and not late)
+    return Result("external effects, by idempotency key", measured, "each once, 0", seen == wanted and not late)
 
 
-def _sent_late(books: Books, plan: Plan) -> int:
+def _sent_late(records: RunRecords, plan: Plan) -> int:
     late = 0
     numbers: Counter[str] = Counter()
     for call in plan.calls:
         numbers[call.tool] += 1
-        step = books.finished(plan, f"call_tool:{call.tool}", numbers[call.tool])
-        sent = [each.at for each in books.letters if each.letter == call.arguments.get("letter")]
+        step = records.finished(plan, f"call_tool:{call.tool}", numbers[call.tool])
+        sent = [each.at for each in records.letters if each.letter == call.arguments.get("letter")]
         late += step is None or any(at > step["finished"] for at in sent)
     return late
 
 
-def _lines(books: Books) -> Result:
-    wrong = sum(books.documents[plan.document].splitlines() != ["Begun.", *plan.lines] for plan in books.plans.values())
-    total = sum(len(plan.lines) for plan in books.plans.values())
-    measured = f"{total} lines in {len(books.plans)} documents; {wrong} documents that differ from their plan"
+def _documents(records: RunRecords) -> Result:
+    plans = records.plans.values()
+    wrong = sum(records.documents[plan.document].splitlines() != ["Begun.", *plan.lines] for plan in plans)
+    total = sum(len(plan.lines) for plan in plans)
+    measured = f"{total} lines in {len(plans)} documents; {wrong} documents that differ from their plan"
     return Result("effects in the project", measured, "0", not wrong)
 
 
-def _told(books: Books) -> Result:
+def _run_events(records: RunRecords) -> Result:
     """Each run starts once, each step has its events once, and the only terminal event is the last."""
     by_run: dict[str, list[str]] = {}
-    for row in books.events:
+    for row in records.events:
         if row["type"].startswith("run."):
             by_run.setdefault(row["subject_id"], []).append(row["type"])
-    wrong = sum(not _is_whole(plan, by_run.get(plan.run, [])) for plan in books.plans.values())
+    wrong = sum(not _is_complete(plan, by_run.get(plan.run, [])) for plan in records.plans.values())
     measured = f"{sum(map(len, by_run.values())):,} events of {len(by_run)} runs; {wrong} runs with wrong events"
     return Result("events of the runs", measured, "0", not wrong)
 
 
-def _is_whole(plan: Plan, types: Sequence[str]) -> bool:
+def _is_complete(plan: Plan, types: Sequence[str]) -> bool:
     counts, calls = Counter(types), len(plan.calls)
     return (
         types[:2] == ["run.queued", "run.started"]
@@ -175,17 +178,17 @@ def _is_whole(plan: Plan, types: Sequence[str]) -> bool:
     )
 
 
-def _whole(books: Books) -> Result:
+def _streams(records: RunRecords) -> Result:
     """Compares what each follower received with the table."""
     tables: dict[str, Ledger] = {}
-    for row in books.events:
+    for row in records.events:
         tables.setdefault(row["project"], Ledger()).enter(row["type"], row["id"], row["subject_id"])
-    lost = sum(each.ledger.lost + max(0, tables[each.project].last - each.ledger.last) for each in books.followers)
-    repeated = sum(each.ledger.repeated for each in books.followers)
-    different = sum(each.ledger.digest != tables[each.project].digest for each in books.followers)
+    lost = sum(each.ledger.lost + max(0, tables[each.project].last - each.ledger.last) for each in records.followers)
+    repeated = sum(each.ledger.repeated for each in records.followers)
+    different = sum(each.ledger.digest != tables[each.project].digest for each in records.followers)
     measured = (
-        f"{sum(each.ledger.received for each in books.followers):,} deliveries over "
-        f"{sum(each.connections for each in books.followers)} connections: {lost} lost, {repeated} repeated or out of "
-        f"order, {different} streams that differ from the table"
+        f"{sum(each.ledger.received for each in records.followers):,} deliveries over "
+        f"{sum(each.connections for each in records.followers)} connections: {lost} lost, {repeated} repeated or out "
+        f"of order, {different} streams that differ from the table"
     )
     return Result("event streams", measured, "0, 0, 0", not (lost or repeated or different))

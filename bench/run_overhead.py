@@ -57,7 +57,7 @@ class Follower:
     events: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self, body: dict[str, Any]) -> None:
-        """Records when the first event of each type arrived, by run."""
+        """Records the arrival of the first event of each type, by run."""
         now = time.perf_counter()
         self.seen.setdefault(body["subject"]["id"], {}).setdefault(body["type"], now)
         self.events.set()
@@ -100,7 +100,7 @@ class Bench:
     worker: int
 
     async def run(self, task: str) -> tuple[str, float, float]:
-        """Its id, the time of the request and the time when the client received its end."""
+        """Returns the run's id and when it was requested and its end received by the client."""
         started = time.perf_counter()
         run = await self.workspace.start_run(self.project, task)
         return run, started, await self.follower.when(run, "run.succeeded")
@@ -116,7 +116,7 @@ class Bench:
         return started, time.perf_counter()
 
     async def pair(self, calls: int) -> tuple[Steps, Steps]:
-        """A run, and right after it the same without Partywall."""
+        """Measures a run, and then the same run without Partywall."""
         model = self.workspace.model
         model.script = looking(calls)
         model.asked.clear()
@@ -181,7 +181,7 @@ def step_result(pairs: Sequence[tuple[Steps, Steps]]) -> Result:
 def used_result(used: Sequence[float]) -> Result:
     worker, database, bare = used
     measured = f"worker {worker:.1f} ms, database {database:.1f} ms; bare {bare:.1f} ms"
-    return Result("CPU of a step, with its model's words", measured, "none", None)
+    return Result("CPU of a step, including the model's text", measured, "none", None)
 
 
 def other_results(pairs: Sequence[tuple[Steps, Steps]]) -> list[Result]:

@@ -19,7 +19,7 @@ import uvloop
 from bench.agent_tasks import Plan, plan_of
 from bench.readers import Reader
 from bench.results import report
-from bench.run_ledger import Books, judge, read_books
+from bench.run_ledger import RunRecords, judge, read_records
 from bench.workspace import OUTBOX, Workspace, open_workspace, stop
 from tests.features.agents.model_server import Asked, Reply
 
@@ -127,7 +127,7 @@ async def drop_connections(followers: Sequence[Reader], chance: random.Random) -
         chance.choice(followers).drop()
 
 
-async def work(workspace: Workspace, scale: Scale, seed: int) -> tuple[Books, WorkerPool]:
+async def work(workspace: Workspace, scale: Scale, seed: int) -> tuple[RunRecords, WorkerPool]:
     chance = random.Random(seed)
     model = Model({}, random.Random(seed + 1))
     workspace.model.script = model.script
@@ -143,16 +143,16 @@ async def work(workspace: Workspace, scale: Scale, seed: int) -> tuple[Books, Wo
         ended = await until_over(workspace, list(model.plans.values()))
         pool.stopping.set()
         await killing
-        books = await read_books(workspace, model.plans, model.asked, followers, all_ended=ended)
+        records = await read_records(workspace, model.plans, model.asked, followers, all_ended=ended)
         for each in reading:
             each.cancel()
     await pool.close()
-    return books, pool
+    return records, pool
 
 
 async def run(options: argparse.Namespace) -> bool:
     scale = SHORT if options.short else FULL
-    # All projects belong to one account, which may use every slot.
+    # One account owns all projects, so it may use every slot.
     limits = {
         "AGENTS__CONCURRENCY": "12",
         "AGENTS__CONCURRENCY_PER_ACCOUNT": "2000",
@@ -160,10 +160,10 @@ async def run(options: argparse.Namespace) -> bool:
     }
     environment = {"JOBS__HEARTBEAT_TIMEOUT": HEARTBEAT, "AGENTS__MAX_ATTEMPTS": "10", **limits}
     async with open_workspace(0, 1, **environment) as workspace:
-        workspace.deployment.environment["CLERK_OUTBOX"] = str(workspace.deployment.directory / OUTBOX)
-        books, pool = await work(workspace, scale, options.seed)
+        workspace.deployment.environment["BENCH_OUTBOX"] = str(workspace.deployment.directory / OUTBOX)
+        records, pool = await work(workspace, scale, options.seed)
     print(f"{len(pool.kills)} kills of {scale.workers} workers, {pool.started} starts, seed {options.seed}")
-    results = judge(books, len(pool.kills))
+    results = judge(records, len(pool.kills))
     report("run_survival", results)
     return all(each.met is not False for each in results)
 

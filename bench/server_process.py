@@ -25,7 +25,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One running Partywall. `pid` is the supervisor's."""
+    """A running server. `pid` is the supervisor's."""
 
     port: int
     pid: int
@@ -58,7 +58,7 @@ class Served:
 
     def _processes(self) -> list[int]:
         while True:
-            with suppress(FileNotFoundError, ProcessLookupError):  # one of them has just ended
+            with suppress(FileNotFoundError, ProcessLookupError):  # a process has just ended
                 return [self.pid, *children_of(self.pid)]
 
     async def _backends(self) -> dict[int, str]:

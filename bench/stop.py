@@ -29,8 +29,8 @@ RUNS, WEBHOOKS, UPLOADS, IDLE = 8, 5, 20, 50
 
 
 @asynccontextmanager
-async def silence() -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A server that accepts requests and never answers: its URL, and an event that is set by the first request."""
+async def silent_server() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Runs a server that never responds; yields its URL and an event that the first request sets."""
     asked = asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -57,8 +57,8 @@ def environment(model: str) -> dict[str, str]:
 
 
 async def busy(stack: AsyncExitStack, port: int, target: str, streams: int, documents: int) -> None:
-    """Opens streams; starts runs that wait for their model, deliveries that wait for an answer, half-sent requests
-    and idle connections; and creates documents that are being indexed."""
+    """Opens streams, half-sent requests and idle connections; starts runs and deliveries that get no response; and
+    creates documents to index."""
     limits = httpx2.Limits(max_connections=None)
     base = f"http://127.0.0.1:{port}"
     client = await stack.enter_async_context(httpx2.AsyncClient(base_url=base, timeout=60, limits=limits))
@@ -93,8 +93,8 @@ async def measure(data_dir: Path, streams: int, documents: int) -> tuple[float, 
     port = free_port()
     command = [sys.executable, "-m", "partywall", "serve", "--port", str(port), "--data-dir", str(data_dir)]
     async with AsyncExitStack() as stack:
-        model, run_begun = await stack.enter_async_context(silence())
-        target, delivered = await stack.enter_async_context(silence())
+        model, run_begun = await stack.enter_async_context(silent_server())
+        target, delivered = await stack.enter_async_context(silent_server())
         log = stack.enter_context((data_dir.parent / "log").open("w+b"))
         process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs meanwhile
             command, env={**os.environ, **environment(model)}, stdout=log, stderr=subprocess.STDOUT

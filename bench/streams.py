@@ -1,5 +1,5 @@
 """Many event streams on one API process: memory per stream, latency of events, and exactly-once delivery in order
-while connections and processes are broken. `make bench-streams`.
+while connections are dropped and processes killed. `make bench-streams`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import uvloop
 from bench import event_source, readers
 from bench.breakdowns import Api, Breakdowns
 from bench.deployment import Deployment, open_deployment
-from bench.event_source import Crowd
+from bench.event_source import SharedProjects
 from bench.memory import memory
 from bench.processes import free_port, pin
 from bench.readers import Ledger, NpmReader, Reader
@@ -40,7 +40,7 @@ CONNECT_SECONDS, ARRIVAL_SECONDS = 120.0, 180.0
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The size of a run. `seconds`: how long latency is measured; `events`, `spread`: for the part with breakdowns."""
+    """The size of a run. `seconds`: how long latency is measured; `events`, `spread`: for the part with failures."""
 
     projects: int
     readers: int
@@ -60,12 +60,12 @@ SHORT = Scale(projects=50, readers=4, seconds=5, events=100, spread=15, drop_eve
 
 
 @asynccontextmanager
-async def following(crowd: Crowd, api: Api, scale: Scale) -> AsyncIterator[tuple[list[Reader], Result]]:
-    """Open streams, and the memory of each. Every reader of a project is another user with their own membership.
+async def following(shared: SharedProjects, api: Api, scale: Scale) -> AsyncIterator[tuple[list[Reader], Result]]:
+    """Opens streams and measures the memory of each. Every reader of a project is another user with a membership.
 
-    The first fifth is not measured: it loads what all streams share, such as the log tailer of each project.
+    The first fifth is not measured: it loads what streams share, such as the log tailer of each project.
     """
-    made = [Reader(api.port, project, token) for token in crowd.tokens[: scale.readers] for project in crowd.projects]
+    made = [Reader(api.port, project, token) for token in shared.tokens[: scale.readers] for project in shared.projects]
     first = len(made) // 5
     tasks: list[asyncio.Task[None]] = []
     async with asyncio.TaskGroup() as group:
@@ -91,7 +91,7 @@ async def settled(opening: list[Reader], api: Api) -> float:
 
 @dataclass(slots=True)
 class Times:
-    """When each document was requested, its event written, and received by the last reader; in Unix time."""
+    """Unix times of each document: requested, event written, received by the last reader."""
 
     sent: dict[str, float] = field(default_factory=dict)
     at: dict[str, str] = field(default_factory=dict)
@@ -114,11 +114,11 @@ class Times:
         return sorted((self.last[title] - moment) * 1000 for title, moment in self.sent.items())
 
 
-async def time_events(port: int, crowd: Crowd, followers: list[Reader], scale: Scale) -> Times:
+async def time_events(port: int, shared: SharedProjects, followers: list[Reader], scale: Scale) -> Times:
     times = Times()
     for each in followers:
         each.seen = times.seen
-    await event_source.publish(port, crowd, rate=RATE, seconds=scale.seconds, sent=times.sent)
+    await event_source.publish(port, shared, rate=RATE, seconds=scale.seconds, sent=times.sent)
     arrived = await until(lambda: all(times.count.get(title) == scale.readers for title in times.sent), ARRIVAL_SECONDS)
     assert arrived, "not every event reached every reader"
     for each in followers:
@@ -136,13 +136,13 @@ async def until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-async def tables(deployment: Deployment, crowd: Crowd) -> dict[str, Ledger]:
+async def tables(deployment: Deployment, shared: SharedProjects) -> dict[str, Ledger]:
     """What every reader of a project must have received, according to the event table."""
     found: dict[str, Ledger] = {}
     connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     try:
         await connection.execute(NUMBER_EVENTS)
-        for project in crowd.projects:
+        for project in shared.projects:
             rows = await connection.fetch(
                 "SELECT id, type, subject_id FROM event WHERE project_id = $1 ORDER BY id", UUID(project)
             )
@@ -171,11 +171,11 @@ async def run(options: argparse.Namespace) -> bool:
     scale = SHORT if options.short else FULL
     pin(0, OTHER_CORE)
     async with open_deployment(OTHER_CORE) as deployment, running(Api(deployment, free_port(), API_CORE)) as api:
-        crowd = await event_source.gather(api.port, deployment, users=scale.readers, projects=scale.projects)
-        async with following(crowd, api, scale) as (followers, memory_taken):
-            results = [memory_taken, events_result(await time_events(api.port, crowd, followers, scale), scale)]
+        shared = await event_source.create_projects(api.port, deployment, users=scale.readers, projects=scale.projects)
+        async with following(shared, api, scale) as (followers, memory_taken):
+            results = [memory_taken, events_result(await time_events(api.port, shared, followers, scale), scale)]
             folder = await readers.npm_folder(options.eventsource, deployment.directory)
-            results += await survive(api, deployment, crowd, followers, scale, folder)
+            results += await survive(api, deployment, shared, followers, scale, folder)
     report("streams", results)
     return all(each.met is not False for each in results)
 
@@ -206,20 +206,20 @@ def events_result(times: Times, scale: Scale) -> Result:
 
 
 async def survive(
-    api: Api, deployment: Deployment, crowd: Crowd, followers: list[Reader], scale: Scale, folder: Path | str
+    api: Api, deployment: Deployment, shared: SharedProjects, followers: list[Reader], scale: Scale, folder: Path | str
 ) -> list[Result]:
-    """Writes events while breaking things, then compares every reader with the table."""
+    """Writes events while causing failures, then compares every reader with the table."""
     breakdowns = Breakdowns(api, deployment, followers, scale.drop_every, scale.break_every)
     npm = NpmReader()
     async with asyncio.TaskGroup() as group:
-        listening = group.create_task(_listen(npm, folder, api.port, crowd))
+        listening = group.create_task(_listen(npm, folder, api.port, shared))
         breaking = group.create_task(breakdowns.run())
-        await event_source.write(deployment, crowd, each=scale.events, seconds=scale.spread)
+        await event_source.write(deployment, shared, each=scale.events, seconds=scale.spread)
         breakdowns.stopping.set()
         await breaking
-        whole = await tables(deployment, crowd)
+        whole = await tables(deployment, shared)
         expected = [whole[each.project] for each in followers]
-        first = whole[crowd.projects[0]]
+        first = whole[shared.projects[0]]
         done = await until(
             lambda: (
                 all(each.ledger.last >= goal.last for each, goal in zip(followers, expected, strict=True))
@@ -244,9 +244,9 @@ async def survive(
     return found
 
 
-async def _listen(npm: NpmReader, folder: Path | str, port: int, crowd: Crowd) -> None:
+async def _listen(npm: NpmReader, folder: Path | str, port: int, shared: SharedProjects) -> None:
     if isinstance(folder, Path):
-        await npm.run(folder, port, crowd.projects[0], crowd.tokens[-1])
+        await npm.run(folder, port, shared.projects[0], shared.tokens[-1])
 
 
 def main() -> None:

@@ -90,7 +90,7 @@ async def turn(scenario: Scenario, target: Server, seconds: float) -> Measured:
 async def measure(
     scenario: Scenario, servers: Sequence[Server], *, turns: int, seconds: float
 ) -> dict[str, list[Measured]]:
-    """Floor and product in turns, so that other load on the machine affects both."""
+    """Measures floor and product in turns, so that other load on the machine affects both."""
     found: dict[str, list[Measured]] = {each.name: [] for each in servers}
     for each in servers:
         await turn(scenario, each, WARM_UP_SECONDS)
@@ -101,7 +101,7 @@ async def measure(
 
 
 async def same_answers(seeded: Seeded, servers: Sequence[Server]) -> None:
-    """Checks that the floor gives the product's answers and so does the same work."""
+    """Checks that the floor's responses equal the product's, so that both do the same work."""
     project, ids = next(iter(seeded.documents.items()))
     async with httpx2.AsyncClient(headers=dict(seeded.headers)) as client:
         for path in (f"/{ids[0]}", f"/{ids[-1]}", "?limit=50"):
@@ -142,7 +142,7 @@ async def start(stack: AsyncExitStack, deployment: Deployment) -> tuple[Server, 
 
 
 async def analyze(deployment: Deployment) -> None:
-    """As autovacuum would have done by now."""
+    """Does what autovacuum would have done by now."""
     connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     await connection.execute("VACUUM ANALYZE")
     await connection.close()

@@ -1,4 +1,4 @@
-"""Shared by the benchmarks of runs: an API process, workers with the agent `clerk`, and a local model server."""
+"""Shared by the run benchmarks: an API process, workers with the agent `bench`, and a local model server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Workspace:
         return str(_json(answer, 201)["id"])
 
     async def start_run(self, project: str, task: str) -> str:
-        answer = await self.client.post(f"/projects/{project}/runs", json={"agent": "clerk", "input": {"task": task}})
+        answer = await self.client.post(f"/projects/{project}/runs", json={"agent": "bench", "input": {"task": task}})
         return str(_json(answer, 202)["id"])
 
     async def count(self, query: str) -> int:

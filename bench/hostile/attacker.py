@@ -20,7 +20,7 @@ GRACE_SECONDS = 3.0
 
 
 async def attack(hostile: Hostile) -> dict[str, object]:
-    """The result; `error` is None if the preparation succeeded."""
+    """Returns the result; `error` is None if the preparation succeeded."""
     error = None
     try:
         await ATTACKS[hostile.name].run(hostile)

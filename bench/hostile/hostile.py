@@ -1,4 +1,4 @@
-"""What attacks use: their own addresses and accounts, and ways to send until their time is over."""
+"""The tools of an attack: its own addresses and accounts, and ways to send until its time is over."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Hostile:
             return None
 
     async def exchange(self, connection: Connection, data: bytes) -> bool:
-        """Sends and counts the answer; whether the connection is closed."""
+        """Sends, counts the answer, and returns whether the connection is closed."""
         try:
             async with asyncio.timeout(self.left + 0.05):
                 answer = await connection.ask(data)

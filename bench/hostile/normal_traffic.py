@@ -1,6 +1,6 @@
 """The honest client: reads, writes, searches, runs and streams in its own project, a few requests a second.
 
-Requests start by the clock, not after the previous answer, so that a stalled server delays many of them visibly.
+Requests start on a fixed schedule, not after the previous answer, so that a stalled server delays many of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.seed import TEXT
 
 BETWEEN_SECONDS: Final = 0.12
 MAX_WAIT_SECONDS: Final = 15.0
-KEEP_ALIVE_SECONDS: Final = 3.0  # less than the server's, so that no request uses a closing connection
+KEEP_ALIVE_SECONDS: Final = 3.0  # shorter than the server's, so that no request uses a closing connection
 # The longest time from a request to its effects. Runs and indexing wait in a queue.
 DUE: Final = {"event": 1.0, "run": 10.0, "index": 30.0}
 CAUSED: Final = {"document.created": "event", "document.indexed": "index", "run.succeeded": "run"}
@@ -139,7 +139,7 @@ class Honest:
         for (what, subject), began in list(self._awaited.items()):
             if now - began > DUE[what] + max_wait:
                 del self._awaited[what, subject]
-                self.samples.append(Sample(what, began, now - began, "never came"))
+                self.samples.append(Sample(what, began, now - began, "missing"))
 
     def awaited(self, until: float) -> Counter[str]:
         """Missing effects of requests that started before `until`, by kind."""
@@ -190,7 +190,7 @@ CREATE = Operation(
 )
 UPLOAD = Operation("upload", 201, lambda h: h._upload(), ("event", "index"))
 PATCH = Operation("patch", 200, lambda h: h._patch())
-RUN = Operation("run", 202, lambda h: h._post("/runs", {"agent": "clerk", "input": {"task": "Done."}}), ("run",))
+RUN = Operation("run", 202, lambda h: h._post("/runs", {"agent": "bench", "input": {"task": "Done."}}), ("run",))
 LOGIN = Operation("log in", 200, lambda h: h._log_in())
 CONNECT = Operation("connect", 200, lambda h: h._connect())
 # 40 operations of 0.12 s: one login every 4.8 s is below the limit of attempts per address and minute.

@@ -43,7 +43,7 @@ class Round:
     def faults(self) -> Iterator[str]:
         yield from faults_in(self.samples)
         if not self.samples:
-            yield "the honest client measured nothing"
+            yield "no samples of the honest client"
         for part, megabytes in self.above.items():
             if megabytes > MOST_MB[part]:
                 yield f"{part} {megabytes:.0f} MB above idle"

@@ -41,11 +41,11 @@ class Bench:
     async def attack(self, number: int, attack: Attack, seconds: float) -> Round:
         self.monitor.reset()
         restarts, began = self.monitor.restarts, time.monotonic()
-        told = await self._made(number, attack, seconds)
+        result = await self._made(number, attack, seconds)
         took = time.monotonic() - began
         await asyncio.sleep(SETTLE_SECONDS)
         samples = await self.honest.settled(began)
-        counts, cpu, error = told.get("counts"), told.get("cpu"), told.get("error")
+        counts, cpu, error = result.get("counts"), result.get("cpu"), result.get("error")
         assert isinstance(counts, dict)
         assert isinstance(cpu, float)
         above = {part: peak - self.idle[part] for part, peak in self.monitor.finish().items()}
@@ -66,14 +66,14 @@ class Bench:
         except TimeoutError:
             process.kill()
             await process.wait()
-            return {"counts": {}, "cpu": 0.0, "error": "it did not end in time"}
+            return {"counts": {}, "cpu": 0.0, "error": "did not end in time"}
         if process.returncode:
             return {"counts": {}, "cpu": 0.0, "error": errors.decode()[-600:]}
         found: dict[str, object] = json.loads(output)
         return found
 
     async def recovered(self) -> tuple[list[Sample], list[str]]:
-        """Samples and faults from ten seconds after the end."""
+        """Waits ten seconds after the last attack; returns samples and faults from then on."""
         await asyncio.sleep(RECOVERY_SECONDS)
         self.monitor.reset()
         began = time.monotonic()
@@ -83,7 +83,7 @@ class Bench:
         await self.caught_up(ended)
         samples = self.honest.between(began, ended)
         late = self.honest.awaited(ended)
-        wrong = [*report.faults_in(samples), *(f"{count} x honest {what} has not come" for what, count in late.items())]
+        wrong = [*report.faults_in(samples), *(f"{count} x honest {what} missing" for what, count in late.items())]
         above = {part: value - self.idle[part] for part, value in self.monitor.finish().items()}
         wrong += [f"{part} {value:.0f} MB above idle" for part, value in above.items() if value > report.MOST_MB[part]]
         return samples, wrong
@@ -95,7 +95,7 @@ class Bench:
             await asyncio.sleep(0.1)
 
     def attributed(self, rounds: Sequence[Round]) -> list[Round]:
-        """The rounds with late samples, which count for the round of their request."""
+        """Returns the rounds with late samples assigned to the round of their request."""
         self.honest.give_up_waiting(0)
         return [replace(each, samples=self.honest.between(each.began, each.ended)) for each in rounds]
 

@@ -73,7 +73,7 @@ class Connection:
 
     @classmethod
     async def open(cls, port: int, source: str, *, receive_buffer: int | None = None) -> Connection:
-        """With a small `receive_buffer`, the server notices at once that nobody reads."""
+        """With a small `receive_buffer`, the server notices at once that the client does not read."""
         if receive_buffer is None:
             opened = await asyncio.open_connection(HOST, port, local_addr=(source, 0), limit=LARGEST_HEAD)
             return cls(*opened)
@@ -88,7 +88,7 @@ class Connection:
         self.writer.transport.abort()
 
     async def ask(self, data: bytes, *, keep: bool = False) -> Answer:
-        """Sends until there is an answer, and returns it. Raises ClosedError."""
+        """Sends until there is an answer, and returns it. Raises ClosedError if there is none."""
         sending = asyncio.create_task(self.send(data))
         try:
             return await self.read_answer(headless=data.startswith(b"HEAD "), keep=keep)

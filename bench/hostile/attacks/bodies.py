@@ -32,7 +32,7 @@ def anonymous(
 def known(
     path: str, build: Callable[[], Iterable[bytes]], *, method: str = "POST", most: int = 60, **headers: str
 ) -> Run:
-    """Sends to a path of its own project, with a credential."""
+    """Sends to a path of the attack's project, with a credential."""
 
     async def run(hostile: Hostile) -> None:
         await hostile.set_up()
@@ -77,7 +77,7 @@ def password() -> bytes:
 
 def run_input() -> bytes:
     fields: dict[str, object] = {f"k{n}": [] for n in range(500_000)}
-    return json.dumps({"agent": "clerk", "input": {"task": "a", **fields}}).encode()
+    return json.dumps({"agent": "bench", "input": {"task": "a", **fields}}).encode()
 
 
 def depths() -> list[bytes]:

@@ -50,12 +50,12 @@ async def slow_body_known(hostile: Hostile) -> None:
 
 
 async def slow_register(hostile: Hostile) -> None:
-    """A neighbour at the same address counts with the others, and should get 200."""
+    """The answers to another client at the same address are counted too; they should be 200."""
     await hostile.set_up()
     opening = request("POST", f"{API}/auth/register", body=b"{" + b" " * 7998 + b"}")[:-7999]
     hostile.begin()
-    neighbour = hostile.flood(itertools.repeat(hostile.ask("GET", hostile.here)), connections=1, most=1000)
-    await asyncio.gather(hostile.hold(240, opening), neighbour)
+    other_client = hostile.flood(itertools.repeat(hostile.ask("GET", hostile.here)), connections=1, most=1000)
+    await asyncio.gather(hostile.hold(240, opening), other_client)
 
 
 async def uploads_unfinished(hostile: Hostile) -> None:
@@ -82,7 +82,7 @@ async def upload_parts(hostile: Hostile) -> None:
 
 
 async def pipelining(hostile: Hostile) -> None:
-    """2,000 pipelined requests per connection, with answers that nobody reads."""
+    """2,000 pipelined requests per connection, whose answers are never read."""
     hostile.begin()
     await hostile.read_slowly(8, (GET + b"\r\n") * 2000)
 

@@ -30,7 +30,7 @@ async def slow_lists(hostile: Hostile) -> None:
 
 async def slow_runs(hostile: Hostile) -> None:
     await hostile.set_up()
-    body = {"agent": "clerk", "input": {"task": "a" * 190_000}}
+    body = {"agent": "bench", "input": {"task": "a" * 190_000}}
     for _ in range(20):
         await hostile.flood([hostile.ask("POST", f"{hostile.here}/runs", body)], connections=1)
     hostile.begin()
@@ -97,7 +97,7 @@ async def _made(hostile: Hostile, path: str, body: object) -> str | None:
 
 
 async def kept_answers(hostile: Hostile) -> None:
-    """Documents whose answers of about 2 MB are kept, each under its own `Idempotency-Key`."""
+    """Documents whose answers of about 2 MB are stored, each with its own `Idempotency-Key`."""
     await hostile.set_up()
     body = {"title": "a", "content": "\x01" * 300_000}
     hostile.begin()

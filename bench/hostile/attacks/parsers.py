@@ -1,4 +1,4 @@
-"""Texts that make careless patterns and parsers quadratic, in documents, paths and headers."""
+"""Texts for which careless patterns and parsers need quadratic time, in documents, paths and headers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def request_ids(hostile: Hostile) -> None:
 
 
 async def titles(hostile: Hostile) -> None:
-    """Titles and names, to which patterns are applied too."""
+    """Titles and names; patterns are applied to them too."""
     await hostile.set_up()
     values = ("e" + ACUTE * 499, "\ufdfa" * 500, "# a" + " " * 490 + "b", "a." * 250, WIDE_BLANK * 499 + "a", "@" * 500)
     lines = [hostile.ask("POST", f"{hostile.here}/documents", {"title": v, "content": v * 20}) for v in values]

@@ -15,7 +15,7 @@ LINE = 8000
 
 
 async def half_closed(hostile: Hostile) -> None:
-    """Clients that shut down their side after the request and wait, and some that close at once."""
+    """Clients that shut down their side after the request; most wait, some close at once."""
     await hostile.set_up()
     lines = itertools.cycle([hostile.ask("GET", f"{hostile.here}/documents"), request("GET", "/healthz")])
     hostile.begin()

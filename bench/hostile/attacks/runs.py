@@ -27,7 +27,7 @@ async def hanging(hostile: Hostile) -> None:
             projects.append(await hostile.new_project())
     except NotSetUpError:
         hostile.counts[f"{len(projects)} projects"] += 1
-    body = _start("clerk", task=HANG)
+    body = _start("bench", task=HANG)
     lines = [hostile.ask("POST", f"/api/v1/projects/{each}/runs", body) for each in projects * 6]
     hostile.begin()
     await hostile.flood(lines)
@@ -37,7 +37,7 @@ async def hanging(hostile: Hostile) -> None:
 async def many(hostile: Hostile) -> None:
     await hostile.set_up()
     hostile.begin()
-    line = hostile.ask("POST", f"{hostile.here}/runs", _start("clerk", task="Done."))
+    line = hostile.ask("POST", f"{hostile.here}/runs", _start("bench", task="Done."))
     await hostile.flood(itertools.repeat(line), connections=8, most=2000)
 
 
@@ -59,10 +59,10 @@ async def decisions(hostile: Hostile) -> None:
 async def cancellations(hostile: Hostile) -> None:
     """Cancels, continues and lists runs concurrently."""
     await hostile.set_up()
-    run = await hostile.call("POST", f"{hostile.here}/runs", _start("clerk", task=HANG))
+    run = await hostile.call("POST", f"{hostile.here}/runs", _start("bench", task=HANG))
     lines = [
         hostile.ask("POST", f"{hostile.here}/runs/{run['id']}/cancel"),
-        hostile.ask("POST", f"{hostile.here}/runs", {**_start("clerk", task="Done."), "continues": run["id"]}),
+        hostile.ask("POST", f"{hostile.here}/runs", {**_start("bench", task="Done."), "continues": run["id"]}),
         hostile.ask("GET", f"{hostile.here}/runs?limit=100&status=queued"),
         hostile.ask("GET", f"{hostile.here}/runs/{run['id']}"),
     ]
@@ -112,7 +112,7 @@ def _referring() -> Json:
 
 
 def costly(*schemas: Json, key: bool = False) -> Run:
-    """64 concurrent requests, all refused; the document exists, so the schema is checked. With `key`, through MCP."""
+    """64 concurrent requests, all refused. The document exists, so the schema is checked. `key` uses MCP."""
 
     async def run(hostile: Hostile) -> None:
         await hostile.set_up()
@@ -188,7 +188,7 @@ async def mcp(hostile: Hostile) -> None:
 async def mcp_following(hostile: Hostile) -> None:
     """100 calls that follow a slow run."""
     await _keyed(hostile)
-    run = await hostile.call("POST", f"{hostile.here}/runs", _start("clerk", task=HANG))
+    run = await hostile.call("POST", f"{hostile.here}/runs", _start("bench", task=HANG))
     call = rpc("tools/call", name="follow_run", arguments={"run_id": run["id"]})
     hostile.begin()
     await hostile.hold(100, request_of(hostile, call, {"Accept": "application/json, text/event-stream"}), addresses=10)

@@ -44,7 +44,7 @@ def lists(queries: Sequence[str], *, connections: int = 16) -> Run:
 
 
 async def titles(hostile: Hostile) -> None:
-    """Two accounts with a large project each, which each filter scans completely."""
+    """Two accounts with a large project each; every filter scans it completely."""
     made = await accounts(hostile, 2)
     some = {"documents": [{"title": "\u00c4" * 470 + str(number), "content": "x"} for number in range(500)]}
     for host, each in enumerate(made):

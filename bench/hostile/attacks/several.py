@@ -1,4 +1,4 @@
-"""Several accounts at once, which limits per account alone would not stop."""
+"""Several accounts at once: limits per account alone would not stop them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def uploads(hostile: Hostile) -> None:
 
 
 def attributes() -> bytes:
-    """Each attribute is compared with all before, so parsing takes as long as is allowed for the page's size."""
+    """Each attribute is compared with all earlier ones, so parsing takes the maximum time for a page of this size."""
     return b"<a " + b" ".join(b"a%d=1" % number for number in range(300_000)) + b">x"
 
 
@@ -65,7 +65,7 @@ async def searches(hostile: Hostile) -> None:
 
 
 async def runs(hostile: Hostile) -> None:
-    body = {"agent": "clerk", "input": {"task": HANG}}
+    body = {"agent": "bench", "input": {"task": HANG}}
     await together(hostile, lambda each: [each.ask("POST", f"{each.here}/runs", body)], connections=2, most=18)
     await hostile.wait()
 
@@ -88,7 +88,7 @@ async def everything(hostile: Hostile) -> None:
 
 
 async def slow_uploads(hostile: Hostile) -> None:
-    """Slow uploads keep what an upload holds while it is read."""
+    """Slow uploads occupy the resources of an upload while it is read."""
     await hostile.set_up()
     whole = hostile.upload(b"<p>a" * 500_000)
     hostile.begin()

@@ -29,7 +29,7 @@ async def _noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def deliver(hostile: Hostile, urls: list[str]) -> None:
-    """Creates as many webhooks as allowed, and then events for all."""
+    """Creates as many webhooks as allowed, then events for all of them."""
     await hostile.set_up()
     made = 0
     try:

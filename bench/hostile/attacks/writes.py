@@ -107,7 +107,7 @@ async def same_key(hostile: Hostile) -> None:
 
 
 async def many_keys(hostile: Hostile) -> None:
-    """Answers that the server keeps for replay."""
+    """Answers that the server stores for replay."""
     await hostile.set_up()
     body = {"title": "a", "content": "a", "metadata": {"a": "b" * 10_000}}
     target = f"{hostile.here}/documents"
@@ -137,7 +137,7 @@ async def _deleting(hostile: Hostile) -> None:
 
 
 async def delete_large(hostile: Hostile) -> None:
-    """Deletes a project of 27 MB and 1,500 documents, and reads it meanwhile."""
+    """Deletes a project of 27 MB and 1,500 documents while it is read."""
     await large_document(hostile)
     for _ in range(2):
         await hostile.fetch(hostile.upload(b"word " * (9 * MB // 5), name="a.txt"))

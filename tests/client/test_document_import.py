@@ -56,12 +56,12 @@ class Target:
         planned: Callable[[Outcome, str], None] | None = None,
     ) -> tuple[int, int, int, int]:
         known = known_documents(self.api, self.id) if known is None else known
-        tally = ImportCounts()
-        bringing = Import(self.api, self.id, known, self._told, metadata or {}, root, replace, planned, tally)
-        bringing.warned = self.warnings.append
-        bringing.run(documents)
-        assert tally.done == len(documents)
-        return tally.sent, tally.changed, tally.unchanged, len(tally.failed)
+        counts = ImportCounts()
+        importer = Import(self.api, self.id, known, self._told, metadata or {}, root, replace, planned, counts)
+        importer.warned = self.warnings.append
+        importer.run(documents)
+        assert counts.done == len(documents)
+        return counts.sent, counts.changed, counts.unchanged, len(counts.failed)
 
     def _told(self, _tally: ImportCounts, failure: str | None) -> None:
         if failure is not None:

@@ -56,7 +56,7 @@ class Api:
 
     def __init__(self, server: str, auth: httpx2.Auth | None = None, retry_budget: RetryBudget | None = None) -> None:
         self.server = server
-        self._max_wait = retry_budget or RetryBudget()
+        self._retry_budget = retry_budget or RetryBudget()
         self._client = open_client(server, auth, TIMEOUT)
 
     def __enter__(self) -> Self:
@@ -104,19 +104,19 @@ class Api:
         raise self._failure(response)
 
     def _send(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
-        deadline = time.monotonic() + self._max_wait.seconds
+        deadline = time.monotonic() + self._retry_budget.seconds
         for attempt in itertools.count():
             try:
-                return self._once(method, path, **options)
+                return self._attempt(method, path, **options)
             except _TryAgain as again:
                 delay = max(_backoff(attempt), again.after)
                 if time.monotonic() + delay > deadline:
                     raise again.failure from again
-                self._max_wait.waiting(str(again.failure), delay)
+                self._retry_budget.waiting(str(again.failure), delay)
                 time.sleep(delay)  # noqa: TID251 - the command has one thread
         raise AssertionError("unreachable")
 
-    def _once(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
+    def _attempt(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
         try:
             response = self._client.request(method, path, **options)
         except httpx2.TransportError as error:
@@ -127,7 +127,7 @@ class Api:
             return response.content
         failure = self._failure(response)
         if response.status_code in BUSY or failure.code == IN_PROGRESS:
-            raise _TryAgain(failure, _asked_to_wait(response))
+            raise _TryAgain(failure, _retry_after(response))
         raise failure
 
     def _failure(self, response: httpx2.Response) -> ApiError:
@@ -161,5 +161,5 @@ def reason(error: httpx2.TransportError) -> str:
             return str(error).rstrip(".").lower() or type(error).__name__
 
 
-def _asked_to_wait(response: httpx2.Response) -> float:
+def _retry_after(response: httpx2.Response) -> float:
     return seconds_asked(response.headers, None) or 0.0

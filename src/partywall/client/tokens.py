@@ -9,7 +9,7 @@ from partywall.client.errors import ApiError, ClientError, NotLoggedIn, Problem,
 from partywall.client.store import Session, SessionFile
 
 KEY_VARIABLE = "PARTYWALL_KEY"
-KEY_BEGINNING = "pw_"
+KEY_PREFIX = "pw_"
 TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - a path
 
 
@@ -24,8 +24,8 @@ class KeyAuth(httpx2.Auth):
     """Sends a project's key. Raises ClientError if `key` does not look like one."""
 
     def __init__(self, key: str) -> None:
-        if not (key.startswith(KEY_BEGINNING) and key.isascii() and key.isprintable()):
-            raise ClientError(f"{KEY_VARIABLE} is not a project key: keys start with {KEY_BEGINNING}")
+        if not (key.startswith(KEY_PREFIX) and key.isascii() and key.isprintable()):
+            raise ClientError(f"{KEY_VARIABLE} is not a project key: keys start with {KEY_PREFIX}")
         self._key = key
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:

@@ -15,8 +15,8 @@ from partywall.core.log_masks import error_fields
 
 _MOST_DATABASES: Final = 2**31
 _FAILURES = (RedisError, OSError, ValueError, OverflowError)
-_AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
-_REFUSING = (AuthenticationError, AuthorizationError)
+_UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
+_LOGIN_FAILURES = (AuthenticationError, AuthorizationError)
 
 
 def cache_at(secret: SecretStr | None) -> Redis:
@@ -28,14 +28,14 @@ def cache_at(secret: SecretStr | None) -> Redis:
         cache = create_cache(url)
         # Rejects unknown options; opens no connection.
         _ = cache.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # untyped in redis
-        if _is_whole(url):
+        if _is_valid(url):
             return cache
     except (ValueError, TypeError):
         pass
     raise UsageError("CACHE__URL is not a valid URL: use redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS")
 
 
-def _is_whole(url: str) -> bool:
+def _is_valid(url: str) -> bool:
     """Checks what redis ignores, such as an invalid database number. Raises ValueError."""
     parts = urlsplit(url)
     number = parts.path.strip("/")
@@ -49,8 +49,8 @@ async def refuse_wrong_cache(secret: SecretStr | None) -> None:
     cache = cache_at(secret)
     try:
         await cache.ping()
-    except _AWAY as error:
-        if isinstance(error, _REFUSING) or isinstance(error.__cause__, _REFUSING):
+    except _UNREACHABLE as error:
+        if isinstance(error, _LOGIN_FAILURES) or isinstance(error.__cause__, _LOGIN_FAILURES):
             raise UsageError(_unusable(error)) from None
     except _FAILURES as error:
         raise UsageError(_unusable(error)) from None

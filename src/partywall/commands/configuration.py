@@ -32,24 +32,24 @@ def load_settings(values: Values | None = None) -> Settings:
     try:
         return Settings.model_validate(dict(values or {}))
     except ValidationError as error:
-        raise UsageError("\n".join(_told(error.errors()))) from None
+        raise UsageError("\n".join(_problem_lines(error.errors()))) from None
     except SettingsError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _told(problems: Sequence[ErrorDetails]) -> Iterator[str]:
+def _problem_lines(problems: Sequence[ErrorDetails]) -> Iterator[str]:
     """Yields one line for all missing settings, and one for each other problem."""
     missing = [name for each in problems if each["type"] == "missing" for name in _required(each["loc"])]
     if missing:
         yield f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} not set"
     for problem in problems:
         if problem["type"] != "missing":
-            yield from _lines(problem)
+            yield from _lines_of(problem)
 
 
-def _lines(problem: ErrorDetails) -> Iterator[str]:
+def _lines_of(problem: ErrorDetails) -> Iterator[str]:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "time_delta_parsing":
         message = "write a time as PT75S (75 seconds), PT5M (5 minutes) or P1D (a day)"

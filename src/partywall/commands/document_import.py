@@ -41,10 +41,10 @@ from partywall.commands.usage_error import UsageError
 MAX_WAIT_SECONDS: Final = 120.0
 INTERRUPTED: Final = 130
 # How many skipped files are named for each reason; a dry run names all.
-NAMES_TOLD: Final = 5
+NAMES_SHOWN: Final = 5
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _LONGEST_PREFIX: Final = 200
-_NO_NAMES: Final = {"", ".", ".."}  # not names of folders
+_INVALID_NAMES: Final = {"", ".", ".."}  # not names of folders
 _PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
 
 app = typer.Typer()
@@ -78,26 +78,26 @@ def import_(
 
     A repeated import sends only changes. A .jsonl file has one document per line, with id, title and text.
     """
-    _require_meant(language, (*(include or ()), *(exclude or ())), prefix)
-    found = _files(source, FileFilter(include or (), exclude or ()), notify=None if dry_run else NAMES_TOLD)
+    _check_options(language, (*(include or ()), *(exclude or ())), prefix)
+    found = _files(source, FileFilter(include or (), exclude or ()), shown=None if dry_run else NAMES_SHOWN)
     prefix = f"{prefix.removesuffix('/')}/" if prefix else ""
-    order = ImportOptions(source, prefix, {"language": language} if language else {}, replace, dry_run)
-    tally, missing, stopped = ImportCounts(), 0, 0
+    options = ImportOptions(source, prefix, {"language": language} if language else {}, replace, dry_run)
+    counts, unindexed, stopped = ImportCounts(), 0, 0
     with ExitStack() as stack:
         connection = stack.enter_context(connect(server, RetryBudget(MAX_WAIT_SECONDS, _waiting)))
         try:
             project_id = _project(connection, project, dry_run=dry_run)
-            taken = _bring(connection, project_id, order, found.files, tally)
+            seen = _import_files(connection, project_id, options, found.files, counts)
             if wait and not dry_run and project_id is not None:
-                missing = wait_for_index(connection, project_id, taken)
+                unindexed = wait_for_index(connection, project_id, seen)
         except KeyboardInterrupt:
             stopped = _stopped("interrupted", INTERRUPTED)
         except ClientError as error:
-            if not tally.done:  # nothing was sent
+            if not counts.done:  # nothing was processed
                 raise
             stopped = _stopped(f"stopped: {error}", 1)
-    _sum_up(order, tally, len(found.skipped), missing)
-    return stopped or (1 if tally.failed or missing else 0)
+    _print_summary(options, counts, len(found.skipped), unindexed)
+    return stopped or (1 if counts.failed or unindexed else 0)
 
 
 def _stopped(why: str, code: int) -> int:
@@ -105,7 +105,7 @@ def _stopped(why: str, code: int) -> int:
     return code
 
 
-def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -> None:
+def _check_options(language: str | None, patterns: Sequence[str], prefix: str) -> None:
     """Raises UsageError."""
     if language is not None and _LANGUAGE.fullmatch(language) is None:
         raise UsageError("--language: use a language code such as de or pt-BR")
@@ -113,28 +113,28 @@ def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -
         raise UsageError("--include and --exclude: use patterns such as *.md")
     if not prefix.isprintable() or len(prefix) > _LONGEST_PREFIX:
         raise UsageError(f"--prefix: use one line of at most {_LONGEST_PREFIX} characters")
-    if prefix and not _NO_NAMES.isdisjoint(prefix.removesuffix("/").split("/")):
+    if prefix and not _INVALID_NAMES.isdisjoint(prefix.removesuffix("/").split("/")):
         raise UsageError("--prefix: use names separated by /, such as guides or guides/de")
 
 
-def _files(source: Path, choice: FileFilter, notify: int | None) -> ScanResult:
+def _files(source: Path, choice: FileFilter, shown: int | None) -> ScanResult:
     found = scan(source, choice)
     if not found.files:
         raise UsageError(
             f"{source} contains nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file"
             f" ({len(found.skipped)} skipped)"
         )
-    _tell_skipped(found.skipped, notify)
+    _print_skipped(found.skipped, shown)
     return found
 
 
-def _tell_skipped(skipped: Sequence[SkippedFile], notify: int | None) -> None:
+def _print_skipped(skipped: Sequence[SkippedFile], shown: int | None) -> None:
     by_reason: defaultdict[str, list[str]] = defaultdict(list)
     for each in skipped:
         by_reason[each.reason].append(each.name)
     for reason, names in by_reason.items():
-        more = "" if notify is None or len(names) <= notify else f" and {len(names) - notify} more"
-        print_line(f"skipped {len(names)} ({reason}): {', '.join(names[:notify])}{more}", err=True)
+        more = "" if shown is None or len(names) <= shown else f" and {len(names) - shown} more"
+        print_line(f"skipped {len(names)} ({reason}): {', '.join(names[:shown])}{more}", err=True)
 
 
 def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str | None:
@@ -150,44 +150,46 @@ def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str 
     return project.id
 
 
-def _bring(
-    connection: Connection, project_id: str | None, order: ImportOptions, files: list[Path], tally: ImportCounts
+def _import_files(
+    connection: Connection, project_id: str | None, options: ImportOptions, files: list[Path], counts: ImportCounts
 ) -> set[str]:
     """Imports the files and returns their external ids."""
     known = {} if project_id is None else known_documents(connection.api, project_id)
-    root = source_root(order.source)
-    replace = order.replace or (not order.dry_run and _may_replace(order, files, known, root))
+    root = source_root(options.source)
+    replace = options.replace or (not options.dry_run and _may_replace(options, files, known, root))
     with open_meter("importing", count(files)) as meter:
 
-        def notify(tally: ImportCounts, failure: str | None) -> None:
+        def notify(counts: ImportCounts, failure: str | None) -> None:
             if failure is not None:
                 meter.print_line(f"failed: {failure}")
-            meter.reach(tally.done)
+            meter.reach(counts.done)
 
         def planned(outcome: Outcome, name: str) -> None:
             meter.print_line(f"{_PLANS[outcome]}: {name}")
 
-        bringing = Import(
+        importer = Import(
             connection.api,
             project_id or "",
             known,
             notify,
-            order.metadata,
+            options.metadata,
             root,
             replace,
-            planned=planned if order.dry_run else None,
-            tally=tally,
+            planned=planned if options.dry_run else None,
+            counts=counts,
             warned=lambda name: meter.print_line(f"warning: no text found in {name}"),
         )
-        bringing.run(chain.from_iterable(documents_in(order.source, path, order.prefix) for path in files))
-    return bringing.taken
+        importer.run(chain.from_iterable(documents_in(options.source, path, options.prefix) for path in files))
+    return importer.seen
 
 
-def _may_replace(order: ImportOptions, files: Sequence[Path], known: Mapping[str, ExistingDocument], root: str) -> bool:
+def _may_replace(
+    options: ImportOptions, files: Sequence[Path], known: Mapping[str, ExistingDocument], root: str
+) -> bool:
     """Asks once on a terminal, before anything is sent; otherwise `--replace` decides."""
     if not sys.stdin.isatty():
         return False
-    names = (name_in(order.source, path, order.prefix) for path in files)
+    names = (name_in(options.source, path, options.prefix) for path in files)
     foreign = [name for name in names if name in known and known[name].root != root]
     if not foreign:
         return False
@@ -198,27 +200,27 @@ def _may_replace(order: ImportOptions, files: Sequence[Path], known: Mapping[str
     )
 
 
-def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> int:
+def wait_for_index(connection: Connection, project_id: str, seen: set[str]) -> int:
     """Waits, prints this import's documents that could not be indexed, and returns their number."""
     with open_meter("indexing", 0) as meter:
         for counts in index_progress(connection.api, project_id):
             meter.total = counts.pending + counts.indexed + counts.failed
             meter.reach(counts.indexed + counts.failed)
-    missing = 0
+    unindexed = 0
     if counts.failed:
         for name, reason in not_indexed(connection.api, project_id):
-            if name in taken:
-                missing += 1
+            if name in seen:
+                unindexed += 1
                 print_line(f"not indexed: {name}: {reason}", err=True)
-    return missing
+    return unindexed
 
 
-def _sum_up(order: ImportOptions, tally: ImportCounts, skipped: int, missing: int) -> None:
-    parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
+def _print_summary(options: ImportOptions, counts: ImportCounts, skipped: int, unindexed: int) -> None:
+    parts = [f"{counts.sent} sent, {counts.changed} changed, {counts.unchanged} unchanged, {len(counts.failed)} failed"]
     parts += [f"{skipped} skipped"] if skipped else []
-    parts += [f"{len(tally.blank)} without text"] if tally.blank else []
-    parts += [f"{missing} not indexed"] if missing else []
-    print_line(f"{'would be: ' if order.dry_run else ''}{', '.join(parts)}")
+    parts += [f"{len(counts.blank)} without text"] if counts.blank else []
+    parts += [f"{unindexed} not indexed"] if unindexed else []
+    print_line(f"{'would be: ' if options.dry_run else ''}{', '.join(parts)}")
 
 
 def _waiting(why: str, seconds: float) -> None:

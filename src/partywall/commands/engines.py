@@ -51,10 +51,10 @@ class Operator:
 
     async def announce(self, revoked: Revocation) -> None:
         """Publishes to the running processes; prints a line if the cache is unreachable."""
-        notify = await announce(self.cache, revoked)
+        published = await announce(self.cache, revoked)
         if revoked.kind is Revoked.SIGNING_KEYS:
-            notify = await drop_tickets(self.cache) and notify
-        if not notify:
+            published = await drop_tickets(self.cache) and published
+        if not published:
             print_line("the cache is unreachable: running processes notice within five seconds", err=True)
 
 

@@ -53,7 +53,7 @@ async def require_postgres(
         connection = await _connect(dsn, direct)
         try:
             ready = not schema or await connection.fetchval(SCHEMA)
-            dropped = direct is not None and await _drops(connection, direct)
+            dropped = direct is not None and await _drops_settings(connection, direct)
         finally:
             await connection.close()
     except _FAILURES as error:
@@ -79,7 +79,7 @@ async def _connect(dsn: str, direct: Mapping[str, str] | None) -> Connection:
     return connection
 
 
-async def _drops(connection: Connection, settings: Mapping[str, str]) -> bool:
+async def _drops_settings(connection: Connection, settings: Mapping[str, str]) -> bool:
     """Whether a pooler drops the settings: it may be configured to ignore unknown ones."""
     kept = await connection.fetchval("SELECT setting FROM pg_settings WHERE name = $1", _LIMIT)
     return bool(kept != settings[_LIMIT])

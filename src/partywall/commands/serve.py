@@ -19,7 +19,7 @@ from partywall.settings.base import inheritable
 app = typer.Typer()
 
 # A blocked child logs its stack and ends itself at its limit; if it cannot, it is killed after this factor.
-LATER: Final = 1.5
+KILL_FACTOR: Final = 1.5
 
 
 @app.command()
@@ -46,7 +46,7 @@ def serve(
         host=host,
         port=port,
         public_url=None if public_url is None else str(public_url),
-        mail=_where_mail_goes(settings),
+        mail=_mail_target(settings),
         warning=None if _is_loopback(host) else _exposure(host, settings),
         prepare=lambda: secret_key(settings),
         given=(settings.data_dir / "secret.key", settings.data_dir / "models", *_own_directories(settings)),
@@ -54,7 +54,7 @@ def serve(
         read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
         environment=inheritable(os.environ),
         connections=_connections(settings.database),
-        answers_within=LATER * settings.processes.loop_timeout.total_seconds(),
+        answers_within=KILL_FACTOR * settings.processes.loop_timeout.total_seconds(),
         stop_with_parent=stop_with_parent,
     )
     return supervisor.serve(options)
@@ -76,7 +76,7 @@ def _own_directories(settings: Settings) -> list[Path]:
     return [path for path in kept if path.absolute().is_relative_to(data_dir) and path.absolute() != data_dir]
 
 
-def _where_mail_goes(settings: Settings) -> str:
+def _mail_target(settings: Settings) -> str:
     if settings.mail.engine == "smtp":
         return f"by {settings.mail.host}"
     return f"{settings.mail_directory.resolve()} (as files; nothing is sent)"

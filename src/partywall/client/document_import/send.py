@@ -62,8 +62,8 @@ class Import:
     root: str | None = None
     replace: bool = False
     planned: Callable[[Outcome, str], None] | None = None
-    tally: ImportCounts = field(default_factory=ImportCounts)
-    taken: set[str] = field(default_factory=set)
+    counts: ImportCounts = field(default_factory=ImportCounts)
+    seen: set[str] = field(default_factory=set)
     warned: Callable[[str], None] = field(default=lambda _name: None)
     _batch: list[LocalDocument] = field(default_factory=list)
     _characters: int = 0
@@ -71,30 +71,30 @@ class Import:
 
     def run(self, documents: Iterable[LocalDocument | UnreadableFile]) -> None:
         for document in documents:
-            self._take(document)
+            self._process(document)
         self._flush()
 
-    def _take(self, document: LocalDocument | UnreadableFile) -> None:
+    def _process(self, document: LocalDocument | UnreadableFile) -> None:
         if isinstance(document, UnreadableFile):
             self._fail(document.name, document.reason)
             return
-        if document.external_id in self.taken:
+        if document.external_id in self.seen:
             self._fail(document.place, "another file here has the same path in another Unicode form")
             return
-        self.taken.add(document.external_id)
+        self.seen.add(document.external_id)
         known = self.known.get(document.external_id)
         if known is None and document.upload is None and self.planned is None:
-            self._collect(document)
+            self._add_to_batch(document)
         else:
-            self._alone(document, known)
+            self._send_single(document, known)
 
-    def _overwrites(self, document: LocalDocument, known: ExistingDocument) -> bool:
+    def _would_overwrite(self, document: LocalDocument, known: ExistingDocument) -> bool:
         """Whether the known document came from another source and would be lost."""
         if self.root is None or self.replace:
             return False
         return known.root != self.root and not known.has_content_of(document)
 
-    def _collect(self, document: LocalDocument) -> None:
+    def _add_to_batch(self, document: LocalDocument) -> None:
         if self._batch and self._characters + len(document.content) > BATCH_CHARACTERS:
             self._flush()
         self._batch.append(document)
@@ -119,44 +119,44 @@ class Import:
                 self._create(batch[:middle])
                 self._create(batch[middle:])
             elif error.code == TAKEN:
-                self._alone(batch[0], find_known(self.api, self.project_id, batch[0].external_id))
+                self._send_single(batch[0], find_known(self.api, self.project_id, batch[0].external_id))
             else:
-                self._refused(batch[0], error)
+                self._reject(batch[0], error)
         else:
             for document in batch:
                 self._succeed(Outcome.SENT)
-                self._look(document)
+                self._warn_if_blank(document)
 
-    def _alone(self, document: LocalDocument, known: ExistingDocument | None) -> None:
-        if known is not None and self._overwrites(document, known):
-            self._fail(document.place, _from_elsewhere(known, self.root))
+    def _send_single(self, document: LocalDocument, known: ExistingDocument | None) -> None:
+        if known is not None and self._would_overwrite(document, known):
+            self._fail(document.place, _conflict_reason(known, self.root))
             return
         try:
-            outcome = self._bring(document, known)
+            outcome = self._import_document(document, known)
         except ApiError as error:
             if error.status in HOPELESS and error.code != GONE:
                 raise
-            self._refused(document, error)
+            self._reject(document, error)
         else:
             self._succeed(outcome)
             if outcome is not Outcome.UNCHANGED:
-                self._look(document)
+                self._warn_if_blank(document)
 
-    def _bring(self, document: LocalDocument, known: ExistingDocument | None) -> Outcome:
+    def _import_document(self, document: LocalDocument, known: ExistingDocument | None) -> Outcome:
         if known is not None and known.same_as(document, self.metadata):
             return Outcome.UNCHANGED
         outcome = Outcome.SENT if known is None else Outcome.CHANGED
         if self.planned is not None:
             self.planned(outcome, document.external_id)
         elif document.upload is not None:
-            self._bring_page(document, document.upload, known)
+            self._import_page(document, document.upload, known)
         elif known is not None:
             self.api.patch(self._path(f"/{known.id}"), self._body(document))
         else:
             self.api.create(self._path(), self._body(document))
         return outcome
 
-    def _bring_page(self, document: LocalDocument, page: bytes, known: ExistingDocument | None) -> None:
+    def _import_page(self, document: LocalDocument, page: bytes, known: ExistingDocument | None) -> None:
         if known is not None and known.has_content_of(document):
             self.api.patch(self._path(f"/{known.id}"), {"metadata": self._metadata()})
         else:
@@ -169,9 +169,9 @@ class Import:
             self._send_page(name, name, page, document.sha256)
             return
         waiting = INCOMING + name
-        left_behind = find_known(self.api, self.project_id, waiting)
-        if left_behind is not None:
-            self.api.delete(self._path(f"/{left_behind.id}"))
+        leftover = find_known(self.api, self.project_id, waiting)
+        if leftover is not None:
+            self.api.delete(self._path(f"/{leftover.id}"))
         accepted = self._send_page(waiting, name, page, document.sha256)
         self.api.delete(self._path(f"/{known.id}"))
         self.api.patch(self._path(f"/{accepted.id}"), {"external_id": name})
@@ -204,41 +204,41 @@ class Import:
         self._server_failures = 0
         match outcome:
             case Outcome.SENT:
-                self.tally.sent += 1
+                self.counts.sent += 1
             case Outcome.CHANGED:
-                self.tally.changed += 1
+                self.counts.changed += 1
             case _:
-                self.tally.unchanged += 1
-        self.notify(self.tally, None)
+                self.counts.unchanged += 1
+        self.notify(self.counts, None)
 
-    def _look(self, document: LocalDocument) -> None:
+    def _warn_if_blank(self, document: LocalDocument) -> None:
         """Warns of a document without text; for a page the server does."""
         if document.upload is None and not document.content.strip():
             self._warn(document.place)
 
     def _warn(self, name: str) -> None:
-        self.tally.blank.append(name)
+        self.counts.blank.append(name)
         self.warned(name)
 
-    def _refused(self, document: LocalDocument, error: ApiError) -> None:
+    def _reject(self, document: LocalDocument, error: ApiError) -> None:
         self._server_failures = self._server_failures + 1 if error.status >= 500 else 0
         if self._server_failures >= SERVER_FAILURES:
             raise error
-        self._fail(document.place, _explained(error))
+        self._fail(document.place, _failure_reason(error))
 
     def _fail(self, name: str, reason: str) -> None:
-        self.tally.failed.append(UnreadableFile(name, reason))
-        self.notify(self.tally, f"{name}: {reason}")
+        self.counts.failed.append(UnreadableFile(name, reason))
+        self.notify(self.counts, f"{name}: {reason}")
 
 
-def _from_elsewhere(known: ExistingDocument, root: str | None) -> str:
+def _conflict_reason(known: ExistingDocument, root: str | None) -> str:
     name = (known.root or "").rpartition("#")[0]
     folder = "another folder named " if name == (root or "").rpartition("#")[0] else ""
     origin = "it was not imported" if known.root is None else f"it was imported from {folder}{name!r}"
     return f"another document has this path ({origin}): use --prefix or --replace"
 
 
-def _explained(error: ApiError) -> str:
+def _failure_reason(error: ApiError) -> str:
     """Names the document's fields, without their position in the request."""
     if not error.fields:
         return str(error)

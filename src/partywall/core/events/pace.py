@@ -9,7 +9,7 @@ from uuid import UUID
 
 # Seconds of the event loop that an account's streams may use per second, and in a burst.
 EACH_SECOND: Final = 0.2
-AT_ONCE: Final = 0.2
+AT_ONCE: Final = 0.05
 # The longest wait in seconds, however many projects stream: access is checked with every delivery.
 LONGEST: Final = 2.0
 # The cost in seconds of waking one stream, of one event for it, and of one byte.

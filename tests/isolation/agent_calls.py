@@ -1,4 +1,4 @@
-"""Of the repositories of agents and their runs: one call of each method, about what stands in another room."""
+"""Calls each method of the agent and run repositories with another project's rows."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunWriter.end_turn": lambda r, seeded_project: r.end_turn(run(seeded_project), 2, []),
     "RunWriter.lock": lambda r, seeded_project: r.lock(run(seeded_project)),
 }
-# A lock that everybody may take, and that holds nothing.
+# A lock that is open to everybody and protects no data.
 HARMLESS: Final = {"AdmissionRepository.lock"}
-# Furnishes what these calls are about, beside the rows that stand in every table.
+# Rows that these calls need besides the one row in every table.
 STARTED: Final = """
     WITH another AS (INSERT INTO run (project_id, agent, input, principal) VALUES ($1, 'assistant', '{}', 'user:x'))
     INSERT INTO run_step (project_id, run_id, turn, name, number, effect, result, finished_at)

@@ -1,4 +1,4 @@
-"""The application as it is besieged: nothing but the wall may refuse, and nothing waits without need."""
+"""The application under attack: only the wall refuses requests, and no request waits without need."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
 
-# Of a model that nobody asks: no worker runs here that would.
+# Settings of a model that is never called: no worker runs here.
 UNASKED: Final[Mapping[str, str]] = {"model": "openai:unasked", "base_url": "http://127.0.0.1:9/v1"}
 
 
 def settings_for_attack(database: DatabaseUrls, cache: str, data: Path) -> Settings:
-    """Limits so high that none of them answers in the wall's place; credentials that outlive the siege."""
+    """Limits high enough that none of them refuses an attempt; credentials that outlive the attack."""
     return Settings.model_validate(
         {
             "data_dir": data,
             "secret_key": "a secret of the siege, long enough: 0123456789",
             "database": {"engine": "embedded", "url": database.runtime, "pool_size": 5},
             "cache": {"engine": "embedded", "url": cache},
-            # Nothing is called here: a webhook's address is only looked at when it is made.
+            # Nothing is called here: a webhook's address is only checked when the webhook is created.
             "outgoing": {"allow_http": True, "allowed_networks": "127.0.0.0/8"},
             "accounts": {
                 "attempts_per_minute": 1_000_000,
@@ -48,7 +48,7 @@ def settings_for_attack(database: DatabaseUrls, cache: str, data: Path) -> Setti
 
 
 class Unlimited(AttemptLimiter):
-    """Counts nothing. What one address or account may ask for in an hour is not what holds the wall."""
+    """Counts nothing: rate limits of addresses and accounts are no part of the wall."""
 
     async def admit(self, counted: str, *, per_hour: int | None = None, times: int = 1) -> int | None:
         return None
@@ -59,7 +59,7 @@ async def open_app(settings: Settings, create: Callable[[Settings], FastAPI] = c
     app = create(settings)
     async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
         resources: Resources = app.state.resources
-        # What a password costs to check is not what is attacked here, and it is checked thousands of times.
+        # Password hashing is not under attack, and it runs thousands of times.
         cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
         resources.passwords._hashes = cheap
         resources.passwords._nobodys = cheap.hash("nobody's")

@@ -1,4 +1,4 @@
-"""A house of its own for tests that take a layer away: a clone of the migrated database and an application on it."""
+"""A separate database and application, for tests that remove a layer of the wall."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Copy:
         return str(make_url(self.database.runtime).database)
 
     async def row_security(self, what: str) -> int:
-        """`DISABLE` drops the database's layer from every table, `ENABLE` brings it back; answers of how many."""
+        """`DISABLE` removes row-level security from every table, `ENABLE` restores it; returns the number of tables."""
         statements = [row["statement"] for row in await self.users.fetch(ROW_SECURITY.format(what))]
         await self.users.execute(";".join(statements))
         return len(statements)
@@ -55,7 +55,7 @@ def settings_for(settings: Settings, database: DatabaseUrls, directory: Path, po
 async def open_copy(
     engines: Urls, settings: Settings, purpose: str, directory: Path, *, pool_size: int = 4
 ) -> AsyncIterator[Copy]:
-    """A migrated database of its own, the application on it, and a maker of people."""
+    """A separate migrated database, the application on it, and a factory for users."""
     database = await new_database(engines, purpose)
     own = settings_for(settings, database, directory, pool_size)
     app = create_app(own)

@@ -1,4 +1,4 @@
-"""Every attempt there is to make: operation x position x caller x foreign value."""
+"""All possible attempts: operation x position x caller x foreign value."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tests.isolation.values import Kind, Value, fitting, spellings_at
 type Choice = tuple[Value, str]
 type Key = tuple[str, str, str, str, str, str]
 
-# Of a value that the position is not made for, these spellings are enough.
+# The spellings for values of a kind that the position does not expect.
 _FEW: Final = ("plain", "walk", "sql or", "json", "list")
-# How many attempts the full form makes of one position, caller and shape, and how many of them in one spelling.
+# The full plan's attempts for each position, caller and shape, and how many of them use the same spelling.
 IN_PATHS: Final = (40, 8)
 ELSEWHERE: Final = (12, 4)
-# How often the quick form takes what is likeliest to be a way in.
+# The probability that the quick plan takes one of the most promising values.
 _LIKELY: Final = 0.7
-# So many callers try what an operation does not declare: no code of the operation's own looks at it.
+# How many callers try undeclared positions, which no code of the operation reads.
 _CALLERS: Final = 4
 _SEED: Final = 20261121
 
 
 class Shape(StrEnum):
     THERE = "in FOREIGN"  # every id of the path is foreign
-    HERE = "in HOME"  # every id of the path is the caller's own, but for the position
+    HERE = "in HOME"  # every id of the path is the caller's own, except at the position
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class Attempt:
 
     @property
     def key(self) -> Key:
-        """What makes it distinct."""
+        """Identifies the attempt."""
         return (self.operation.id, str(self.position), self.caller.name, self.shape, self.value.name, self.spelling)
 
     @property
     def form(self) -> Key:
-        """The same for all that differ in nothing but which foreign value of a kind and length it is."""
+        """The key without the foreign value itself: equal for values of the same kind and length."""
         form = f"{self.value.kind} of {len(self.value.text)}"
         return (self.operation.id, str(self.position), self.caller.name, self.shape, form, self.spelling)
 
@@ -64,16 +64,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AttackPlan:
-    """Which attempts there are to make."""
+    """Selects the attempts."""
 
     recipes: Sequence[Recipe]
     callers: Sequence[Caller]
     values: Sequence[Value]
 
     def many(self, recipe: Recipe) -> Iterator[Attempt]:
-        """For each position, caller and shape a share of all values and spellings, those that are likeliest first.
+        """A sample of all values and spellings for each position, caller and shape, the most promising first.
 
-        Each caller gets another share, so that together they try everything.
+        Each caller gets a different sample, so that together they try everything.
         """
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
@@ -83,11 +83,11 @@ class AttackPlan:
                 yield from (Attempt(recipe, position, caller, shape, *each) for each in _share(position, fair, rng))
 
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
-        """One attempt for each declared position and caller, chosen by a fixed seed; of callers at the others, a few.
+        """One attempt for each declared position and caller, with a fixed seed; undeclared positions get a few callers.
 
-        Where a credential is asked for before anything is read, those without one take turns at the positions.
-        Beside them, every value that a declared position is made for is tried at home, by one who belongs there and,
-        where no credential is asked for, by one who has none.
+        Where authentication comes first, the callers without a credential take turns at the positions. In addition, a
+        permitted caller tries every value of the expected kind in HOME at each declared position; on open operations an
+        anonymous caller does so too.
         """
         scouts = [each for each in self.callers if each.name in recipe.permitted][:1]
         if not recipe.operation.gated:
@@ -124,7 +124,7 @@ class AttackPlan:
         shapes = (Shape.THERE, Shape.HERE) if recipe.operation.in_project else (Shape.HERE,)
         readers = [caller for caller in self.callers if caller.standing is Standing.READER]
         found = [(caller, shape) for caller in self.callers if caller not in readers for shape in shapes]
-        # Who may read FOREIGN is there for what only others may do.
+        # Callers that may read FOREIGN try only operations that they have no right to.
         if recipe.operation.in_project and "viewer of the other project" not in recipe.permitted:
             found += [(caller, Shape.THERE) for caller in readers]
         return found
@@ -144,12 +144,12 @@ class AttackPlan:
 
 
 def _likeliest(position: Position, choices: Sequence[Choice]) -> list[Choice]:
-    """What the position is made for, as it is."""
+    """Plain values of the kind that the position expects."""
     return [each for each in choices if each[1] == "plain" and each[0].kind is fitting(position)[0]]
 
 
 def _share(position: Position, choices: Sequence[Choice], rng: random.Random) -> list[Choice]:
-    """Some values in each of some spellings: what differs in nothing but the value is compared with the same twin."""
+    """A few values in each of a few spellings; attempts that differ only in the value share a twin."""
     size, values = IN_PATHS if position.place is Place.PATH else ELSEWHERE
     forms: dict[tuple[Kind, str], list[Choice]] = {}
     for each in choices:
@@ -163,7 +163,7 @@ def _share(position: Position, choices: Sequence[Choice], rng: random.Random) ->
 
 
 def _in_turn(callers: Sequence[Caller], operation: Operation, number: int) -> Sequence[Caller]:
-    """At the first declared position all of them; at each other one without a credential, and everybody with one."""
+    """All callers at the first declared position; at the others one without a credential and all callers with one."""
     nobodies = [caller for caller in callers if caller.standing is Standing.NOBODY]
     if number == 0 or not operation.gated:
         return callers
@@ -175,7 +175,7 @@ def _few(callers: Sequence[Caller], operation: Operation, position: Position) ->
 
 
 def _is_fair(operation: Operation, position: Position, caller: Caller, shape: Shape, value: Value) -> bool:
-    """Neither the caller's own account nor a secret where it is asked for, which opens its door to whoever has it."""
+    """Excludes the caller's own account, and secrets at positions where they grant access to anyone who holds them."""
     name = position.name.lstrip("/")
     power = ((str(operation), name, True) in POWERS and shape is Shape.THERE) or (str(operation), name, False) in POWERS
     return not (value.live and power) and value.text != str(caller.account)

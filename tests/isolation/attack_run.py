@@ -1,4 +1,4 @@
-"""Makes attempts, compares them with their twins, and finds out which of them has changed FOREIGN."""
+"""Makes attempts, compares them with their twins and finds the attempts that changed FOREIGN."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHOWN: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A call that was made, its answer, and the values that it brought along."""
+    """A call, its answer and the values that it contained."""
 
     call: Call
     answer: Answer
@@ -60,9 +60,9 @@ class AttackRun:
         return cls(client, learner, world, set(forbidden_texts), vocabulary, before, rows, home)
 
     async def batch(self, attempts: Sequence[Attempt]) -> list[Leak]:
-        """Makes all of them, several at a time, and says what went through."""
+        """Makes all attempts, several at a time, and returns the leaks."""
         found: list[Leak] = []
-        quarantine: list[Attempt] = []
+        to_confirm: list[Attempt] = []
         waiting = iter(attempts)
 
         async def work() -> None:
@@ -71,11 +71,11 @@ class AttackRun:
                 if leak is not None:
                     found.append(leak)
                 elif suspicious:
-                    quarantine.append(attempt)
+                    to_confirm.append(attempt)
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-        # What looked different beside others is looked at again alone, with a twin of the same moment.
-        found += [leak for attempt in quarantine if (leak := await self._confirmed(attempt))]
+        # Repeat every suspicious attempt alone, with a new twin.
+        found += [leak for attempt in to_confirm if (leak := await self._confirmed(attempt))]
         if changed := await self._changed():
             found.append(await self._culprit(attempts, changed))
         return found
@@ -86,8 +86,8 @@ class AttackRun:
         if leak := self._fault(attempt, sent):
             return leak, False
         if attempt.caller.standing is Standing.READER:
-            return None, False  # a member may tell what exists
-        return None, not await self._is_like_its_clone(attempt, sent)
+            return None, False  # a member may see what exists
+        return None, not await self._is_answered_alike(attempt, sent)
 
     def _likeness(self, sent: Sent) -> Likeness:
         return likeness(sent.answer, sent.values, self.vocabulary)
@@ -96,12 +96,12 @@ class AttackRun:
         said = _all_text(sent)
         fault = error_fault(attempt, sent.answer) or content_fault(sent.answer, self.forbidden_texts, said)
         if sent.answer.succeeded and not attempt.operation.reads:
-            # What was sent and stored at home is no news from FOREIGN any more; the guards are never sent.
+            # Values that were sent and stored in HOME no longer indicate a leak; guards are never sent.
             self.forbidden_texts -= {each for each in self.forbidden_texts if each in said}
         return Leak(attempt, fault, _shown(sent)) if fault else None
 
-    async def _is_like_its_clone(self, attempt: Attempt, sent: Sent) -> bool:
-        """Whether the same attempt with something that exists nowhere is answered alike."""
+    async def _is_answered_alike(self, attempt: Attempt, sent: Sent) -> bool:
+        """Whether the same attempt with values that do not exist gets the same answer."""
         likeness_ = self._likeness(sent)
         key = self._common(attempt, sent) or attempt.form
         if key not in self.twins:
@@ -112,7 +112,7 @@ class AttackRun:
         return self.twins[key] == likeness_
 
     def _common(self, attempt: Attempt, sent: Sent) -> Key | None:
-        """What shares one twin: whom nothing is told, and what the operation does not read."""
+        """The key of a shared twin, for unauthenticated refusals and for positions that the operation does not read."""
         who = (attempt.operation.id, attempt.caller.name, attempt.shape)
         if attempt.caller.standing is Standing.NOBODY and sent.answer.status == 401:
             return (*who, "nobody", "", "")
@@ -121,8 +121,8 @@ class AttackRun:
         return None
 
     async def _confirmed(self, attempt: Attempt) -> Leak | None:
-        """A difference counts where none of several twins is answered alike: what is found by meaning varies."""
-        # An earlier attempt may have left at home what this one is in conflict with.
+        """A difference counts only if it differs from each of several twins, because semantic search results vary."""
+        # Rows that an earlier attempt left in HOME could cause a conflict.
         await self.world.superuser.restore(self.world.attackers, self.home)
         sent = await self._send(attempt, foreign=True)
         twins = [await self._send(attempt, foreign=False)]
@@ -134,7 +134,7 @@ class AttackRun:
         return None
 
     async def _send(self, attempt: Attempt, *, foreign: bool) -> Sent:
-        """`foreign`: with what is FOREIGN's; otherwise with the same forms of what exists nowhere."""
+        """`foreign`: with FOREIGN's values; otherwise with values of the same form that do not exist."""
         recipe, caller = attempt.recipe, attempt.caller
         reaches = attempt.shape is Shape.HERE and (caller.name in recipe.permitted or not recipe.operation.gated)
         own, ids = await self._ids(attempt, fresh=recipe.consuming and reaches, foreign=foreign)
@@ -145,7 +145,7 @@ class AttackRun:
         call = call.with_value(attempt.position, value)
         answer = await self.client.send(call, caller.token)
         if answer.succeeded and attempt.operation.method == "POST":
-            # What was made at home goes again, so that it stands in no later attempt's way.
+            # Delete what was created in HOME, so that it does not affect later attempts.
             await self.learner.delete(attempt.operation, answer, ids)
         spelt = value if isinstance(value, str) else str(value)
         return Sent(call, answer, (spelt, text, *ids.values(), *_texts(call)))
@@ -157,7 +157,7 @@ class AttackRun:
         return value.text if foreign else scrambled(value, self.rng)
 
     async def _ids(self, attempt: Attempt, *, fresh: bool, foreign: bool) -> tuple[dict[str, str], dict[str, str]]:
-        """The caller's own ids, and those that the path is filled with."""
+        """The caller's own ids, and the ids for the path."""
         recipe = attempt.recipe
         own = await self.learner.ids_for(recipe, attempt.caller, fresh=fresh)
         if attempt.shape is Shape.HERE:
@@ -170,33 +170,33 @@ class AttackRun:
         return own, {name: scrambled(_as_value(text), self.rng) for name, text in theirs.items()}
 
     async def _changed(self) -> list[str]:
-        """The tables in which FOREIGN is not what it was."""
+        """The tables in which FOREIGN has changed."""
         now = await self.world.superuser.fingerprint(self.world.foreign.belongings)
         return [name for name, was in self.before.items() if now[name] != was]
 
-    async def _requeue(self) -> None:
+    async def _restore(self) -> None:
         of = self.world.foreign.belongings
         await self.world.superuser.restore(of, self.rows)
-        # What lies outside the database cannot be put back; it counts as it is from now on.
+        # What is outside the database cannot be restored; its present state becomes the baseline.
         self.before = await self.world.superuser.fingerprint(of)
 
     async def _culprit(self, attempts: Sequence[Attempt], changed: list[str]) -> Leak:
-        """Repeats the batch in halves, alone, until one attempt is left that changes FOREIGN."""
-        quarantine = list(attempts)
+        """Bisects the batch, one attempt at a time, to find the attempt that changes FOREIGN."""
+        candidates = list(attempts)
         what = f"changed FOREIGN's {', '.join(changed)}"
-        await self._requeue()
-        while len(quarantine) > 1:
-            half = quarantine[: len(quarantine) // 2]
+        await self._restore()
+        while len(candidates) > 1:
+            half = candidates[: len(candidates) // 2]
             for attempt in half:
                 await self._send(attempt, foreign=True)
-            guilty = await self._changed()
-            await self._requeue()
-            quarantine = half if guilty else quarantine[len(half) :]
-        sent = await self._send(quarantine[0], foreign=True)
-        guilty = await self._changed()
-        await self._requeue()
-        if guilty:
-            return Leak(quarantine[0], f"{what}: answered {excerpt(sent.answer)}", _shown(sent))
+            repeated = await self._changed()
+            await self._restore()
+            candidates = half if repeated else candidates[len(half) :]
+        sent = await self._send(candidates[0], foreign=True)
+        repeated = await self._changed()
+        await self._restore()
+        if repeated:
+            return Leak(candidates[0], f"{what}: answered {excerpt(sent.answer)}", _shown(sent))
         return Leak(None, f"{what}, and no attempt does so alone: one of {attempts[0]} to {attempts[-1]}")
 
 
@@ -205,7 +205,7 @@ def _as_value(text: str) -> Value:
 
 
 def _texts(call: Call) -> tuple[str, ...]:
-    """What else the call brings along that an answer may repeat."""
+    """Other parts of the call that an answer may repeat."""
     return (call.upload.name,) if call.upload is not None else ()
 
 

@@ -13,12 +13,12 @@ from pydantic import JsonValue
 
 from tests.isolation.surface import Schema, is_file
 
-# A pattern that says no more than that there is something.
+# A pattern that only requires at least one character.
 _NOT_BLANK: Final = r"\S"
 
 
 class Fields(StrEnum):
-    """Which members of an object are given, in the order in which they are tried."""
+    """Which members of an object are filled in, in the order of the attempts."""
 
     EXAMPLE = "those of the schema's example"
     ALL = "all"
@@ -27,7 +27,7 @@ class Fields(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """Makes values; every free text is a new `mark()`, and a name in `known` takes what is known."""
+    """Generates values; every free text is a new `mark()`, and names in `known` get their known value."""
 
     mark: Callable[[], str]
     known: Mapping[str, str]

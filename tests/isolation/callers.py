@@ -1,4 +1,4 @@
-"""The kinds of caller that try every door."""
+"""The kinds of callers in the attack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`token` goes into the Authorization header; `account` is whose it is, where it is a person's."""
+    """`token` is sent in the Authorization header; `account` is the user's account, None for other callers."""
 
     name: str
     standing: Standing
@@ -29,7 +29,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person. `password` and `refresh_token` are there where they have logged in through the API."""
+    """A user. `password` and `refresh_token` are set if the user has logged in through the API."""
 
     id: UUID
     email: str

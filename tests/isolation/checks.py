@@ -1,4 +1,4 @@
-"""What an answer may be, and what gives it away."""
+"""Which answers are allowed, and which reveal something."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.isolation.client import Answer
 from tests.isolation.surface import Place
 
 _EXCERPT: Final = 400
-# A request that is not well-formed may be refused before anyone asks who sent it: the path meets no route, the query
-# is no UTF-8, the body no form.
+# A malformed request may be refused before authentication: no route matches the path, the query is not UTF-8, or the
+# body is not valid form data.
 _MALFORMED: Final = frozenset({400, 404, 405, 413, 414, 415})
 _NOT_THERE: Final = frozenset({404, 422})
-# What a member may meet at home: anything that is neither a failure of ours nor a credential that does not count.
+# What a member may get in HOME: anything but server errors and 401.
 _AT_HOME: Final = frozenset({200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 409, 412, 413, 415, 416, 422})
-# A message of a validator speaks of the characters that it has met.
+# Validator messages contain characters of the input.
 _VARYING: Final = re.compile(r"`[^`]*`|'[^']*'|\d+|[,:].*")
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """`what` says what went through; `attempt` how."""
+    """`what` describes the leak, `attempt` the cause."""
 
     attempt: Attempt | None
     what: str
@@ -43,12 +43,12 @@ def excerpt(answer: Answer) -> str:
 
 
 def allowed(attempt: Attempt) -> frozenset[int]:
-    """The statuses that this caller may be answered with."""
+    """The statuses that this caller may get."""
     operation, position = attempt.operation, attempt.position
     in_path = position.place is Place.PATH
     match attempt.caller.standing:
         case Standing.NOBODY if operation.gated or operation.in_project:
-            # An open route to a project asks for its credential itself, behind the check of its path.
+            # An open route of a project checks its credential itself, after its path is validated.
             return frozenset({401}) | _malformed(attempt) | (frozenset() if operation.gated else frozenset({422}))
         case Standing.NOBODY:
             return _AT_HOME | {401}
@@ -59,15 +59,15 @@ def allowed(attempt: Attempt) -> frozenset[int]:
         case Standing.MEMBER if operation.in_project and attempt.shape is Shape.THERE:
             return _NOT_THERE | _malformed(attempt)
         case _ if in_path:
-            # The right is asked for before the resource, so a member without it learns nothing of either.
+            # The right is checked before the resource, so a member without the right learns about neither.
             return _NOT_THERE | {403, 405} | ({401} if attempt.caller.account is None else set())
         case _:
-            # A project's key is no person, and the routes of accounts are not for it.
+            # A project's key is not a user, and the account routes are for users only.
             return _AT_HOME | ({401} if attempt.caller.account is None else set())
 
 
 def _malformed(attempt: Attempt) -> frozenset[int]:
-    """Unspelt values are well-formed; what is twisted may meet no route at all, or cannot be read."""
+    """Plain values are well-formed; other spellings may match no route or be unreadable."""
     return frozenset() if attempt.spelling == "plain" and attempt.position.place is not Place.PATH else _MALFORMED
 
 
@@ -78,7 +78,7 @@ def error_fault(attempt: Attempt, answer: Answer) -> str | None:
 
 
 def content_fault(answer: Answer, forbidden_texts: Iterable[str], sent: str) -> str | None:
-    """Something of FOREIGN's in the answer that the attempt did not bring along itself. `sent` is in lower case."""
+    """Describes text of FOREIGN in the answer that the attempt did not send itself. `sent` is in lower case."""
     heard = _everything(answer)
     for telltale in forbidden_texts:
         if telltale in heard and telltale not in sent and _stands_alone(telltale, heard):
@@ -87,7 +87,7 @@ def content_fault(answer: Answer, forbidden_texts: Iterable[str], sent: str) -> 
 
 
 def _stands_alone(telltale: str, heard: str) -> bool:
-    """A number is told where it is a number, not where its digits occur in a random id."""
+    """A number counts only on its own, not where its digits occur in a random id."""
     return not telltale.isdigit() or re.search(rf"(?<![0-9a-z]){telltale}(?![0-9a-z])", heard) is not None
 
 
@@ -100,9 +100,9 @@ type Likeness = tuple[object, ...]
 
 
 def likeness(answer: Answer, sent: Iterable[str], vocabulary: Set[str]) -> Likeness:
-    """What can be told from an answer, with what was sent taken out of it: equal for what exists and what does not.
+    """What an answer reveals, without the values that were sent; equal whether the resource exists or not.
 
-    `vocabulary` are the names that the API's own schemas give to members; what callers name is not compared.
+    `vocabulary` are the member names in the API's own schemas; names that callers choose are not compared.
     """
     names = tuple(sorted(name for name, _ in answer.headers))
     body = answer.json()
@@ -130,7 +130,7 @@ def _without(text: str, sent: Iterable[str]) -> str:
 
 
 def _structure(value: JsonValue, vocabulary: Set[str]) -> object:
-    """The names of the members and the kinds of their values; of a list, those of its items."""
+    """The members' names and the types of their values; for a list, the types of its items."""
     if isinstance(value, dict):
         return tuple((name, _structure(value[name], vocabulary)) for name in sorted(value.keys() & vocabulary))
     if isinstance(value, list):

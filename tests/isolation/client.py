@@ -1,4 +1,4 @@
-"""Calls and their answers, straight through ASGI: no socket, few allocations."""
+"""Requests and answers straight through ASGI, without sockets."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Message
 from tests.isolation.surface import FORM, JSON, MULTIPART, Operation, Place, Position
 
 _BOUNDARY: Final = "----partywall-isolation"
-# How long an open stream is listened to: what is already in the table arrives at once.
+# How long an open stream is read: events that are already stored arrive at once.
 LISTEN_SECONDS: Final = 0.02
-# What breaks off without an answer.
+# Exceptions that end a request without an answer.
 BROKEN: Final = 599
 
 
@@ -32,7 +32,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that can be varied in any one position. `body` holds the fields of a form as well."""
+    """A request in which any one position can be changed. `body` also holds form fields."""
 
     operation: Operation
     path: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Call:
 
 
 def _put(body: JsonValue, path: list[str], value: JsonValue) -> JsonValue:
-    """A copy of the body with the value at a path, whose missing steps are made."""
+    """A copy of the body with the value at a path; missing steps are created."""
     if not path:
         return value
     step, *rest = path
@@ -161,13 +161,13 @@ class Client:
         exchange = _Exchange(body)
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except Exception as error:  # noqa: BLE001 - half an answer that breaks off is an answer to be judged
+        except Exception as error:  # noqa: BLE001 - an answer that breaks off halfway is checked too
             return Answer(BROKEN, (), repr(error).encode())
         return exchange.answer()
 
 
 class _Exchange:
-    """The server's side of one request. An event stream is left after a moment."""
+    """The server's side of one request. An event stream is closed after a moment."""
 
     def __init__(self, body: bytes) -> None:
         self._unread: bytes | None = body

@@ -16,7 +16,7 @@ HERE: Final = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is attacked has tests of its own that measure it; tracing it here would take more time than the attack."""
+    """The attacked code has its own tests that measure coverage; tracing would take longer than the attack."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("unmeasured")
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 async def attacked_database(engines: Urls) -> DatabaseUrls:
-    """A database of the suite's own: it compares and puts back rows that others would write to."""
+    """A separate database: the suite compares and restores rows, so no other test may write to it."""
     return await new_database(engines, "isolation")
 
 

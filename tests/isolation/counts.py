@@ -1,4 +1,4 @@
-"""Every question that HOME can ask, and a FOREIGN that grows meanwhile: whatever moves has counted across the wall."""
+"""Asks every question in HOME while FOREIGN grows: an answer that changes counts across the wall."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ type Words = Mapping[str, str]
 type Choice = tuple[str, str]
 type Answers = Mapping[str, Answer]
 
-# So much more there is of each kind of thing in FOREIGN.
+# How many more of each resource FOREIGN gets.
 MORE: Final = 12
-# How long a stream is listened to, so that all that is in the table has come.
+# How long a stream is read, so that all stored events arrive.
 _LISTEN_SECONDS: Final = 1.0
-# Waiting for a stream leaves time for other questions.
+# Other questions run while one waits for a stream.
 _AT_ONCE: Final = 4
-# Words of documents in both projects. FOREIGN comes to say them often.
+# Words in both projects' documents. FOREIGN later uses them often.
 _COMMON: Final = "supplier delivers ten days"
-# What each request has of its own, in this header and quoted in a refusal.
+# The request id is unique; it is in this header and in refusals.
 _OWN: Final = "x-request-id"
 _IDEMPOTENCY_KEY: Final = Position(Place.HEADER, "Idempotency-Key")
 
@@ -49,9 +49,9 @@ class Question:
 
 
 async def questions(app: FastAPI, world: World, realm: Realm, only: str | None = None) -> list[Question]:
-    """Every GET of the OpenAPI document (or `only` one, by its id), as a realm can be asked it.
+    """Every GET of the OpenAPI document (or only the one with the id `only`), for a realm.
 
-    Bare, in pages of one, counted from the start, and then with each value that a parameter of its query can take.
+    Without parameters, in pages of one, with offset 0, and then with each value that a query parameter can take.
     """
     operations = read_surface(app.openapi())
     learner, words = Learner(Client(app), world, operations), await _words(world)
@@ -65,9 +65,9 @@ async def questions(app: FastAPI, world: World, realm: Realm, only: str | None =
 
 
 async def ask(app: FastAPI, asked: Sequence[Question], realm: Realm) -> Answers:
-    """What a realm's owner is told; raises CannotExerciseError where that is a refusal.
+    """The answers that a realm's owner gets; raises CannotExerciseError for a refusal.
 
-    Only of a choice it may be that there is no such thing: a document that nobody uploaded has no original.
+    Only a question with choices may get 404: a document that was not uploaded has no original.
     """
     client, turn = Client(app), asyncio.Semaphore(_AT_ONCE)
 
@@ -90,13 +90,13 @@ def _without_request_id(answer: Answer) -> Answer:
 
 
 def moved(before: Answers, after: Answers) -> list[str]:
-    """The questions that are not answered as they were, to the last byte."""
+    """The questions whose answers changed in any byte."""
     assert before.keys() == after.keys()
     return [f"{name}: {was.body!r} became {after[name].body!r}" for name, was in before.items() if after[name] != was]
 
 
 def listed(answer: Answer) -> JsonValue:
-    """The items of a list or a search; None of anything else."""
+    """The items of a list or a search; None for other answers."""
     body = answer.json()
     return body.get("items") if isinstance(body, dict) else None
 
@@ -108,7 +108,7 @@ def total(answer: Answer) -> int | None:
 
 
 async def grow(app: FastAPI, world: World, urls: DatabaseUrls) -> None:
-    """FOREIGN gets more of everything: of what a POST makes, as the document says, and of what has no such POST."""
+    """Adds resources of every kind to FOREIGN: through each POST of the document, and directly where there is none."""
     await _loud_documents(world)
     for _ in range(MORE):
         await users.new_member(world.superuser, str(world.foreign.project))
@@ -118,7 +118,7 @@ async def grow(app: FastAPI, world: World, urls: DatabaseUrls) -> None:
     document = app.openapi()
     operations = read_surface(document)
     learner = Learner(Client(app), world, operations)
-    # After the indexing, so that some documents wait for theirs.
+    # After the indexing, so that some documents are still waiting.
     await seed.webhook_slots(world.superuser, world.foreign.project, 2 * MORE)
     for operation in operations:
         if _makes(document, operation):
@@ -137,7 +137,7 @@ async def _what_workers_leave(world: World) -> None:
 
 
 async def _loud_documents(world: World) -> None:
-    """Many that speak as HOME's do, one under the name that HOME has given to its own, and many versions of one."""
+    """Many documents with HOME's words, one with an external id that HOME uses, and many versions of one."""
     foreign = world.foreign
     url, headers = f"/api/v1/projects/{foreign.project}/documents", users.bearer(foreign.owner.token)
     body = {"title": f"{HOME_WORD} {_COMMON}", "content": f"The {_COMMON}. " * 20, "status": "published"}
@@ -150,7 +150,7 @@ async def _loud_documents(world: World) -> None:
 
 
 def _makes(document: Schema, operation: Operation) -> bool:
-    """It answers 201, and not to somebody else than the owner."""
+    """Whether it answers 201, and to the owner."""
     if operation.method != "POST" or str(operation) in overrides.SPEAKERS:
         return False
     step: JsonValue = dict(document)
@@ -173,7 +173,7 @@ async def _make(client: Client, learner: Learner, operation: Operation, realm: R
 
 
 async def _words(world: World) -> Words:
-    """By the name of a parameter, what finds something at home; what is not here is not asked with, unless it must."""
+    """By parameter name, a value that finds something in HOME; other free-text parameters are used only if required."""
     named = "SELECT external_id FROM document WHERE project_id = $1 AND external_id IS NOT NULL ORDER BY id LIMIT 1"
     external_id = str(await world.superuser.value(named, world.home.project))
     return {"q": _COMMON, "q_title": HOME_WORD, "external_id": external_id, "after": "0", "types": "document.*"}

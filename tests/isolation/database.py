@@ -1,4 +1,4 @@
-"""What the superuser sees, whom no policy binds: all that belongs to a project, compared and put back."""
+"""Compares and restores all data of a project, as the superuser, to whom no policy applies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS: Final = """
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attname IN ('project_id', 'account_id')
     ORDER BY c.relname
 """
-# $1: the project, $2: its people's accounts, $3: the ids that a job's payload may name.
+# $1: the project, $2: the accounts of its users, $3: the ids that a job's payload may name.
 _NAMED: Final = "EXISTS (SELECT FROM unnest($3::text[]) AS named WHERE position(named IN {payload}) > 0)"
 _PARTICULAR: Final = {
     "project": "t.id = $1",
@@ -42,7 +42,7 @@ _BY_COLUMN: Final = {"project_id": "t.project_id = $1", "account_id": "t.account
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What to look at: a project, the accounts of its people and the ids of its resources."""
+    """What to compare: a project, its users' accounts and the ids of its resources."""
 
     project: UUID
     accounts: tuple[UUID, ...]
@@ -71,7 +71,7 @@ class Superuser:
         return list(await self.pool.fetch(sql, *values))
 
     async def counts(self, project: UUID) -> dict[str, int]:
-        """How many rows of each table with a `project_id` are the project's."""
+        """The number of the project's rows in each table with a `project_id`."""
         await self.execute(NUMBER_PENDING_EVENTS)
         # The names come from the catalogue.
         queries = [
@@ -83,7 +83,7 @@ class Superuser:
     async def fingerprint(self, of: Belongings) -> Fingerprint:
         """A checksum for every table, the blobs and the cache."""
         await self.execute(NUMBER_PENDING_EVENTS)
-        # Every table asks with the same three values, so that one statement can hold them all.
+        # All conditions use the same three parameters, so that one statement can hold them.
         queries = [
             f"SELECT '{name}' AS name, md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) AS sum"  # noqa: S608 - names of the catalogue, constant conditions
             f' FROM public."{name}" AS t WHERE {condition} AND {_TYPED}'
@@ -93,7 +93,7 @@ class Superuser:
         return {**sums, "blobs": self._blobs(of.project), "cache": await self._keys(of.project)}
 
     async def rows(self, of: Belongings) -> dict[str, list[str]]:
-        """Every row as PostgreSQL writes it, so that it can be put back."""
+        """Every row in PostgreSQL's text format, so that it can be restored."""
         await self.execute(NUMBER_PENDING_EVENTS)
         return {
             name: [
@@ -107,7 +107,7 @@ class Superuser:
         }
 
     async def leaves(self, of: Belongings) -> set[str]:
-        """Every value that stands anywhere in those rows, as text; what holds vectors is left out."""
+        """Every value in those rows, as text, except vectors."""
         found: set[str] = set()
         for name, condition in self._conditions():
             if name.startswith("embedding_"):
@@ -118,10 +118,10 @@ class Superuser:
         return found
 
     async def restore(self, of: Belongings, rows: Mapping[str, Sequence[str]]) -> None:
-        """Puts rows back that `rows()` has read; what came since is gone."""
+        """Restores rows that `rows()` has read and deletes newer ones."""
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(NUMBER_PENDING_EVENTS)
-            # Neither triggers nor foreign keys have a say in what is put back as it was.
+            # Triggers and foreign keys must not affect restored rows.
             await connection.execute("SET LOCAL session_replication_role = replica")
             for name, condition in self._conditions():
                 sql = f'DELETE FROM public."{name}" AS t WHERE {condition} AND {_TYPED}'  # noqa: S608 - as above
@@ -153,7 +153,7 @@ class Superuser:
         return digest.hexdigest()
 
 
-# Names all three, so that PostgreSQL knows their types whichever of them a condition needs.
+# Names all three parameters, so that PostgreSQL knows their types even if a condition does not use them.
 _TYPED: Final = "($1::uuid, $2::uuid[], $3::text[]) IS NOT NULL"
 
 

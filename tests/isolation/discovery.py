@@ -1,4 +1,4 @@
-"""Learns from the OpenAPI document how each operation is called with success: its ids, its query and its body."""
+"""Learns from the OpenAPI document how to call each operation successfully: ids, query and body."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _EXCERPT: Final = 300
 
 
 class CannotExerciseError(Exception):
-    """Nothing well-formed reaches a success; the message says what is lacking."""
+    """No well-formed request succeeds; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How an operation is called. One that is `consuming` cannot be repeated on the same ids.
+    """How to call an operation. A `consuming` one cannot be repeated with the same ids.
 
-    `permitted` are the callers of HOME who succeeded.
+    `permitted` are the callers of HOME that succeeded.
     """
 
     operation: Operation
@@ -38,7 +38,7 @@ class Recipe:
 
 
 class Learner:
-    """Knows the ids of both realms, and makes new ones where an operation uses them up."""
+    """Knows the ids of both realms, and creates new resources for operations that consume them."""
 
     def __init__(self, client: Client, world: World, operations: Sequence[Operation]) -> None:
         self._client = client
@@ -63,17 +63,17 @@ class Learner:
     async def call(
         self, recipe: Recipe, ids: Mapping[str, str], own: Mapping[str, str] | None = None, *, spend: bool = True
     ) -> Call:
-        """A well-formed request of HOME's on these ids, with texts that nobody else has sent.
+        """A well-formed request of HOME for these ids, with unique texts.
 
-        What its body names is looked for where the `own` ids are, should `ids` lie elsewhere. Unless it is to `spend`
-        them, it may show credentials that have been used.
+        The resources in its body are looked up under the `own` ids if `ids` are foreign. Without `spend` it may contain
+        used credentials.
         """
         operation, where = recipe.operation, ids if own is None else own
         call = await self.fill(operation, self._world.home, where, recipe.fields, spend=spend)
         return replace(call, path=ids)
 
     async def ids(self, operation: Operation, realm: Realm, *, fresh: bool = False) -> dict[str, str]:
-        """A value for each parameter of the path; raises CannotExerciseError. `fresh`: the last one is made anew."""
+        """A value for each path parameter; raises CannotExerciseError. `fresh`: creates the last one."""
         found: dict[str, str] = {}
         for parameter in operation.parameters:
             last = parameter == operation.parameters[-1]
@@ -81,7 +81,7 @@ class Learner:
         return found
 
     async def delete(self, operation: Operation, answer: Answer, ids: Mapping[str, str]) -> None:
-        """Takes away what a POST has made, where its collection, or the one it is an action of, has a DELETE."""
+        """Deletes what a POST created, if its collection, or the one that the action belongs to, has a DELETE."""
         for collection in (operation.path, operation.path.rpartition("/")[0]):
             removal = next((each for each in self._removals if each.path.rpartition("/")[0] == collection), None)
             if removal is None:
@@ -130,7 +130,7 @@ class Learner:
         )
 
     async def _new_project(self, realm: Realm) -> str:
-        """With the realm's people in it."""
+        """A new project with the realm's users in it."""
         founded = (await overrides.founder(self._world, realm)).project
         for role, account in realm.users.items():
             if role in ("admin", "editor", "viewer"):
@@ -161,7 +161,7 @@ class Learner:
         return replace(call, body=body)
 
     async def _particular(self, operation: Operation, realm: Realm, *, spend: bool) -> JsonValue:
-        """The body of an operation whose fields cannot be guessed."""
+        """The body of an operation whose fields cannot be derived from the schema."""
         make = overrides.FIELDS.get(str(operation))
         if make is None:
             return None
@@ -170,7 +170,7 @@ class Learner:
         return self._spent[operation.id]
 
     async def _named(self, operation: Operation, realm: Realm, ids: Mapping[str, str]) -> dict[str, str]:
-        """Ids that a body asks for by a name that we can make one for."""
+        """Ids for the fields of a body whose names belong to resources that can be created."""
         if operation.media_type != JSON:
             return {}
         found = {}
@@ -183,7 +183,7 @@ class Learner:
         return found
 
     async def _permitted(self, recipe: Recipe) -> Recipe:
-        """The same with the callers of HOME whom it lets in."""
+        """Adds the callers of HOME that are permitted."""
         permitted = set()
         for caller in self._world.callers:
             if caller.standing is Standing.MEMBER:
@@ -194,7 +194,7 @@ class Learner:
         return replace(recipe, permitted=frozenset(permitted))
 
     async def ids_for(self, recipe: Recipe, caller: Caller, *, fresh: bool) -> dict[str, str]:
-        """HOME's ids. A key belongs to its own project alone, so no other is made for it."""
+        """HOME's ids. A key belongs to one project, so no other project is created for it."""
         alone = caller.account is None and recipe.operation.parameters[-1:] == (_PROJECT,)
         return await self.ids(recipe.operation, self._world.home, fresh=fresh and not alone)
 
@@ -213,7 +213,7 @@ def _filled(prefix: str, ids: Mapping[str, str]) -> str:
 
 
 def _made(answer: JsonValue) -> list[str]:
-    """The ids of what was made: one thing, or several in `items`."""
+    """The ids of what was created: one resource, or several in `items`."""
     if not isinstance(answer, dict):
         return []
     items = answer.get("items")
@@ -222,7 +222,7 @@ def _made(answer: JsonValue) -> list[str]:
 
 
 def _identified(answer: JsonValue, parameter: str) -> str | None:
-    """The id in what a POST has made or a list has first: under the parameter's own name, or `id`."""
+    """The id of a created resource or of a list's first item: under the parameter's name, or `id`."""
     if not isinstance(answer, dict):
         return None
     items = answer.get("items")

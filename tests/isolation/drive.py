@@ -1,4 +1,4 @@
-"""Every operation of a project, asked from inside one room for the things of another."""
+"""Calls every operation of one project with the ids of another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Operation:
 
     @property
     def things(self) -> list[str]:
-        """What the path names beside the project."""
+        """The path parameters except the project."""
         named = [each["name"] for each in self.spec.get("parameters", ()) if each["in"] == "path"]
         return [name for name in named if name != "project_id"]
 
@@ -43,10 +43,10 @@ class Operation:
         return self.method == "DELETE" and not self.things
 
     def request(self, client: AsyncClient, inside: SeededProject, things: SeededProject) -> Request:
-        """Valid in its form; `inside` gives the project, `things` all else, and the words that are asked for."""
+        """A valid request: the project comes from `inside`, all other ids and words from `things`."""
         path = self.path
         for name in self.things:
-            assert name in things.ids, f"{self.name}: no room has a value for {name}"
+            assert name in things.ids, f"{self.name}: no project has a value for {name}"
             path = path.replace("{" + name + "}", things.ids[name])
         path = path.replace("{project_id}", str(inside.project))
         body = self.spec.get("requestBody", {}).get("content", {})
@@ -64,7 +64,7 @@ class Operation:
                     yield parameter["name"], known[parameter["name"]]
 
     def _sample(self, schema: Schema, things: SeededProject) -> Any:  # noqa: ANN401 - JSON of any form
-        """An example that the document gives, or else the least that the schema demands."""
+        """The document's example, or the minimal value for the schema."""
         if "$ref" in schema:
             schema = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         if schema.get("examples"):
@@ -96,7 +96,7 @@ def _text(schema: Schema, things: SeededProject) -> str:
 
 
 def _with_foreign_ids(example: Any, things: SeededProject) -> Any:  # noqa: ANN401 - JSON of any form
-    """The same example, with the other room's values wherever an id of something can stand."""
+    """The same example with the other project's ids."""
     if isinstance(example, list):
         return [_with_foreign_ids(each, things) for each in example]
     if not isinstance(example, dict):
@@ -106,7 +106,7 @@ def _with_foreign_ids(example: Any, things: SeededProject) -> Any:  # noqa: ANN4
 
 
 def operations(app: FastAPI) -> list[Operation]:
-    """All that stand inside a project: what reads first, what takes something away last."""
+    """All operations of a project: reads first, deletions last."""
     document = app.openapi()
     found = [
         Operation(spec["operationId"], method.upper(), path, spec, document)
@@ -118,14 +118,14 @@ def operations(app: FastAPI) -> list[Operation]:
 
 
 def leaked(request: Request, response: Response, foreign: SeededProject) -> list[str]:
-    """The foreign room's secrets in the answer that the question did not hold itself."""
+    """The foreign project's secrets in the answer that were not in the request."""
     asked = f"{request.url} {request.read().decode()}"
     told = f"{response.text} {response.headers}"
     return [secret for secret in foreign.secrets() if secret in told and secret not in asked]
 
 
 def listed(response: Response) -> list[object]:
-    """What a list or a search answers, whatever the question itself held."""
+    """The items of a list or a search, or none for other answers."""
     if response.status_code != 200 or JSON not in response.headers.get("content-type", ""):
         return []
     body = response.json()

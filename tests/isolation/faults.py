@@ -1,6 +1,6 @@
-"""Mistakes that could be made, each planted in a copy of the house and taken out again.
+"""Planted faults: each is put into a copy of the application and removed again.
 
-A fault is an asynchronous context manager over what is besieged; it yields the application to attack.
+A fault is an asynchronous context manager over the attacked copy; it yields the application to attack.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from tests.isolation.world import World
 
 @dataclass(frozen=True, slots=True)
 class AttackedApp:
-    """The copy: its application, what it holds open, and the two projects in it."""
+    """The copy: its application, its resources and the two projects in it."""
 
     app: FastAPI
     resources: Resources
@@ -50,7 +50,7 @@ class AttackedApp:
 
     @asynccontextmanager
     async def altered(self, *statements: str, undo: tuple[str, ...]) -> AsyncIterator[None]:
-        """As the superuser."""
+        """Runs statements as the superuser."""
         for statement in statements:
             await self.world.superuser.execute(statement)
         try:
@@ -64,7 +64,7 @@ class AttackedApp:
         return self.altered(switch.format("DISABLE"), undo=(switch.format("ENABLE"),))
 
     async def as_worker(self, session: AsyncReadSession, project_id: UUID) -> ProjectScope:
-        """What nobody is refused: the project's own principal."""
+        """Opens the scope of the project's own worker, which nothing refuses."""
         return await open_scope(session, Principal.service(project_id), project_id)
 
 
@@ -80,7 +80,7 @@ def patched(*places: tuple[object, str, object]) -> Iterator[None]:
 
 
 def without_filter(read: ScopedRead) -> ScopedRead:
-    """The same statement, for whatever project."""
+    """The same statement for all projects."""
     broken = copy.copy(read)
     broken.statement = replace(read.statement, sql=unfiltered(read.statement.sql))
     assert broken.statement.sql != read.statement.sql
@@ -89,7 +89,7 @@ def without_filter(read: ScopedRead) -> ScopedRead:
 
 @asynccontextmanager
 async def a_repository_method_without_its_filter(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Where the policies of the table are gone as well."""
+    """The table's policies are gone, too."""
     broken = without_filter(reader_repository.ONE)
     async with at.without_policies("document"):
         with patched((reader_repository, "ONE", broken)):
@@ -98,7 +98,7 @@ async def a_repository_method_without_its_filter(at: AttackedApp) -> AsyncIterat
 
 @asynccontextmanager
 async def a_policy_beside_the_wall_that_lets_all_through(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Where the list's filter is forgotten as well. One permissive policy is enough to undo all others."""
+    """The list's filter is missing, too. One permissive policy is enough to undo all others."""
     page_of = reader_repository.page_of
 
     def unfiltered_page(listing: Listing) -> ScopedRead:
@@ -112,7 +112,7 @@ async def a_policy_beside_the_wall_that_lets_all_through(at: AttackedApp) -> Asy
 
 @asynccontextmanager
 async def a_scope_made_without_asking(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """A resolver that takes the path's word for it."""
+    """A scope resolver that does not check the path's project."""
 
     async def unasked(project_id: UUID, session: ReadSessionDep, principal: PrincipalDep) -> ProjectScope:
         await at.as_worker(session, project_id)
@@ -127,7 +127,7 @@ async def a_scope_made_without_asking(at: AttackedApp) -> AsyncIterator[FastAPI]
 
 @asynccontextmanager
 async def a_new_route_without_the_scope_dependency(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Behind the gate, and no further."""
+    """The route requires a principal, but no access to the project."""
 
     async def glance(project_id: UUID, session: ReadSessionDep) -> dict[str, str]:
         scope = await at.as_worker(session, project_id)
@@ -140,7 +140,7 @@ async def a_new_route_without_the_scope_dependency(at: AttackedApp) -> AsyncIter
 
 @asynccontextmanager
 async def a_new_route_without_authentication(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Nobody is asked who they are."""
+    """The route requires no principal."""
 
     async def glance(project_id: UUID) -> dict[str, str]:
         return {"project_id": str(project_id), "plan": "free"}
@@ -163,7 +163,7 @@ async def _with_route(app: FastAPI, endpoint: Callable[..., object], guards: lis
 
 @asynccontextmanager
 async def a_cache_key_without_its_project(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Documents are kept in the cache by their own ids; the caller may enter the project that the path names."""
+    """Documents are cached by their own ids; the caller may enter the project in the path."""
     get, cache = reader_module.get_whole, at.resources.cache
     made: set[CacheKey] = set()
 
@@ -186,7 +186,7 @@ async def a_cache_key_without_its_project(at: AttackedApp) -> AsyncIterator[Fast
 
 @asynccontextmanager
 async def a_cursor_that_trusts_its_content(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Read without a look at its signature."""
+    """The cursor's signature is not checked."""
 
     def trusting(_: Cursors, __: object, cursor: str, length: int) -> list[str]:
         try:
@@ -214,7 +214,7 @@ async def idempotency_records_without_principal_and_project(at: AttackedApp) -> 
 
 @asynccontextmanager
 async def an_external_id_that_is_unique_in_the_whole_deployment(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """A constraint sees past every policy, and answers for what it has seen."""
+    """A constraint ignores all policies, so a conflict reveals the other project's row."""
     drop = "DROP INDEX document_external_id_key"
     create = "CREATE UNIQUE INDEX document_external_id_key ON document ({}) WHERE external_id IS NOT NULL"
     async with at.altered(drop, create.format("external_id"), undo=(drop, create.format("project_id, external_id"))):
@@ -236,7 +236,7 @@ async def a_403_for_what_exists_elsewhere(at: AttackedApp) -> AsyncIterator[Fast
 
 @asynccontextmanager
 async def a_304_before_the_scope(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """A front that remembers the entity tags that were given out, and answers by them before anyone is asked."""
+    """A cache of entity tags that answers before authentication."""
     yield cast("FastAPI", _Front(at.app))
 
 
@@ -261,7 +261,7 @@ class _Front:
 
 @asynccontextmanager
 async def an_error_text_that_quotes_the_other_projects_row(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Meant to help: it says where the document that was asked for is."""
+    """An error text, meant to help, that says where the requested document is."""
     get = reader_module.get_whole
 
     async def helpful(reader: ScopedReader, project_id: UUID, document_id: UUID) -> DocumentJson:
@@ -286,7 +286,7 @@ async def a_key_resolver_that_ignores_revocation_and_expiry(at: AttackedApp) -> 
     broken = [" ".join(each.split()).replace(_STILL_GOOD, "") for each in good]
     assert all(len(each) < len(" ".join(was.split())) for each, was in zip(broken, good, strict=True))
     async with at.altered(*broken, undo=tuple(good)):
-        # Nothing is remembered, so that the fault ends with the fault.
+        # Cache nothing, so that the fault's effect ends with the fault.
         with patched((CredentialCache, "put", lambda *_: None)):
             yield at.app
 
@@ -298,7 +298,7 @@ async def a_role_remembered_from_before_it_was_lowered(at: AttackedApp) -> Async
     async def remembering(
         session: AsyncReadSession, principal: Principal, project_id: UUID, *, accepting: bool = False
     ) -> ProjectScope:
-        """For reading and for writing alike; this user accepts nothing."""
+        """For reading and writing."""
         scope = await open_scope(session, principal, project_id)
         return make_scope(project_id, principal, remembered.setdefault((principal, project_id), scope.role))
 

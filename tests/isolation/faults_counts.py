@@ -1,4 +1,4 @@
-"""Mistakes that show no byte of another project and still tell how much there is of it."""
+"""Planted faults that reveal no data of another project, only how much there is."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def projects_counted_in_the_whole_deployment(at: AttackedApp) -> AsyncIter
 
 @asynccontextmanager
 async def documents_found_by_a_filter_counted_over_all_projects(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """The page is HOME's; only its total forgets the project, and only where a filter was asked for."""
+    """The page is HOME's; only its total counts all projects, and only with a filter."""
     total = reader_repository._total
 
     def forgetful(listing: Listing, proved: ColumnElement[bool]) -> Total:
@@ -91,7 +91,7 @@ async def statistics_of_all_documents(at: AttackedApp) -> AsyncIterator[FastAPI]
 
 @asynccontextmanager
 async def a_new_route_that_tells_how_busy_the_deployment_is(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Behind the gate and in the caller's own project; nobody has taught the suite that it is there."""
+    """Requires authentication and the caller's own project; the suite has no entry for it."""
 
     async def glance(scope: ReadProjectScopeDep) -> dict[str, str]:
         waiting = await at.world.superuser.value("SELECT count(*) FROM document WHERE index_status = 'pending'")

@@ -1,4 +1,4 @@
-"""Mistakes beside the routes: the attack cannot reach them, so what is tested beyond the routes is tried on them."""
+"""Planted faults that the attack on routes cannot reach; the `test_beyond_routes_*` tests must find them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.isolation.faults import AttackedApp, patched
 
 @asynccontextmanager
 async def a_channel_without_its_project(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """One channel for all, and by its name one tail."""
+    """One channel for all projects, and so one tail."""
 
     def events_channel(_: ProjectScope) -> CacheKey:
         return CacheKey("proj:events")
@@ -37,7 +37,7 @@ async def a_channel_without_its_project(at: AttackedApp) -> AsyncIterator[FastAP
 
 @asynccontextmanager
 async def a_stream_that_forgets_its_session(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """It asks what the person is to the project, and not whether the session that it was opened in still stands."""
+    """Checks the user's membership, but not whether the stream's session is still valid."""
 
     async def forgetful(
         reader: ScopedReader,
@@ -61,7 +61,7 @@ async def a_stream_that_forgets_its_session(at: AttackedApp) -> AsyncIterator[Fa
 
 
 def _everybodys(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
-    """What `search.repository.CORPUS` selects, counted over all projects."""
+    """What `search.repository.CORPUS` selects, but for all projects."""
     return select(
         func.sum(SearchStatistic.chunks).label("chunks"), func.sum(SearchStatistic.terms).label("terms"),
         literal_column("ARRAY['english']").label("configurations"), null().label("id"), null().label("model"),
@@ -79,7 +79,7 @@ async def search_statistics_over_all_projects(at: AttackedApp) -> AsyncIterator[
 
 @asynccontextmanager
 async def a_job_that_trusts_its_payload(at: AttackedApp) -> AsyncIterator[FastAPI]:
-    """Enters as the worker of whatever project it is told, in whosesoever name."""
+    """Opens a scope as the worker of any project in the payload, whoever the principal is."""
 
     def trusting(open_: str) -> Callable[..., AbstractAsyncContextManager[tuple[AsyncReadSession, ProjectScope]]]:
         begun = getattr(JobContext, open_)

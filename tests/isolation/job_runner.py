@@ -1,4 +1,4 @@
-"""Jobs and indexing, here and now, with the lease that a worker would hold, so that a test sees what one does."""
+"""Runs jobs and indexing at once, with a worker's lease, so that a test sees the effect of one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def run_job(users: Users, resources: Resources, kind: str, payload: JobPay
 
 
 async def index(users: Users, resources: Resources, project: UUID, *documents: UUID) -> None:
-    """These documents, and whatever else of the project waits."""
+    """Indexes these documents and everything else in the project that is waiting."""
     await users.execute(
         "UPDATE document SET index_status = 'pending', index_error = NULL WHERE project_id = $1 AND id = ANY ($2)",
         project, list(documents),
@@ -46,7 +46,7 @@ async def index(users: Users, resources: Resources, project: UUID, *documents: U
 
 
 async def index_once(resources: Resources, project: UUID, kind: WorkKind, lease: UUID | None = None) -> list[UUID]:
-    """One batch; which documents were in it."""
+    """Indexes one batch; returns its documents."""
     held = Lease(resources, PassageVectors(resources.embedders), project, lease or uuid4())
     taken = await take(
         resources.reads, DueProject(project, kind, project), held.id, LASTING, most=100, most_bytes=2**20

@@ -1,4 +1,4 @@
-"""What cannot be guessed from the OpenAPI document, each with its reason."""
+"""Values that the OpenAPI document does not define, each with its reason."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Founded:
 
 
 async def founder(world: World, realm: Realm) -> Founded:
-    """A project with nobody in it but the realm's owner."""
+    """A project whose only member is the realm's owner."""
     answer = await world.http.post(
         "/api/v1/projects", json={"name": realm.mark()}, headers=users.bearer(realm.owner.token)
     )
@@ -110,53 +110,53 @@ async def founder(world: World, realm: Realm) -> Founded:
     return Founded(UUID(answer.json()["id"]))
 
 
-# Parameters whose resource has no POST that answers with an id.
+# Parameters whose resource has no POST that returns an id.
 IDS: Final[Mapping[str, MakeId]] = {
-    # A member is made by an invitation that somebody else accepts.
+    # A member is added when somebody else accepts an invitation.
     "user_id": _new_member,
-    # A session is made by logging in, and the first of the list would be the caller's own.
+    # A session is created by a login; the first in the list would be the caller's own.
     "session_id": _new_session,
     # A worker makes a run wait for the decision that one route takes.
     "run_id": _waiting_run,
-    # A delivery is made by a worker, of an event.
+    # A worker creates a delivery for an event.
     "delivery_id": _new_delivery,
 }
 
-# The same for one operation alone.
+# The same for a single operation.
 IDS_OF: Final[Mapping[tuple[str, str], MakeId]] = {
-    # Only a run that is over is deleted.
+    # Only a finished run can be deleted.
     ("DELETE /api/v1/projects/{project_id}/runs/{run_id}", "run_id"): _ended_run,
 }
 
-# The same for ids that a body names; of these there is one in every project. A decision names what the run shows.
+# The same for ids in a body; every project has one of these. A decision needs a call that the run shows.
 NAMED: Final[Mapping[str, MakeId]] = {**IDS, "document_id": _new_document, "pending_id": _shown}
 
-# Bodies whose fields depend on one another, by the operation's path.
+# Bodies with fields that depend on each other, by operation.
 FIELDS: Final[Mapping[str, MakeFields]] = {
-    # Which fields are needed depends on the grant, and they must be right.
+    # The required fields depend on the grant, and must be valid.
     "POST /api/v1/auth/token": _password_grant,
-    # The input has the schema of the agent that is named.
+    # The input has the schema of the named agent.
     "POST /api/v1/projects/{project_id}/runs": _question,
-    # Which params there are depends on the method. The tools are attacked by themselves, as if each were a route.
+    # The params depend on the method. The tools are attacked separately, as if each were a route.
     "POST /api/v1/projects/{project_id}/mcp": _list_tools,
     # As for the route.
     "POST /api/v1/projects/{project_id}/mcp/start_run": _question,
-    # The token is in a letter, which nobody has opened yet.
+    # The token is in a mail that nobody has opened.
     "POST /api/v1/auth/email/verify": _unread_mail,
-    # The token is in a letter, and only the person whom it was sent to may use it.
+    # The token is in a mail, and only its recipient may use it.
     "POST /api/v1/invitations/accept": _open_invitation,
-    # The address must be one that may be called.
+    # Calls to the address must be allowed.
     "POST /api/v1/projects/{project_id}/webhooks": _address,
-    # A disabled one delivers nothing again.
+    # A disabled webhook delivers nothing again.
     "PATCH /api/v1/projects/{project_id}/webhooks/{webhook_id}": _enabled,
 }
 
-# Who makes the well-formed request where it is not the owner.
+# The caller of the well-formed request, if it is not the owner.
 SPEAKERS: Final[Mapping[str, Callable[[Realm], Account]]] = {
     "POST /api/v1/invitations/accept": lambda home: home.users["viewer"],
 }
 
-# Where a secret that works does what it is there for, whoever holds it: (operation's path, name, only in FOREIGN).
+# Positions where a valid secret works for any holder, as intended: (operation's path, name, only in FOREIGN).
 POWERS: Final = frozenset(
     {
         ("POST /api/v1/auth/token", "refresh_token", False),

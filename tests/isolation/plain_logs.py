@@ -10,7 +10,7 @@ import structlog
 
 @contextmanager
 def plain_logs() -> Iterator[None]:
-    """structlog's default draws the locals of every frame of an exception, which takes seconds."""
+    """structlog's default prints the locals of every frame, which takes seconds."""
     before = structlog.get_config()
     structlog.configure([structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
     try:

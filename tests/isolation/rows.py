@@ -1,4 +1,4 @@
-"""Rows of every table that carries a project, made and compared by what the catalogue says of it."""
+"""Creates and compares rows of every table with a `project_id`, from the catalogue."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class ForeignKey:
 
     @property
     def crossing(self) -> list[tuple[str, str]]:
-        """The columns beside the project's, and what they refer to: where a row could point across."""
+        """The key's columns without the project's, and their targets: where a row could point across projects."""
         pairs = zip(self.columns, self.targets, strict=True)
         return [(column, target) for column, target in pairs if column != "project_id"]
 
 
-# Holds rows for some milliseconds, until they are numbered and stand in `event`; the program has no right to it at all.
+# Holds rows for milliseconds, until they are numbered and moved to `event`; the application has no right to it.
 MOMENTARY: Final = frozenset({"pending_event"})
 
 
@@ -63,19 +63,19 @@ async def project_tables(connection: Connection) -> list[str]:
 
 
 async def foreign_keys(connection: Connection) -> list[ForeignKey]:
-    """Between two tables that both carry a project."""
+    """Keys between two tables that both have a `project_id`."""
     tables = set(await project_tables(connection))
     keys = [ForeignKey(**dict(row)) for row in await connection.fetch(_KEYS)]
     return [key for key in keys if key.child in tables and (key.parent in tables or key.parent == "project")]
 
 
 async def fill(connection: Connection, project: UUID) -> None:
-    """One row more in every table that has none of the project's, parents first; past every policy."""
+    """Adds a row to every table in which the project has none, parents first, without policies."""
     keys = await foreign_keys(connection)
     waiting = set(await project_tables(connection))
     while waiting:
         ready = [table for table in sorted(waiting) if not _parents(table, keys) & waiting]
-        assert ready, f"these refer to one another in a ring: {sorted(waiting)}"
+        assert ready, f"these refer to each other in a cycle: {sorted(waiting)}"
         for table in ready:
             if not await _has_rows(connection, table, project):
                 await _insert(connection, table, [key for key in keys if key.child == table], project)
@@ -117,7 +117,7 @@ def _value(name: str, type_: str, rule: str | None) -> str:
 
 
 async def checksums(connection: Connection, project: UUID) -> dict[str, str]:
-    """What every table holds of the project, the project's own row included."""
+    """A checksum of the project's rows in each table, including the project's own row."""
     found: dict[str, str] = {}
     for table in [*await project_tables(connection), "project"]:
         column = "id" if table == "project" else "project_id"

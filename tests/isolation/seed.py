@@ -1,4 +1,4 @@
-"""What stands in a project: made through the API, indexed by the jobs, and finished by the superuser."""
+"""Fills a project through the API, the jobs and the superuser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def project(http: AsyncClient, owner: Account, guard: Mark, bait: Mark) ->
 
 
 async def documents(http: AsyncClient, owner: Account, project: UUID, guard: Mark, bait: Mark) -> list[str]:
-    """One with everything and two versions, one that was uploaded, one more for the lists; their ids."""
+    """One complete document with two versions, one upload and one more for the lists; returns their ids."""
     url, headers = f"/api/v1/projects/{project}/documents", users.bearer(owner.token)
     body = {
         "title": f"{bait()} {guard()}",
@@ -59,7 +59,7 @@ async def documents(http: AsyncClient, owner: Account, project: UUID, guard: Mar
 async def webhook(
     http: AsyncClient, superuser: Superuser, owner: Account, project: UUID, guard: Mark, bait: Mark
 ) -> list[Value]:
-    """One with a delivery, and what of it is worth trying elsewhere."""
+    """A webhook with a delivery; returns its values to try in attempts."""
     answer = await http.post(
         f"/api/v1/projects/{project}/webhooks",
         json={"url": f"http://127.0.0.1:1024/{bait()}", "description": guard()},
@@ -75,7 +75,7 @@ async def webhook(
 
 
 async def delivery(superuser: Superuser, project: UUID, webhook: UUID) -> str:
-    """As a worker would have left it; workers alone make them."""
+    """Creates the delivery as a worker would; only workers create them."""
     return str(
         await superuser.value(
             "INSERT INTO webhook_delivery (project_id, webhook_id, event_id, event_type, status, attempts, error)"
@@ -88,7 +88,7 @@ async def delivery(superuser: Superuser, project: UUID, webhook: UUID) -> str:
 
 
 async def waiting_run(superuser: Superuser, project: UUID, mark: Mark, state: int = 0) -> str:
-    """A run as a worker would have left it: with a step, the end of a turn, and a call that waits for a decision."""
+    """Creates a run as a worker would: with a step, the end of a turn, and a call that waits for a decision."""
     question = json.dumps({"question": mark()})
     call = [{"tool": "publish", "arguments": {"document_id": mark()}}]
     run = await superuser.value(
@@ -113,7 +113,7 @@ async def waiting_run(superuser: Superuser, project: UUID, mark: Mark, state: in
 
 
 async def quotas(superuser: Superuser, project: UUID, owner: Account) -> None:
-    """What an operator has set for a project and for its owner."""
+    """Quotas that an operator has set for a project and its owner."""
     await superuser.execute("INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'runs', 9000)", project)
     await superuser.execute(
         "INSERT INTO account_quota (account_id, quota, most) VALUES ($1, 'projects', 9000)", UUID(str(owner.id))
@@ -127,7 +127,7 @@ async def webhook_slots(superuser: Superuser, project: UUID, most: int) -> None:
 
 
 async def spending(superuser: Superuser, project: UUID) -> None:
-    """What a project may use in a month, and has used."""
+    """The project's monthly budget and its use."""
     budget = "INSERT INTO agent_budget (project_id, tokens, updated_by) VALUES ($1, 9000000, 'user:somebody')"
     await superuser.execute(budget, project)
     used = (
@@ -138,7 +138,7 @@ async def spending(superuser: Superuser, project: UUID) -> None:
 
 
 async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) -> None:
-    """Indexes what waits, and runs the search's jobs until none is left."""
+    """Indexes what is waiting, and runs the search jobs until none is left."""
 
     async def idle() -> bool:
         queued = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'dead_letter'"
@@ -149,7 +149,7 @@ async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) 
 
 
 async def indexing(superuser: Superuser, project: UUID, most: int) -> None:
-    """What a worker that was lost has left of its attempts at some documents, of which nobody asks any more."""
+    """The attempts that a lost worker has left for documents that need no indexing."""
     await superuser.execute(
         "INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, lease)"
         " SELECT project_id, id, 1, 1, now(), uuidv7() FROM document AS d WHERE project_id = $1 AND NOT EXISTS ("
@@ -159,7 +159,7 @@ async def indexing(superuser: Superuser, project: UUID, most: int) -> None:
 
 
 async def dead_letter(superuser: Superuser, project: UUID) -> None:
-    """A job that waits for the operator."""
+    """A job that waits for an operator."""
     await superuser.execute(
         "INSERT INTO job (kind, project_id, payload, state, dead_letter_at)"
         " VALUES ('of the world', $1, jsonb_build_object('project_id', $1::uuid), 'dead_letter', now())",
@@ -168,7 +168,7 @@ async def dead_letter(superuser: Superuser, project: UUID) -> None:
 
 
 async def embeddings(superuser: Superuser, project: UUID) -> None:
-    """A vector in the table of every dimension, not only of the model's."""
+    """A vector in the table of every dimension, not only the model's."""
     tables = [name for name in superuser.project_tables if name.startswith(_EMBEDDINGS)]
     counts = await superuser.counts(project)
     for name in (name for name in tables if not counts[name]):
@@ -181,7 +181,7 @@ async def embeddings(superuser: Superuser, project: UUID) -> None:
 
 
 async def far_numbers(superuser: Superuser, project: UUID, document: str) -> None:
-    """Moves the numbers of a project to where nothing else has any, so that they tell where they come from."""
+    """Moves the project's numbers into a range that nothing else uses, so that they reveal their origin."""
     await superuser.execute(NUMBER_PENDING_EVENTS)
     main = UUID(document)
     for sql in (
@@ -205,7 +205,7 @@ async def far_numbers(superuser: Superuser, project: UUID, document: str) -> Non
 
 
 async def values(superuser: Superuser, project: UUID, documents: list[str]) -> list[Value]:
-    """What a project has that is worth trying elsewhere."""
+    """The project's values to try in attempts."""
     [main] = await superuser.fetch(
         "SELECT d.*, (SELECT key FROM jsonb_object_keys(metadata) AS key WHERE key LIKE 'lokaas%') AS field"
         " FROM document AS d WHERE project_id = $1 AND id = $2", project, UUID(documents[0]),
@@ -237,7 +237,7 @@ async def values(superuser: Superuser, project: UUID, documents: list[str]) -> l
 
 
 async def secrets(superuser: Superuser, project: UUID, owner: Account, guard: Mark, bait: Mark) -> list[Value]:
-    """A key in use, and two invitations to people who are none of the callers: one open, one expired."""
+    """An active key, and two invitations to users who are not callers: one open, one expired."""
     key = new_key()
     await superuser.execute(
         "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"

@@ -1,4 +1,4 @@
-"""A full project whose every text carries one word, so that any byte of it is known again."""
+"""A project in which every text contains a unique word, so that any leaked text is recognised."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.isolation import rows
 from tests.isolation.job_runner import index
 from tests.users import Person, Users
 
-# Beside the tables whose rows are addressed by `<table>_id`.
+# Besides the tables whose rows are addressed by `<table>_id`.
 _NAMED_OTHERWISE = {"delivery_id": "webhook_delivery", "key_id": "api_key"}
-# What every room says too, so that a question which finds something at home would find it next door.
+# Text that all projects have, so that a query with results in one would also match the others.
 COMMON = "harbour"
 # An index of $1 that is no longer searched, with the id $2 and one vector.
 RETIRED = """
@@ -31,7 +31,7 @@ RETIRED = """
 
 @dataclass(frozen=True, slots=True)
 class SeededProject:
-    """`ids` are what stands in a path; `blob` is the key of the uploaded file's bytes."""
+    """`ids` are the path parameters; `blob` is the key of the uploaded file."""
 
     owner: Person
     project: UUID
@@ -52,12 +52,12 @@ class SeededProject:
         return f"/api/v1/projects/{self.project}"
 
     def secrets(self) -> list[str]:
-        """What must never be seen from outside."""
+        """Texts and ids that must never be visible from outside."""
         return [self.word, self.owner.email, str(self.owner.id), *(v for n, v in self.ids.items() if n != "number")]
 
 
 async def seed(users: Users, resources: Resources, database: DatabaseUrls, word: str) -> SeededProject:
-    """A new person's project with an indexed document of two versions, an upload, and a row in every table."""
+    """A new user's project with an indexed document of two versions, an upload, and a row in every table."""
     owner = await users.person()
     project = await owner.project(f"{word} project")
     document, uploaded = await _documents(owner, project, word)

@@ -1,4 +1,4 @@
-"""What can be learnt of FOREIGN by those who belong there, and is then tried from outside."""
+"""Values that members of FOREIGN can read, for attempts from outside."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def gather(client: Client, learner: Learner, world: World, operations: Seq
         try:
             ids = await learner.ids(operation, world.foreign)
         except CannotExerciseError:
-            continue  # HOME has found the same, and the report names it
+            continue  # HOME has the same result, and the report names it
         for name, text in ids.items():
             if text not in known:
                 known.add(text)
@@ -54,7 +54,7 @@ async def _read(
 
 
 async def _crossed(client: Client, learner: Learner, world: World, operation: Operation, foreign: str) -> list[Value]:
-    """A cursor signed for HOME whose position is FOREIGN's."""
+    """A cursor signed for HOME with a position in FOREIGN."""
     call = await learner.fill(operation, world.home, await learner.ids(operation, world.home), Fields.REQUIRED)
     page = (await client.send(call.with_value(_LIMIT, "1"), world.home.owner.token)).json()
     cursor = page.get("next_cursor") if isinstance(page, dict) else None

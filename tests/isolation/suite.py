@@ -1,4 +1,4 @@
-"""The attack: every attempt is made, judged, and FOREIGN is compared with what it was."""
+"""The attack: makes and checks every attempt, and compares FOREIGN with its original state."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.isolation.surface import Operation, read_surface, vocabulary
 from tests.isolation.values import forbidden_texts
 from tests.isolation.world import World
 
-# So many attempts lie between two comparisons of FOREIGN with what it was.
+# The number of attempts between two comparisons of FOREIGN.
 BATCH: Final = 400
-# Of one operation so many leaks are told; more would say the same.
+# The number of leaks reported for one operation; more would repeat the same.
 MOST_TOLD: Final = 25
 
 type Only = Callable[[Operation], bool]
@@ -32,10 +32,10 @@ type Progress = Callable[[Operation, int], None]
 
 @dataclass(slots=True)
 class Report:
-    """`attempts` counts distinct ones; `unexercised` says of each route that no attempt could be made on, why.
+    """`attempts` counts distinct ones; `unexercised` gives the reason for each route without attempts.
 
-    `exercised` are the operations that a well-formed request of HOME's own has reached with success, `covered` every
-    (operation, position, caller) that was tried.
+    `exercised` are the operations that succeeded for a well-formed request of HOME, `covered` every tested
+    (operation, position, caller).
     """
 
     attempts: int = 0
@@ -68,12 +68,12 @@ async def attack(
     only: Only | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Attacks the operations of `app` that `only` chooses; `full` makes so many attempts that
+    """Attacks the operations of `app` that `only` selects; `full` makes so many attempts that
     callers together try everything, otherwise a fixed sample of each position and caller.
 
-    Both realms are put back as they were, so that a world can be attacked again.
+    Restores both realms at the end, so that a world can be attacked again.
     """
-    async with _requeue(world):
+    async with _restored(world):
         return await _attack(app, world, full=full, only=only, progress=progress)
 
 
@@ -105,7 +105,7 @@ async def _attack(
 
 
 async def _recipes(learner: Learner, operations: Sequence[Operation], report: Report) -> list[Recipe]:
-    """Readers first: what the writers leave at home must not be taken for something that has leaked."""
+    """Reads first, so that data written to HOME is not mistaken for a leak."""
     recipes = []
     for operation in sorted(operations, key=lambda each: not each.reads):
         try:
@@ -117,7 +117,7 @@ async def _recipes(learner: Learner, operations: Sequence[Operation], report: Re
 
 
 async def _damaged(client: Client, learner: Learner, world: World, recipes: Sequence[Recipe]) -> list[str]:
-    """What HOME's own cannot read any more: from then on a refusal would have been no proof."""
+    """What HOME's own users can no longer read: refusals after that would prove nothing."""
     found = []
     for recipe in recipes:
         for caller in world.callers if recipe.operation.reads else ():
@@ -142,8 +142,8 @@ async def _run_attack(attack_run: AttackRun, attempts: Sequence[Attempt], report
 
 
 @asynccontextmanager
-async def _requeue(world: World) -> AsyncIterator[None]:
-    """Whatever is made, learnt or spoilt in between is gone at the end, in both realms."""
+async def _restored(world: World) -> AsyncIterator[None]:
+    """Restores both realms at the end."""
     superuser, realms = world.superuser, (world.home, world.foreign)
     known = [dict(each.known) for each in realms]
     projects = [row["id"] for row in await superuser.fetch("SELECT id FROM project")]

@@ -1,4 +1,4 @@
-"""Every place in the HTTP surface where a value can stand, read from the OpenAPI document."""
+"""Every position in the HTTP API that takes a value, from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ type Schema = Mapping[str, JsonValue]
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
-# Sent to every operation, whether it declares them or not.
+# Sent to every operation, declared or not.
 HEADERS: Final = (
     "Last-Event-ID", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range", "Range", "X-Request-ID",
 )  # fmt: skip
-# What a careless endpoint might read beside the path.
+# Parameters that a careless endpoint might read in addition to the path.
 STRAY: Final = "project_id"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _DEEPEST: Final = 6
@@ -30,7 +30,7 @@ class Place(StrEnum):
     QUERY = "query"
     HEADER = "header"
     BODY = "body"  # at a JSON pointer
-    KEY = "key"  # the name of a member of the free object at a JSON pointer
+    KEY = "key"  # the name of a member of the free-form object at a JSON pointer
     FORM = "form"
     FILE = "file"  # the bytes of an uploaded file
     FILE_NAME = "file name"
@@ -38,7 +38,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """`declared`: the operation says itself that it reads a value there."""
+    """`declared`: the operation itself declares that it reads a value there."""
 
     place: Place
     name: str
@@ -51,7 +51,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One method of one path. `body` is the resolved schema of what `media_type` carries."""
+    """One method of one path. `body` is the resolved schema of `media_type`'s content."""
 
     id: str
     method: str
@@ -79,7 +79,7 @@ class Operation:
         return self.method in ("GET", "HEAD")
 
     def prefix(self, parameter: str) -> str:
-        """The path up to and with a parameter: what names the resource that it identifies."""
+        """The path up to and including a parameter: the resource that it identifies."""
         return self.path[: self.path.index("{" + parameter + "}") + len(parameter) + 2]
 
 
@@ -98,7 +98,7 @@ def read_surface(document: Schema) -> tuple[Operation, ...]:
 
 
 class Resolver:
-    """Follows references; of several choices it takes the first that is not null."""
+    """Resolves references; of several alternatives it takes the first that is not null."""
 
     def __init__(self, document: Schema) -> None:
         components = document.get("components")
@@ -119,7 +119,7 @@ class Resolver:
         return {}
 
     def deep(self, schema: JsonValue, depth: int = _DEEPEST) -> Schema:
-        """The same with everything inside it resolved as well."""
+        """Resolves nested schemas, too."""
         found = dict(self.resolve(schema))
         if depth == 0:
             return found
@@ -159,7 +159,7 @@ def _operation(resolver: Resolver, method: str, path: str, described: Mapping[st
 
 
 def _is_gated(security: JsonValue) -> bool:
-    """Whether a bearer credential is the one way in: streams take tickets too."""
+    """Whether a bearer credential is the only one that is accepted: streams accept tickets, too."""
     return isinstance(security, list) and bool(security) and {"StreamTicket": []} not in security
 
 
@@ -220,7 +220,7 @@ def _pointers(schema: Schema, pointer: str) -> Iterator[Position]:
 
 
 def vocabulary(document: Schema) -> frozenset[str]:
-    """The names that the document's schemas give to members."""
+    """The member names in the document's schemas."""
     components = document.get("components")
     schemas = components.get("schemas", {}) if isinstance(components, dict) else {}
     assert isinstance(schemas, dict)

@@ -19,9 +19,9 @@ async def test_nothing_leaks_and_nothing_is_left_out(attacked_app: FastAPI, worl
 
 
 def _assert_covered(report: Report, operation: Operation, world: World) -> None:
-    """Every declared position was tried by every kind of caller, and every other one by some.
+    """Every kind of caller tried every declared position, and some callers tried every other one.
 
-    Of those without a credential, where one is asked for first, each was there, and one at each position.
+    Of the callers without a credential, where one is required, each tried some position, and each position was tried.
     """
     named = {standing: {each.name for each in world.callers if each.standing is standing} for standing in Standing}
     nobodies = named[Standing.NOBODY]

@@ -1,4 +1,4 @@
-"""Keys, channels, queues and paths of project data: without a scope there is no name, and two projects share none."""
+"""Keys, channels, queues and paths of project data require a scope, and two projects share none."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 from partywall.features.live.tickets import PURPOSE, Tickets
 from tests.users import Users
 
-# Named by what belongs to no project; the ticket's value names its project, and the way in compares it. A claim is
-# named by a hash that the project and the caller go into, and holds nothing of either.
+# Keys of data that belongs to no project. A ticket's value names its project, which is compared when it is redeemed. An
+# idempotency claim's name is a hash of project and caller, and it holds no data of either.
 OF_NO_PROJECT = {"ticket", "request_claim"}
 
 
@@ -41,7 +41,7 @@ def a_scope() -> ProjectScope:
 
 
 def test_a_key_of_project_data_takes_a_scope_and_makes_no_str() -> None:
-    """What the type checker holds everybody to: `CacheKey` comes from here, and from a `ProjectScope`."""
+    """`CacheKey` comes only from this module, and from a `ProjectScope`; the type checker enforces it."""
     assert set(builders()) > OF_NO_PROJECT
     for name, build in builders().items():
         hints = get_type_hints(build)
@@ -62,11 +62,11 @@ def test_two_projects_share_no_key(name: str) -> None:
     assert build(one) != build(other)
     assert str(one.project_id) in build(one)
     again = make_scope(one.project_id, Principal.user(uuid4()), Role.VIEWER)
-    assert build(one) == build(again), "members share what is the project's"
+    assert build(one) == build(again), "members share the project's keys"
 
 
 async def test_the_cache_holds_nothing_under_another_name(users: Users, resources: Resources) -> None:
-    """After a project has been used, what the real server knows is named by the one place alone."""
+    """After a project was used, every key in the real server comes from this one module."""
     person = await users.person()
     project = await person.project()
     await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "T", "content": "C"})
@@ -79,7 +79,7 @@ async def test_the_cache_holds_nothing_under_another_name(users: Users, resource
 
 
 async def test_a_ticket_is_bound_by_its_value_too(users: Users, resources: Resources) -> None:
-    """Its key names no project, for whoever redeems it has proved nothing yet; the project stands beside the caller."""
+    """Its key names no project, because its holder has not authenticated; its value names project and caller."""
     person = await users.person()
     verified: VerifiedToken = await resources.access_tokens.verify(person.token)
     tickets = Tickets(resources.cache, resources.settings.events.ticket_ttl, resources.secrets.signer(PURPOSE))

@@ -1,4 +1,4 @@
-"""No count crosses the wall: FOREIGN grows, and every answer to HOME stays what it was to the last byte."""
+"""No count crosses the wall: FOREIGN grows, and every answer to HOME stays the same to the last byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.isolation.faults import AttackedApp, Fault
 from tests.isolation.surface import read_surface
 from tests.isolation.world import World, open_world
 
-# By the operation that tells it.
+# By the operation that reveals it.
 PLANTED: Mapping[Fault, str] = {
     faults_counts.keys_counted_over_all_projects: "list_api_keys",
     faults_counts.members_counted_over_all_projects: "list_members",
@@ -29,14 +29,14 @@ PLANTED: Mapping[Fault, str] = {
     faults_counts.a_new_route_that_tells_how_busy_the_deployment_is: "glance",
     faults_other.search_statistics_over_all_projects: "search_documents",
 }
-# Of these a project has one, however large it is, or one a month.
+# A project has one of these, whatever its size, or one a month.
 ONE_OF_EACH = {"event_counter", "search_index", "search_statistic", "agent_budget", "agent_usage",
                "project_usage", "project_quota"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was answered before and after FOREIGN had grown."""
+    """The answers before and after FOREIGN grew."""
 
     before: Answers
     after: Answers
@@ -47,7 +47,7 @@ class Survey:
     app: FastAPI
     asked: list[Question]
     home: Told
-    again: Answers  # to HOME, before anything has happened
+    again: Answers  # to HOME, before any change
     foreign: Told
     rows: Mapping[str, tuple[int, int]]
     planted: Mapping[Fault, Told]
@@ -55,7 +55,7 @@ class Survey:
 
 @pytest.fixture(scope="module")
 async def survey(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Survey]:
-    """All questions, as they are and under every fault, on both sides of one growth in a house of its own."""
+    """All questions, with and without each fault, before and after one growth on a separate copy."""
     urls = await new_database(engines, "counts")
     async with AsyncExitStack() as stack:
         settings = settings_for_attack(urls, engines.cache, tmp_path_factory.mktemp("counts"))
@@ -68,7 +68,7 @@ async def _survey(app: FastAPI, world: World, urls: DatabaseUrls) -> Survey:
     resources: Resources = app.state.resources
     at, home, foreign = AttackedApp(app, resources, world), world.home, world.foreign
     asked, theirs = await questions(app, world, home), await questions(app, world, foreign)
-    await seed.index(resources, urls, world.superuser)  # what was made to be asked for
+    await seed.index(resources, urls, world.superuser)  # what was created to be found
 
     before, again = await ask(app, asked, home), await ask(app, asked, home)
     their_before, rows = await ask(app, theirs, foreign), await world.superuser.counts(foreign.project)
@@ -109,9 +109,9 @@ def test_home_has_something_of_everything(survey: Survey) -> None:
 
 
 def test_foreign_has_grown_in_everything(survey: Survey) -> None:
-    """By what the superuser counts, and by what FOREIGN's own owner is told."""
+    """According to the superuser's counts and to FOREIGN's owner."""
     kept = {name for name, (was, now) in survey.rows.items() if now < was + MORE}
-    assert {name for name in kept if not name.startswith("embedding_")} <= ONE_OF_EACH, "teach `grow` to make more"
+    assert {name for name in kept if not name.startswith("embedding_")} <= ONE_OF_EACH, "`grow` must create more of these"
     assert len([name for name in survey.rows if name.startswith("embedding_") and name not in kept]) == 1
     for name, answer in survey.foreign.before.items():
         was, now = total(answer), total(survey.foreign.after[name])
@@ -122,11 +122,11 @@ def test_foreign_has_grown_in_everything(survey: Survey) -> None:
 
 
 def test_no_answer_has_moved(survey: Survey) -> None:
-    assert moved(survey.home.before, survey.again) == [], "moves by itself, which proves nothing"
+    assert moved(survey.home.before, survey.again) == [], "changes without growth, so it proves nothing"
     assert moved(survey.home.before, survey.home.after) == []
 
 
 @pytest.mark.parametrize("fault", PLANTED, ids=lambda fault: fault.__name__)
 def test_what_counts_across_the_wall_is_found(survey: Survey, fault: Fault) -> None:
     told = survey.planted[fault]
-    assert moved(told.before, told.after), f"of {len(told.before)} answers none has moved"
+    assert moved(told.before, told.after), f"none of {len(told.before)} answers changed"

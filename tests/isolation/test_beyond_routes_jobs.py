@@ -1,4 +1,4 @@
-"""A job's payload is no proof: whatever it names, another project is neither read nor changed by it."""
+"""A job's payload proves nothing: whatever it names, it can neither read nor change another project."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.users import Users
 
 @dataclass(frozen=True, slots=True)
 class Things:
-    """What a room has for jobs to do: a retired index with a vector, and a blob that nothing refers to."""
+    """What jobs can work on: a retired index with a vector, and an unreferenced blob."""
 
     seeded_project: SeededProject
     index: UUID
@@ -43,7 +43,7 @@ class Things:
 
 type Forge = Callable[[UUID, str, Things], JobPayload]
 
-# A payload for a project, in a principal's name, about another's things.
+# Builds a payload for a project, in a principal's name, about another project's resources.
 PAYLOADS: Final[Mapping[str, Forge]] = {
     "build_index": lambda project, by, _: BuildIndex(project_id=project, principal=by),
     "clear_index": lambda project, by, of: ClearIndex(project_id=project, principal=by, index=of.index),
@@ -66,7 +66,7 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
         project_id=project, principal=by, document_id=of.seeded_project.document
     ),
 }
-# What is sure to change something where it is done by right; the others do so only while a model is being changed.
+# Jobs that always change something in their own project; the others do so only while a model is being changed.
 EFFECTIVE: Final = ("clear_index", "release_blobs")
 OF_NO_PROJECT: Final = {"confirm_address", "project_deleted", "resend_confirmation"}
 
@@ -91,7 +91,7 @@ async def _bytes(data: bytes) -> AsyncIterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that there is of a project: rows, the files beside them, and the jobs that wait."""
+    """All data of a project: rows, files and waiting jobs."""
 
     rows: Mapping[str, str]
     files: tuple[str, ...]
@@ -141,15 +141,15 @@ def test_every_kind_of_job_has_an_entry() -> None:
         assert issubclass(handler.kind.payload, ProjectJobPayload) == (kind in PAYLOADS)
 
 
-def handshakes(mine: SeededProject) -> list[str]:
-    """Who may be somebody in a project of their own."""
+def outsiders(mine: SeededProject) -> list[str]:
+    """Principals that exist in a project of their own, and a user that does not exist."""
     return [str(mine.owner.principal), f"service:{mine.project}", f"key:{mine.ids['key_id']}", f"user:{uuid4()}"]
 
 
 async def obeyed(two_projects: TwoProjects, kind: str) -> list[str]:
-    """The strangers in whose name such a job has changed the foreign project."""
+    """The outsiders in whose name such a job changed the foreign project."""
     found = []
-    for outsider in handshakes(two_projects.mine):
+    for outsider in outsiders(two_projects.mine):
         before = await two_projects.state(two_projects.foreign)
         payload = PAYLOADS[kind](two_projects.foreign.project, outsider, two_projects.things)
         with contextlib.suppress(ProjectNotFoundError):
@@ -160,7 +160,7 @@ async def obeyed(two_projects: TwoProjects, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", PAYLOADS)
-async def test_a_job_in_a_outsiders_name_does_nothing(two_projects: TwoProjects, kind: str) -> None:
+async def test_a_job_in_an_outsiders_name_does_nothing(two_projects: TwoProjects, kind: str) -> None:
     assert await obeyed(two_projects, kind) == []
 
 
@@ -208,7 +208,7 @@ async def test_a_projects_own_principal_enters_no_other(two_projects: TwoProject
 
 @pytest.mark.parametrize("kind", EFFECTIVE)
 async def test_the_same_jobs_work_by_right(two_projects: TwoProjects, kind: str) -> None:
-    """The control, after all else: what did nothing above was no idle job."""
+    """The control, after all other tests: these jobs do have an effect."""
     before = await two_projects.state(two_projects.foreign)
     await two_projects.run(
         kind,

@@ -1,4 +1,4 @@
-"""Every tool of the MCP server, as `tools/list` has them, attacked as if it were a route."""
+"""Every tool of the MCP server, from `tools/list`, attacked as if it were a route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another project's words and vectors weigh nothing: the same corpus gives the same scores, to the last bit."""
+"""Another project's words and vectors have no effect: the same corpus gives the same scores, to the last bit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.isolation.app_copies import Copy, open_copy
 from tests.isolation.job_runner import index
 from tests.users import Person, Users
 
-# What is searched, in every project alike: lengths differ, words repeat, one word is in many and one in one only.
+# The corpus of every project: lengths differ, words repeat, one word is in many texts and one in a single text.
 CORPUS: Final = [
     ("Harbour rules", "Ships wait outside the harbour until the pilot comes aboard. " * 3),
     ("Pilots", "The pilot knows the harbour, the tides and the sandbanks. Pilots are paid by the tide."),
@@ -27,7 +27,7 @@ CORPUS: Final = [
     ("Canteen", "Soup on Mondays, fish on Fridays."),
 ]
 QUERIES: Final = ("harbour pilot", "container customs tide", "who waits for the tide?", "soup harbour")
-# What the neighbour says: the same words, many times over, and others around them.
+# The neighbour's text: the same words, many times, with others around them.
 SHOUTED: Final = "harbour pilot container customs tide soup waits " * 20
 LOUD: Final = 60
 
@@ -35,10 +35,10 @@ type Hit = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-async def idle_network(
+async def empty_copy(
     engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Copy]:
-    """A database with nobody else in it."""
+    """A database without other users."""
     directory: Path = tmp_path_factory.mktemp("street")
     async with open_copy(engines, settings, "street", directory) as copy:
         yield copy
@@ -54,7 +54,7 @@ async def settle(users: Users, resources: Resources, person: Person, corpus: lis
 
 
 async def answers(person: Person, project: UUID) -> list[list[Hit]]:
-    """Every query in every mode, without the ids, which are each project's own."""
+    """Every query in every mode, without ids, which differ between projects."""
     found = []
     for mode in ("text", "vector", "hybrid"):
         for q in QUERIES:
@@ -67,7 +67,7 @@ async def answers(person: Person, project: UUID) -> list[list[Hit]]:
 
 
 async def moved(users: Users, resources: Resources) -> list[str]:
-    """When the scores were not the same to the last bit as before a neighbour ten times as loud came."""
+    """In which situations the scores changed in any bit after a neighbour ten times as large was added."""
     person, neighbour = await users.person(), await users.person()
     project = await settle(users, resources, person, CORPUS)
     alone = await answers(person, project)
@@ -79,14 +79,14 @@ async def moved(users: Users, resources: Resources) -> list[str]:
     return found + (["moved in later"] if await answers(person, newcomer) != alone else [])
 
 
-async def test_a_loud_neighbour_changes_no_score(idle_network: Copy) -> None:
-    """Alone in the street; then beside a neighbour ten times as large; then as a new project moved in beside it."""
-    assert await moved(idle_network.users, idle_network.resources) == []
+async def test_a_loud_neighbour_changes_no_score(empty_copy: Copy) -> None:
+    """Alone, then beside a neighbour ten times as large, then as a new project beside it."""
+    assert await moved(empty_copy.users, empty_copy.resources) == []
 
 
-async def test_the_neighbours_vectors_crowd_nobody_out(idle_network: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the shared approximate index, walked on purpose: hundreds of nearer vectors of another's hide none of ours."""
-    copy = idle_network
+async def test_the_neighbours_vectors_crowd_nobody_out(empty_copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the shared approximate index: hundreds of nearer vectors of another project displace none of ours."""
+    copy = empty_copy
     person, neighbour = await copy.users.person(), await copy.users.person()
     project = await settle(copy.users, copy.resources, person, CORPUS)
     exact = await answers(person, project)
@@ -95,7 +95,7 @@ async def test_the_neighbours_vectors_crowd_nobody_out(idle_network: Copy, monke
         await approximate(copy, each)
     await crowd(copy, loud, QUERIES[0])
     monkeypatch.setattr(vector_plan, "uses_index", lambda *_: True)
-    # So small a project is sorted sooner than walked: the planner is told to leave that.
+    # The planner prefers a sort for such a small project.
     await copy.users.execute(f'ALTER DATABASE "{copy.database_name}" SET enable_sort = off')
     before = await walks(copy)
     params: dict[str, str | int] = {"q": QUERIES[0], "mode": "vector", "group": "chunk", "limit": 20}
@@ -103,11 +103,11 @@ async def test_the_neighbours_vectors_crowd_nobody_out(idle_network: Copy, monke
     found = [(item["title"], item["score"]) for item in answer.json()["items"]]
     assert found == [(item["title"], item["score"]) for item in exact[len(QUERIES)]]
     assert len(found) == len(CORPUS)
-    assert await walks(copy) > before, "the shared index was not asked at all"
+    assert await walks(copy) > before, "the shared index was not used"
 
 
 async def walks(copy: Copy) -> int:
-    """How often the shared index was walked; a connection reports it when it ends."""
+    """How many index scans there were; a connection reports them when it ends."""
     await copy.resources.engine.dispose()
     query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'embedding_256_embedding_idx'"
     found: int = (await copy.users.fetch(query))[0]["idx_scan"]
@@ -120,7 +120,7 @@ async def approximate(copy: Copy, project: UUID) -> None:
 
 
 async def crowd(copy: Copy, project: UUID, query: str) -> None:
-    """Gives the neighbour's chunks the very vector that is asked for, in 600 rows: more than one walk returns."""
+    """Gives 600 of the neighbour's rows the query's vector: more than one index scan returns."""
     vector = await copy.resources.embedders.current.embed_query(query)
     text = "[" + ",".join(str(float(number)) for number in vector) + "]"
     for number in range(10):
@@ -140,9 +140,9 @@ async def crowd(copy: Copy, project: UUID, query: str) -> None:
     await copy.users.execute("ANALYZE embedding_256")
 
 
-async def test_what_a_search_knows_of_the_corpus_is_its_own(idle_network: Copy) -> None:
-    """The counts that the scores are made of, as the database keeps them."""
-    copy, person = idle_network, await idle_network.users.person()
+async def test_what_a_search_knows_of_the_corpus_is_its_own(empty_copy: Copy) -> None:
+    """The counts behind the scores, as the database stores them."""
+    copy, person = empty_copy, await empty_copy.users.person()
     project = await settle(copy.users, copy.resources, person, CORPUS)
     kept = await copy.users.fetch("SELECT chunks, terms FROM search_statistic WHERE project_id = $1", project)
     own = await copy.users.fetch(

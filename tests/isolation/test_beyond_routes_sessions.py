@@ -1,4 +1,4 @@
-"""What was bought or begun in a session that was revoked later: tickets, and streams that are catching up."""
+"""Tickets and catching-up streams of a session that is revoked later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.users import Person, Users
 
 
 async def outlived(users: Users, resources: Resources) -> list[str]:
-    """What still reads a project's log after its session was revoked; the person is a member all the while."""
+    """What still reads a project's log after its session was revoked; the user stays a member."""
     person = await users.person()
     project = await person.project()
     await write(resources, person, project, *(f"amber {number}" for number in range(2 * BATCH)))

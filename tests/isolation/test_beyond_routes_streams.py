@@ -1,4 +1,4 @@
-"""Two projects' streams in one process: neither hears of the other, in events, own frames or tickets."""
+"""Two projects' streams in one process: neither receives the other's events, frames or tickets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRITERS: Final = 4
 
 @pytest.fixture(scope="module")
 async def server(settings: Settings) -> AsyncIterator[Serving]:
-    # A quicker heartbeat than an operator may set, so that a test waits for less.
+    # Shorter than an operator may set, so that the tests wait less.
     quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
     events = EventSettings().model_copy(update=quick)
     async with serve(settings.model_copy(update={"events": events})) as serving:
@@ -53,7 +53,7 @@ async def _take(stream: Stream, count: int) -> list[Received]:
 
 
 async def test_two_projects_streams_do_not_mix(users: Users, server: Serving, resources: Resources) -> None:
-    """Many readers of each, some from the beginning and some from now on, while both are written to at once."""
+    """Many readers of each, some from the beginning and some from now on, while both projects are written to."""
     (one, mine), (other, foreign) = await two(users)
     async with (
         follow(server.url, mine, one.token) as a,
@@ -78,9 +78,9 @@ async def _write_all(resources: Resources, person: Person, project: UUID, word: 
 
 
 async def overheard(users: Users, resources: Resources) -> list[str]:
-    """What the feeds of one person's two projects have heard of each other; `deaf` where one heard nothing of its own.
+    """What the streams of one user's two projects received of each other; `deaf` if one missed its own events.
 
-    One person's, because a reader without the right is sent away by the tail, whatever else is broken.
+    The same user, because the log tailer rejects a reader without the right.
     """
     person = await users.person()
     projects = {word: await person.project() for word in ("amber", "bittern")}
@@ -121,7 +121,7 @@ async def test_one_persons_two_projects_do_not_mix_either(users: Users, resource
 async def test_a_number_of_the_other_project_tells_nothing_of_it(
     users: Users, server: Serving, resources: Resources
 ) -> None:
-    """`Last-Event-ID` of a longer log: the reset names one's own project and one's own oldest event."""
+    """`Last-Event-ID` of a longer log: the reset names the own project and its oldest event."""
     (one, mine), (other, foreign) = await two(users)
     await write(resources, other, foreign, *(f"bittern {number}" for number in range(50)))
     await write(resources, one, mine, "amber 1")
@@ -143,11 +143,11 @@ async def test_a_stream_that_ends_names_its_own_project(users: Users, server: Se
         async with asyncio.timeout(60):
             rest = await stream.rest()
     assert_own(rest, mine, foreign, "amber", "bittern")
-    assert "amber again" not in str(rest), "what follows the removal is not for whoever was removed"
+    assert "amber again" not in str(rest), "a removed member receives no later events"
 
 
 async def test_a_ticket_of_one_project_opens_no_other(users: Users, server: Serving) -> None:
-    """Also for someone who is at home in both, and whose own right would do."""
+    """Even if the user is a member of both projects."""
     (one, mine), (_, foreign) = await two(users)
     await users.join(foreign, one, "viewer")
     for bought, used in ((mine, foreign), (foreign, mine)):
@@ -158,7 +158,7 @@ async def test_a_ticket_of_one_project_opens_no_other(users: Users, server: Serv
 
 
 async def test_a_message_on_the_channel_is_no_events(users: Users, server: Serving, resources: Resources) -> None:
-    """Whoever can write to the cache can make readers look, and nothing more: what they see comes from the table."""
+    """A message in the cache only wakes readers; the events come from the table."""
     (one, mine), (other, foreign) = await two(users)
     own = await ScopedReader(resources.reads, one.principal).scope(mine)
     await write(resources, other, foreign, "bittern")

@@ -1,4 +1,4 @@
-"""What is written beside the answers: log lines, error texts and file names speak of one's own project alone."""
+"""Log lines, error texts and file names contain nothing of another project."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def two_projects(app: FastAPI, resources: Resources, database: DatabaseUrl
 
 
 async def _drive(app: FastAPI, url: str, two_projects: TwoProjects) -> None:
-    """Every operation with foreign ids, from outside and from a project of one's own."""
+    """Calls every operation with foreign ids, from outside and from the caller's own project."""
     headers = {"Authorization": f"Bearer {two_projects.mine.owner.token}"}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
         for operation in operations(app):
@@ -56,7 +56,7 @@ async def _drive(app: FastAPI, url: str, two_projects: TwoProjects) -> None:
 
 
 def told(line: Line, foreign: SeededProject) -> list[str]:
-    """The foreign room's secrets in a line, but for the ids that the request itself put into its path."""
+    """The foreign project's secrets in a log line, except the ids in the request's own path."""
     asked = str(line.get("path", ""))
     return [secret for secret in foreign.secrets() if secret in json.dumps(line) and secret not in asked]
 
@@ -74,7 +74,7 @@ async def test_a_requests_log_lines_name_nothing_foreign(
     assert len(mine) > 30
     assert [line for line in mine if told(line, two_projects.foreign)] == []
     assert [line for line in mine if str(line["project_id"]) not in line["path"]] == []
-    assert two_projects.foreign.word not in log.read_text(), "content, wherever it stood in a request"
+    assert two_projects.foreign.word not in log.read_text(), "content of a request"
 
 
 def test_a_line_that_names_something_foreign_is_found(two_projects: TwoProjects) -> None:
@@ -85,7 +85,7 @@ def test_a_line_that_names_something_foreign_is_found(two_projects: TwoProjects)
 
 
 async def _conflicts(seeded_project: SeededProject) -> AsyncIterator[tuple[str, Response]]:
-    """Every way to meet an external id that another document has."""
+    """Every way to use an external id that another document has."""
     client, url = seeded_project.owner.client, f"{seeded_project.url}/documents"
     body = {"title": "mine", "content": "mine", "external_id": seeded_project.external_id}
     yield "create", await client.post(url, json=body)
@@ -98,7 +98,7 @@ async def _conflicts(seeded_project: SeededProject) -> AsyncIterator[tuple[str, 
 
 
 async def test_a_conflict_does_not_quote_the_row_that_it_met(two_projects: TwoProjects) -> None:
-    """At home it says that there is one, never which: no title, no content, no id of it."""
+    """The conflict does not reveal the other document: no title, content or id."""
     seeded_project = two_projects.foreign
     async for how, answer in _conflicts(seeded_project):
         assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken"), how
@@ -108,7 +108,7 @@ async def test_a_conflict_does_not_quote_the_row_that_it_met(two_projects: TwoPr
 
 
 async def test_what_another_project_has_is_no_conflict(two_projects: TwoProjects) -> None:
-    """An external id is unique in its project alone, so that nobody can ask for what exists elsewhere."""
+    """External ids are unique per project, so a conflict cannot reveal another project's."""
     client = two_projects.mine.owner.client
     url = f"/api/v1/projects/{await two_projects.mine.owner.project()}/documents"
     taken, free = two_projects.foreign.external_id, "of nobody"
@@ -116,7 +116,7 @@ async def test_what_another_project_has_is_no_conflict(two_projects: TwoProjects
         made = await client.post(url, json={"title": "T", "content": "C", "external_id": external_id})
         assert made.status_code == 201, made.text
         again = await client.post(url, json={"title": "T", "content": "C", "external_id": external_id})
-        assert (again.status_code, again.json()["code"]) == (409, "external_id_taken"), "now it is one's own"
+        assert (again.status_code, again.json()["code"]) == (409, "external_id_taken"), "now it is taken in this project"
 
 
 @pytest.mark.parametrize("missing", ["documents/{id}", "documents/{id}/versions/1", "documents/{id}/content"])

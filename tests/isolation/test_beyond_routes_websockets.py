@@ -1,4 +1,4 @@
-"""Two projects' sockets in one process: the OpenAPI document, from which the attacks learn, names no WebSocket."""
+"""Two projects' WebSockets in one process; the OpenAPI document, which the attack reads, does not list them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRITERS: Final = 4
 
 @pytest.fixture(scope="module")
 async def server(settings: Settings) -> AsyncIterator[Serving]:
-    # A quicker heartbeat than an operator may set, so that a test waits for less.
+    # Shorter than an operator may set, so that the tests wait less.
     quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
     events = EventSettings().model_copy(update=quick)
     async with serve(settings.model_copy(update={"events": events})) as serving:
@@ -42,7 +42,7 @@ def assert_own(received: list[Body], project: UUID, foreign: UUID, word: str, fo
 
 
 async def test_two_projects_sockets_do_not_mix(users: Users, server: Serving, resources: Resources) -> None:
-    """Some from the beginning and some from now on, while both projects are written to at once."""
+    """Some readers from the beginning and some from now on, while both projects are written to."""
     (one, mine), (other, foreign) = await two(users)
     async with (
         opened(server.url, mine, {"token": one.token, "after": 1}) as a,
@@ -67,7 +67,7 @@ async def _write_all(resources: Resources, person: Person, project: UUID, word: 
 
 
 async def test_no_credential_of_one_project_opens_the_other(users: Users, server: Serving) -> None:
-    """A member, a key and a ticket of one project; the answers are those for a project that does not exist."""
+    """A member, a key and a ticket of one project get the same answers as for a project that does not exist."""
     (one, mine), (_, foreign) = await two(users)
     created = await one.client.post(f"/api/v1/projects/{mine}/api-keys", json={"name": "k", "role": "editor"})
     for token in (one.token, created.json()["secret"]):
@@ -116,4 +116,4 @@ async def test_a_socket_that_ends_names_its_own_project(users: Users, server: Se
         await write(resources, one, mine, "amber again")
         rest = await socket.rest()
     assert_own([first, first_events, *rest], mine, foreign, "amber", "bittern")
-    assert "amber again" not in json.dumps(rest), "what follows the removal is not for whoever was removed"
+    assert "amber again" not in json.dumps(rest), "a removed member receives no later events"

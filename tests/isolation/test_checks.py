@@ -1,4 +1,4 @@
-"""What gives an answer away is seen, and what does not is let pass."""
+"""The checks find answers that reveal something and accept the others."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_what_was_sent_makes_no_difference() -> None:
         Value(Kind.SECRET, "", "pw_aB3dE6gH9jKl_0123456789"),
     ],
 )
-def test_a_clone_has_the_same_form_and_is_another(value: Value) -> None:
+def test_a_scrambled_value_has_the_same_form_and_differs(value: Value) -> None:
     clone = scrambled(value, random.Random(1))
     assert clone != value.text
     assert len(clone) == len(value.text)

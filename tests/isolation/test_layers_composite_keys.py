@@ -1,6 +1,6 @@
-"""With type and policies aside: a row that points into another project is refused by its composite foreign key.
+"""Without types and policies, a composite foreign key refuses a row that points into another project.
 
-The keys come from the catalogue, so a new table is covered without a line here.
+The keys come from the catalogue, so new tables are covered automatically.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def crossing_keys(connection: Connection) -> list[ForeignKey]:
 
 
 async def point_across(at: Neighbours, key: ForeignKey) -> None:
-    """Lets one row of `mine` refer to the parent in `foreign`, and nothing else change."""
+    """Makes one row of `mine` refer to the parent in `foreign`, and changes nothing else."""
     columns = ", ".join(f'"{column}"' for column, _ in key.crossing)
     targets = ", ".join(f'"{target}"' for _, target in key.crossing)
     await at.connection.execute(
@@ -66,7 +66,7 @@ async def point_across(at: Neighbours, key: ForeignKey) -> None:
 
 
 async def move_across(at: Neighbours, key: ForeignKey) -> None:
-    """Lets one row of `mine` say that it belongs to `foreign`, while its parent stays behind."""
+    """Moves one row of `mine` to `foreign`, without its parent."""
     await at.connection.execute(
         f"""
         UPDATE "{key.child}" SET project_id = $1
@@ -92,10 +92,10 @@ async def _undone(at: Neighbours, change: Awaitable[None]) -> None:
 
 
 async def test_every_table_that_names_a_row_of_a_project_does_so_by_such_a_key(neighbours: Neighbours) -> None:
-    """Every project table beside those that hang off the project itself is reached by the test above.
+    """The test above covers every project table that refers to more than the project itself.
 
-    The two left name their project without a key: an idempotency key is its principal's, and a job outlives its
-    project, whose end it may be to clear away.
+    The other two have no foreign key to their project: an idempotency key belongs to its principal, and a job outlives
+    its project because it may be the one that purges it.
     """
     keys = await rows.foreign_keys(neighbours.connection)
     crossing = {key.child for key in keys if key.crossing}
@@ -105,7 +105,7 @@ async def test_every_table_that_names_a_row_of_a_project_does_so_by_such_a_key(n
 
 
 async def test_a_key_without_the_project_would_be_found(neighbours: Neighbours) -> None:
-    """The counter-test: a reference by the bare id lets the row point across."""
+    """The counter-test: a reference by id alone accepts a row that points across projects."""
     await neighbours.connection.execute(
         """
         ALTER TABLE document ADD CONSTRAINT document_bare_id UNIQUE (id);
@@ -118,13 +118,13 @@ async def test_a_key_without_the_project_would_be_found(neighbours: Neighbours) 
 
 
 async def test_the_program_itself_is_stopped_in_its_own_project(users: Users, resources: Resources) -> None:
-    """A legitimate scope, every policy satisfied, and a foreign document's id: the key refuses the chunk."""
+    """With a valid scope and satisfied policies, the key refuses a chunk of a foreign document."""
     one, other = await users.person(), await users.person()
     mine, document = await one.project(), await _document(other)
     chunk = NewChunk(document, 0, 1, "english", "title", "text")
     with pytest.raises(IntegrityError, match="chunk_project_id_document_id_fkey") as refused:
         await _add(resources, one, mine, chunk)
-    assert str(document) not in str(refused.value), "where policies stand, PostgreSQL quotes no values"
+    assert str(document) not in str(refused.value), "with policies, PostgreSQL quotes no values"
 
 
 async def _add(resources: Resources, person: Person, project: UUID, chunk: NewChunk) -> None:

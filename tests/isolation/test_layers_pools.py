@@ -1,4 +1,4 @@
-"""A pooled connection carries no scope on: whatever ends a request, and with only one connection for everybody."""
+"""A pooled connection keeps no scope, however a request ends, even if all requests share one connection."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LEFT: Final = """
 
 @dataclass(frozen=True, slots=True)
 class AttackedCopy:
-    """Both pools have one connection, and a statement may take no longer than LIMIT."""
+    """Both pools have one connection; statements time out after LIMIT."""
 
     serving: Serving
     users: Users
@@ -62,7 +62,7 @@ class AttackedCopy:
 
 
 async def _when_reached(ask: Callable[[], Awaitable[tuple[object, ...]]]) -> tuple[object, ...]:
-    """A connection may notice only when it is used that its server is gone: then the next one is asked."""
+    """A connection may notice only in use that its server is gone; then the next one is tried."""
     async with asyncio.timeout(60):
         while True:
             try:
@@ -85,7 +85,7 @@ async def attacked_copy(
         pool = serving.resources.engine.pool
         assert isinstance(pool, SharedQueuePool)
         for slots in (pool.slots, serving.resources.reads.slots):
-            slots._max_wait = 60.0  # many wait for the one connection
+            slots._max_wait = 60.0  # many requests wait for the one connection
         yield AttackedCopy(serving, users)
 
 
@@ -206,7 +206,7 @@ async def test_two_callers_interleaved_on_one_connection(
 
 
 async def test_requests_that_are_cancelled_halfway(attacked_copy: AttackedCopy, callers: tuple[Caller, Caller]) -> None:
-    """In the process itself, at every few hundred microseconds of their course."""
+    """In the same process, every few hundred microseconds of the request."""
     one, other = callers
     for step in range(40):
         for caller, what in ((one, REQUESTS[step % len(REQUESTS)]), (other, REQUESTS[(step + 3) % len(REQUESTS)])):

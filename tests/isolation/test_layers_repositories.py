@@ -1,6 +1,6 @@
-"""A scope forged with a project that its principal may not enter: the database returns no row and accepts none.
+"""A forged scope for a project that its principal may not enter: the database returns no row and accepts none.
 
-Every public method of every repository that takes a scope, so that a new one without an entry here is noticed.
+Covers every public method of every repository that takes a scope; a new one without an entry fails a test.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tests.isolation.app_copies import Copy, open_copy
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
 from tests.isolation.unfiltered import filters_taken_away
 
-type Repository = Any  # one class or another, found by its module
+type Repository = Any  # the classes differ by module
 type Call = Callable[[Repository, SeededProject], Awaitable[object]]
 
 NUMBERS: Final = list(range(1, 50))  # of chunks, as an identity column counts them in a new database
@@ -101,7 +101,7 @@ async def _summaries(repository: DocumentRepository, seeded_project: SeededProje
     return orjson.loads(await repository.summaries([seeded_project.document]))
 
 
-# When the deliveries were found due, and what came of it.
+# When the deliveries were found due, and their results.
 DUE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 REFUSED: Final = Outcome(500, "no")
 PAGE: Final = ("created_at", 10, 0, None)
@@ -230,14 +230,14 @@ CALLS: Final[Mapping[str, Call]] = {
     "SearchRepository.shown": lambda r, seeded_project: r.shown(NUMBERS, seeded_project.word),
     **AGENT_CALLS,
 }
-# What is asked of the shared index as a whole: how many vectors it has, whosesoever they are.
+# A query about the whole shared index: how many vectors it has, for all projects.
 OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
-# True where no chunk is visible that lacks a vector; it asks like `without_vector`.
+# True if no visible chunk lacks a vector; it has the same query as `without_vector`.
 YES_OR_NO: Final = {"IndexReader.is_whole"}
 
 
 def repositories() -> Iterator[type[Repository]]:
-    """Every class of a repository module that is built with a scope."""
+    """Every class in a repository module that takes a scope."""
     for module in pkgutil.walk_packages(features.__path__, "partywall.features."):
         if module.name.endswith("repository"):
             for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
@@ -310,13 +310,13 @@ async def attacked_copy(
 
 
 def forged(attacked_copy: AttackedCopy, principal: Principal) -> ProjectScope:
-    """By the module's own seal: no code of the program can do this, and no type checker sees it."""
+    """Made with the module's own seal: application code cannot do this, and a type checker does not see it."""
     return ProjectScope(attacked_copy.foreign.project, principal, Role.OWNER, tenancy._SEAL)
 
 
 @asynccontextmanager
 async def entered(attacked_copy: AttackedCopy, how: str) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
-    """A transaction that commits, bound to nothing, to a project of one's own, or to the one that is refused."""
+    """A transaction that commits, bound to nothing, to the caller's own project, or to the refused one."""
     principal = attacked_copy.mine.owner.principal
     project = {
         "own": attacked_copy.mine.project,
@@ -334,7 +334,7 @@ async def entered(attacked_copy: AttackedCopy, how: str) -> AsyncIterator[tuple[
 
 
 async def outcome(attacked_copy: AttackedCopy, how: str, method: str) -> object:
-    """What came of it; None where it was refused."""
+    """The result; None if it was refused."""
     try:
         async with entered(attacked_copy, how) as (session, scope):
             return await CALLS[method](methods()[method](session, scope), attacked_copy.foreign)
@@ -354,7 +354,7 @@ async def test_a_forged_scope_gets_nothing_and_leaves_nothing(attacked_copy: Att
 
 
 async def test_it_is_the_database_that_refuses_them(attacked_copy: AttackedCopy) -> None:
-    """The counter-test: where no policy stands, the forged scope opens the other project."""
+    """The counter-test: without policies the forged scope opens the other project."""
     await attacked_copy.copy.row_security("DISABLE")
     try:
         assert attacked_copy.foreign.word in str(
@@ -365,7 +365,7 @@ async def test_it_is_the_database_that_refuses_them(attacked_copy: AttackedCopy)
 
 
 async def test_a_repository_without_its_filter_gets_nothing_and_leaves_nothing(attacked_copy: AttackedCopy) -> None:
-    """Each in a new and empty project of its caller's own, entered by right: whatever is found is another's."""
+    """Each in a new, empty project of the caller, with a valid scope: any row found belongs to another project."""
     users = [await attacked_copy.copy.users.person() for _ in CALLS]
     homes = [(person, await person.project()) for person in users]
     async with filters_taken_away(attacked_copy.copy) as statements:
@@ -383,18 +383,18 @@ async def test_a_repository_without_its_filter_gets_nothing_and_leaves_nothing(a
 
 
 def shape(found: object) -> str:
-    """All that a row, or a list of them, holds."""
+    """Describes the values in a row or a list of rows."""
     rows_ = found if isinstance(found, list | tuple | set) else [found]
     return str([vars(row) if hasattr(row, "__dict__") else row for row in rows_])
 
 
 async def test_the_same_calls_work_by_right(attacked_copy: AttackedCopy) -> None:
-    """The control: what was refused above is there for its owner, or is changed by it."""
+    """The control: the owner can read or change what was refused above."""
     assert {method for method in CALLS if not await works(attacked_copy, method)} == set()
 
 
 async def works(attacked_copy: AttackedCopy, method: str) -> bool:
-    """In a transaction that is undone."""
+    """In a transaction that is rolled back."""
     done = False
     try:
         async with attacked_copy.copy.resources.sessions.begin() as session:
@@ -408,7 +408,7 @@ async def works(attacked_copy: AttackedCopy, method: str) -> bool:
     except _UndoneError:
         return done
     except IntegrityError:
-        return True  # in conflict with a row that is there
+        return True  # a conflict with an existing row
 
 
 class _UndoneError(Exception):

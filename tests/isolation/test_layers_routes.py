@@ -1,4 +1,4 @@
-"""One layer taken away from the whole deployment, and every route of a project driven against what is left."""
+"""With one layer removed from the whole deployment, every route of a project is called."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def quiet() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A copy that lacks one layer, with rooms in it."""
+    """A copy that lacks one layer, with projects in it."""
 
     copy: Copy
     mine: SeededProject
     foreign: SeededProject
     third: SeededProject
-    # Nobody else needs it, and its owner may take it down.
+    # A project that no other test needs; its owner may delete it.
     spare: SeededProject
-    # What has lost its filter so far; None where filters stand.
+    # The statements that have lost their filter so far; None if filters are active.
     statements: set[str] | None = None
 
 
@@ -106,15 +106,15 @@ async def test_no_foreign_id_works_in_a_project_of_ones_own(damaged: Damaged) ->
         if operation.things:
             assert answer.status_code in ERRORS, (operation, answer.text)
         assert leaked(request, answer, damaged.foreign) == [], (operation, answer.text)
-        assert answer.status_code != 409, (operation, "what the other project has is none of this one's business")
+        assert answer.status_code != 409, (operation, "the other project's data must cause no conflict")
         if operation.method == "GET":
             assert damaged.foreign.word not in str(listed(answer)), operation
-    assert damaged.statements is None or len(damaged.statements) > 20, "hardly any has met the planted fault"
+    assert damaged.statements is None or len(damaged.statements) > 20, "the planted fault affected hardly any statement"
     assert (await checksums(damaged, damaged.foreign), blobs(damaged, damaged.foreign)) == before
 
 
 async def test_the_lists_of_ones_own_hold_nothing_else(damaged: Damaged) -> None:
-    """Without any filter of the caller's, page by page, and counted."""
+    """Without filters, page by page, and with counts."""
     client, mine, other = damaged.mine.owner.client, damaged.mine, damaged.third
     for path in ("/documents?offset=0&limit=100", "/documents/stats", "/documents?limit=1&sort=title",
                  "/search?q=harbour&group=chunk&limit=100", f"/documents/{mine.document}/versions?offset=0",
@@ -136,7 +136,7 @@ async def _documents_of(damaged: Damaged, seeded_project: SeededProject) -> int:
 
 
 async def test_with_both_away_there_is_no_wall(without_filters: Damaged) -> None:
-    """The counter-test: it is the policies that stand where the filters are gone, and nothing by chance."""
+    """The counter-test: without filters, the policies are what protects, not chance."""
     at = without_filters
     await at.copy.row_security("DISABLE")
     try:
@@ -147,7 +147,7 @@ async def test_with_both_away_there_is_no_wall(without_filters: Damaged) -> None
 
 
 async def test_the_same_questions_are_answered_at_home(damaged: Damaged) -> None:
-    """The control: every operation that was refused above works where its caller is at home."""
+    """The control: every operation refused above works in the caller's own project."""
     seeded_project = damaged.spare
     for operation in operations(damaged.copy.app):
         if operation.streams:
@@ -165,7 +165,7 @@ async def test_the_same_questions_are_answered_at_home(damaged: Damaged) -> None
 
 
 def answered(answer: Response) -> bool:
-    """Done, or in conflict with what is there, which only one who is at home can be."""
+    """Success, or a conflict with existing data, which only a member can get."""
     return answer.status_code < 300 or answer.status_code == 409
 
 

@@ -1,4 +1,4 @@
-"""Deliberately broken copies: every planted fault is caught, by the attack or by what is tested beyond the routes."""
+"""The attack or the `test_beyond_routes_*` tests find every planted fault in a copy of the application."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.users import Users
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """`operations` are attacked; `tells` stands in what was found; `values` narrows down what is tried."""
+    """Attacks `operations`; the findings must contain `tells`; `values` restricts the values to try."""
 
     fault: Fault
     operations: Sequence[str]
@@ -82,7 +82,7 @@ class Copy:
 
 @pytest.fixture(scope="module")
 async def copy(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Copy]:
-    """One copy of the house for all faults, each of which is taken out again."""
+    """One copy of the application for all faults, each of which is removed again."""
     database = await new_database(engines, "faults")
     async with AsyncExitStack() as stack:
         settings = settings_for_attack(database, engines.cache, tmp_path_factory.mktemp("faults"))
@@ -108,12 +108,12 @@ async def attacked(copy: Copy, planted: Planted) -> Report:
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
 async def test_the_attack_finds(copy: Copy, planted: Planted) -> None:
     report = await attacked(copy, planted)
-    assert report.unexercised == [], "the fault is in the way of the attack itself"
+    assert report.unexercised == [], "the fault prevents the attack"
     assert any(planted.tells in str(leak) for leak in report.leaks), str(report)
 
 
 async def test_the_attack_finds_nothing_where_no_fault_is(copy: Copy) -> None:
-    """The same copy and the same operations, after all faults have been taken out."""
+    """The same copy and operations, after all faults have been removed."""
     concerned = {name for planted in PLANTED for name in planted.operations}
     report = await attack(
         copy.attacked_app_copy.app, copy.attacked_app_copy.world, only=lambda each: each.id in concerned

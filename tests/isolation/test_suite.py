@@ -1,4 +1,4 @@
-"""The suite cannot pass by doing nothing: on copies of the application with doors left open it says so."""
+"""The suite reports operations that it cannot exercise and leaks in copies with unprotected routes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ type AttackRoutes = Callable[[Build], Awaitable[Report]]
 
 @pytest.fixture
 def attack_routes(attacked_settings: Settings, world: World) -> AttackRoutes:
-    """Attacks the routes that were added to a copy of the application, and nothing else."""
+    """Attacks only the routes that were added to a copy of the application."""
 
     async def attacked(build: Build) -> Report:
         router = APIRouter(prefix="/api/v1", dependencies=[Depends(require_principal)])
@@ -136,7 +136,7 @@ def assert_told(report: Report, what: str) -> None:
 async def test_a_change_is_found_and_undone_when_it_has_been_told(
     attack_routes: AttackRoutes, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world.foreign, "known", {})  # as before the first attack, which makes what it learns from
+    monkeypatch.setattr(world.foreign, "known", {})  # as before the first attack, which creates what it learns from
     before = await world.superuser.fingerprint(world.foreign.belongings)
     assert_told(await attack_routes(that_writes_next_door), "changed FOREIGN's document")
     assert await world.superuser.fingerprint(world.foreign.belongings) == before

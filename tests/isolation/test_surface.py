@@ -1,4 +1,4 @@
-"""The suite attacks what it reads, so what it reads must be all there is."""
+"""The suite attacks the positions that it reads from the document, so none may be missing."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def test_nothing_that_the_application_declares_is_overlooked(attacked_app: FastA
         assert _has_a_position_in_its_body(operation) == ("requestBody" in described), operation
 
 
-# They hold the document itself, and nothing of anybody's.
+# They return the document itself, and no user data.
 PAGES = {"/openapi.json", "/docs", "/docs/assets"}
-# OpenAPI has no place for WebSockets; test_beyond_routes_websockets.py attacks them.
+# OpenAPI does not cover WebSockets; test_beyond_routes_websockets.py attacks them.
 SOCKETS = {"ANY /api/v1/projects/{project_id}/ws"}
 
 

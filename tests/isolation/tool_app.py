@@ -1,4 +1,4 @@
-"""The tools of the MCP server as if each were a route, so that what attacks routes attacks them."""
+"""Presents each tool of the MCP server as a route, so that the attack on routes can use it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 ENDPOINT: Final = "/api/v1/projects/{project_id}/mcp"
 _LATEST: Final = b"2025-11-25"
-# Of the errors that a tool may answer with, what HTTP would say.
+# The HTTP statuses of the errors that a tool may return.
 _STATUSES: Final[Mapping[str, int]] = {
     "missing_right": 403, "validation_failed": 422, "idempotency_key_reused": 422, "internal_error": 500,
     "not_authenticated": 401, "agent_model_not_configured": 503,
@@ -25,7 +25,7 @@ type Described = dict[str, JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class ToolApp:
-    """`app`, and a route for each of the `tools` that it lists."""
+    """`app`, with a route for each of the `tools` in its list."""
 
     app: FastAPI
     tools: Sequence[Described]
@@ -81,7 +81,7 @@ def _once(body: bytes, receive: Receive) -> Receive:
 
 
 class _Translated:
-    """What the endpoint answers, as a route would have."""
+    """Translates the endpoint's answer into that of a route."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""The planted loss of every project filter that the repositories add, whatever the statement is written in."""
+"""A planted fault that removes every project filter of the repositories from the SQL."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tests.isolation.app_copies import Copy
 
 type Run = Callable[..., Awaitable[object]]
 
-# `document.project_id = $2::UUID`, `project.id = $1`. A join's `chunk.project_id = vectors.project_id` is none.
+# `document.project_id = $2::UUID`, `project.id = $1`, but not a join's `chunk.project_id = vectors.project_id`.
 _FILTER: Final = re.compile(r"\b(?:\w+\.project_id|project\.id) = (\$\d+)(?:::\w+)?", re.IGNORECASE)
 _BARE: Final = re.compile(r"\bWHERE project_id = (\$\d+)(?:::\w+)?", re.IGNORECASE)
 _METHODS: Final = ("prepare", "fetch", "fetchrow")
 
 
 def unfiltered(sql: str) -> str:
-    """The statement without its project filters; the parameter stays, so that the others keep their numbers."""
+    """The statement without project filters; the parameter remains, so that the others keep their numbers."""
     return _BARE.sub(r"WHERE \1::uuid IS NOT NULL", _FILTER.sub(r"\1::uuid IS NOT NULL", sql))
 
 
 @asynccontextmanager
 async def filters_taken_away(copy: Copy) -> AsyncIterator[set[str]]:
-    """What the program sends to the copy's database has lost its filters; yields the statements changed so far."""
+    """Removes the filter from statements to the copy's database; yields the statements changed so far."""
     seen: set[str] = set()
     with pytest.MonkeyPatch.context() as patch:
         for name in _METHODS:
@@ -39,7 +39,7 @@ async def filters_taken_away(copy: Copy) -> AsyncIterator[set[str]]:
 
 
 async def _renew_connections(copy: Copy) -> None:
-    """A connection remembers the statements that it has prepared."""
+    """Replaces connections, because they cache prepared statements."""
     await copy.resources.engine.dispose()
     copy.resources.reads.close_idle()
 

@@ -22,7 +22,7 @@ from tests.isolation.database import Superuser
 
 
 class Home(Protocol):
-    """A project as far as it gives keys to people."""
+    """A project for which users can have keys."""
 
     @property
     def project(self) -> UUID: ...
@@ -36,7 +36,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 async def register(http: AsyncClient, superuser: Superuser, email: str, full_name: str) -> Account:
-    """Registers through the API and logs in; the superuser opens the mail."""
+    """Registers and logs in through the API; the superuser confirms the address."""
     password = f"a sentence that nobody has guessed: {uuid4()}"
     asked = {"email": email, "password": password, "full_name": full_name}
     (await http.post("/api/v1/auth/register", json=asked)).raise_for_status()
@@ -66,7 +66,7 @@ async def remove(superuser: Superuser, project: UUID, account: Account) -> None:
 
 
 async def new_member(superuser: Superuser, project: str, role: str = "viewer") -> str:
-    """An account that exists for its membership alone; answers its id."""
+    """An account that exists only for its membership; returns its id."""
     made = uuid4()
     email = f"{made.hex}@example.com"
     await superuser.execute("INSERT INTO account (id, email, email_verified_at) VALUES ($1, $2, now())", made, email)
@@ -77,7 +77,7 @@ async def new_member(superuser: Superuser, project: str, role: str = "viewer") -
 
 
 async def unread_mail(superuser: Superuser, token: str) -> None:
-    """Somebody has registered, and not opened the mail with this token."""
+    """A registration whose mail, with this token, was not opened."""
     made = uuid4()
     await superuser.execute("INSERT INTO account (id, email) VALUES ($1, $2)", made, f"{made.hex}@example.com")
     await superuser.execute(
@@ -92,21 +92,21 @@ async def disable(superuser: Superuser, account: Account) -> None:
 
 
 async def revoked_session(http: AsyncClient, account: Account) -> str:
-    """The access token of a second login that has been ended."""
+    """The access token of a second login that was revoked."""
     second = await log_in(http, account.email, account.password)
     (await http.post("/api/v1/auth/revoke", data={"token": second.refresh_token})).raise_for_status()
     return second.token
 
 
 async def expired_token(resources: Resources, account: Account) -> str:
-    """Signed by the right key, for the right session, an hour too old."""
+    """Signed with the right key, for the right session, but expired an hour ago."""
     keys = KeyRing(resources.sessions, resources.secrets.box(SIGNING_KEYS))
     issuer = AccessTokens(keys, ISSUER, -timedelta(hours=1), RevocationCheck(resources.sessions).is_not_revoked)
     return (await issuer.issue(account.id, account.session)).token
 
 
 async def keys(superuser: Superuser, home: Home, foreign: Home) -> dict[str, str]:
-    """A key of HOME, and two of FOREIGN that have been good once; by name, the secrets."""
+    """The secrets by name: a key of HOME, and two of FOREIGN that were valid once."""
     return {
         "home": await key(superuser, home, "now() + interval '1 day'", "NULL"),
         "expired": await key(superuser, foreign, "now() - interval '1 minute'", "NULL"),

@@ -1,4 +1,4 @@
-"""What is foreign, in many spellings, and for each value one of the same form that exists nowhere."""
+"""Foreign values in many spellings, and for each a value of the same form that does not exist."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pydantic import JsonValue
 
 from tests.isolation.surface import Place, Position
 
-# Words that stand nowhere but in FOREIGN. A guard is never sent by anyone, so wherever it appears it has leaked; a
-# bait is sent, because it may be what finds something.
+# Words that occur only in FOREIGN. A guard is never sent, so it indicates a leak wherever it appears; a bait is sent,
+# because it may find something.
 GUARD: Final = "kanarie"
 BAIT: Final = "lokaas"
 _WORDS: Final = re.compile(rf"(?:{GUARD}|{BAIT})[a-z]{{12}}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _HEX: Final = re.compile(r"(?:\\x)?[0-9a-f]{32,}")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{4,6}")
-# What is shorter may well stand elsewhere too; what is longer is a text, and told by its words.
+# Shorter values may occur elsewhere; longer ones are texts, which their words identify.
 _SHORTEST: Final = 12
 _LONGEST: Final = 200
-# Numbers of FOREIGN are moved up to here: they stand nowhere else, and nothing at home is as high.
+# Numbers of FOREIGN start here, so that they occur nowhere else and are higher than any in HOME.
 FAR: Final = 7_300_000
 
 
@@ -38,12 +38,12 @@ class Kind(StrEnum):
     CURSOR = "cursor"
     TAG = "entity tag"
     SECRET = "secret"
-    TICKET = "ticket"  # made anew for each attempt, because the first to show one uses it up
+    TICKET = "ticket"  # created anew for each attempt, because using a ticket consumes it
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """`live`: it opens a door by itself for whoever holds it, where it is asked for."""
+    """`live`: grants access to any holder, at a position that accepts it."""
 
     kind: Kind
     name: str
@@ -52,12 +52,12 @@ class Value:
 
 
 def mark(word: str) -> Callable[[], str]:
-    """Makes words that begin like this and occur nowhere else."""
+    """Generates words with this prefix that occur nowhere else."""
     return lambda: word + "".join(random.choices(string.ascii_lowercase, k=12))
 
 
 def forbidden_texts(leaves: set[str]) -> frozenset[str]:
-    """Of values in a database, what gives away where it comes from, in lower case."""
+    """The values of a database that reveal their origin, in lower case."""
     found: set[str] = set()
     for leaf in leaves:
         parts = {*_WORDS.findall(leaf), *_UUID.findall(leaf)}
@@ -77,7 +77,7 @@ def _is_rare(leaf: str) -> bool:
 
 
 def scrambled(value: Value, rng: random.Random) -> str:
-    """A value of the same form that exists nowhere."""
+    """A value of the same form that does not exist."""
     if value.kind is Kind.EMAIL:
         local, _, domain = value.text.partition("@")
         return f"{_shuffled(local, rng)}@{domain}"
@@ -87,7 +87,7 @@ def scrambled(value: Value, rng: random.Random) -> str:
 
 
 def _shuffled(text: str, rng: random.Random) -> str:
-    """Digits for digits, letters for letters; a leading digit stays, so that a number stays as far away."""
+    """Replaces digits by digits and letters by letters; a leading digit stays, so that a number keeps its magnitude."""
     made = []
     for index, each in enumerate(text):
         if each.isdigit():
@@ -106,7 +106,7 @@ def _percent(text: str, _: str) -> JsonValue:
     return "".join(f"%{byte:02X}" for byte in text.encode())
 
 
-# Of a value and of the same that is the caller's own.
+# Functions of a foreign value and of the caller's own value for the same position.
 SPELLINGS: Final[Mapping[str, Spelling]] = {
     "plain": lambda text, _: text,
     "upper": lambda text, _: text.upper(),
@@ -153,13 +153,13 @@ _LEFT_OUT: Final[Mapping[Place, frozenset[str]]] = {
 
 
 def spellings_at(position: Position) -> list[str]:
-    """Those that can be sent there."""
+    """The spellings that can be sent at the position."""
     left_out = _LEFT_OUT.get(position.place, _ONLY_TEXT)
     return [name for name in SPELLINGS if name not in left_out]
 
 
 def fitting(position: Position) -> tuple[Kind, ...]:
-    """The kinds of value that the position is for, the likeliest first."""
+    """The kinds of value that the position expects, the most likely first."""
     name = position.name.rpartition("/")[2].lower()
     if "cursor" in name:
         return (Kind.CURSOR,)

@@ -1,4 +1,4 @@
-"""Two full projects under one roof: HOME, whose people attack, and FOREIGN, which must not notice."""
+"""Two full projects in one deployment: HOME, whose users attack, and FOREIGN, which must not be affected."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HOME_WORD: Final = "thuis"
 
 
 class IncompleteWorldError(Exception):
-    """A table that belongs to projects has no row of one of the two."""
+    """A table of project data has no row of one of the two."""
 
 
 @dataclass(slots=True)
 class Realm:
-    """One project with its people, and the ids that are known in it by the path that they stand in."""
+    """A project with its users, and its known ids by the path that contains them."""
 
     name: str
     project: UUID
@@ -60,7 +60,7 @@ class World:
 
     @property
     def attackers(self) -> Belongings:
-        """HOME, and the accounts of all who attack from outside FOREIGN."""
+        """HOME, and the accounts of all callers outside FOREIGN."""
         theirs = self.foreign.belongings.accounts
         accounts = {each.account for each in self.callers if each.account is not None and each.account not in theirs}
         return Belongings(
@@ -71,7 +71,7 @@ class World:
         return next(each for each in self.callers if each.name == name)
 
     async def ticket(self) -> str:
-        """A new ticket for FOREIGN's events, which nobody has shown yet."""
+        """A new, unused ticket for FOREIGN's events."""
         answer = await self.http.post(
             f"/api/v1/projects/{self.foreign.project}/events/ticket",
             headers=users_module.bearer(self.foreign.owner.token),
@@ -91,11 +91,11 @@ class World:
 
 @asynccontextmanager
 async def open_world(app: FastAPI, urls: DatabaseUrls) -> AsyncIterator[World]:
-    """Builds both projects through the application; the superuser adds what it has no route for."""
+    """Builds both projects through the API; the superuser adds what has no route."""
     resources: Resources = app.state.resources
     transport = ASGITransport(app)
     with pytest.MonkeyPatch.context() as patch:
-        # Every attempt that needs a session logs in once more; the owners' own must not end by it.
+        # Every attempt that needs a session logs in again, which must not end the owners' sessions.
         patch.setattr(login, "MAX_SESSIONS", 1_000_000)
         async with _seeded(transport, urls, resources) as world:
             yield world
@@ -137,7 +137,7 @@ class _Builder:
         return Realm(name, project, members, guard, documents)
 
     async def finish(self, home: Realm, foreign: Realm) -> list[Value]:
-        """What the routes cannot make, and the list of what is worth sending."""
+        """Creates what the routes cannot, and returns the values to try."""
         hooks: list[Value] = []
         run = ""
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
@@ -148,7 +148,7 @@ class _Builder:
             await seed.spending(self.superuser, realm.project)
             await seed.quotas(self.superuser, realm.project, realm.owner)
             hooks = await seed.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
-            # A webhook that learning would make anew has no delivery, and the numbers of every new one.
+            # A webhook that the learner creates would have no delivery, and the same numbers as every new one.
             realm.known[f"/api/v1/projects/{realm.project}/webhooks/{{webhook_id}}"] = hooks[0].text
         await seed.far_numbers(self.superuser, foreign.project, foreign.documents[0])
         await self.http.post(

@@ -25,11 +25,11 @@ from tests.server import UNMEASURED
 from tests.slow_calls import HELD
 from tests.users import Users
 
-# A person's own settings, and what `make test DATA_DIR=` is given, are not those of the tests.
+# Tests ignore the developer's own settings and those from `make test DATA_DIR=`.
 for _name in [name for name in os.environ if any(read_names([name.lower()], Settings))]:
     del os.environ[_name]
 
-# Left alone it draws every frame's variables in a traceback, which takes a second for each exception in this house.
+# By default it prints every frame's variables in a traceback, which takes a second per exception here.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
@@ -42,7 +42,7 @@ structlog.configure(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a test logs may hold halves of surrogate pairs, which no worker can send."""
+    """A test's log may contain lone surrogates, which no worker can send."""
     report = yield
     report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
     return report
@@ -50,10 +50,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Reading the tests takes twice as long under the tracer. The lines of our modules are seen by importing them."""
+    """Collection takes twice as long under the tracer. Importing our modules covers their lines."""
     if Coverage.current() is not None:
         for found in walk_packages(partywall.__path__, "partywall."):
-            if found.name not in ("partywall.__main__", "partywall.asgi"):  # begin to work when they are imported
+            if found.name not in ("partywall.__main__", "partywall.asgi"):  # these start to work on import
                 import_module(found.name)
     with untraced():
         return (yield)
@@ -61,7 +61,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Nor are processes measured that are started meanwhile."""
+    """Processes started meanwhile are not measured either."""
     measuring = Coverage.current()
     if measuring is None:
         yield
@@ -98,7 +98,7 @@ async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Url
 
 @pytest.fixture(scope="session")
 async def database(engines: Urls) -> DatabaseUrls:
-    """A database of this worker's own, migrated, with real commits; tests make their own people and projects."""
+    """This worker's own database, migrated, with real commits; tests create their own users and projects."""
     return await new_database(engines, "worker")
 
 
@@ -122,7 +122,7 @@ def settings(engines: Urls, database: DatabaseUrls, tmp_path_factory: pytest.Tem
             "http": {"docs": True},
             "search": {"timeout": "PT1M"},
             "jobs": {"poll_interval": "PT0.2S"},
-            # Receivers of the tests listen on loopback; what is refused has tests of its own.
+            # The tests' receivers listen on loopback; other tests cover what is refused.
             "outgoing": {"allow_http": True, "allowed_networks": "127.0.0.0/8"},
         }
     )
@@ -138,7 +138,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture(autouse=True)
 def nothing_slow_in_a_transaction() -> Iterator[None]:
-    """Of any test: nobody waits for a thread, a process, Valkey or the network while a connection is held."""
+    """For every test: no wait for a thread, a process, Valkey or the network while a connection is held."""
     HELD.take()
     yield
     assert not (found := HELD.take()), "\n".join(dict.fromkeys(found))
@@ -159,9 +159,7 @@ async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 async def empty_queue(kept: Superuser) -> None:
-    """No job waits, no document does, and none becomes a dead letter: what earlier tests left is not this one's to work
-    off.
-    """
+    """No job or document waits, and none becomes a dead letter: a test must not work off what earlier tests left."""
     await kept.execute("DELETE FROM job")
     await kept.execute("DELETE FROM job_request")
     await kept.execute("UPDATE document SET index_status = 'failed' WHERE index_status = 'pending'")
@@ -171,6 +169,6 @@ async def empty_queue(kept: Superuser) -> None:
 async def users(
     app: FastAPI, resources: Resources, database: DatabaseUrls, kept: Superuser, empty_queue: None
 ) -> AsyncIterator[Users]:
-    """Makes callers: `await people.person()` is a new account with a client that carries its token."""
+    """Creates users: `await users.person()` is a new account with a client that carries its token."""
     async with Users(app, resources, database, kept) as made:
         yield made

@@ -1,4 +1,4 @@
-"""Stands before PostgreSQL, and lets connections through, refuses them or says what another in its place would say."""
+"""A TCP proxy in front of PostgreSQL that passes connections on, refuses them or replies as another server would."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SSL_REQUEST: Final = 80877103
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What a server or a pooler refuses a connection with."""
+    """The error with which a server or a pooler refuses a connection."""
 
     sqlstate: str = ""
     message: str = ""
 
     def packet(self) -> bytes:
-        """Nothing where it says nothing, and the connection is just closed."""
+        """Empty without an error: the connection is just closed."""
         if not self.sqlstate:
             return b""
         fields = b"".join(
@@ -35,11 +35,11 @@ class Says:
 
 @dataclass(slots=True)
 class Door:
-    """`shut` ends what goes through; without `says` nobody listens any more, and the port stays ours."""
+    """`shut` ends open connections; without `says` nobody listens any more, and the port stays reserved."""
 
     behind: URL
     port: int = 0
-    # Bound and deaf: nobody else gets the port while nobody listens there.
+    # Bound but not listening: nobody else gets the port meanwhile.
     _kept: socket.socket = field(default_factory=socket.socket)
     _says: Says | None = None
     _server: asyncio.Server | None = None

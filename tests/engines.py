@@ -1,6 +1,6 @@
-"""One PostgreSQL for the whole test run, shared by every xdist worker, and a Valkey for each of them.
+"""One PostgreSQL for the whole test run, shared by every xdist worker, and one Valkey per worker.
 
-A worker has databases of its own, but a message of Valkey is heard in all of its databases.
+A worker has its own databases, but Valkey delivers a message in all of its databases.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ TEMPLATE = "partywall_template"
 OWNER = "partywall_owner"
 RUNTIME = "partywall_app"
 SUPERUSER = "postgres"
-# Names a file with the `Urls` of engines that were started apart, to run tests on those instead.
+# Names a file with the `Urls` of separately started engines on which to run the tests.
 APART = "PARTYWALL_TEST_ENGINES"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """SQLAlchemy URLs with the database left open as `{database}`, and the cache's."""
+    """The cache's URL, and SQLAlchemy URLs with a placeholder `{database}`."""
 
     runtime: str
     owner: str
@@ -54,7 +54,7 @@ class DatabaseUrls:
 
     @staticmethod
     def dsn(url: str) -> str:
-        """The same for asyncpg itself."""
+        """The same URL for asyncpg."""
         return url.replace("postgresql+asyncpg:", "postgresql:", 1)
 
 
@@ -63,9 +63,9 @@ type Superuser = asyncpg.Pool[asyncpg.Record]
 
 @asynccontextmanager
 async def superuser(database: DatabaseUrls) -> AsyncIterator[Superuser]:
-    """Connections that are kept: each new one costs both sides a proof of the password, and more than most tests ask.
+    """A pool: opening a connection costs both sides a password check, which takes longer than most tests' queries.
 
-    What a borrower has set on one is gone with its return.
+    Settings that a borrower makes on a connection are reset when it is returned.
     """
     async with asyncpg.create_pool(DatabaseUrls.dsn(database.superuser), min_size=0, max_size=20) as pool:
         yield pool
@@ -83,7 +83,7 @@ async def create_database(urls: Urls, name: str, template: str | None = None) ->
 
 
 async def new_database(urls: Urls, purpose: str) -> DatabaseUrls:
-    """A migrated one. Its name is new each time: a worker that takes tests over from another may need a second."""
+    """A migrated database with a new name: a worker that takes over another's tests may need a second one."""
     name = f"partywall_{purpose}_{uuid4().hex[:12]}"
     await create_database(urls, name, TEMPLATE)
     return urls.database(name)
@@ -107,7 +107,7 @@ def _open(postgres: EmbeddedPostgres) -> Urls:
 
 @asynccontextmanager
 async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
-    """The first to come starts PostgreSQL and stops it when no one uses it; a late comer starts its own."""
+    """The first worker starts PostgreSQL and stops it when no one uses it; a late worker starts its own."""
     if APART in os.environ:
         yield await _apart(Path(os.environ[APART]))
         return
@@ -148,7 +148,7 @@ async def _started[E: EmbeddedEngine](stack: AsyncExitStack, engine: E) -> E:
 
 
 async def _retire(users: Path, facts: Path, lock: AsyncFileLock) -> None:
-    """Waits until no process uses the engines, and lets none find them any more."""
+    """Waits until no process uses the engines, then makes sure that no process finds them."""
     while True:
         async with lock:
             if not any(users.iterdir()):

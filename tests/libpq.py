@@ -1,4 +1,4 @@
-"""The environment variables that PostgreSQL's client library reads; the driver reads some of them, too."""
+"""The environment variables that PostgreSQL's client library reads; the driver also reads some of them."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ LIBPQ_VARIABLES: Final = (
 
 
 def without_libpq() -> dict[str, str]:
-    """The environment for psql and its like: none of these changes where they go."""
+    """An environment for psql and similar programs in which none of these variables is set."""
     return {name: value for name, value in os.environ.items() if name not in LIBPQ_VARIABLES}

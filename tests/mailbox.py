@@ -29,7 +29,7 @@ async def working(resources: Resources, database: DatabaseUrls, handlers: Sequen
 
 
 def mails_to(directory: Path, address: str) -> list[EmailMessage]:
-    """Oldest first. Only those are parsed that name the address: other tests have left hundreds here."""
+    """Oldest first. Parses only mails that contain the address: other tests have left hundreds here."""
     named = [raw for path in sorted(directory.glob("[!.]*.eml")) if address.encode() in (raw := path.read_bytes())]
     found = [message_from_bytes(raw, policy=default) for raw in named]
     return [mail for mail in found if mail["To"] == address]

@@ -16,12 +16,12 @@ import httpx2
 
 from partywall.settings import Settings
 
-# For processes whose lines other tests measure already: tracing would only make them slow.
+# For processes whose lines other tests already measure: tracing would only slow them down.
 UNMEASURED: Final[Mapping[str, str]] = {"COVERAGE_PROCESS_CONFIG": ""}
 
 
 def free_port() -> int:
-    """One that the system gives to nobody by itself, so that no client's connection has it meanwhile."""
+    """A port that the system does not assign by itself, so that no client's connection uses it meanwhile."""
     while True:
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, suppress(OSError):
@@ -63,7 +63,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
 async def program(
     *arguments: str, environment: Mapping[str, str], log: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`partywall <arguments>` as a process of its own, its output in `log`; ended with SIGTERM."""
+    """`partywall <arguments>` as a separate process with its output in `log`; ended with SIGTERM."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

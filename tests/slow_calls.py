@@ -1,6 +1,6 @@
-"""Finds what is slow and happens while the task holds a connection of the database.
+"""Finds slow calls made while the task holds a database connection.
 
-The application of the tests is watched as long as it runs, so whatever test drives a route or a job asks the question.
+It watches the tests' application as long as it runs, so every test that calls a route or runs a job is covered.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SLOW: tuple[tuple[ModuleType | type, str], ...] = (
 
 
 class Held:
-    """Which task holds which connections, and what slow thing was begun meanwhile."""
+    """Which task holds which connections, and the slow calls that it made meanwhile."""
 
     def __init__(self) -> None:
         self._holders: dict[object, asyncio.Task[object] | None] = {}

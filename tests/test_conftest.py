@@ -1,4 +1,4 @@
-"""What every test stands on."""
+"""The fixtures and setup that all tests share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests import unmeasured
 
 
 def test_a_logged_exception_draws_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
-    drawn = "stands in the frame"  # noqa: F841 - would be drawn
+    drawn = "stands in the frame"  # noqa: F841 - the traceback would show it
     try:
         _ = 1 / 0
     except ZeroDivisionError:

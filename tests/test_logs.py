@@ -117,7 +117,7 @@ for what in ("starting response", "completing response", "completing handshake")
 
 
 def test_what_is_no_text_and_no_number_of_64_bits_is_logged() -> None:
-    """An error's words may hold half of a surrogate pair, and whoever logs it goes on."""
+    """An error's text may contain a lone surrogate, which must not stop the caller."""
     program = """
 import structlog
 from partywall.logs import configure_logging

@@ -1,4 +1,4 @@
-"""Every number and every duration that can be set has a least and a most, and takes nothing beyond them."""
+"""Every numeric or duration setting has a minimum and a maximum and accepts nothing beyond them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVERS: Final = {
     "CACHE__ENGINE": "server",
     "CACHE__URL": "redis://cache",
 }
-# Nothing is waited for where nothing shall be, and a limit of none is a limit.
+# Zero retries, zero overflow and a quota of zero are meaningful.
 MAY_BE_ZERO: Final = {"DATABASE__POOL_OVERFLOW", "AGENTS__RETRY_FOR", "AGENTS__MODEL_RETRIES"} | {
     f"QUOTAS__{name}".upper() for name in QuotaSettings.model_fields if name not in ("members", "versions_per_document")
 }
@@ -104,7 +104,7 @@ def test_a_moment_too_short_to_count_is_zero(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def assert_refused(values: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each by a line of its own that names it."""
+    """Each with its own line that names it."""
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError) as refusal:

@@ -19,7 +19,7 @@ async def test_what_is_slow_while_a_connection_is_held_is_found(resources: Resou
             await another.execute(text("SELECT 1"))
     await asyncio.to_thread(len, "and no more")
     found = HELD.take()
-    # A connection to the cache that is new says more than its ping.
+    # A new connection to the cache sends more than its ping.
     assert {each.partition(" while")[0] for each in found} == {
         "asyncio.to_thread", "AbstractConnection.send_packed_command", "another connection",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where a text is found: in every column of every table, in every file of a directory, in every key of the cache."""
+"""Searches for a text in every column of every table, every file of a directory and every key of the cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TABLES = """
 
 
 async def in_tables(users: Users, *texts: str) -> dict[str, int]:
-    """How many rows of which tables hold one of the texts, also as bytes."""
+    """The number of rows, by table, that contain one of the texts, also as bytes."""
     patterns = [f"%{form}%" for text in texts for form in (text, text.encode().hex())]
     found = {}
     for [name] in await users.fetch(_TABLES):
@@ -33,7 +33,7 @@ async def in_tables(users: Users, *texts: str) -> dict[str, int]:
 
 
 def in_files(root: Path, *texts: str) -> list[str]:
-    """Paths with one of the texts in their name or their bytes."""
+    """Paths with one of the texts in their name or content."""
     return [
         str(path)
         for path in root.rglob("*")
@@ -42,7 +42,7 @@ def in_files(root: Path, *texts: str) -> list[str]:
 
 
 async def in_cache(cache: Redis, *texts: str) -> list[str]:
-    """Keys with one of the texts in their name or their value."""
+    """Keys with one of the texts in their name or value."""
     found = []
     async for key in cache.scan_iter():
         value = await cache.get(key) if await cache.type(key) == b"string" else b""

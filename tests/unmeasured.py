@@ -1,7 +1,7 @@
-"""Test files that run without the tracer of the coverage, under which Python takes twice as long and more.
+"""Test files that run without the coverage tracer, under which Python takes at least twice as long.
 
-Other files measure what they run: a run with a context for each file shows next to no line that one of these has alone.
-A new file is measured. What is marked `unmeasured` elsewhere is so for the same reason.
+Other files cover what these run: a run with one context per file shows almost no line that one of these covers alone.
+A new file is measured. The marker `unmeasured` elsewhere has the same reason.
 """
 
 from __future__ import annotations

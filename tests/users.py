@@ -46,9 +46,9 @@ class Person:
 
 
 class Users:
-    """Accounts are written straight into the table, so that only tests of registering depend on it.
+    """Writes accounts straight into the table, so that only registration tests depend on registration.
 
-    `shared` are connections of the superuser's to `database`; left out, it opens its own and closes them.
+    `shared` are superuser connections to `database`; without them, it opens and closes its own.
     """
 
     def __init__(
@@ -68,17 +68,17 @@ class Users:
         await self._stack.aclose()
 
     async def execute(self, sql: str, *values: object) -> str:
-        """Runs SQL as the database's superuser, whom no policy binds; see `fetch`."""
+        """Runs SQL as the database's superuser, whom no policy restricts; see `fetch`."""
         await self._number_events_for(sql)
         return str(await self._superuser.execute(sql, *values))
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        """The rows, as the superuser sees them. A query of the events finds every one that is committed by now."""
+        """The rows, as the superuser sees them. A query of the events includes every event committed so far."""
         await self._number_events_for(sql)
         return list(await self._superuser.fetch(sql, *values))
 
     async def _number_events_for(self, sql: str) -> None:
-        """The application does it, and tells the streams. Where it does not come to it, it is done here."""
+        """The application numbers events and notifies the streams. Where it has not done so yet, this does."""
         if not _OF_EVENTS.search(sql):
             return
         for _ in range(LOOKS):
@@ -89,7 +89,7 @@ class Users:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction of the superuser's, to stand in the way of others."""
+        """A superuser transaction that blocks others."""
         async with self._superuser.acquire() as connection, connection.transaction():
             yield connection
 

@@ -1,4 +1,4 @@
-"""What a schema refuses, without a server around it."""
+"""The errors of a schema, without a server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 
 def refused(model: type[BaseModel], given: object) -> dict[str, str]:
-    """The kinds of error by the place that they are about, such as `documents/0/title`."""
+    """The kinds of error by location, such as `documents/0/title`."""
     with pytest.raises(ValidationError) as refusal:
         model.model_validate(given)
     errors = refusal.value.errors(include_input=False, include_url=False)

@@ -32,7 +32,7 @@ async def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody logged in, with a configuration directory of their own."""
+    """A logged-in user with a configuration directory of their own."""
 
     server: str
     email: str

@@ -14,9 +14,9 @@ METHODS = (b"GET ", b"POST ", b"PATCH ", b"DELETE ")
 
 
 class Proxy:
-    """`lose`: so many answers are cut off after the server has sent them. `busy`: so many requests meet a 503.
+    """`lose`: answers to cut off after the server has sent them. `busy`: requests to answer with 503.
 
-    `posts`: after so many POST requests all others meet a 503.
+    `posts`: POST requests to pass on before all others get a 503.
     """
 
     def __init__(self, port: int) -> None:
@@ -57,7 +57,7 @@ class Proxy:
                         return
 
     def _pass_on(self, readable: socket.socket, client: socket.socket, server: socket.socket) -> bool:
-        """False when the connection is over."""
+        """Returns False when the connection is over."""
         try:
             data = readable.recv(65536)
         except ConnectionError:

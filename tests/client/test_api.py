@@ -76,7 +76,7 @@ def test_a_name_that_two_projects_have_is_ambiguous(person: Person, api: Api) ->
 
 @pytest.fixture
 async def unlimited(person: Person, kept: Superuser) -> None:
-    """The person may own any number of projects."""
+    """The user may own any number of projects."""
     await kept.execute(
         "INSERT INTO account_quota (account_id, quota) SELECT id, 'projects' FROM account WHERE email = $1",
         person.email,

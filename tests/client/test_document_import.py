@@ -39,7 +39,7 @@ def page(name: str, body: str) -> LocalDocument:
 
 @dataclass
 class Target:
-    """A project to import into, and what was told about it."""
+    """A project to import into, and the messages that the import printed."""
 
     api: Api
     id: str

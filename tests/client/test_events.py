@@ -68,7 +68,7 @@ def test_following_a_project_of_somebody_else_ends_at_once(api: Api) -> None:
 
 
 async def test_following_outlives_the_token(person: Person, api: Api, settings: Settings, tmp_path: Path) -> None:
-    """The server ends the stream with the token; the next one takes up with a renewed token and misses nothing."""
+    """The server ends the stream when the token expires; a renewed token resumes it and misses nothing."""
     project = person.project()
     port = free_port()
     short = Person(f"http://127.0.0.1:{port}", person.email, person.store)

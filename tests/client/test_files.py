@@ -216,7 +216,7 @@ def test_half_a_character_fails_its_own_line_alone(tmp_path: Path) -> None:
 
 
 def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path) -> None:
-    """So a dry run tells it too."""
+    """So a dry run reports it too."""
     deep = "/".join(["d" * 200] * 3)
     lines = [{"id": "a\0", "title": "t", "text": "x"}, {"id": "x" * 600, "title": "t", "text": "x"}]
     lines.append({"id": "1", "title": "t", "text": "x"})

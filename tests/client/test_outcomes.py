@@ -1,4 +1,4 @@
-"""What a command says and its exit code are what has happened: all of it, a part, or nothing."""
+"""A command's output and exit code match what happened: all of it, a part, or nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.client.proxy import Proxy
 
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A person's own, where nothing is remembered yet."""
+    """A user's configuration directory, still empty."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("PARTYWALL_PASSWORD", PASSWORD)
     for name in ("PARTYWALL_SERVER", "PARTYWALL_KEY"):
@@ -26,7 +26,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_who_has_still_to_confirm_is_told_how_to_go_on(
     person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As under required verification: accepted, and nobody logs in with this password before the mail is followed."""
+    """As under required verification: the account is created, but it cannot log in before its mail is confirmed."""
     monkeypatch.setenv("PARTYWALL_PASSWORD", "another password than before")
     assert run(["register", "--email", person.email, "--server", person.server]) == 0
     told = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""What the client says where it does not reach Partywall: a wrong address, a proxy in between, another's answer."""
+"""What the client prints when it does not reach Partywall: a wrong address, a proxy, another server's response."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ELSEWHERE = "http://partywall.invalid"
 
 @contextmanager
 def answering(status: int, body: bytes = b"<html>", **headers: str) -> Iterator[str]:
-    """A proxy, or somebody else's server, which answers everything so."""
+    """A proxy, or an unrelated server, that gives this response to everything."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -59,7 +59,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def said_of(server: str) -> str:
-    """In one line, as a command says it."""
+    """The one line that a command prints."""
     with pytest.raises(UsageError) as refusal, failures(), Api(server, None, RetryBudget(0.0)) as api:
         list_projects(api)
     assert "\n" not in refusal.value.message

@@ -49,11 +49,11 @@ def test_commands_at_once_spend_one_refresh_token(person: Person) -> None:
 
 
 def test_a_lost_renewal_is_asked_for_again(person: Person, proxy: Proxy) -> None:
-    """The server has rotated the token, its answer is lost: the same token asks again and gets the same successor."""
+    """The server has rotated the token, but its answer is lost; the token asks again and gets the same successor."""
     spoiled = damage_access_token(person)
     moved = Person(proxy.url, person.email, person.store)
     moved.file.write(spoiled.model_copy(update={"server": proxy.url}))
-    proxy.lose = 2  # the refusal of the spoiled token, then the renewal
+    proxy.lose = 2  # the refusal of the damaged token, then the renewal
     with moved.api() as api:
         assert list_projects(api) == []
     assert stored(moved).refresh_token != spoiled.refresh_token

@@ -9,7 +9,7 @@ import structlog
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    """A command that is run in this process configures how it logs; the tests after it log as ever."""
+    """Restores the logging that a command run in this process has configured."""
     before, root = structlog.get_config(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

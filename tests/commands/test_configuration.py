@@ -97,7 +97,7 @@ def test_an_abbreviation_stays_as_it_is_written(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_only_names_with_a_section_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a mail reader, make, a shell, a platform or another program sets stops nothing and changes nothing."""
+    """Variables of a mail reader, make, a shell, a platform or another program have no effect."""
     monkeypatch.chdir(tmp_path)
     before = load_with(monkeypatch, SERVERS)
     (tmp_path / ".env").write_text("".join(f"{name}=nonsense\n" for name in FOREIGN if name.isidentifier()))
@@ -215,7 +215,7 @@ def test_what_cannot_be_meant_is_refused_and_not_repeated(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", ["MAIL__USERNAME", "MAIL__PASSWORD"])
 def test_an_empty_login_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """As compose hands over what is left out."""
+    """Compose passes an empty string for what is left out."""
     mail = load_with(monkeypatch, {**SERVERS, name: ""}).mail
     assert (mail.username, mail.password) == (None, None)
     for value in ANY_TEXT[1:]:

@@ -1,4 +1,4 @@
-"""What is said of the directories and of Valkey's URL before a process begins."""
+"""The checks of the directories and of Valkey's URL before a process starts."""
 
 from __future__ import annotations
 

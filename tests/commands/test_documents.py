@@ -1,4 +1,4 @@
-"""The reference pages name what there is, and the files that containers are made of say the same."""
+"""The reference pages list everything there is, and the container files agree with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from subprocess import run
 
 import pytest
 import typer
-import yaml  # type: ignore[import-untyped] # the development tools bring it, without its stubs
+import yaml  # type: ignore[import-untyped] # a development dependency without its stubs
 from pydantic import BaseModel
 
 from partywall import cli
@@ -37,7 +37,7 @@ def variables(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, o
 
 
 def rows(text: str) -> dict[str, str]:
-    """What is set by names of one's own, such as `AGENTS__MODELS__<AGENT>`, stands for the setting as a whole."""
+    """Names with a free part, such as `AGENTS__MODELS__<AGENT>`, count as the setting as a whole."""
     own = r"(?:__<[A-Z]+>(?:__[A-Z_]+)?)?"
     return dict(re.findall(rf"^\| `([A-Z_]+?){own}` \| (.*?) \|", text, re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""What a command imports before it begins."""
+"""Which modules a command imports before it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, whenever they come: no traceback, and an exit code that says so."""
+"""Ctrl-C and SIGTERM at any time: no traceback, and an exit code that says so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from partywall.commands.interruption import interruptible
 
-# Sends the signal while a module is being looked for, which is where most of the time of a start goes.
+# Sends the signal during an import, where a start spends most of its time.
 PROGRAM = """
 import signal, sys
 

@@ -41,7 +41,7 @@ async def add_dead_letter(resources: Resources, job_id: int) -> None:
 
 
 async def command(*arguments: str) -> int:
-    """In a thread: a command runs an event loop of its own."""
+    """In a thread: a command runs its own event loop."""
     return await asyncio.to_thread(run, arguments)
 
 

@@ -88,7 +88,7 @@ async def test_a_migration_says_what_it_did(engines: Urls) -> None:
 
 
 async def test_a_way_back_is_refused_unless_data_may_be_lost(engines: Urls) -> None:
-    """And says what is lost; nothing has moved then."""
+    """The message says what is lost; nothing has changed yet."""
     database = await new_database(engines, "kept")
     newest = head_revision()
     older = str(ScriptDirectory(str(migrations_directory())).get_revision(newest).down_revision)

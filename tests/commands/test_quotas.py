@@ -27,7 +27,7 @@ def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: Datab
 
 
 async def quotas(*arguments: str) -> int:
-    """In a thread: a command runs an event loop of its own."""
+    """In a thread: a command runs its own event loop."""
     return await asyncio.to_thread(run, ["quotas", *arguments])
 
 

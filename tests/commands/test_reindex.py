@@ -29,12 +29,12 @@ def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: Datab
 
 
 async def command(*arguments: str) -> int:
-    """In a thread: a command runs an event loop of its own."""
+    """In a thread: a command runs its own event loop."""
     return await asyncio.to_thread(run, ("reindex", *arguments))
 
 
 async def stocked(users: Users, person: Person) -> UUID:
-    """Three that failed, one of them for another reason, and one that is indexed."""
+    """Three failed documents, one of them for another reason, and an indexed one."""
     project = await person.project()
     batch = [{"title": f"T{number}", "content": "C"} for number in range(4)]
     path = f"/api/v1/projects/{project}/documents/batch"
@@ -74,7 +74,7 @@ async def test_documents_wait_again(
     assert capsys.readouterr().out.endswith(f"{len(found.split())} documents queued\n")
     assert (await waiting(users, project), await waiting(users, other)) == (found, "")
     assert await command(*arguments) == 0
-    assert await waiting(users, other) == found, "without a project it is in all of them"
+    assert await waiting(users, other) == found, "without a project it covers all of them"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The table of rights is printed from its source, and the documentation holds the same."""
+"""The table of rights is printed from its source, and the documentation contains the same table."""
 
 from __future__ import annotations
 

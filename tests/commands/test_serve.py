@@ -1,4 +1,4 @@
-"""What `partywall serve` refuses before it makes or starts anything."""
+"""What `partywall serve` refuses before it creates or starts anything."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: di
 
 
 def asked_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> ServeOptions:
-    """What `serve` would do, with nothing started."""
+    """What `serve` would do, without starting anything."""
     monkeypatch.chdir(tmp_path)
     asked: list[ServeOptions] = []
 
@@ -65,7 +65,7 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | No
 def test_the_children_may_write_to_every_directory_of_the_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Started as root they are somebody else, who can make no directory here."""
+    """Started as root, they run under another account, which cannot create directories here."""
     options = asked_of(monkeypatch, tmp_path, "127.0.0.1")
     names = [name for name in vars(Settings) if name.endswith("_directory")]
     settings = Settings(
@@ -82,7 +82,7 @@ def test_larger_pools_fit_into_the_embedded_postgres(monkeypatch: pytest.MonkeyP
     assert asked_of(monkeypatch, tmp_path, "127.0.0.1").connections >= usual + 2 * (84 + 126)
 
 
-EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")  # noqa: S104 - named, not bound
+EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")  # noqa: S104 - nothing is bound to it
 
 
 @pytest.mark.parametrize("host", EXPOSED)

@@ -16,7 +16,7 @@ from partywall.commands.terminal import password_line, print_json, print_line, p
 from partywall.commands.usage_error import UsageError
 from partywall.features.accounts.operations import ListedUser
 
-# Colour, title, C1, line ends, right to left, isolate, a zone of tags, half of a surrogate pair as in a file's name.
+# Colour, title, C1, line ends, right to left, isolate, a tag character, a lone surrogate as in a file's name.
 HOSTILE = "\x1b[31mred\x1b]0;title\x07\x9b2J\r\n\x85\u2028\u2029\u202egpj.exe\u2066\U000e0041\udc80\x00\x7f\u200b\tend"
 
 

@@ -1,4 +1,4 @@
-"""A database that cannot be used is one line and exit code 2, whichever command meets it and whatever is wrong."""
+"""A database that cannot be used is one line and exit code 2, in every command and for every cause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.engines import DatabaseUrls
 from tests.server import free_port
 
 SERVING = ("api", "worker")
-# What the owner does, with arguments that would change nothing.
+# The owner's commands, with arguments that would change nothing.
 OWNING = (
     ("migrate", "nosuchrevision"),
     ("users", "list"),
@@ -43,7 +43,7 @@ WRONG = {
 
 
 def spoiled(url: str, what: str, cache: str = "redis://127.0.0.1") -> str:
-    """A URL whose password can be told from the message."""
+    """A URL whose password the test can find in the message."""
     there = make_url(url).set(drivername="postgresql")
     elsewhere = there.set(host="127.0.0.1", port=free_port()).difference_update_query(["host"])
     made = {

@@ -1,4 +1,4 @@
-"""A value that no command can mean is one line and exit code 2, before anything is asked of a server."""
+"""An invalid value is one line and exit code 2, before any request to a server."""
 
 from __future__ import annotations
 

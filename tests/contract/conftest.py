@@ -9,13 +9,13 @@ import pytest
 from partywall.settings import Settings
 from tests.server import environment_of, free_port, program, until_ready
 
-# Runs are accepted, and no worker asks for it.
+# Runs are accepted; no worker uses it.
 MODEL = {"AGENTS__MODEL": "openai:never-asked", "AGENTS__BASE_URL": "http://127.0.0.1:9/v1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running API process and what it has logged so far."""
+    """A running API process and its log so far."""
 
     url: str
     log: Path

@@ -19,7 +19,7 @@ schemathesis.openapi.format("email", st.from_regex(r"[a-z0-9]{1,20}@[a-z0-9]{1,2
 type AnyCase = Case
 
 REAL_PROJECT = os.environ["CONTRACT_PROJECT"]
-# A longer URL is refused for its length, whatever it says.
+# A longer URL is refused for its length, whatever it contains.
 MAX_QUERY = 15_000
 # PostgreSQL writes numbers out: longer ones are refused.
 SMALLEST, LARGEST, LONGEST = 1e-20, 1e21, 10**30
@@ -42,22 +42,22 @@ def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, object]) 
 
 def _keep_valid(case: AnyCase) -> None:
     for name in list(case.headers or {}):
-        # A key that repeats with another body is refused by design; replays have tests of their own.
+        # A key that repeats with another body is refused by design; other tests cover replays.
         if name.lower() == "idempotency-key":
             case.headers[name] = uuid4().hex
-    # That an instant lies in the future is not for a schema to say.
+    # A schema cannot say that an instant must lie in the future.
     if isinstance(case.body, dict) and case.body.get("expires_at") is not None:
         case.body["expires_at"] = "2999-01-01T00:00:00Z"
-    # That an address may be called is not for a schema to say either.
+    # Nor that an address may be called.
     if isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body["url"] = "http://127.0.0.1:1024/"
-    # What an agent takes, its own schema says, which the catalogue shows.
+    # The agent's own schema, shown in the catalogue, says what it takes.
     if isinstance(case.body, dict) and {"agent", "input"} <= case.body.keys():
         case.body |= {"agent": "answer", "input": {"question": "When does the supplier deliver?"}}
-    # How long a number may be that is written out is not for the schema of free JSON to say.
+    # The schema of free JSON cannot limit the length of a number that is written out.
     if isinstance(case.body, dict | list):
         case.body = _with_short_numbers(case.body)
-    # A cursor is opaque: only one that the API itself has given out is valid.
+    # A cursor is opaque: only one that the API itself has returned is valid.
     if case.query and "cursor" in case.query:
         del case.query["cursor"]
 
@@ -75,7 +75,7 @@ def _with_short_numbers(value: JsonValue) -> JsonValue:
 
 
 def _open_real_scope(case: AnyCase) -> None:
-    """So that the routes below it are walked and not only refused. It must outlive the run."""
+    """So that the routes below it are exercised and not only refused. It must outlive the run."""
     path = case.meta.components.get(ParameterLocation.PATH) if case.meta is not None else None
     named = path is not None and path.mode.is_positive and "project_id" in (case.path_parameters or {})
     if named and case.operation.label != "DELETE /api/v1/projects/{project_id}":

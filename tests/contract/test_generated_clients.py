@@ -1,4 +1,4 @@
-"""Clients are generated from the OpenAPI document and used against the application: types, answers and refusals."""
+"""Clients are generated from the OpenAPI document and used against the application: types, answers and errors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def expected() -> dict[str, JsonValue]:
 
 
 async def test_openapi_typescript(working_server: Serving, document: Path, tmp_path: Path) -> None:
-    """With the option that a field of a body with a default may be left out, as the documentation has it."""
+    """With the option that makes body fields with a default optional, as the documentation does."""
     (tmp_path / "node_modules").symlink_to(await packages.node_packages() / "node_modules")
     tools = tmp_path / "node_modules" / ".bin"
     (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -75,7 +75,7 @@ async def test_openapi_python_client(working_server: Serving, document: Path, tm
 
 
 async def test_redocly_finds_nothing(document: Path) -> None:
-    """By the strict rules, to which `redocly.yaml` makes no exception."""
+    """With the strict rules and no exception in `redocly.yaml`."""
     tools = await packages.node_packages() / "node_modules" / ".bin"
     options = ("--config", packages.ROOT / "redocly.yaml", "--format", "json")
     quiet = {"REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "REDOCLY_TELEMETRY": "off"}

@@ -1,4 +1,4 @@
-"""No log line gives away what was entrusted: every route is driven with secrets in every place."""
+"""No log line contains user data or secrets: every route is called with secrets in every place."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _form() -> dict[str, str]:
 
 
 async def _drive(client: httpx2.AsyncClient, method: str, url: str) -> None:
-    """Valid or not does not matter here: errors are logged too."""
+    """Validity does not matter here: errors are logged too."""
     body = {"email": ADDRESS, "password": PASSWORD, "full_name": ADDRESS, "title": PASSWORD, "content": OPAQUE,
             "name": PASSWORD, "token": OPAQUE, "secret": OPAQUE}  # fmt: skip
     query = f"?q={quote(PASSWORD)}&ticket={OPAQUE}&cursor={OPAQUE}&external_id={quote(ADDRESS)}&after=x"
@@ -108,7 +108,7 @@ def _assert_context(logged: str, project: UUID, person: UUID) -> None:
 
 
 async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(served: Served, users: Users) -> None:
-    """Here because a table is missing that no request expects to miss."""
+    """Provoked by dropping a table that every request expects."""
     person = await users.person()
     project = await person.project()
     document = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "t", "content": "c"})
@@ -122,7 +122,7 @@ async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(ser
             await users.execute("ALTER TABLE mislaid RENAME TO document_version")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     lines: list[dict[str, object]] = []
-    async with asyncio.timeout(60):  # the second is written behind the answer
+    async with asyncio.timeout(60):  # the second is written after the answer
         while len(lines) < 2:
             await asyncio.sleep(0.02)
             logged = served.log.read_text().splitlines()

@@ -69,7 +69,7 @@ async def test_who_gives_up_waiting_takes_nothing() -> None:
 
 
 async def test_of_those_that_wait_who_holds_least_comes_first() -> None:
-    """However many another key has asked for before."""
+    """However many requests another key has made before."""
     budget = SharedBudget[str](total=4, each=4)
     came: list[str] = []
 

@@ -1,4 +1,4 @@
-"""A Valkey that takes connections and never answers."""
+"""A Valkey that accepts connections and never answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REST = 3600.0
 
 
 class Clock:
-    """The real one, which may be moved on."""
+    """The real clock, which tests may advance."""
 
     ahead = 0.0
 

@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "reference" / "http-api.md"
 
 
 def own_kinds() -> set[str]:
-    """The types of error that our validators raise."""
+    """The error types that our validators raise."""
     calls = [
         node
         for path in SOURCE.rglob("*.py")

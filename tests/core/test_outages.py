@@ -1,4 +1,4 @@
-"""Which errors say that an engine is away: one table, whichever layer looks into it."""
+"""Which errors mean that an engine is unreachable: one table, used by every layer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OURS = (
 
 
 async def answer_to(error: Exception) -> tuple[int, str]:
-    """What the outermost layer makes of an error that nobody within has met."""
+    """The outermost layer's response to an error that no inner layer has handled."""
 
     async def fails(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise error

@@ -1,4 +1,4 @@
-"""Nothing is kept for ever: stored answers, sessions, failures and blobs that nobody refers to."""
+"""Retention of stored answers, sessions, failures and blobs without a reference."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANSWER = """
 async def test_stored_answers_are_kept_for_a_day(
     users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In as many transactions as it takes, also where each may take few."""
+    """In as many transactions as it takes, even with a small limit for each."""
     monkeypatch.setattr(retention, "ROWS_AT_ONCE", 3)
     whose = f"user:{uuid4()}"
     await users.execute(ANSWER, whose, "25", 1, 10)
@@ -39,7 +39,7 @@ async def test_stored_answers_are_kept_for_a_day(
 async def test_a_batch_of_stored_answers_is_bounded_by_rows_and_bytes(users: Users, resources: Resources) -> None:
     await retention.prune_answers(resources)
     await users.execute(ANSWER, f"user:{uuid4()}", "25", 1, 20)
-    size = 400  # what 1000 equal bytes take is less than they are
+    size = 400  # less than 1000: PostgreSQL compresses equal bytes
     async with resources.reads.acquire() as connection:
         query = "SELECT wall.prune_idempotency_keys(now() - interval '24 hours', $1, $2)"
         assert await connection.fetchval(query, 5, 1 << 30) == 5

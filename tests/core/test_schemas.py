@@ -20,7 +20,7 @@ def test_a_pointer_leads_to_what_cannot_be_stored(wrong: object) -> None:
 
 
 def test_many_values_under_a_long_name_are_no_more_work_than_under_a_short_one() -> None:
-    """Their pointers together would have a hundred billion characters."""
+    """All their pointers together would be a hundred billion characters long."""
     refuse_unstorable({"x" * 1_000_000: [0] * 100_000})
 
 
@@ -58,7 +58,7 @@ class Told(ResponseModel):
 async def test_an_instant_is_written_in_utc_by_the_schema_and_by_the_database(
     resources: Resources, instant: datetime, written: str
 ) -> None:
-    """Whatever time zone it comes in, and a session of the database lies in."""
+    """Whatever time zone the input or the database session uses."""
     assert Told(at=instant).model_dump(mode="json") == {"at": written}
     async with resources.sessions.begin() as session:
         await session.execute(text("SET LOCAL timezone = 'Asia/Tokyo'"))

@@ -1,4 +1,4 @@
-"""A disk that is full, for real: no file of a process may grow beyond a limit, which the system calls EFBIG."""
+"""A full disk, simulated: no file of a process may grow beyond a limit; the system call fails with EFBIG."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from partywall.core.resources import Resources
 from partywall.core.storage import StorageFullError, is_full
 from tests.users import Users
 
-# The segments of the write-ahead log are as large, and may not be cut off.
+# The segments of the write-ahead log have this size and must not be cut off.
 SEGMENT = 16 * 1024 * 1024
 FILL = "INSERT INTO filled SELECT repeat(gen_random_uuid()::text, 50) FROM generate_series(1, 12000)"
 
 
 @contextmanager
 def files_of(size: int) -> Iterator[None]:
-    """No file of this process, and of those that it starts, grows beyond `size`."""
+    """Limits the size of every file of this process and of its children."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -52,7 +52,7 @@ async def upload(client: AsyncClient, project: UUID, size: int) -> Response:
 
 @pytest.mark.parametrize("size", [40_000, 3_000_000])
 async def test_an_upload_is_refused_and_leaves_nothing(users: Users, resources: Resources, size: int) -> None:
-    """The larger one waits on the disk before it is read as a form, and again as a file of that form."""
+    """The larger upload is spooled to disk before it is parsed as a form, and again as a file of that form."""
     person = await users.person()
     project = await person.project()
     with files_of(10_000):
@@ -63,7 +63,7 @@ async def test_an_upload_is_refused_and_leaves_nothing(users: Users, resources: 
 
 
 async def test_a_form_that_is_read_is_refused(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits of it lies elsewhere than the file that it carries."""
+    """The form's spool file is separate from the file that it carries."""
     person = await users.person()
     project = await person.project()
 
@@ -84,7 +84,7 @@ async def test_a_large_document_is_refused(users: Users) -> None:
 
 
 async def test_a_database_without_room_says_so() -> None:
-    """To whoever asks the driver, and to whoever asks through an engine."""
+    """For callers of the driver and of an engine."""
     directory = Path(tempfile.mkdtemp(prefix="pw-test-"))
     directory.chmod(0o711)
     postgres = EmbeddedPostgres(directory / "data", {"fsync": "off", "shared_buffers": "16MB"})

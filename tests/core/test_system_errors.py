@@ -10,7 +10,7 @@ from partywall.core.system_errors import explained
 
 
 def test_what_belongs_to_another_is_said_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Also where the file itself may not be looked at: then of the directory above it."""
+    """Also where the file itself may not be inspected: then the owner of its parent directory counts."""
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 4242)
     for path in (tmp_path, tmp_path / "missing" / "file"):
         said = explained(PermissionError(13, "Permission denied", str(path)))

@@ -40,7 +40,7 @@ async def test_what_becomes_free_goes_to_who_holds_least() -> None:
     for _ in range(4):
         semaphore.release(GREEDY)
     await asyncio.sleep(0)
-    assert got == {"honest": 2, "other": 2}, "of six places each of three holds two, while all of them wait"
+    assert got == {"honest": 2, "other": 2}, "each of three tenants holds two of six slots while all of them wait"
     semaphore.release(HONEST)
     await asyncio.sleep(0)
     assert got["honest"] == 3
@@ -80,7 +80,7 @@ async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server
     assert busy.value.status == 503
     with pytest.raises(TooMuchAtOnceError):
         await semaphore.acquire(GREEDY)
-    with pytest.raises(SharedOutError):  # nobody is there who could ask for less
+    with pytest.raises(SharedOutError):  # no other tenant is there that could ask for less
         await semaphore.acquire(replace(GREEDY, background=True))
     assert (semaphore.in_use, semaphore.waiting) == (2, 0)
 
@@ -102,7 +102,7 @@ async def test_cancelled_waiters_leave_no_place_taken() -> None:
     await asyncio.sleep(0)
     tasks[0].cancel()
     semaphore.release(GREEDY)
-    tasks[1].cancel()  # granted in this very moment
+    tasks[1].cancel()  # granted at this very moment
     await asyncio.gather(*tasks[:2], return_exceptions=True)
     async with asyncio.timeout(60):
         await tasks[2]
@@ -138,7 +138,7 @@ async def test_who_has_used_much_of_late_has_half_of_the_places_and_waits_behind
     await asyncio.sleep(0)
     semaphore.release(GREEDY)
     await before
-    assert not behind.done(), "whoever has used less is first, however long the other waits"
+    assert not behind.done(), "the tenant with less usage is first, however long the other waits"
     now += 1.0 / FORGOTTEN_EACH_SECOND
     assert use.of("other") == pytest.approx(3 * MUCH_SECONDS)
     now += 2 * MUCH_SECONDS / FORGOTTEN_EACH_SECOND

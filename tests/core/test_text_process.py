@@ -120,7 +120,7 @@ async def test_an_account_waits_for_itself_whatever_its_projects_are() -> None:
 def test_a_text_may_take_as_long_as_its_size_explains() -> None:
     limits = TextLimits(at_once=2, cpu_seconds=10, memory=LIMITS.memory)
     assert [limits.seconds_for(size) for size in (100, MEGABYTE, 2_500_000, 100 * MEGABYTE)] == [2, 2, 4, 10]
-    assert limits.max_wait > 2 * limits.cpu_seconds, "two that are ahead are waited for"
+    assert limits.max_wait > 2 * limits.cpu_seconds, "it waits for the two ahead of it"
 
 
 async def test_two_accounts_with_costly_texts_leave_a_process_to_the_others() -> None:
@@ -150,11 +150,11 @@ async def test_of_two_accounts_that_begin_with_large_texts_one_waits_and_a_small
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert texts.use.of("two") == 0.0, "what was not used does not count"
+    assert texts.use.of("two") == 0.0, "unused time does not count"
 
 
 async def test_a_process_imports_little() -> None:
-    """Each costs the memory of what it imports, beside the API and the worker."""
+    """Each process needs memory for what it imports, besides the API and the worker."""
     command = "import sys, partywall.core.text_process.child, {}; print(*sorted(sys.modules))"
     for module in (read_page.__module__, cut.__module__):
         code = command.format(module)

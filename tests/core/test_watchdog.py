@@ -1,4 +1,4 @@
-"""In processes of their own, for they end."""
+"""In separate processes, because the watchdog ends them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ server.run_api(server.application(settings, 1), settings, "127.0.0.1", 0, 1)
 
 
 async def ended(program: str) -> tuple[int | None, str]:
-    """Its exit code, and what it has said of its end."""
+    """The process's exit code, and its message."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env={**os.environ, **UNMEASURED},
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,

@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass(frozen=True)
 class CliServer:
-    """A running `partywall serve`, and a shell beside it that knows nobody yet."""
+    """A running `partywall serve`, and a shell without a session."""
 
     deployment: Deployment
     serving: Serving
@@ -32,7 +32,7 @@ class CliServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """As a person's terminal has it: none of the settings, a home of its own."""
+        """A user's terminal: none of the settings, and its own home directory."""
         kept = {name: value for name, value in os.environ.items() if "__" not in name and name != "PARTYWALL_SERVER"}
         return kept | {
             "HOME": str(self.home),
@@ -47,7 +47,7 @@ class CliServer:
         return run(*arguments, environment={**self.environment, **environment}, stdin=stdin, timeout=timeout)
 
     def on_the_machine(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """An operator's command, where the engines are found through the data directory."""
+        """Runs an operator's command, which finds the engines through the data directory."""
         return self.run(*arguments, "--data-dir", str(self.deployment.data_dir), stdin=stdin)
 
 

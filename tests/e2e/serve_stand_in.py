@@ -17,6 +17,6 @@ if __name__ == "__main__":
         migrations=Path(migrations),
         postgres_settings={"shared_buffers": "16MB", "max_connections": "20"},
         stop_with_parent="--stop-with-parent" in flags,
-        environment={**os.environ, "COVERAGE_PROCESS_CONFIG": ""},  # the stand-ins have nothing to measure
+        environment={**os.environ, "COVERAGE_PROCESS_CONFIG": ""},  # the stand-ins do not measure coverage
     )
     sys.exit(serve(options))

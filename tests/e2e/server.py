@@ -25,12 +25,12 @@ from tests.libpq import LIBPQ_VARIABLES
 from tests.server import free_port
 
 MAX_WAIT = 120.0
-# What other programs are told by the environment, and what libpq would be.
+# Left out: variables that other programs read, and those of libpq.
 NONSENSE = dict.fromkeys(("MAIL", "JOBS", "LOG", "DATABASE", "HTTP", "npm_config__x", *LIBPQ_VARIABLES), "nonsense")
 
 
 async def wait_until[T](probe: Callable[[], T | None], what: str, seconds: float = MAX_WAIT) -> T:
-    """For what nothing tells of."""
+    """Polls; for conditions without a notification."""
     try:
         async with asyncio.timeout(seconds):
             while not (found := probe()):
@@ -48,7 +48,7 @@ def open_directory() -> Path:
 
 
 def processes_of(data_dir: Path) -> dict[int, str]:
-    """Command line by pid of every process that works in, for or on `data_dir`, zombies left out."""
+    """Command line by pid of every process that works in, for or on `data_dir`, without zombies."""
     wanted = str(data_dir).encode()
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
@@ -69,7 +69,7 @@ def kill_all(directory: Path) -> None:
 
 @dataclass
 class Serving:
-    """One run of a serve command; `output` grows while it runs, and `_grown` is told of each line and of the end."""
+    """One run of a serve command; `output` grows while it runs, and `_grown` is signalled at each line and the end."""
 
     command: list[str]
     data_dir: Path
@@ -125,7 +125,7 @@ class Serving:
         return self.ended()
 
     def pid_of(self, part: str) -> int | None:
-        """The pid of the one child whose command line contains `part`."""
+        """The pid of the only child whose command line contains `part`."""
         found = [
             pid
             for pid, command in processes_of(self.data_dir).items()
@@ -134,7 +134,7 @@ class Serving:
         return min(found) if found else None
 
     async def running(self, part: str) -> int:
-        """The pid of that child, once it runs: that one part is ready does not say that another has started."""
+        """Waits for that child and returns its pid: one ready part does not mean that another has started."""
         return await wait_until(functools.partial(self.pid_of, part), part)
 
     def endpoint(self, name: str) -> str:
@@ -164,7 +164,7 @@ class Deployment:
 
     @property
     def data_dir(self) -> Path:
-        """As awkward as a person's own may be."""
+        """As awkward as a user's own directory may be."""
         return self.parent / """Zoë's "data" dir"""
 
     def run(self, command: list[str], environment: Mapping[str, str] | None = None) -> Serving:
@@ -174,7 +174,7 @@ class Deployment:
         return serving
 
     def _measured(self) -> dict[str, str]:
-        """What a child of root measures of itself it cannot write into the checkout."""
+        """A child of root cannot write its coverage data into the checkout."""
         if not os.environ.get("COVERAGE_PROCESS_CONFIG"):
             return {}
         self.measured.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A program with the commands that `partywall serve` starts, as small as they can be."""
+"""A minimal program with the commands that `partywall serve` starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def dsn(name: str) -> str:
 
 
 async def meet(command: str) -> None:
-    """A migration waits in the directory until an API is there that waits to be told."""
+    """The migration waits until the API has started and waits for its notification."""
     if (deployment := os.environ.get("STAND_IN_MEETING")) is None:
         return
     api = Path(deployment, "api")

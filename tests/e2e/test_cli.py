@@ -23,7 +23,7 @@ ONE_LINE = re.compile(r"partywall: [^\n]+\n")
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Ctrl-C reaches what is started here, also where a shell has begun the tests in its background."""
+    """Lets Ctrl-C reach the processes started here, even where a shell runs the tests in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -112,7 +112,7 @@ def test_a_dry_run_shows_what_would_be_done(member: CliServer, tmp_path: Path) -
 
 
 def call(member: CliServer) -> httpx2.Client:
-    """As a person would with curl."""
+    """Calls the API as a user would with curl."""
     api = f"{member.url}/api/v1"
     form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
     token = httpx2.post(f"{api}/auth/token", data=form).json()["access_token"]

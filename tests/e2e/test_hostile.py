@@ -1,4 +1,4 @@
-"""`make bench-hostile` in small: the worst kinds, beside an honest client that nobody may stop. Nothing is timed."""
+"""A small `make bench-hostile`: the worst attacks next to an honest client, which must be served. Nothing is timed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.e2e
 SECONDS = 1.0
 REFUSED = {"400", "401", "403", "404", "408", "413", "414", "422", "429", "431", "closed"}
 SERVED = {"200", "201", "202"}
-# The time of an attack ended before the answer came, as it may with any.
+# The attack ended before the answer came, which may happen to any kind.
 ENDED = {"no answer"}
-# What each kind may be answered with.
+# The answers that each kind may get.
 KINDS = {
     "braces-anonymous": REFUSED,
     "unknown-keys": REFUSED,
@@ -34,7 +34,7 @@ KINDS = {
     "heading-blanks-large": REFUSED | SERVED,
     "extract-classes": REFUSED | {"503"},
 }
-# Of these each request may take longer than the attack.
+# A request of these may take longer than the attack.
 SLOW = {"login-honest-many", "html-keyed", "reindex", "heading-blanks-large"}
 numbers = itertools.count(1)
 
@@ -61,7 +61,7 @@ async def test_no_honest_request_fails_beside(testbed: Bench, kind: str) -> None
 
 
 async def test_afterwards_everything_is_done(testbed: Bench) -> None:
-    """What the honest client writes is indexed and its runs end, and its stream was never broken off."""
+    """What the honest client writes is indexed, its runs end, and its stream never broke."""
     now = time.monotonic()
     await testbed.caught_up(now)
     assert testbed.honest.awaited(now) == {}

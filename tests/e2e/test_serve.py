@@ -19,14 +19,14 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 async def empty() -> AsyncIterator[StandInDeployment]:
-    """Where nothing was started before."""
+    """A data directory without an earlier start."""
     async with contextlib.aclosing(StandInDeployment()) as deployment:
         yield deployment
 
 
 @pytest.fixture(scope="module")
 async def stopped() -> AsyncIterator[StandInDeployment]:
-    """Where everything was started once and stopped."""
+    """A data directory that was started once and stopped."""
     async with contextlib.aclosing(StandInDeployment()) as deployment:
         assert deployment.start().until_ready().stop() == 0
         yield deployment
@@ -34,14 +34,14 @@ async def stopped() -> AsyncIterator[StandInDeployment]:
 
 @pytest.fixture
 async def deployment(empty: StandInDeployment, stopped: StandInDeployment) -> StandInDeployment:
-    """A copy of that: the making of a cluster is most of a first start."""
+    """A copy of that: creating the cluster is most of a first start."""
     subprocess.run(["cp", "-a", stopped.data_dir, empty.data_dir], check=True)
     return empty
 
 
 @contextlib.contextmanager
 def hangup(handling: signal.Handlers) -> Iterator[None]:
-    """What programs that are started here do at a hangup: the tests may have been started by `nohup` themselves."""
+    """How the started programs handle SIGHUP: the tests may themselves run under `nohup`."""
     before = signal.signal(signal.SIGHUP, handling)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -62,7 +62,7 @@ async def test_first_start_reports_progress_and_says_what_is_next(empty: StandIn
 
 
 async def test_the_api_reads_its_program_while_the_engines_start(deployment: StandInDeployment) -> None:
-    """The migration of this start ends when the API is there, which begins to work after it."""
+    """The migration of this start ends only once the API process runs; the API starts serving after it."""
     meeting = deployment.parent / "meeting"
     meeting.mkdir()
     meeting.chmod(0o1777)

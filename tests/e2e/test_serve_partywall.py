@@ -1,4 +1,4 @@
-"""The real program: what a client stored is there after any kill and any stop."""
+"""The real program: what a client stored survives any kill and any stop."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def test_a_killed_api_and_worker_are_started_again(deployment: PartywallDe
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user than root runs everything itself")
 async def test_started_as_root_the_children_are_the_service_account(deployment: PartywallDeployment) -> None:
-    """Also on what an earlier start as root has left, in a home that is closed."""
+    """Also on the files of an earlier start as root, in a closed home directory."""
     deployment.parent.chmod(0o700)
     (deployment.data_dir / "blobs").mkdir(parents=True)
     (deployment.data_dir / "secret.key").write_text("0123456789abcdefghijklmnopqrstuvwxyz")

@@ -1,4 +1,4 @@
-"""On a PostgreSQL and a Valkey started apart, with exactly the roles that docs/how-to/servers.md creates."""
+"""On a separate PostgreSQL and Valkey, with exactly the roles that docs/how-to/servers.md creates."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "servers.md"
 OWNER = "partywall_owner:choose-the-owner-password"
 RUNTIME = "partywall_app:choose-the-app-password"
-# What touches the schema, the roles and the wall most closely; all of it runs on the embedded engines besides.
+# The tests closest to the schema, the roles and the row-level security; all also run on the embedded engines.
 CORE_OF_THE_SUITE = ("tests/core/db", "tests/features/projects")
-# Which role may what, how a letter reads and how many statements are sent: decided by the program, over statements that
-# the others send as well.
+# Role rights, the text of mails and statement counts: the program decides them, with statements that the other tests
+# send as well.
 THE_SAME_EVERYWHERE = (
     "tests/core/db/test_statement_counts.py",
     *(
@@ -133,7 +133,7 @@ async def _run(*arguments: str, environment: dict[str, str], stdin: bytes = b"")
 
 
 async def _migrated(servers: Servers, environment: dict[str, str]) -> dict[str, str]:
-    """The environment of whoever may do so."""
+    """Runs the migration; returns the environment that it needs."""
     owned = {**environment, "DATABASE__OWNER_URL": servers.url(OWNER)}
     code, output = await _run("partywall", "migrate", environment=owned)
     assert code == 0, output
@@ -162,14 +162,14 @@ async def test_the_main_job_on_servers_in_production(servers: Servers, tmp_path:
 
 
 def _started_by(supervisor: int) -> list[str]:
-    """The processes of its own that serve; one of Python's, which keeps track of semaphores, is beside them."""
+    """The serving child processes, without Python's own semaphore tracker."""
     tasks = Path(f"/proc/{supervisor}/task").iterdir()
     children = [pid for task in tasks for pid in (task / "children").read_text().split()]
     return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 async def _work(url: str) -> None:
-    """Log in, make a project, store a document, find it by a word and by its meaning."""
+    """Logs in, creates a project, stores a document, and finds it by a word and by its meaning."""
     async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         form = {"grant_type": "password", "username": "ada@example.com", "password": "correct horse battery staple"}
         token = (await client.post("/api/v1/auth/token", data=form)).json()["access_token"]

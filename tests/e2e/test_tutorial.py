@@ -1,4 +1,4 @@
-"""What the documentation tells a person to type, typed."""
+"""Runs the commands that the documentation tells a reader to type."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def steps(text: str) -> list[Step]:
 
 
 def session(cli_server: CliServer, commands: list[str], folder: Path) -> list[str]:
-    """What each command printed, all typed into one shell, as a person does."""
+    """The output of each command; all run in one shell."""
     script = "".join(
         f"{{ {command}\n}} >{shlex.quote(str(folder / str(number)))} 2>&1 || exit {number + 1}\n"
         for number, command in enumerate(commands)
@@ -54,7 +54,7 @@ def session(cli_server: CliServer, commands: list[str], folder: Path) -> list[st
 
 
 def assert_shown(step: Step, output: str) -> None:
-    """Every line that the document shows is printed, in that order; `...` stands for anything."""
+    """Every line that the document shows is printed, in that order; `...` matches anything."""
     printed = iter(output.splitlines())
     for line in step.expected:
         pattern = re.compile(".*".join(re.escape(part) for part in line.split("...")))

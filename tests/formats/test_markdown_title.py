@@ -1,4 +1,4 @@
-"""What Markdown files call themselves; the importer and the server read it in the same way."""
+"""The title of a Markdown file; the importer and the server read it in the same way."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ HOSTILE = ["#", "# ", "<!--", "<!--\n", "```", "```\n", "~~~\n", "- ", "a\n", "<
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_more_is_read_than_the_beginning(text: str) -> None:
-    """So what a large file costs is what its beginning costs."""
+    """So a large file costs no more than its beginning."""
     beginning = (text * (SEARCHED // len(text) + 1))[:SEARCHED]
     assert markdown_title(beginning + REAL) == markdown_title(beginning)
     assert len(markdown_title(beginning)) <= 2_000

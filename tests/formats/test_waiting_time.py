@@ -1,4 +1,4 @@
-"""How long servers ask to be left alone, in the forms that their users have reported."""
+"""How long servers ask clients to wait, in the forms that users have reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reads the models' answers, and the schemas that callers give to agents."""
+"""Readers of the models' responses, and of the schemas that callers give to agents."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _PROSE: Final = {
 
 
 def _find(text: str) -> object:
-    """The worst of a search: begins as the quote does, and does not end so."""
+    """A search's worst case: the text starts like the quote and ends differently."""
     held = Text(text)
     half = len(text) // 2
     return held.find(text[:half] + "x"), held.find("\n".join(text[half:].split()))
@@ -111,7 +111,7 @@ AGENTS: Final = (
         lambda text: asyncio.run(_events(text)),
         8 * 1024 * 1024,
         {"data": repeated("data:\n"), "one line": repeated("a", start="data:"), "events": repeated("data:a\n\n")},
-        seconds=30,  # of a stream in pieces of 16 bytes; no shape but a growing one comes near
+        seconds=30,  # of a stream in pieces of 16 bytes; only a growing shape comes close
         refusing=(ModelInvalidError,),
     ),
     Reader(

@@ -1,4 +1,4 @@
-"""What reads documents, uploads and queries of search."""
+"""Readers of documents, uploads and search queries."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ DOCUMENTS: Final = (
     Reader(
         tuple(_PAGE + each for each in ("_HEADING", "_SPACES", "markdown_of")),
         markdown_of,
-        _LARGEST_INLINE,  # a longer one is read in a process of its own
+        _LARGEST_INLINE,  # a longer one is read in a separate process
         {
             "boxes": repeated("<div>"),
             "lists": repeated("<ul><li>"),

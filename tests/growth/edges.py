@@ -1,4 +1,4 @@
-"""What reads paths, queries, headers, names and addresses, and what is logged of them."""
+"""Readers of paths, queries, headers, names and addresses, and of what is logged of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _PROXIES: Final = ClientAddresses(["127.0.0.0/8"])
 
 
 def _header(text: str) -> str:
-    """As the server reads its bytes."""
+    """Decodes it as the server does."""
     return text.encode().decode("latin-1")
 
 
@@ -267,6 +267,6 @@ EDGES: Final = (
         _stream,
         sse.LONGEST,
         {"data": repeated("data:\n"), "one line": repeated("a", start="data:"), "events": repeated("data:a\n\n")},
-        seconds=20,  # of the command line's own process, and a tenth of it is the test's own cutting
+        seconds=20,  # in the command line's own process; the test's own slicing takes a tenth
     ),
 )  # fmt: skip

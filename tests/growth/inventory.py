@@ -1,4 +1,4 @@
-"""Every pattern and parser of the source that meets text from outside, and how to feed it.
+"""Every pattern and parser in the source that reads external text, and how to feed it.
 
 The lint `patterns` finds those that are missing here, and `test_growth` feeds them. A place is a file and the name that
 the pattern is bound to, or the function that calls the parser.
@@ -16,7 +16,7 @@ from tests.growth.reader import Reader
 
 READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *AGENTS, *EDGES)
 
-# Not fed, and why: most read what this program or its operator has written, and nobody else.
+# Not fed, and why: most read only what this program or its operator has written.
 UNFED: Final[Mapping[str, str]] = {
     "adapters/blobs/directory.py:_KEY": "a key that the store has given out, kept in the database",
     "adapters/blobs/directory.py:_PROJECT": "the names of the store's own directories",

@@ -1,4 +1,4 @@
-"""How the test of growth is told of a pattern or a parser."""
+"""Describes a pattern or a parser to the growth test."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ HEADERS = 64 * 1024
 
 @dataclass(frozen=True)
 class Reader:
-    """`feed` reads one text. `places` are the patterns and calls that it passes, as the lint names them.
+    """`feed` reads one text. `places` are the patterns and calls that it covers, named as in the lint.
 
-    `most` is the longest text that can reach it, in characters, and `seconds` the CPU time that such a one may cost.
-    `shapes` are aimed at these patterns. What it raises of `refusing` is its answer.
+    `most` is the longest text that can reach it, in characters, and `seconds` the CPU time that such a text may take.
+    `shapes` target these patterns. An exception in `refusing` counts as an answer.
     """
 
     places: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""No text makes a pattern or a parser take more than its share: time grows with the length, and not with its square."""
+"""No text makes a pattern or a parser exceed its time limit: time grows with the length, not with its square."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _least(reader: Reader, text: str) -> float:
 
 @cache
 def _slowness() -> float:
-    """How much more time of a processor something takes now than where the limits were set; twice as much at least."""
+    """The factor of CPU time compared with the machine on which the limits were set; at least 2."""
     return 2 * max(1.0, _least(Reader((), _repeat, 1), "") / REFERENCE)
 
 
@@ -75,14 +75,14 @@ def _seconds(reader: Reader, text: str) -> float:
 
 
 def test_the_inventory_knows_what_is_there_and_nothing_else() -> None:
-    """What is missing from it is found by the lint `patterns`."""
+    """The lint `patterns` finds what is missing from it."""
     there = {f"{source.path}:{place}" for source in codebase().sources for place, _ in readers(source)}
     assert there >= PLACES, sorted(PLACES - there)
     assert not UNFED.keys() & {place for reader in READERS for place in reader.places}
 
 
 def test_the_test_sees_what_is_quadratic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On any machine: what is quick is looked at too."""
+    """On any machine: quick readers are checked too."""
     monkeypatch.setattr(sys.modules[__name__], "QUICK", 0.0)
 
     def squared(text: str) -> None:

@@ -1,4 +1,4 @@
-"""PgBouncer as docs/how-to/pgbouncer.md sets it up, before the test run's PostgreSQL."""
+"""PgBouncer as docs/how-to/pgbouncer.md configures it, in front of the test run's PostgreSQL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _START_SECONDS: Final = 60.0
 
 @asynccontextmanager
 async def bouncer(program: Program, database: DatabaseUrls, **settings: str) -> AsyncIterator[DatabaseUrls]:
-    """The same database's URLs through a PgBouncer of its own; `settings` go over the guide's."""
+    """The same database's URLs through a separate PgBouncer; `settings` override the guide's."""
     directory, port, account = Path(tempfile.mkdtemp(prefix="pw-bouncer-")), free_port(), service_account()
     known = [make_url(url) for url in (database.runtime, database.owner, database.superuser)]
     (directory / "users").write_text("".join(f'"{url.username}" "{url.password}"\n' for url in known))
@@ -50,7 +50,7 @@ async def bouncer(program: Program, database: DatabaseUrls, **settings: str) -> 
 
 
 def _write(directory: Path, server: URL, settings: dict[str, str]) -> None:
-    """The guide's file, with what is different here: where PostgreSQL is, where PgBouncer is, and its files."""
+    """Writes the guide's file with the test's own addresses and paths."""
     block = re.search(r"```ini\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     assert block is not None
     config = ConfigParser()

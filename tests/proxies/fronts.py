@@ -1,4 +1,4 @@
-"""nginx and Caddy with the files of docs/how-to/proxy.md, before an API of the test's own."""
+"""nginx and Caddy with the files of docs/how-to/proxy.md, in front of the test's own API."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CADDY: Final = "{\n\tadmin off\n\tauto_https off\n}\n"
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Where a proxy serves the API: at the root of `url`, and below a path at `below`."""
+    """Where a proxy serves the API: at the root of `url`, and under a path at `below`."""
 
     url: str
     below: str
@@ -54,7 +54,7 @@ async def nginx(program: Program, api: str) -> AsyncIterator[Front]:
     sites = _changed(sites, {"    location / {": f"{location}\n    location / {{"})
     with TemporaryDirectory(prefix="pw-nginx-") as made:
         here = Path(made)
-        # Left alone, a master that root starts has its workers run as somebody who may not read the directory.
+        # By default, a master started by root runs its workers as an account that may not read the directory.
         user = "user root;" if os.geteuid() == 0 else ""
         file = here / "nginx.conf"
         file.write_text(_NGINX.format(here=here, sites=sites, user=user))

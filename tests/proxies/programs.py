@@ -1,6 +1,6 @@
-"""Programs of other people's that tests run in front of ours: the one on PATH, or one that is fetched and unpacked.
+"""Third-party programs that tests run in front of ours: the one on PATH, or one that is downloaded and unpacked.
 
-Nothing is installed, and no root is needed: the system's own package manager downloads the package, which is kept.
+Nothing is installed and root is not needed: the system's package manager downloads the package, which is kept.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Program:
 
 
 class MissingProgramError(Exception):
-    """What is missing, in one line."""
+    """Names what is missing, in one line."""
 
 
 def require_program(name: str) -> Program:
-    """Of the package of the same name. Skips the test where there is none."""
+    """The program of the package of the same name. Skips the test where there is none."""
     try:
         return find_program(name)
     except MissingProgramError as missing:

@@ -1,4 +1,4 @@
-"""Through nginx and Caddy, set up by docs/how-to/proxy.md, at the root and below a path."""
+"""Through nginx and Caddy, configured as in docs/how-to/proxy.md, at the root and under a path."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def front(request: pytest.FixtureRequest, api: Serving) -> AsyncIterator[F
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody with a project, and a client at each of the proxy's addresses."""
+    """A user with a project, and a client at each of the proxy's addresses."""
 
     person: Person
     project: UUID
@@ -92,7 +92,7 @@ async def test_large_files_pass_and_too_large_bodies_are_explained(member: Membe
     assert made.status_code == 201, made.text
     content = await member.root.get(f"{member.base}/documents/{made.json()['id']}/content")
     assert len(content.content) == 2_400_000
-    # A little too much for the route: what is far too much, Go's server resets before it has all been sent.
+    # Slightly too large for the route: Go's server resets a far larger request before all of it is sent.
     refused = await member.root.post("/api/v1/projects", json={"name": "n", "description": "x" * 200_000})
     assert refused.status_code == 413, refused.text
     assert refused.json()["code"] == "content_too_large"
@@ -104,7 +104,7 @@ async def test_nginx_leaves_the_largest_bodies_to_the_api(api: Serving, member: 
         b" " * (api.resources.settings.http.max_body_bytes + 4 * 1024 * 1024),
         {"Content-Type": "application/json"},
     )
-    for _ in range(3):  # each may be reset while it is sent
+    for _ in range(3):  # the proxy may reset each while it is sent
         refused = await member.root.post(f"{member.base}/documents", content=body, headers=kind)
         assert refused.status_code == 413, refused.text
         assert refused.json()["code"] == "content_too_large"

@@ -1,4 +1,4 @@
-"""Behind PgBouncer in transaction mode, set up by docs/how-to/pgbouncer.md, with two connections to PostgreSQL."""
+"""Behind PgBouncer in transaction mode, as configured in docs/how-to/pgbouncer.md, with two server connections."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.proxies.programs import require_program
 from tests.users import Users
 
 SERVERS = 2
-# What PgBouncer itself carries from one connection to the next.
+# Settings that PgBouncer itself carries from one connection to the next.
 CARRIED = ["application_name", "client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings"]
 LEFT_BEHIND = """
     SELECT pg_backend_pid() AS pid, concat_ws(
@@ -58,7 +58,7 @@ class Pooled:
     settings: Settings
 
     async def left_behind(self) -> dict[int, str]:
-        """What each of PgBouncer's connections has kept, by its process; all of them are held at once."""
+        """The settings left on each of PgBouncer's connections, by process; all of them are held at once."""
         async with AsyncExitStack() as stack:
             found: dict[int, str] = {}
             for _ in range(SERVERS):
@@ -95,7 +95,7 @@ async def everyone(server: Serving, pooled: Pooled) -> AsyncIterator[Users]:
 
 
 async def test_what_is_sent_at_the_start_is_known_to_every_pooler(pooled: Pooled) -> None:
-    """The direct way sends more, which PgBouncer refuses: nothing in its configuration tells it to look away."""
+    """The direct connection sends more, which PgBouncer refuses unless its configuration ignores it."""
     options = server_settings("tests", **pooled.settings.database.limits_ms())
     with pytest.raises(asyncpg.PostgresError, match="unsupported startup parameter"):
         await create_read_pool(pooled.pooled.runtime, size=1, settings=options)
@@ -106,7 +106,7 @@ async def test_what_is_sent_at_the_start_is_known_to_every_pooler(pooled: Pooled
 
 @pytest.mark.parametrize("ignored", ["", "statement_timeout, idle_in_transaction_session_timeout, lock_timeout"])
 async def test_a_pooler_that_nobody_has_named_is_refused(pooled: Pooled, ignored: str) -> None:
-    """Statements with names would collide there, also where its configuration lets the parameters pass."""
+    """Named statements would collide there, even where its configuration lets the parameters pass."""
     options = server_settings("tests", 15_000, lock_timeout=5000)
     async with bouncer(require_program("pgbouncer"), pooled.direct, ignore_startup_parameters=ignored) as through:
         with pytest.raises(UsageError, match="there is a pooler in between: set DATABASE__DIRECT_URL"):
@@ -186,7 +186,7 @@ async def _register_and_log_in(client: AsyncClient) -> None:
 
 
 async def _write_documents(client: AsyncClient, base: str) -> str:
-    """By each way in: the fast one, with a key, in a batch, as a file; and changes one."""
+    """By each way in: the fast path, with a key, in a batch, as a file; and changes one."""
     body = {"title": "Parcels", "content": "A parcel that arrives late is refunded."}
     made = await client.post(f"{base}/documents", json=body)
     assert made.status_code == 201, made.text

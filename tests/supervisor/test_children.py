@@ -39,7 +39,7 @@ async def test_a_child_is_started_again_when_all_engines_are_there() -> None:
 
 
 async def test_an_engine_that_falls_again_and_again_is_started_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restart that PostgreSQL needs is no reason to wait for half a minute with the next one."""
+    """A restart that PostgreSQL needs must not make the next one wait for half a minute."""
     pauses: list[float] = []
 
     class Falling(EmbeddedValkey):
@@ -65,7 +65,7 @@ def test_an_end_is_described_as_a_person_would() -> None:
 
 
 def test_the_address_shown_is_one_that_a_browser_can_open() -> None:
-    assert ServeOptions(host="0.0.0.0", port=80).base_url == "http://localhost:80"  # noqa: S104 - the point
+    assert ServeOptions(host="0.0.0.0", port=80).base_url == "http://localhost:80"  # noqa: S104 - tests this very address
     assert ServeOptions(host="::1", port=80).base_url == "http://[::1]:80"
 
 

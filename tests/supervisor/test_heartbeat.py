@@ -1,4 +1,4 @@
-"""A child that does not answer is killed and started again; one that is healthy, starts or ends is left alone."""
+"""A child that does not answer is killed and restarted; one that is healthy, starting or ending is left alone."""
 
 from __future__ import annotations
 

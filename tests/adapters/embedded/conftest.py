@@ -11,7 +11,7 @@ import pytest
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """Unlike pytest's own, one that every account may traverse."""
+    """Any account may traverse it, unlike pytest's `tmp_path`."""
     directory = Path(tempfile.mkdtemp(prefix="pw-test-"))
     directory.chmod(0o711)
     yield directory

@@ -1,4 +1,4 @@
-"""What is left to a process that root has started as another account."""
+"""What a process that root starts as another account may still do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def account() -> Account:
 
 
 async def test_nothing_of_root_is_left_and_python_still_works(tmp_path: Path, account: Account) -> None:
-    """Also where Python, the script and the data lie in a home that is closed, of which nothing else is seen."""
+    """Also where Python, the script and the data lie in a closed home directory, the rest of which stays hidden."""
     closed = tmp_path / "closed"
     (closed / "data").mkdir(parents=True)
     (closed / "beside").write_text("private")

@@ -50,7 +50,7 @@ async def test_the_directory_of_the_sockets_goes_with_the_last_engine(data_dir: 
     postgres, valkey = EmbeddedPostgres(data_dir), EmbeddedValkey(data_dir)
     await postgres.prepare()
     runtime = postgres.home.runtime
-    (runtime / ".s.PGSQL.5432").touch()  # of a server that was killed
+    (runtime / ".s.PGSQL.5432").touch()  # left by a server that was killed
     await valkey.prepare()
     await postgres.stop()
     assert files(runtime) == []
@@ -58,7 +58,7 @@ async def test_the_directory_of_the_sockets_goes_with_the_last_engine(data_dir: 
         await EmbeddedValkey(data_dir).start()
     await valkey.stop()
     assert not runtime.exists()
-    runtime.mkdir(0o700)  # as after a kill of everything
+    runtime.mkdir(0o700)  # as after every process was killed
     async with EmbeddedValkey(data_dir / "another"):
         assert not runtime.exists()
 
@@ -228,7 +228,7 @@ async def test_a_command_beside_a_starting_server_is_told_to_wait(closed: Path) 
 
 @as_root
 def test_at_the_very_first_start_the_account_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A second `useradd` beside the first would give its account another number."""
+    """A second concurrent `useradd` would give the account another number."""
     known = tmp_path / "passwd"
     calls = tmp_path / "calls"
     useradd = tmp_path / "useradd"

@@ -17,7 +17,7 @@ OUTSIDER = 23456
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> Path:
-    """As an earlier start as root has left them."""
+    """Left by an earlier start as root."""
     blobs = tmp_path / "blobs"
     (blobs / "project" / "ab").mkdir(parents=True)
     (blobs / "project" / "ab" / "one").write_text("text")

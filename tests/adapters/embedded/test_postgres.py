@@ -26,7 +26,7 @@ SMALL = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "20"}
 
 @pytest.fixture(scope="module")
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:
-    """One for the tests that leave it as it was."""
+    """Shared by the tests that do not change it."""
     with open_directory() as data_dir:
         server = EmbeddedPostgres(data_dir, SMALL)
         async with server:
@@ -35,9 +35,9 @@ async def postgres() -> AsyncIterator[EmbeddedPostgres]:
 
 
 async def test_no_variable_of_libpq_changes_anything(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the making of the cluster on; each alone, too: a wrong value of one may hide another's effect.
+    """From the creation of the cluster on. Each variable is also set alone: one wrong value may hide another's effect.
 
-    It takes as many connections as are asked for.
+    Covers the number of connections as well.
     """
     services = data_dir / "services"
     services.write_text("[nonsense]\nhost=nonsense\nport=1\nsslmode=verify-full\ntarget_session_attrs=standby\n")
@@ -180,7 +180,7 @@ async def test_a_stale_pid_file_that_names_a_living_outsider_does_not_stop_it(da
 
 
 async def test_what_has_lost_its_leader_is_killed_at_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server process that hangs is not waited for: its postmaster is dead, and so its memory is worth nothing."""
+    """The stop does not wait for a server process that hangs after its postmaster died: its memory is worthless."""
     monkeypatch.setattr(process, "LEFTOVER_SECONDS", 3600.0)
     with subprocess.Popen(["sleep", "3600"], cwd=data_dir) as orphan:
         while not process.running_in(data_dir, (name := Path(f"/proc/{orphan.pid}/exe").resolve().name)):
@@ -196,7 +196,7 @@ async def test_what_has_lost_its_leader_is_killed_at_once(data_dir: Path, monkey
 async def test_a_server_that_waits_for_its_clients_to_leave_is_stopped(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A smart shutdown, which is what an operator's plain `kill` asks for, would refuse all who come meanwhile."""
+    """An operator's plain `kill` asks for a smart shutdown, which refuses new clients meanwhile."""
     monkeypatch.setattr(postgres_module, "STATUS_SECONDS", 0.01)
     server = EmbeddedPostgres(data_dir, SMALL)
     async with server, connected(server.dsn("partywall_app")):

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks OpenAI's embeddings protocol, with faults on demand."""
+"""A loopback server that speaks OpenAI's embeddings protocol, with faults on demand."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DIMENSION = 256
 
 @dataclass
 class Endpoint:
-    """`faults` answer first, one each; `requests` came, with `keys` as Authorization.
+    """`faults` are returned first, one per request; `requests` and `keys` (Authorization) record what came.
 
-    Those wait for `hold` that have `slow` in a text. `rule` answers what it refuses.
+    Requests with `slow` in a text wait for `hold`. `rule` returns the response for the requests that it refuses.
     """
 
     url: str = ""
@@ -51,7 +51,7 @@ class Endpoint:
 
 
 def pseudo_vector(text: str, dimension: int = DIMENSION) -> list[float]:
-    """The same for the same text, of length 2."""
+    """Deterministic for a text, with length 2."""
     digest = hashlib.shake_256(text.encode()).digest(dimension)
     numbers = [byte - 127.5 for byte in digest]
     length = sum(number * number for number in numbers) ** 0.5

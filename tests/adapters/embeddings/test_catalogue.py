@@ -16,7 +16,7 @@ async def test_the_bundled_model_needs_nothing(tmp_path: Path) -> None:
     async with httpx2.AsyncClient() as client:
         catalogue = await open_catalogue("wordllama", models=tmp_path, client=client)
         assert catalogue.current.name == WORDLLAMA
-        assert await catalogue.named("openai:a-model@1536") is None, "nobody knows the endpoint"
+        assert await catalogue.named("openai:a-model@1536") is None, "the endpoint is unknown"
         assert await catalogue.named(WORDLLAMA) is catalogue.current
         await catalogue.ping()
         await catalogue.close()
@@ -34,7 +34,7 @@ async def test_a_local_model_is_found_again_after_a_change(tmp_path: Path) -> No
         another = await catalogue.named("openai:an/other@v2@768")
         assert another is not None
         assert (another.name, another.dimension) == ("openai:an/other@v2@768", 768)
-        assert await catalogue.named("openai:an/other@v2@768") is another, "the same, at the same endpoint"
+        assert await catalogue.named("openai:an/other@v2@768") is another, "the same model at the same endpoint"
         for missing in ("openai:@1", "openai:a@x", "wordllama-l2-supercat-256@other", "all-MiniLM-L6-v2@53aa51172d14"):
             assert await catalogue.named(missing) is None
         await catalogue.close()

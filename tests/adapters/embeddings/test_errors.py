@@ -1,4 +1,4 @@
-"""Servers that refuse as TEI, OpenAI and Ollama do: nothing is lost, and what worked is remembered."""
+"""Servers that refuse as TEI, OpenAI and Ollama do: no text is lost, and what worked is remembered."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def embedder(endpoint: Endpoint) -> AsyncIterator[OpenAiEmbedder]:
 
 
 def at_most(count: int) -> Rule:
-    """As TEI (32) and some gateways (10)."""
+    """Limits the batch, as TEI (32) and some gateways (10) do."""
 
     def rule(texts: list[str]) -> Response | None:
         said = f"batch size {len(texts)} > maximum allowed batch size {count}"
@@ -47,7 +47,7 @@ def at_most(count: int) -> Rule:
 
 
 def no_longer_than(characters: int, code: int) -> Rule:
-    """As OpenAI (400) and TEI (413); Ollama answers 500."""
+    """Limits the text's length, as OpenAI (400) and TEI (413) do; Ollama answers 500."""
 
     def rule(texts: list[str]) -> Response | None:
         said = {"error": {"message": "This model's maximum context length is 512 tokens", "type": "invalid"}}
@@ -79,7 +79,7 @@ async def test_a_request_that_is_too_large_is_halved_and_the_size_remembered(
     assert (made.refused, made.shortened) == ({}, frozenset())
     endpoint.requests.clear()
     await embedder.embed_documents(texts)
-    assert max(sizes(endpoint)) == {32: 32, 10: 8}[most], "no refusal any more"
+    assert max(sizes(endpoint)) == {32: 32, 10: 8}[most], "nothing is refused any more"
 
 
 @pytest.mark.parametrize("code", [400, 413, 500])
@@ -96,7 +96,7 @@ async def test_a_text_that_is_too_long_is_shortened_and_no_other(
     assert right(made.vectors, texts)
     endpoint.requests.clear()
     await embedder.embed_documents([f"text {number}" for number in range(64)])
-    assert sizes(endpoint) == [64], "the size was not at fault"
+    assert sizes(endpoint) == [64], "the batch size was not the cause"
 
 
 @pytest.mark.parametrize("code", [400, 422, 500])
@@ -128,7 +128,7 @@ async def test_a_server_that_is_down_is_not_asked_text_by_text(endpoint: Endpoin
 
 
 class Impatient(httpx2.AsyncHTTPTransport):
-    """What a clock would bring after half a minute: no answer to requests that have the word in them."""
+    """Raises the timeout at once, instead of after 30 seconds, for requests that contain the word."""
 
     word = b"poison"
 
@@ -157,7 +157,7 @@ async def test_whatever_is_no_texts_fault_says_how_long_to_wait(
     with pytest.raises(EmbeddingUnavailable, match=f"answered {code}: no") as raised:
         await embedder.embed_documents(["a", "b"])
     assert raised.value.retry_after == 120
-    assert sizes(endpoint) == [2, 1], "the second is harmless: whoever indexes has other work"
+    assert sizes(endpoint) == [2, 1], "the second is sent: it is harmless, and the indexer has other work"
 
 
 @pytest.mark.parametrize(

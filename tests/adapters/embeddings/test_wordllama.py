@@ -26,7 +26,7 @@ def embedder() -> WordLlamaEmbedder:
 
 
 def reference(text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """The published recipe, word for word: whole-text tokens, mean, length 1."""
+    """The published recipe: whole-text tokens, mean, length 1."""
     spec = importlib.util.find_spec("wordllama")
     assert spec is not None
     assert spec.submodule_search_locations

@@ -1,4 +1,4 @@
-"""Usage as servers tell it, and what the whole answer has used."""
+"""Usage as servers report it, and the totals of a whole response."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def chunk(words: int, usage: Fields | None, **fields: object) -> Fields:
 
 
 def read(chunks: Sequence[Fields]) -> list[Fields]:
-    """What the chunks tell once they have passed."""
+    """The reported usage once the chunks have passed."""
     answer = Answer()
     passed = [orjson.loads(answer.take(ServerEvent(b"", orjson.dumps(each))).data) for each in chunks]
     return [each["usage"] for each in passed if each["usage"] is not None]
@@ -74,7 +74,7 @@ def test_an_answer_counts_once_in_whatever_form_its_usage_comes(name: str) -> No
 
 
 def test_what_is_told_never_exceeds_the_totals_on_the_way() -> None:
-    """A call that is cut off has used what was told by then."""
+    """A call that is cut off has used what was reported so far."""
     assert [each["completion_tokens"] for each in read(TOTALS)] == list(range(1, 101))
     assert {each["prompt_tokens"] for each in read(TOTALS)} == {4900}
 
@@ -117,7 +117,7 @@ def test_what_anthropics_servers_leave_out_later_stays() -> None:
 )
 @pytest.mark.parametrize("place", ["top", "message", "x_groq", "choice"])
 def test_usage_that_cannot_be_understood_is_left_to_the_estimate(unread: object, place: str) -> None:
-    """Whatever is passed on, the reader finds no count in it, and nothing that it cannot read."""
+    """Whatever is passed on, the reader finds no count in it and nothing that it cannot parse."""
     said: Fields = {"choices": [{"index": 0, "delta": {"content": WORD}}]}
     match place:
         case "top":

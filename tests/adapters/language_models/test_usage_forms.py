@@ -1,4 +1,4 @@
-"""Usage in the forms of other servers and of what stands before them, as their users report them; each counts once."""
+"""Usage in the forms of other servers and gateways, as their users report them; each counts once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def reasoning(tokens: int) -> Fields:
 
 
 def used(*chunks: tuple[str, Fields]) -> tuple[int, int]:
-    """What an answer of these words, each chunk with fields of its own, has used in the end."""
+    """The usage of a response with these words, each chunk with its own fields."""
     answer = Answer()
     last: Fields = {}
     for words, fields in chunks:
@@ -100,7 +100,7 @@ def test_it_is_found_wherever_it_stands(name: str) -> None:
 
 
 STREAMS: dict[str, tuple[list[tuple[int, Fields]], tuple[int, int]]] = {
-    # characters by then, and the report
+    # characters so far, and the report
     "the same on two chunks of long words": ([(400, told(100, 60)), (800, told(100, 60))], (100, 60)),
     "the same on three chunks and at the end": (
         [(280, told(100, 120)), (560, told(100, 120)), (840, told(100, 120)), (840, told(100, 120))], (100, 120)),

@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback, with a certificate of a CA of its own."""
+"""A real SMTP server on loopback, with a certificate of its own CA."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PASSWORD: Final = "a password of the tests"
 
 @dataclass
 class Post:
-    """What arrived. The next transactions are answered with `answers` first: at RCPT or, with `at_data`, at DATA."""
+    """The mails that arrived. `answers` are given to the next transactions: at RCPT or, with `at_data`, at DATA."""
 
     answers: list[str] = field(default_factory=list)
     at_data: bool = False
@@ -48,7 +48,7 @@ class Post:
             found.append(mail)
         return found
 
-    async def handle_RCPT(  # noqa: N802 - the server calls handlers by this name
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls handlers by this name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.answers and not self.at_data:
@@ -56,7 +56,7 @@ class Post:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(  # noqa: N802 - the server calls handlers by this name
+    async def handle_DATA(  # noqa: N802 - aiosmtpd calls handlers by this name
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         if self.silent:
@@ -77,7 +77,7 @@ class Post:
 async def serving(
     post: Post, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, utf8: bool = True
 ) -> AsyncIterator[int]:
-    """The port. Whoever uses STARTTLS has to log in as well."""
+    """Yields the port. Clients that use STARTTLS must also log in."""
 
     def protocol() -> SMTP:
         post.connections += 1
@@ -100,7 +100,7 @@ async def serving(
 
 @dataclass(frozen=True)
 class Certificates:
-    """`ca` is the PEM file to trust; `server` answers for localhost alone."""
+    """`ca` is the PEM file to trust; `server` is valid for localhost only."""
 
     ca: Path
     server: ssl.SSLContext

@@ -119,7 +119,7 @@ async def test_what_a_server_refuses_is_refused(answer: str, at_data: bool) -> N
 
 
 def assert_says_nothing_of_whom(failure: pytest.ExceptionInfo[MailError]) -> None:
-    """Neither the error nor what a traceback of it would show."""
+    """Checks the error and its traceback."""
     assert "ada" not in str(failure.value)
     assert failure.value.__cause__ is None
     assert failure.value.__suppress_context__

@@ -1,4 +1,4 @@
-"""What openapi-python-client has generated, used. Runs apart, in the generator's own environment."""
+"""Uses what openapi-python-client has generated. Runs separately, in the generator's own environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads that may take long have places and connections of their own, and PostgreSQL ends them."""
+"""Reads that may take long have their own slots and connections, and PostgreSQL ends them."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ async def test_what_takes_too_long_is_ended_by_the_server_and_said(database: Dat
 
 
 async def test_nobody_frees_a_place_by_going_away(pool: ReadPool) -> None:
-    """What PostgreSQL still works on has its place, whether somebody waits for the answer or not."""
-    await ask(pool.long, GREEDY)  # then there is a connection, and the next one has begun as soon as it has its place
+    """A query that PostgreSQL still runs keeps its slot, whether its caller waits or not."""
+    await ask(pool.long, GREEDY)  # then there is a connection, and the next query starts as soon as it has its slot
     slow = asyncio.create_task(ask(pool.long, GREEDY, SLOW))
     await until_held(pool.long, 1)
     await cancelled(slow)

@@ -75,7 +75,7 @@ async def test_transactions_of_one_tenant_leave_a_connection_to_others(
         set_current_tenant(HONEST)
         async with asyncio.timeout(60), making.read() as session:
             assert await session.scalar(text("SELECT 2")) == 2
-        assert (pool.slots.in_use, pool.slots.waiting) == (2, 1), "the greedy one waits for its own connections"
+        assert (pool.slots.in_use, pool.slots.waiting) == (2, 1), "the greedy tenant waits for its own connections"
         release.set()
     assert pool.slots.in_use == 0
 
@@ -176,7 +176,7 @@ def test_demand_is_what_was_needed_at_once_in_this_stretch_and_the_one_before() 
 async def test_a_connection_is_taken_again_while_another_is_closed(
     database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever takes the connection that was just given back keeps it and its place."""
+    """The task that takes a connection just returned keeps it and its slot."""
     engine = create_engine(database.runtime, pool_size=2, overflow=0, settings=OPTIONS)
     sessions, pool = Sessions(engine), engine.sync_engine.pool
     assert isinstance(pool, SharedQueuePool)

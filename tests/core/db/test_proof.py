@@ -1,4 +1,4 @@
-"""What a transaction has proved of a membership: once for all its policies, for nobody else, and not for longer."""
+"""A transaction's proof of membership: made once for all its policies, valid for one principal and this transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENTER = "SELECT wall.open_shared_scope($1, $2)"
 
 @pytest.fixture
 async def runtime(database: DatabaseUrls) -> AsyncIterator[Connection]:
-    """The program's role, in a session that counts the calls of functions."""
+    """The runtime role, in a session that counts function calls."""
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     await connection.execute("SET track_functions = 'all'")
     await connection.execute("SET ROLE partywall_app")
@@ -47,7 +47,7 @@ CALLS = """
 
 
 async def asked(connection: Connection, statement: ScopedRead | ScopedWrite, values: dict[str, Value]) -> int:
-    """How often a membership was looked up by the statement."""
+    """How often the statement looked up a membership."""
     async with connection.transaction():
         before: int = await connection.fetchval(CALLS)
         assert await connection.fetch(statement.statement.sql, *statement.statement.arguments(values))

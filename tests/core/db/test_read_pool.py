@@ -23,7 +23,7 @@ async def pool(database: DatabaseUrls) -> AsyncIterator[ReadPool]:
 
 
 async def at_the_same_time(pool: ReadPool) -> set[object]:
-    """Which connections one tenant gets that needs as many as it may have."""
+    """The connections that one tenant gets when it asks for as many as it may have."""
     async with AsyncExitStack() as stack:
         connections = [await stack.enter_async_context(pool.acquire()) for _ in range(EACH)]
         return {await connection.fetchval(BACKEND) for connection in connections}
@@ -74,7 +74,7 @@ async def test_a_connection_that_the_server_has_ended_is_replaced(pool: ReadPool
 async def test_what_nothing_needs_is_closed(pool: ReadPool) -> None:
     several = await at_the_same_time(pool)
     assert len(several) == EACH
-    pool._close_unused()  # they were needed since the last time
+    pool._close_unused()  # they were needed since the last check
     assert await at_the_same_time(pool) == several
     pool._close_unused()
     pool._close_unused()

@@ -1,4 +1,4 @@
-"""The statements that are their own transaction, where the database is not at its best."""
+"""Statements that are their own transaction, on a database in trouble."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from tests.users import Person, Users
 
-# Those of this worker's database: others have tests of their own running on the same server.
+# Only those of this worker's database: other tests run on the same server.
 END = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND usename = 'partywall_app'"

@@ -24,7 +24,7 @@ async def rename(outcome: str, session: PrincipalSessionDep) -> str:
     if outcome == "raise":
         raise RuntimeError(outcome)
     if outcome == "fail-at-commit":
-        # A deferred constraint: the failure comes with COMMIT, after the endpoint has returned.
+        # A deferred constraint fails at COMMIT, after the endpoint has returned.
         await session.execute(text("INSERT INTO late_child VALUES (1)"))
     return outcome
 

@@ -1,4 +1,4 @@
-"""A longer list, or a larger batch, is no more statements."""
+"""A longer list or a larger batch needs no more statements."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.users import Person, Users
 type Add = Callable[[RecordedApp, int], Awaitable[object]]
 
 FEW, MANY = 2, 7
-# What the process does at times of its own, and what the driver asks on a connection that meets a type for the first
-# time: which connection a request gets depends on the first.
+# Excluded: the process's background statements, and the driver's type lookups on a new connection, which depend on
+# which connection the request gets.
 BEHIND = ("wall.number_events", "wall.projects_with_pending_events", "typeinfo_tree", "'jit'")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedApp:
-    """A project of somebody's, in an application whose statements are written down as they are sent."""
+    """A project in an application that records every statement as it is sent."""
 
     users: Users
     owner: Person
@@ -34,9 +34,9 @@ class RecordedApp:
     sent: list[str]
 
     async def cost(self, path: str, **body: object) -> int:
-        """How many statements one request sends; the first one may prepare what later ones have."""
+        """The number of statements of one request; the first request may prepare what later ones reuse."""
         for _ in range(2):
-            await asyncio.sleep(0)  # the driver tells of a statement when the loop comes round
+            await asyncio.sleep(0)  # the driver reports a statement in the next round of the loop
             self.sent.clear()
             method = "POST" if body else "GET"
             answer = await self.owner.client.request(method, path, json=body or None)
@@ -75,7 +75,7 @@ async def recorded_app(
             LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
             Users(app, app.state.resources, database, kept) as users,
         ):
-            # What SQLAlchemy has prepared, the driver does not tell of when it is sent again.
+            # The driver does not report a repeated statement that SQLAlchemy has prepared.
             event.listen(app.state.resources.engine.sync_engine, "before_cursor_execute", note)
             owner = await users.person()
             yield RecordedApp(users, owner, f"/api/v1/projects/{await owner.project()}", sent)

@@ -1,4 +1,4 @@
-"""Habits of PostgreSQL that have opened walls elsewhere, and what ours does about each."""
+"""PostgreSQL behaviours that have caused leaks elsewhere, and how ours handles each."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_released_savepoint_keeps_what_was_bound_in_it(
 
 
 async def test_the_owner_changes_no_row_of_a_project_by_accident(owner: asyncpg.Connection, project: UUID) -> None:
-    """A data migration must say that it reaches through the wall, or it does nothing and seems to have worked."""
+    """A data migration must opt out of row-level security explicitly, or it silently changes nothing."""
     assert await owner.execute("UPDATE document SET title = 'migrated' WHERE project_id = $1", project) == "UPDATE 0"
     async with owner.transaction():
         await owner.execute("ALTER TABLE document NO FORCE ROW LEVEL SECURITY")

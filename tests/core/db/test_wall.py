@@ -1,4 +1,4 @@
-"""The database's own layer: what the runtime role can and cannot do, whatever the program forgets."""
+"""What the runtime role can and cannot do in the database, whatever the program forgets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def two(users: Users) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
     return found
 
 
-# Those that the role may read anything of.
+# Tables from which the role may read every row.
 PROJECT_TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'project_id'
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND NOT a.attisdropped
@@ -137,7 +137,7 @@ async def test_the_runtime_role_cannot_climb(runtime: Connection, statement: str
 
 
 async def test_the_statistics_of_columns_show_no_values(runtime: Connection, users: Users, two: object) -> None:
-    """PostgreSQL keeps the most common values of every column, and shows them to whoever may read the table."""
+    """PostgreSQL keeps the most common values of every column and shows them to every role that may read the table."""
     await users.execute("ANALYZE event, document, project, project_member, account")
     kept = await users.fetch("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
     assert {"event", "project", "account"} <= {row["tablename"] for row in kept}
@@ -153,7 +153,7 @@ async def _seen(runtime: Connection) -> dict[str, int]:
 
 
 async def test_half_a_scope_is_none(runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]) -> None:
-    """The project alone shows nothing; the principal alone shows which projects are its own, and nothing in them."""
+    """The project alone shows nothing; the principal alone shows its projects, but nothing in them."""
     (one, mine), _ = two
     async with runtime.transaction():
         await runtime.execute("SELECT set_config('partywall.project', $1, true)", str(mine))
@@ -236,7 +236,7 @@ async def test_a_pooled_connection_carries_no_scope_on(
                 assert await session.scalar(text("SELECT wall.current_project()")) is None
 
 
-class _nothing:  # noqa: N801 - stands where a context manager does
+class _nothing:  # noqa: N801 - used like a context manager
     def __enter__(self) -> None:
         return None
 

@@ -1,4 +1,4 @@
-"""One read is bounded, whatever is asked for."""
+"""One read is bounded, whatever the caller asks for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.users import Person, Users
 
 
 async def project_with(users: Users, resources: Resources, *sizes: int) -> tuple[Person, UUID]:
-    """Event 1 is its founding; then one of each size."""
+    """Event 1 is the project's creation; then one event of each size."""
     owner = await users.person()
     project = await owner.project()
     for number, size in enumerate(sizes, 2):
@@ -49,7 +49,7 @@ async def test_a_read_hands_out_so_many_bytes_and_at_least_one_event(
 async def test_a_read_looks_through_so_many_numbers(
     users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A filter that matches little costs no more than one that matches all."""
+    """A filter that matches little costs no more than one that matches everything."""
     monkeypatch.setattr(batches, "SPAN", 4)
     owner, project = await project_with(users, resources, *[0] * 9)
     reads = await all_reads(resources, owner, project, TypeFilter.parse("project.*"))

@@ -1,4 +1,4 @@
-"""The cache may go and come back: it only ever says when to look."""
+"""The cache may go and come back: it only signals when to look."""
 
 from __future__ import annotations
 

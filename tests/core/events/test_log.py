@@ -1,4 +1,4 @@
-"""Numbers follow commits: what a reader has seen never gets a predecessor, and no effect comes before its cause."""
+"""Numbers follow commits: no event appears before one already read, and no effect before its cause."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def numbers(resources: Resources, person: Person, project: UUID) -> list[i
 
 
 async def order(users: Users, project: UUID) -> list[str]:
-    """The subjects of the project's events behind its founding, by their numbers."""
+    """The subjects of the project's events after its creation, in order."""
     rows = await users.fetch("SELECT subject_id FROM event WHERE project_id = $1 AND id > 1 ORDER BY id", project)
     return [row["subject_id"] for row in rows]
 
@@ -72,7 +72,7 @@ async def test_nobody_waits_and_who_commits_later_has_the_higher_number(users: U
 async def test_an_effect_comes_behind_its_cause_though_its_transaction_began_before(
     users: Users, resources: Resources
 ) -> None:
-    """Both are numbered at once: the transactions' ids would put them the wrong way round."""
+    """Both are numbered at once: ordering by transaction id would swap them."""
     owner = await users.person()
     project = await owner.project()
     await numbers(resources, owner, project)
@@ -91,7 +91,7 @@ async def test_an_effect_comes_behind_its_cause_though_its_transaction_began_bef
 
 
 async def test_who_removes_events_keeps_no_writer_waiting(users: Users, resources: Resources) -> None:
-    """Their numbers come as soon as the counter is free, and readers are told."""
+    """Events are numbered as soon as the counter is free, and readers are notified."""
     owner = await users.person()
     project = await owner.project()
     async with asyncio.timeout(60):
@@ -108,7 +108,7 @@ async def test_who_removes_events_keeps_no_writer_waiting(users: Users, resource
 async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
     users: Users, resources: Resources
 ) -> None:
-    """Behind a transaction pooler, where the statement does not end by itself; PostgreSQL ends the transaction then."""
+    """Behind a transaction pooler, where the statement does not end by itself, PostgreSQL ends the transaction."""
     project = await (await users.person()).project()
     limit = "SELECT current_setting('idle_in_transaction_session_timeout')"
     async with resources.reads.acquire() as connection:
@@ -120,7 +120,7 @@ async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
 
 
 async def test_who_numbers_learns_of_every_project_whether_anything_follows_from_it_or_not(users: Users) -> None:
-    """It tells the readers of those that it has been told of."""
+    """So it can notify the readers of every project that it was asked to number."""
     project = await (await users.person()).project()
     async with users.transaction() as session:
         await session.execute("SELECT wall.catch_up_events($1, 9)", project)
@@ -136,7 +136,7 @@ async def test_who_numbers_learns_of_every_project_whether_anything_follows_from
 
 
 async def test_what_cannot_be_numbered_holds_up_no_other_project(users: Users) -> None:
-    """Such a row does not come by the program; somebody has written into the table."""
+    """The program never writes such a row; somebody changed the table by hand."""
     owner = await users.person()
     broken, other = await owner.project(), await owner.project()
     await users.execute("INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', '{}')", broken)
@@ -290,7 +290,7 @@ async def test_history_cannot_be_rewritten_by_the_program(users: Users, resource
 
 @pytest.mark.parametrize("missing", ["type", "subject_kind", "subject_id", "data"])
 async def test_what_cannot_be_numbered_is_not_written(users: Users, resources: Resources, missing: str) -> None:
-    """One bad row would keep back all that its project tells from then on."""
+    """One bad row would hold back all later events of its project."""
     owner = await users.person()
     project = await owner.project()
     event = {"type": "t", "subject_kind": "k", "subject_id": "s", "data": {}}

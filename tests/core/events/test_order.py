@@ -1,4 +1,4 @@
-"""The order of the events under concurrent writers; `make bench-events` does the same with 200,000."""
+"""The order of events under concurrent writers; `make bench-events` does the same with 200,000."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ FROM event_counter AS c LEFT JOIN event AS e ON e.project_id = c.project_id WHER
 
 
 async def counted(users: Users, project: UUID) -> int:
-    """The bytes of the events that are kept."""
+    """The total bytes of the stored events."""
     [row] = await users.fetch(COUNTED, project)
     assert row["counted"] == (row["there"] or 0)
     return int(row["counted"])

@@ -24,7 +24,7 @@ from tests.users import Person, Users
 
 
 def anyone(_: ProjectScope) -> None:
-    """Every member may read."""
+    """Allows every member to read."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Answers as they come over the wire."""
+"""Responses as raw bytes."""
 
 from __future__ import annotations
 

@@ -39,6 +39,6 @@ async def strict_server(settings: Settings) -> AsyncIterator[Serving]:
 
 @pytest.fixture
 async def strict(strict_server: Serving) -> Serving:
-    """A process with little patience and few places, all of which are free."""
+    """A process with short timeouts and few slots, all of which are free."""
     await until(lambda: not strict_server.server.server_state.connections)
     return strict_server

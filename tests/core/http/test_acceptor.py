@@ -1,4 +1,4 @@
-"""Whoever connects is taken off the listening socket at once, however many do."""
+"""New connections are accepted from the listening socket at once, however many arrive."""
 
 from __future__ import annotations
 

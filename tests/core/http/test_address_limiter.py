@@ -1,4 +1,4 @@
-"""A burst of one address waits behind itself alone."""
+"""A burst from one address delays only that address."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ async def test_who_has_waited_long_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert not late.waits
 
 
-@pytest.mark.parametrize("by", ["admission", "forms", "hot fast_path"])
+@pytest.mark.parametrize("by", ["admission", "forms", "fast path"])
 async def test_who_awaits_the_rest_of_a_body_has_no_turn(
     server: Serving, users: Users, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    """Those of a whole body, and of none, are served meanwhile. Turns that are not given back would last for ever."""
+    """Requests with a complete body or none are served meanwhile. A slot that is not returned is lost for good."""
     monkeypatch.setattr(AddressLimiter, "_look_later", lambda *_: None)
     owner = await users.person()
     path = documents(await owner.project())
-    assert (await ask(server, head("GET", path, bearer(owner.token)))).status == 200  # the token is known from now on
+    assert (await ask(server, head("GET", path, bearer(owner.token)))).status == 200  # from now on the token is known
     form = "Content-Type: application/x-www-form-urlencoded"
     mine = (bearer(owner.token),) if by == "fast path" else ()
     begun, rest, status = {
@@ -93,7 +93,7 @@ async def test_who_awaits_the_rest_of_a_body_has_no_turn(
 
 
 async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", -1.0)  # each is
+    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", -1.0)  # every round counts as long
     address_limiter, begun = AddressLimiter(at_once=17), list[int]()
     address_limiter.take("a", lambda: None)
     await asyncio.sleep(0)
@@ -109,7 +109,7 @@ async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch
     await asyncio.sleep(0)
     for _ in range(8):
         address_limiter.take("c", lambda: begun.append(1))
-    assert begun[16:] == [0, 1, 1], "one more in each round after a short one"
+    assert begun[16:] == [0, 1, 1], "after a short round, one more starts in each"
 
 
 async def test_one_that_nobody_waits_for_is_not_begun() -> None:
@@ -120,7 +120,7 @@ async def test_one_that_nobody_waits_for_is_not_begun() -> None:
 
     first, second, third = take(0), take(1), take(2)
     second.abandon()
-    first.abandon()  # it is worked on, whoever waits for it
+    first.abandon()  # it still runs, although nobody waits for it
     assert begun == [0]
     first.end()
     assert begun == [0, 2]
@@ -166,7 +166,7 @@ def kept() -> list[Http | RequestResponseCycle]:
 
 
 async def test_of_connections_that_are_reset_nothing_is_left(server: Serving) -> None:
-    """Without the collector, which finds them when it comes to look, and without waiting for the keep-alive's end."""
+    """Without the garbage collector, and without waiting for the end of the keep-alive."""
     gc.collect()
     before = kept()
     gc.disable()
@@ -182,11 +182,11 @@ async def test_of_connections_that_are_reset_nothing_is_left(server: Serving) ->
         await until(lambda: all(each() is None for each in added), within=MAX_WAIT)
     finally:
         gc.enable()
-    assert len(added) == 3, "an idle one keeps its last request"
+    assert len(added) == 3, "an idle connection keeps its last request"
 
 
 async def test_an_answered_request_is_freed_without_the_collector(server: Serving) -> None:
-    """A cycle of references would keep its body and its answer until Python looks for such, which stops everybody."""
+    """A reference cycle would keep its body and its response until the garbage collector runs and stops every task."""
     async with wired(server) as wire:
         wire.print_line(head("GET", "/healthz"))
         await answer_on(wire)

@@ -1,4 +1,4 @@
-"""Nobody's body is read before it is known whose it is, how large it may be and where it goes."""
+"""No body is read before its caller, its size limit and its route are known."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ async def test_compressed_bodies_are_refused_unread(users: Users, server: Servin
 
 @pytest.mark.parametrize("kind", [(), ("Content-Type:",), ("Content-Type: text/plain",), ("Content-Type: text/json",)])
 async def test_json_and_forms_say_what_they_are(users: Users, server: Serving, kind: tuple[str, ...]) -> None:
-    """What a route would take for nothing, for text or for a form is not taken at all."""
+    """A body that a route would treat as empty, as text or as a form is refused."""
     owner = await users.person()
     project = await owner.project()
     body = b'{"title": "Notes", "content": "Some text", "name": "x"}'
@@ -272,10 +272,10 @@ async def test_strange_json_is_refused(users: Users, server: Serving, body: byte
 
 
 def open_in(directory: Path) -> bool:
-    """Whether this process has a file there, which may have no name."""
+    """Whether this process has an open file there, which may have no name."""
     found = False
     for link in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # one that is closed meanwhile
+        with suppress(OSError):  # one that was closed meanwhile
             found = found or link.readlink().is_relative_to(directory)
     return found
 
@@ -305,7 +305,7 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(users: User
 async def test_a_full_disk_is_told_before_anything_is_written(
     users: Users, server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tenth stays free of a small disk: a body that fits beside it is read."""
+    """A tenth of a small disk stays free; a body that fits in the rest is read."""
     owner = await users.person()
     said = (f"Content-Length: {1024 * 1024}", JSON, bearer(owner.token))
     path = documents(await owner.project())

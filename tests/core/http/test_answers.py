@@ -1,4 +1,4 @@
-"""What every answer has, whoever gives it."""
+"""What every response has in common, whichever layer sends it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def test_what_cannot_be_stored_is_refused(users: Users, name: str) -> None
 
 
 async def test_who_may_be_answered_in_gzip_is_told_so_in_either_form(anonymous: AsyncClient) -> None:
-    """Or else a shared cache hands the one form to whoever takes the other alone."""
+    """Otherwise a shared cache would send one encoding to clients that only accept the other."""
     for coding in ("identity", "gzip"):
         answer = await anonymous.get("/openapi.json", headers={"Accept-Encoding": coding})
         assert "accept-encoding" in answer.headers["vary"].lower(), coding
@@ -139,7 +139,7 @@ async def test_a_body_of_another_type_is_refused(users: Users) -> None:
     assert (await person.client.get("/api/v1/projects")).json()["items"] == []
 
 
-# None of them is plainly UTF-8, whichever of its readings another program takes.
+# None of them is plainly UTF-8: programs read these headers in different ways.
 _OTHER_CHARSETS = (
     "; Charset=latin-1",
     '; Charset = "UTF-16"',
@@ -235,7 +235,7 @@ async def test_only_listed_origins_may_read(small: AsyncClient) -> None:
 
 
 async def test_no_origin_is_allowed_a_browsers_own_credentials(settings: Settings) -> None:
-    """Nor is every page, where every page may call."""
+    """Not even any page, where every origin may call."""
     http = HttpSettings.model_validate({**settings.http.model_dump(), "cors_origins": "*"})
     app = create_app(settings.model_copy(update={"http": http}))
     asked = {
@@ -250,7 +250,7 @@ async def test_no_origin_is_allowed_a_browsers_own_credentials(settings: Setting
 
 
 async def test_a_listed_origin_may_ask_for_what_the_api_offers(small: AsyncClient) -> None:
-    """Before it writes: with every method, and with the headers that clients need; another origin with none."""
+    """In the preflight: every method, and the headers that clients need. Another origin gets none."""
     asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "Authorization, If-Match"}
     listed = await small.options("/api/v1/projects", headers={"Origin": "https://app.example", **asked})
     assert listed.status_code == 200
@@ -322,7 +322,7 @@ async def test_no_redirect_names_a_host_that_the_client_made_up(anonymous: Async
 
 
 async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, database: DatabaseUrls) -> None:
-    """Someone else holds the row for longer than a statement may take."""
+    """Another transaction holds the row for longer than the statement timeout."""
     hasty = settings.database.model_copy(update={"statement_timeout": timedelta(seconds=1)})
     app = create_app(settings.model_copy(update={"database": hasty}))
     async with (
@@ -343,7 +343,7 @@ async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, d
 async def test_a_pool_that_is_exhausted_is_no_fault_of_ours(
     settings: Settings, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Someone else holds the one connection for longer than a request waits for it."""
+    """Another task holds the only connection for longer than a request waits for it."""
     single = settings.database.model_copy(update={"pool_size": 1, "pool_overflow": 0})
     app = create_app(settings.model_copy(update={"database": single}))
     async with (

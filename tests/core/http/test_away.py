@@ -1,4 +1,4 @@
-"""While an engine is away, whatever is asked is answered with 503, by whichever layer meets it first."""
+"""While an engine is unreachable, every route answers 503, whichever layer meets it first."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ AWAY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """An API process whose database is behind a door."""
+    """An API process whose connections to the database go through a `Door`."""
 
     door: Door
     serving: Serving

@@ -1,4 +1,4 @@
-"""What one connection may send, in what time, and how many there may be."""
+"""What one connection may send, how long it may take, and how many connections there may be."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_no_transfer_coding_but_chunked_is_taken(
 
 
 async def test_no_coding_of_a_body_that_nobody_asked_for(users: Users, server: Serving) -> None:
-    """Nor in the fast path."""
+    """Also in the fast path."""
     owner = await users.person()
     project = await owner.project()
     for path in ("/healthz", f"{PROJECTS}/{project}/documents?limit=1"):
@@ -191,7 +191,7 @@ async def test_who_says_no_more_gets_every_answer(users: Users, server: Serving)
 async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
     server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever has left looks the same: a burst of them would be worked on to its end."""
+    """A client that has left looks the same: a burst of them would otherwise be worked on to its end."""
     begun, answered = 0, asyncio.Event()
 
     async def hang(*_: object) -> None:
@@ -344,7 +344,7 @@ async def test_where_all_places_are_taken_the_idle_make_room(
 
 
 async def test_a_new_tenant_does_not_make_room_for_others(settings: Settings) -> None:
-    """One address holds all places but one, idle: those go first, and who has come a moment ago stays."""
+    """One address holds all slots but one with idle connections: those are closed first, and the newest one stays."""
     update = {"connections": 8, "connections_per_address": 100}
     async with (
         serve(settings.model_copy(update={"http": settings.http.model_copy(update=update)})) as full,

@@ -5,7 +5,7 @@ import pytest
 from partywall.core.errors import PreconditionFailedError
 from partywall.core.http.etag import entity_tag, require_match, unchanged
 
-# As we give them out, and as proxies on the way make them.
+# As the API sends them, and as proxies change them.
 FORMS = ['"3-7"', 'W/"3-7"', '"3-7-gzip"', '"3-7-br"', 'W/"3-7-zstd"', '"1-1", W/"3-7"', ' W/"9-9" ,"3-7-gzip"', "*"]
 OTHERS = ['"4-7"', 'W/"4-7"', '"33-7"', "3-7", 'W/3-7"', "", '"-gzip"', 'W/""', '"4-7", W/"5-7"']
 

@@ -1,4 +1,4 @@
-"""HEAD: the answer of GET without its body, from whatever gives it."""
+"""HEAD: GET's response without its body, from every layer."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_what_only_posts_refuses_a_head_and_names_it_nowhere(anonymous: As
 
 
 async def test_a_stream_gives_its_headers_and_ends(settings: Settings, users: Users) -> None:
-    """Over a real connection, which is then good for the next request."""
+    """Over a real connection, which then serves the next request."""
     person = await users.person()
     project = await person.project()
     async with serve(settings) as server, AsyncClient(base_url=server.url, timeout=60) as client:

@@ -1,4 +1,4 @@
-"""What an operator's machinery asks: is the process alive, and can it serve?"""
+"""Liveness and readiness: is the process alive, and can it serve?"""
 
 from __future__ import annotations
 

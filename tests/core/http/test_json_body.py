@@ -1,4 +1,4 @@
-"""What a large body takes in memory."""
+"""The memory that a large body takes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def application(seen: list[int]) -> FastAPI:
 
 
 async def answer_of(app: FastAPI, pieces: list[bytes]) -> tuple[int, bytes]:
-    """The status and the body; `pieces` are taken off the list as they are sent."""
+    """Returns the status and the body; `pieces` are removed from the list as they are sent."""
     sent: list[Message] = []
 
     async def receive() -> Message:

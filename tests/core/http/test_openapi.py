@@ -46,7 +46,7 @@ def test_every_operation_explains_itself_and_its_parameters(app: FastAPI) -> Non
 
 
 def test_every_failure_may_be_problem_details(app: FastAPI) -> None:
-    """Also where a route has a form of its own: what stands before it answers too."""
+    """Also where a route has a form of its own: the layers in front of it answer too."""
     operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
     failures = [
         (operation["operationId"], status, answer)
@@ -66,7 +66,7 @@ def test_a_query_of_blanks_is_none_by_its_schema(app: FastAPI) -> None:
 
 
 def instants(node: JsonValue, where: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """Every property and parameter that is named as an instant, at any depth, with its schema."""
+    """Every property and parameter whose name denotes an instant, at any depth, with its schema."""
     if isinstance(node, list):
         for number, each in enumerate(node):
             yield from instants(each, f"{where}/{number}")
@@ -89,7 +89,7 @@ def is_instant(schema: JsonValue) -> bool:
 
 
 def test_what_is_named_as_an_instant_is_one_by_its_schema(app: FastAPI) -> None:
-    """In the document, and in what the tools answer with."""
+    """In the document, and in the output of the tools."""
     found = [*instants(app.openapi()), *instants([tool.output_schema for tool in DESCRIBED])]
     assert len(found) > 40
     assert [where for where, schema in found if not is_instant(schema)] == []

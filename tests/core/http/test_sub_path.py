@@ -15,7 +15,7 @@ OPEN = "/api/v1/projects"
 
 
 async def seen(app: FastAPI, path: str, *prefixes: str, configured: str = "", peer: str = PROXY, root: str = "") -> str:
-    """The path inside, what stands before it, and where the answer's Location leads."""
+    """Returns the path inside, its prefix, and the answer's Location."""
     found: list[str] = []
 
     async def inside(scope: Scope, _: Receive, send: Send) -> None:
@@ -44,14 +44,14 @@ async def seen(app: FastAPI, path: str, *prefixes: str, configured: str = "", pe
 @pytest.mark.parametrize(
     ("configured", "path", "expected"),
     [
-        ("/wall", OPEN, f"/wall|{OPEN}"),  # the proxy has cut it off
-        ("/wall", f"/wall{OPEN}", f"/wall|{OPEN}"),  # the proxy has left it
+        ("/wall", OPEN, f"/wall|{OPEN}"),  # the proxy has stripped the prefix
+        ("/wall", f"/wall{OPEN}", f"/wall|{OPEN}"),  # the proxy has kept the prefix
         ("/wall", "/wall/docs/assets/a.js", "/wall|/docs/assets/a.js"),
         ("/wall", "/wall/.well-known/jwks.json", "/wall|/.well-known/jwks.json"),
         ("/wall", "/wallpaper/docs", "/wall|/wallpaper/docs"),
         ("/wall", "/wall", "/wall|/wall"),
         ("/a/b", f"/a/b{OPEN}", f"/a/b|{OPEN}"),
-        ("/api", OPEN, f"/api|{OPEN}"),  # one that our own paths begin with
+        ("/api", OPEN, f"/api|{OPEN}"),  # a prefix that starts like our own paths
         ("/api", f"/api{OPEN}", f"/api|{OPEN}"),
         ("/api/v1", OPEN, f"/api/v1|{OPEN}"),
         ("/docs", "/docs", "/docs|/docs"),
@@ -133,7 +133,7 @@ def test_a_path_that_needs_escapes_is_refused(settings: dict[str, str]) -> None:
 
 
 async def test_what_is_served_at_the_root_stays_there(app: FastAPI) -> None:
-    """The documents of two requests with other paths do not mix."""
+    """Concurrent requests with other prefixes do not mix their documents."""
     sub = SubPath(app, configured="/wall", clients=ClientAddresses([]), own=lambda: first_segments(app.routes))
     for layer, url in ((sub, "/wall"), (app, "/"), (sub, "/wall")):
         async with AsyncClient(transport=ASGITransport(layer), base_url="http://test") as client:

@@ -34,7 +34,7 @@ def test_more_than_one_is_as_good_as_none() -> None:
 
 
 async def test_a_call_within_a_request_says_which_one_it_is_for() -> None:
-    """A test is a task, and what it binds ends with it."""
+    """A test is a task, so what it binds ends with it."""
     headers = [(b"traceparent", f"00-{TRACE}".encode())]
     begin_request({"type": "http", "headers": headers, "state": {"request_id": "the-request"}})
     assert correlation_headers() == {"x-request-id": "the-request", "traceparent": f"00-{TRACE}"}

@@ -1,4 +1,4 @@
-"""Jobs whose worker was lost: one of them may have killed it, and the others must not be lost with it again."""
+"""Jobs whose worker was lost: one may have killed it, and must not take the others with it again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALL = ["0", "1", "2", "3"]
 
 @dataclass(slots=True)
 class Watched:
-    """A kind whose jobs are at work until they are let go, each with its context."""
+    """A kind whose jobs block until they are released; keeps each job's context."""
 
     kind: JobKind[Note] = field(default_factory=lambda: kind_of(Note))
     at_work: dict[str, JobContext] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Watched:
         del self.at_work[payload.text]
 
     async def begins(self, *names: str) -> None:
-        """Waits until these are at work, and nothing else."""
+        """Waits until exactly these jobs run."""
         await eventually(lambda: self._are_at_work(set(names)))
 
     async def _are_at_work(self, names: set[str]) -> bool:
@@ -59,7 +59,7 @@ class Watched:
 
 @asynccontextmanager
 async def watching(resources: Resources, database: DatabaseUrls, *kinds: Watched) -> AsyncIterator[None]:
-    """A worker whose jobs are let go before it is waited for."""
+    """A worker whose jobs are released before it stops."""
     async with working(resources, database, *(each.handler for each in kinds)):
         try:
             yield
@@ -69,7 +69,7 @@ async def watching(resources: Resources, database: DatabaseUrls, *kinds: Watched
 
 
 async def lose(resources: Resources, *kinds: JobKind[Note]) -> None:
-    """As a worker leaves them that was killed an hour ago."""
+    """Leaves them as a worker that was killed an hour ago."""
     lost = text(
         "UPDATE job SET state = 'running', lease = gen_random_uuid(),"
         " heartbeat_at = now() - interval '1 hour' WHERE kind = ANY(:kinds)"
@@ -79,7 +79,7 @@ async def lose(resources: Resources, *kinds: JobKind[Note]) -> None:
 
 
 async def counted(resources: Resources, kind: JobKind[Note]) -> dict[str, int]:
-    """How often each was begun, of those that were begun and have not ended."""
+    """The attempts of each job that was begun and has not ended."""
     query = text("SELECT payload ->> 'text' AS name, attempts FROM job WHERE kind = :kind AND attempts > 0")
     async with resources.sessions.read() as session:
         return {row.name: row.attempts for row in await session.execute(query, {"kind": kind.name})}
@@ -93,7 +93,7 @@ async def add(resources: Resources, kind: JobKind[Note], name: str) -> None:
 async def test_one_quarantined_job_is_at_work_at_a_time_beside_whatever_is_new(
     resources: Resources, database: DatabaseUrls
 ) -> None:
-    """Whatever its kind; and what waits is not counted as begun."""
+    """Across kinds; jobs that wait do not count an attempt."""
     watched, other = Watched(), Watched()
     await fill(resources, watched.kind, len(ALL))
     await add(resources, other.kind, "another kind")
@@ -110,7 +110,7 @@ async def test_one_quarantined_job_is_at_work_at_a_time_beside_whatever_is_new(
         assert other.begun == ["new", "newer"]
         watched.let_all_go()
         await other.begins("new", "newer", "another kind")
-    assert watched.begun == ALL, "those that have waited longest are first"
+    assert watched.begun == ALL, "the oldest are first"
     assert other.begun == ["new", "newer", "another kind"]
 
 
@@ -124,7 +124,7 @@ async def test_one_that_has_made_progress_leaves_its_place_to_the_next(
         await watched.begins("0")
         watched.at_work["0"].progressed()
         await watched.begins("0", "1")
-        watched.at_work["0"].progressed()  # says nothing of the other
+        watched.at_work["0"].progressed()  # says nothing about the other
         await add(resources, watched.kind, "new")
         await watched.begins("0", "1", "new")
         watched.at_work["1"].progressed()
@@ -156,7 +156,7 @@ async def test_one_that_hangs_holds_up_the_others_for_a_time_only(
 async def test_one_that_was_put_back_is_no_quarantined_job(
     resources: Resources, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its worker lives, or has ended in good order."""
+    """Its worker is alive, or has stopped cleanly."""
     monkeypatch.setattr(dead_letter, "FIRST_DELAY", timedelta(0))
     watched = Watched(requeue=1)
     await fill(resources, watched.kind, 3)

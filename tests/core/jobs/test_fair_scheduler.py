@@ -1,4 +1,4 @@
-"""A tenant with many waiting jobs lets others' go first."""
+"""A tenant with many waiting jobs does not delay other tenants' jobs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_an_account_with_many_jobs_gives_way(users: Users, resources: Reso
         await eventually(lambda: _is_empty(resources, kind))
     assert len(order) == 2 * MANY + 2
     assert [slot for slot, project in enumerate(order) if project == other] == [1, 3]
-    assert all(before != after for before, after in pairwise(order[4 : 2 * MANY])), "its projects take turns as well"
+    assert all(before != after for before, after in pairwise(order[4 : 2 * MANY])), "its projects also take turns"
 
 
 async def _is_empty(resources: Resources, kind: JobKind[InProject]) -> bool:
@@ -63,7 +63,7 @@ async def _is_empty(resources: Resources, kind: JobKind[InProject]) -> bool:
 async def test_one_job_beside_a_large_backlog_is_among_the_next(
     users: Users, resources: Resources, database: DatabaseUrls
 ) -> None:
-    """Though it comes when the others have long been waiting, and many are taken at once."""
+    """Although the others have waited for long, and many are taken at once."""
     kind, order = kind_of(InProject), list[UUID]()
     busy, late = [await (await users.person()).project() for _ in range(2)]
     await users.execute(BACKLOG, kind.name, busy, str(Principal.service(busy)))
@@ -85,7 +85,7 @@ def whose(*projects: UUID, account: UUID = ONE) -> list[JobLine]:
 
 
 def test_accounts_take_turns_and_so_do_their_projects() -> None:
-    """One after another, whichever it is at the moment that more lines are found."""
+    """In turn, whichever is next when more job lines are found."""
     taking = FairScheduler(["kind", "other"])
     first, second, third = (new_id() for _ in range(3))
     taking.found(["kind"], whose(first, second) + whose(third, account=TWO))
@@ -112,7 +112,7 @@ def test_a_line_that_gave_less_than_was_asked_of_it_is_over() -> None:
 
 
 def test_who_comes_back_from_a_limit_comes_back_to_its_turn() -> None:
-    """Of the one place that becomes free time and again, each of the projects has its part, wherever it stands."""
+    """When the same slot becomes free again and again, every project gets its share."""
     taking, served = FairScheduler(["kind"], limits={"kind": 2}), list[UUID]()
     first, second, third, other = (UUID(int=number) for number in range(1, 5))
     lines = whose(first, second, third)
@@ -122,7 +122,7 @@ def test_who_comes_back_from_a_limit_comes_back_to_its_turn() -> None:
     for _ in range(2):
         taking.begin("kind", ONE)
     for _ in range(6):
-        taking.found(["kind"], whose(other, account=TWO))  # the account has as many as it may
+        taking.found(["kind"], whose(other, account=TWO))  # the account is at its limit
         assert {each.project for each in taking.choose({"kind": 1})} == {other}
         taking.end("kind", ONE)
         taking.found(["kind"], lines)
@@ -135,7 +135,7 @@ def test_who_comes_back_from_a_limit_comes_back_to_its_turn() -> None:
 
 
 def test_more_lines_than_are_known_at_once_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In windows: whoever is in one has a turn before the next is looked at, and behind the last is the first."""
+    """In windows: each line in a window has a turn before the next window is read; after the last comes the first."""
     monkeypatch.setattr(fair_scheduler, "WINDOW", 10)
     chance = random.Random(3)
     waiting = sorted(new_id() for _ in range(37))
@@ -158,7 +158,7 @@ def shared(total: int, of: int = 3) -> tuple[FairScheduler, int]:
 
 
 def begun(taking: FairScheduler, free: int) -> Counter[UUID]:
-    """How many each account has, and they are at work from now on."""
+    """Starts what fits and returns the number of jobs per account."""
     chosen: Counter[UUID] = Counter()
     for kind, project, jobs in taking.choose({"kind": free}):
         for _ in range(jobs):
@@ -168,7 +168,7 @@ def begun(taking: FairScheduler, free: int) -> Counter[UUID]:
 
 
 def accounts(*each: UUID) -> list[JobLine]:
-    """With one project each, of the same id."""
+    """One project per account, with the account's id."""
     return [JobLine("kind", account, account) for account in each]
 
 

@@ -1,4 +1,4 @@
-"""How many jobs of a kind one worker takes, and that no kind is in another's way."""
+"""How many jobs of a kind one worker takes, and that no kind blocks another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MANY = 20
 
 @dataclass(slots=True)
 class Slow:
-    """A kind whose jobs do not end before they are let go."""
+    """A kind whose jobs run until they are released."""
 
     kind: JobKind[Note] = field(default_factory=lambda: kind_of(Note))
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,7 +43,7 @@ class Slow:
 
 @asynccontextmanager
 async def hung(resources: Resources, database: DatabaseUrls, slow: Slow, *others: JobHandler) -> AsyncIterator[None]:
-    """A worker that takes two of the slow jobs at once, and is let go before it is waited for."""
+    """A worker that takes two of the slow jobs at once; they are released before it stops."""
     async with working(resources, database, slow.handler(2), *others):
         try:
             yield
@@ -58,14 +58,14 @@ async def fill(resources: Resources, kind: JobKind[Note], count: int = MANY) -> 
 
 
 async def taken(resources: Resources, kind: JobKind[Note]) -> int:
-    """How many of these jobs a worker has taken off the queue."""
+    """The number of these jobs that a worker has taken off the queue."""
     query = text("SELECT count(*) FROM job WHERE kind = :kind AND lease IS NOT NULL")
     async with resources.sessions.read() as session:
         return int(await session.scalar(query, {"kind": kind.name}) or 0)
 
 
 async def test_a_kind_that_hangs_holds_up_no_other(resources: Resources, database: DatabaseUrls) -> None:
-    """Though its jobs are older, and many more than a worker runs at once."""
+    """Although its jobs are older, and more than a worker runs at once."""
     slow, quick = Slow(), Slow()
     quick.let_go.set()
     async with hung(resources, database, slow, quick.handler(1)):
@@ -74,7 +74,7 @@ async def test_a_kind_that_hangs_holds_up_no_other(resources: Resources, databas
         await fill(resources, quick.kind, 5)
         await eventually(lambda: _has_done(quick, 5), 5)
         assert (slow.running, slow.done) == (2, 0)
-        assert await taken(resources, slow.kind) == 2, "what is not begun stays on the queue, for every worker"
+        assert await taken(resources, slow.kind) == 2, "a job that has not begun stays on the queue for every worker"
         slow.let_go.set()
         await eventually(lambda: _has_done(slow, MANY))
     assert slow.most == 2
@@ -82,7 +82,7 @@ async def test_a_kind_that_hangs_holds_up_no_other(resources: Resources, databas
 
 
 async def test_the_limit_is_each_workers_own(resources: Resources, database: DatabaseUrls) -> None:
-    """A second worker is a second share: that is what it was started for."""
+    """A second worker adds its own share: that is the reason to start one."""
     slow = Slow()
     async with AsyncExitStack() as workers:
         await workers.enter_async_context(hung(resources, database, slow))

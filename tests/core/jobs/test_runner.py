@@ -134,7 +134,7 @@ async def test_a_failing_job_is_tried_again_and_then_a_dead_letter(
 async def test_what_is_put_back_where_another_has_taken_its_place_is_dropped(
     resources: Resources, users: Users
 ) -> None:
-    """There is one job for a subject, and that one does what both were for."""
+    """There is one job per subject, and it does the work of both."""
     kind = kind_of(Note)
 
     async def ask() -> None:
@@ -153,7 +153,7 @@ async def test_what_is_put_back_where_another_has_taken_its_place_is_dropped(
 
 
 async def test_what_the_database_refuses_stops_no_worker(resources: Resources, database: DatabaseUrls) -> None:
-    """Neither an error's text nor a pause, and not the jobs that end beside it."""
+    """Neither an error's text nor a pause stops it, nor the jobs that end at the same time."""
     failing, pausing, other = kind_of(Note, max_attempts=1), kind_of(Note), kind_of(Note)
 
     async def fail(_: JobContext, __: Note) -> None:
@@ -213,7 +213,7 @@ async def _is_dead_letter(resources: Resources, name: str) -> bool:
 async def test_a_job_takes_the_share_of_the_account_that_owns_its_project(
     resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
-    """Whoever asked for it: an account may have many projects, and many keys in each."""
+    """Whoever enqueued it: an account may have many projects, and many keys in each."""
     kind, person = kind_of(InProject), await users.person()
     seen: list[Tenant] = []
 
@@ -230,7 +230,7 @@ async def test_a_job_takes_the_share_of_the_account_that_owns_its_project(
 
 
 async def test_crashes_count_as_attempts(resources: Resources, database: DatabaseUrls) -> None:
-    """A job whose worker died each time leaves only its raised count behind."""
+    """A job whose worker died each time leaves only its attempt count."""
     kind = kind_of(Note, max_attempts=2)
     ran: list[int] = []
 
@@ -298,7 +298,7 @@ async def test_a_service_principal_enters_its_own_project_alone(resources: Resou
 async def test_its_log_lines_name_the_project_and_the_request(
     resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
-    """Of the job that a request has caused, and of the one that this job has caused in turn."""
+    """Of the job that a request has enqueued, and of the job that this one enqueues."""
     owner = await users.person()
     payload = InProject(project_id=await owner.project(), principal=str(owner.principal))
     first, second = kind_of(InProject), kind_of(InProject)
@@ -366,7 +366,7 @@ async def _enqueued(resources: Resources, kind: JobKind[Note], text: str) -> boo
 
 
 async def _unless_broken(asked: Awaitable[bool]) -> bool:
-    """A connection may notice only when it is used that its server is gone."""
+    """A connection may notice only on use that its server is gone."""
     try:
         return await asked
     except DBAPIError:
@@ -374,7 +374,7 @@ async def _unless_broken(asked: Awaitable[bool]) -> bool:
 
 
 async def test_without_a_word_the_worker_looks_for_itself(resources: Resources, database: DatabaseUrls) -> None:
-    """Nobody is told while the cache is away."""
+    """No notification arrives while the cache is unreachable."""
     kind = kind_of(Note)
     seen: list[str] = []
 

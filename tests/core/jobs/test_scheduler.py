@@ -1,4 +1,4 @@
-"""Each tick of a schedule becomes one job, also where several workers are there, or none was at the time."""
+"""Each tick of a schedule becomes one job, also with several workers, or with none at that time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_ticks_are_in_utc_and_a_sixth_field_counts_seconds() -> None:
 async def test_a_tick_that_was_missed_is_made_up_for_once(
     resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
-    """And a schedule that is new begins with its next tick."""
+    """A new schedule begins with its next tick."""
     ran: list[str] = []
     known, new = f"known_{uuid4().hex}", f"new_{uuid4().hex}"
 

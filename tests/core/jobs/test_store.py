@@ -1,4 +1,4 @@
-"""The statements of the queue: what they take and leave, and that they read no more than that."""
+"""The statements of the queue: what they take and leave, and that they read no more rows than that."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def once(resources: Resources, kind: JobKind[Note], after: timedelta = tim
 
 
 async def ask(users: Users, kind: JobKind[Note], *dues: timedelta) -> None:
-    """As a function does that may wait for nobody."""
+    """Enqueues as a function that must not wait for a lock."""
     for due in dues:
         await users.execute(
             "INSERT INTO job_request (kind, payload, dedupe_key, due_at) VALUES ($1, $2, $3, now() + $4)",
@@ -132,7 +132,7 @@ async def test_there_is_one_job_for_a_subject_until_it_has_ended(resources: Reso
 async def test_what_is_asked_for_while_its_job_is_at_work_is_done_after_it(
     resources: Resources, store: JobStore, users: Users, became: Became, states: list[str]
 ) -> None:
-    """The job may have looked already. A pause after a failure stays: the next attempt does it."""
+    """The job may have looked already. The pause after a failure stays: the next attempt does it."""
     kind = kind_of(Note)
     for _ in range(2):
         await once(resources, kind)
@@ -163,7 +163,7 @@ async def test_a_job_is_due_at_the_earliest_moment_that_anybody_has_asked_for(
 
 
 async def test_nobody_takes_a_job_while_it_is_being_asked_for(resources: Resources, store: JobStore) -> None:
-    """It would not see yet what it is asked for, and be gone when that is there."""
+    """It could not see the new work yet, and would be gone when the work is committed."""
     kind = kind_of(Note)
     await once(resources, kind)
     async with resources.sessions.begin() as session:
@@ -209,7 +209,7 @@ async def test_what_is_asked_for_while_its_job_is_at_work_has_the_priority_that_
 
 
 async def test_limits_hold_over_all_workers_and_nobody_else_is_held_up(resources: Resources, users: Users) -> None:
-    """Of a project, and of an account over all its projects; whoever has as many as it may stands in no line."""
+    """Per project, and per account over all its projects; a tenant at its limit has no job line."""
     kind, owner, other = kind_of(InProject), await users.person(), await users.person()
     first, second, third = await owner.project(), await owner.project(), await other.project()
     limited = JobStore(resources.reads, {kind.name: Limits(each_project=2, each_account=3)})
@@ -246,7 +246,7 @@ async def test_an_attempt_is_fenced_against_a_later_one_of_the_same_worker(
         await enqueue(session, kind, payload)
     [first] = await store.take([ChosenLine(kind.name, project, 1)])
     await users.execute("UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = $1", kind.name)
-    assert await store.claim_lost([kind.name], SILENT, [first.id]) == [], "a job in hand is not lost"
+    assert await store.claim_lost([kind.name], SILENT, [first.id]) == [], "a running job is not lost"
     [second] = await store.claim_lost([kind.name], SILENT, [])
     assert (second.id, second.attempt, first.account) == (first.id, 2, person.id)
     with pytest.raises(LeaseLostError):
@@ -279,7 +279,7 @@ async def test_a_tick_becomes_one_job_who_sees_it(store: JobStore, users: Users)
 
 
 async def test_no_statement_reads_more_than_it_takes(resources: Resources, store: JobStore, users: Users) -> None:
-    """Also by plans that were made when the table was empty."""
+    """Also with plans that were made when the table was empty."""
     name, busy, others = f"test_{uuid4().hex}", new_id(), [new_id() for _ in range(100)]
     look = "SELECT wall.job_lines($1, $2, 500, $3, $4, $4)"
     take = "SELECT * FROM wall.claim_jobs($1, $2, $3, $4)"
@@ -339,7 +339,7 @@ async def test_what_was_asked_for_while_its_job_is_held_comes_with_a_look_soon_a
         await ask(users, kind, timedelta(hours=1), timedelta())
         await ask(users, other, timedelta())
         seen = await store.look({kind.name: NO_PROJECT, other.name: NO_PROJECT}, SILENT)
-        assert [line.kind for line in seen.lines] == [other.name], "who is free does not wait for it"
+        assert [line.kind for line in seen.lines] == [other.name], "an idle worker does not wait for it"
         assert seen.due_in is not None
         assert seen.due_in <= timedelta(seconds=0.05)
         [left] = await users.fetch("SELECT due_at <= now() AS is_due FROM job_request WHERE kind = $1", kind.name)

@@ -1,4 +1,4 @@
-"""Jobs that no worker here knows are told of, and those that it knows are not."""
+"""Reports jobs of kinds that no worker here knows, and no others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def put(resources: Resources, kind: str, count: int) -> None:
 async def test_a_kind_that_a_worker_does_not_know_is_told_of_once(
     resources: Resources, users: Users, empty_queue: None
 ) -> None:
-    """With what was lost with its worker; what is delayed or at work elsewhere is not seen."""
+    """Includes jobs whose worker was lost; delayed jobs and jobs that run elsewhere are left out."""
     await put(resources, "known", 2)
     await put(resources, "removed", 3)
     await users.execute(LOST, "removed")

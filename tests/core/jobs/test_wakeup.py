@@ -1,4 +1,4 @@
-"""Workers are told of new jobs through the cache, behind the commit; idle, they ask little."""
+"""The cache notifies workers of new jobs after the commit; idle workers send few queries."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ NEVER = timedelta(hours=1)
 
 
 def patient(resources: Resources) -> Resources:
-    """Looks by itself once an hour."""
+    """Polls once an hour."""
     jobs = resources.settings.jobs.model_copy(update={"poll_interval": NEVER, "heartbeat_timeout": NEVER})
     return replace(resources, settings=resources.settings.model_copy(update={"jobs": jobs}))
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements of the queue, in their order."""
+    """The statements of the queue, in order."""
     found: list[str] = []
     fetch = ReadPool.fetch
 
     async def counting(self: ReadPool, query: str, *args: object) -> object:
-        if "pending_events" not in query and "number_events" not in query:  # those are of the events behind requests
+        if "pending_events" not in query and "number_events" not in query:  # those number the events of requests
             found.append(query)
         return await fetch(self, query, *args)
 
@@ -47,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_worker_that_does_not_look_is_woken(
     resources: Resources, database: DatabaseUrls, users: Users, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a session's commit. Each look of an idle worker is one statement."""
+    """By a session's commit. Each poll of an idle worker is one statement."""
     monkeypatch.setattr(runner, "SHORTEST_PAUSE_SECONDS", NEVER.total_seconds())
     kind, ran = kind_of(Note), asyncio.Event()
 
@@ -95,7 +95,7 @@ async def _fail(resources: Resources) -> None:
 
 
 async def test_a_word_that_cannot_be_said_is_said_later(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By one message for all that has gathered."""
+    """One message covers all that have gathered."""
     published: list[str] = []
 
     async def publish(channel: str, _: bytes) -> None:
@@ -112,7 +112,7 @@ async def test_a_word_that_cannot_be_said_is_said_later(resources: Resources, mo
 
 
 async def test_no_trigger_tells_of_what_is_written(users: Users) -> None:
-    """A NOTIFY holds a lock of the whole cluster until the commit is on disk."""
+    """NOTIFY holds a lock of the whole cluster until the commit is on disk."""
     triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'job'::regclass AND NOT tgisinternal"
     assert await users.fetch(triggers) == []
     functions = "SELECT proname FROM pg_proc WHERE pronamespace IN ('wall'::regnamespace, 'public'::regnamespace)"

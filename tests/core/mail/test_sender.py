@@ -48,7 +48,7 @@ type Greet = Callable[[Post], Awaitable[JobKind[Greeting]]]
 
 @pytest.fixture
 def greet(resources: Resources, database: DatabaseUrls, template: MailTemplate) -> Greet:
-    """Sends one greeting by a worker and waits until its job has gone."""
+    """A worker sends one greeting; returns when its job is gone."""
 
     async def handle(context: JobContext, payload: Greeting) -> None:
         await send_mail(context, template, ADDRESS, {"name": payload.name})

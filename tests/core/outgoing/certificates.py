@@ -1,4 +1,4 @@
-"""A certificate for one name, of a CA of its own."""
+"""A certificate for one name, of its own CA."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partywall.core.clock import utc_now
 
 
 def server_context(directory: Path, name: str) -> tuple[ssl.SSLContext, Path]:
-    """For a server that is called so, and the file with what must be trusted to believe it."""
+    """The TLS context of a server with this name, and the CA file to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = utc_now()

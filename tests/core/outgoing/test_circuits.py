@@ -30,7 +30,7 @@ def admits(circuit: Circuit, tenant: str = "a") -> bool:
 
 
 def turned_away(circuit: Circuit, tenant: str = "a") -> float | None:
-    """For how long."""
+    """For how many seconds."""
     try:
         circuit.admit(tenant)
     except CircuitOpenError as error:
@@ -39,7 +39,7 @@ def turned_away(circuit: Circuit, tenant: str = "a") -> float | None:
 
 
 def fails(circuit: Circuit, *tenants: str) -> None:
-    """Until those are turned away."""
+    """Fails until these tenants are turned away."""
     for _ in range(FAILURES_UNTIL_OPEN):
         for tenant in tenants:
             circuit.failed(tenant)

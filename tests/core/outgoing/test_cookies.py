@@ -1,4 +1,4 @@
-"""Every HTTP client of the program, asked to remember a cookie by a real server on loopback."""
+"""No HTTP client of the program keeps a cookie that a real loopback server sets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def by_command_line(first: str, second: str) -> None:
 @pytest.mark.parametrize("cookie", COOKIES, ids=["host", "domain", "lasting"])
 @pytest.mark.parametrize("ask", [by_guarded, by_endpoint, by_models, by_command_line])
 async def test_no_client_keeps_or_sends_a_cookie(ask: Ask, cookie: str) -> None:
-    """Neither back to who has set it nor to another whose name it matches; ports tell cookies nothing."""
+    """It is sent neither back to its server nor to another that its domain matches; cookies ignore ports."""
     named = ask is by_guarded
     domain = "shop.example" if named else "127.0.0.1"
     first, second = ("one.shop.example", "two.shop.example") if named else (domain, domain)

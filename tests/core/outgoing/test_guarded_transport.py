@@ -1,4 +1,4 @@
-"""Real connections on loopback: what was judged is what is connected to."""
+"""Real connections on loopback: the address that was validated is the one that is connected to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from tests.core.outgoing.certificates import server_context
 
-# 127.0.0.1 stands for the public, 127.0.0.2 for what must not be reached.
+# 127.0.0.1 stands for a public address, 127.0.0.2 for one that must not be reached.
 LOOSE = Destinations.of(plain_http=True, networks=["127.0.0.1/32"], ports=[])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @dataclass
 class Names:
-    """A name server that gives its answers in turn, the last one for ever."""
+    """A name server that gives its answers in turn and repeats the last one."""
 
     answers: list[list[str]]
     asked: list[tuple[str, int]] = field(default_factory=list)
@@ -88,7 +88,7 @@ async def test_a_name_is_called_at_the_address_that_was_validated() -> None:
 
 
 async def test_a_name_that_changes_its_answer_after_the_judgement_is_refused() -> None:
-    """Rebinding: public when it was looked at, inner when it is called."""
+    """DNS rebinding: public when it is validated, private when it is called."""
     async with serving("127.0.0.2") as inner, opened(["127.0.0.1"], ["127.0.0.2"]) as (outgoing, _):
         url = f"http://rebinding.example:{inner.port}/"
         await outgoing.validate(url)
@@ -230,7 +230,7 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
 
 
 async def test_names_are_looked_up_on_threads_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that hangs leaves the loop's own threads, on which files are read, to others."""
+    """A name server that hangs must not use up the loop's own threads, which read files."""
     hang = threading.Event()
 
     def slow(*_: object, **__: object) -> list[object]:

@@ -1,4 +1,4 @@
-"""Names of one tenant that take for ever leave threads for everybody else's."""
+"""Slow names of one tenant leave threads for all others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from partywall.core.outgoing.resolver import (
 
 
 class NameServer:
-    """Silent about some names until it is let go."""
+    """Does not answer for some names until it is released."""
 
     def __init__(self) -> None:
         self.let_go = threading.Event()
@@ -35,7 +35,7 @@ class NameServer:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", port))]
 
     async def until_asked(self, times: int) -> None:
-        """So often, and not once more."""
+        """Exactly this often."""
         async with asyncio.timeout(60):
             while self.asked < times:
                 await asyncio.sleep(0.01)

@@ -30,7 +30,7 @@ class Said:
 
 @dataclass
 class Server:
-    """Answers or fails in turn, the last for ever."""
+    """Answers or fails in turn and repeats the last one."""
 
     turns: list[Said | Exception]
     asked: int = 0
@@ -121,7 +121,7 @@ async def test_nobody_waits_for_a_server_that_is_left_alone() -> None:
     ("failure", "asked"), [(Said(500), 1), (ConnectionResetError(), 1), (ConnectionRefusedError(), 0)]
 )
 async def test_what_one_tenants_requests_make_fail_is_no_others_matter(failure: Said | Exception, asked: int) -> None:
-    """Only what was never sent was nobody's request."""
+    """Only a request that was never sent counts for all tenants."""
     failing, well, circuit = Server([failure]), Server([Said(200)]), Circuit()
 
     async def ask_for(tenant: str, server: Server) -> None:

@@ -11,7 +11,7 @@ from tests.engines import Urls, new_database
 
 @pytest.fixture
 async def own_sessions(engines: Urls) -> AsyncIterator[Sessions]:
-    """The sessions of a database that no other test uses, as the runtime role."""
+    """Sessions of the runtime role on a database that no other test uses."""
     database = await new_database(engines, "keys")
     settings = server_settings("tests", 15_000)
     engine = create_engine(database.runtime, pool_size=5, overflow=5, settings=settings)

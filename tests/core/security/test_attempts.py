@@ -27,7 +27,7 @@ async def test_what_may_happen_so_often_an_hour_is_counted_on_its_own(resources:
     limiter = AttemptLimiter(resources.cache, per_minute=1)
     one = uuid4().hex
     assert [await limiter.admit(one, per_hour=2) for _ in range(2)] == [None] * 2
-    await asyncio.sleep(0.002)  # within its first millisecond a window counts as one that ends at once
+    await asyncio.sleep(0.002)  # in its first millisecond a window counts as one that ends at once
     wait = await limiter.admit(one, per_hour=2)
     assert wait is not None
     assert 60 < wait <= 3600
@@ -50,7 +50,7 @@ async def test_everyone_is_admitted_while_valkey_is_away_and_it_is_said_once() -
 
 
 async def write(cache: Redis, key: str, garbage: str) -> None:
-    """Some that Valkey refuses to count, some that no number of Python's is made of, some that look like counts."""
+    """Values that Valkey refuses to increment, that Python cannot parse, or that look like counts."""
     match garbage:
         case "list":
             await cache.rpush(key, "1")
@@ -70,7 +70,7 @@ GARBAGE += ["0" * 100_000 + "x", "endless"]
 @pytest.mark.parametrize("window", ["current", "previous"])
 @pytest.mark.parametrize("asked", ["admit", "wait"])
 async def test_what_is_no_count_is_forgotten(resources: Resources, garbage: str, window: str, asked: str) -> None:
-    """Nobody meets an error, nobody is kept waiting for ever, and the next attempts are counted as usual."""
+    """There is no error and no endless wait, and the next attempts are counted as usual."""
     cache, client = resources.cache, uuid4().hex
     limiter = AttemptLimiter(cache, per_minute=3)
     await limiter.admit(f"login/{client}")

@@ -10,7 +10,7 @@ from partywall.core.security.fair_queue import QueueFullError, QueueLimits
 
 
 class Hall:
-    """Notes who gets in, and lets everybody out at once."""
+    """Records who enters, and releases everybody at once."""
 
     def __init__(self, slots: FairLimiter) -> None:
         self.slots = slots
@@ -82,7 +82,7 @@ async def test_who_leaves_loses_no_place() -> None:
     await hall.come("192.0.2.1")
     await hall.come("203.0.113.1", times=3)
     hall.tasks[1].cancel()
-    hall.tasks[0].cancel()  # its place goes to the one that is about to leave
+    hall.tasks[0].cancel()  # its slot goes to the one that is about to leave
     hall.tasks[2].cancel()
     await settle()
     assert hall.entered == ["192.0.2.1", "203.0.113.1"]
@@ -151,7 +151,7 @@ async def test_those_who_are_known_leave_every_second_turn() -> None:
 
 
 async def test_of_two_places_a_unauthenticated_gets_one_whenever_one_may() -> None:
-    """However many come who are known."""
+    """However many known callers come."""
     hall = Hall(FairLimiter(2))
     await hall.come(KNOWN, times=20, known=True)
     await hall.come(GUESSERS[0], times=5)

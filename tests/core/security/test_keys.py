@@ -88,7 +88,7 @@ async def test_made_up_key_names_do_not_make_it_read_each_time(own_sessions: Ses
 
 
 async def test_another_secret_makes_a_key_of_its_own(own_sessions: Sessions) -> None:
-    """The old private halves cannot be opened any more; starting must not depend on them."""
+    """The old private keys can no longer be decrypted; starting must not depend on them."""
     first = (await KeyRing(own_sessions, BOX).load()).signing().kid
     ring = KeyRing(own_sessions, OTHER_BOX)
     assert (await ring.load()).signing().kid != first
@@ -97,7 +97,7 @@ async def test_another_secret_makes_a_key_of_its_own(own_sessions: Sessions) -> 
 
 
 async def test_a_key_that_was_written_into_the_table_is_none_of_ours(own_sessions: Sessions) -> None:
-    """Whoever can write there, but knows no secret, can neither add a key nor exchange one."""
+    """A writer without the secret can neither add a key nor replace one."""
     ours = (await KeyRing(own_sessions, BOX).load()).signing()
     forged = ECKey.generate_key("P-256", parameters={"use": "sig", "alg": "ES256"}, auto_kid=True)
     public = dict(forged.as_dict(private=False))

@@ -25,7 +25,7 @@ async def test_a_password_is_the_same_however_its_mails_are_composed() -> None:
 
 @pytest.mark.parametrize(("passes", "memory", "lanes"), [(1, 8192, 1), (3, 65536, 4)])
 async def test_a_hash_of_other_parameters_is_replaced(passes: int, memory: int, lanes: int) -> None:
-    """Weaker ones, and those that cost so much that others had to wait."""
+    """Weaker hashes, and hashes so expensive that other logins had to wait."""
     passwords = Passwords(1)
     old = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=lanes).hash("an old password")
     checked = await passwords.check("an old password", old)

@@ -1,4 +1,4 @@
-"""Each forgery at the door itself: a route that asks who calls."""
+"""Forged tokens against a route that requires authentication."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def part(value: object) -> str:
 
 
 def merged(usual: Json, changed: Json | None) -> Json:
-    """None takes a member away."""
+    """`None` removes a member."""
     return {name: value for name, value in {**usual, **(changed or {})}.items() if value is not None}
 
 
 class Forge:
-    """Signs whatever it is given with the real key: only what the claims and headers say can be wrong."""
+    """Signs anything with the real key, so that only the claims and headers can be wrong."""
 
     def __init__(self, key: ECKey, person: UUID) -> None:
         self.key = key
@@ -55,7 +55,7 @@ class Forge:
         }  # fmt: skip
 
     def token(self, header: Json | None = None, claims: Json | None = None, key: ECKey | None = None) -> str:
-        """Built by hand, because the library refuses to write much of what is tried here."""
+        """Built by hand, because the library refuses to write many of these tokens."""
         message = f"{part(merged(self.header, header))}.{part(merged(self.claims, claims))}"
         private = (key or self.key).get_op_key("sign")
         r, s = decode_dss_signature(private.sign(message.encode(), ECDSA(SHA256())))
@@ -154,7 +154,7 @@ async def test_an_unsigned_token_is_refused(anonymous: AsyncClient, forge: Forge
 
 
 async def test_the_public_key_is_no_shared_secret(anonymous: AsyncClient, forge: Forge) -> None:
-    """The classic confusion: HS256 with what everybody can read."""
+    """The classic confusion: HS256 with the public key as the secret."""
     public = forge.key.as_dict(private=False)
     [published] = [key for key in (await anonymous.get("/.well-known/jwks.json")).json()["keys"]
                    if key["kid"] == forge.key.kid]  # fmt: skip
@@ -175,7 +175,7 @@ SUPABASE: Json = {"iss": "supabase", "ref": "abcdefghijklmnopqrst", "aud": None,
 async def test_a_role_in_a_token_opens_nothing(
     anonymous: AsyncClient, users: Users, forge: Forge, settings: Settings, role: str
 ) -> None:
-    """Neither in a project's token of Supabase's, by any of our secrets, nor beside what we say ourselves."""
+    """Not in a token of a Supabase project, not under any of our secrets, not next to our own claims."""
     assert settings.secret_key is not None
     message = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(merged(forge.claims, {**SUPABASE, 'role': role}))}"
     mac = hmac.digest(settings.secret_key.get_secret_value().encode(), message.encode(), "sha256")

@@ -116,7 +116,7 @@ async def test_what_another_project_has_is_no_conflict(two_projects: TwoProjects
         made = await client.post(url, json={"title": "T", "content": "C", "external_id": external_id})
         assert made.status_code == 201, made.text
         again = await client.post(url, json={"title": "T", "content": "C", "external_id": external_id})
-        assert (again.status_code, again.json()["code"]) == (409, "external_id_taken"), "now it is taken in this project"
+        assert (again.status_code, again.json()["code"]) == (409, "external_id_taken"), "now it is taken here"
 
 
 @pytest.mark.parametrize("missing", ["documents/{id}", "documents/{id}/versions/1", "documents/{id}/content"])

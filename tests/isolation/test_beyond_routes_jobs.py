@@ -22,7 +22,14 @@ from partywall.features.agents.jobs import RunAgent
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
-from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks, PromoteVectors, SweepChunks
+from partywall.features.search.jobs import (
+    BuildIndex,
+    ClearIndex,
+    EmbedChunks,
+    PromoteVectors,
+    RecheckDocuments,
+    SweepChunks,
+)
 from partywall.features.webhooks.jobs import DeliverWebhook
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
@@ -55,6 +62,7 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "purge_document": lambda project, by, of: PurgeDocument(
         project_id=project, principal=by, document_id=of.seeded_project.document
     ),
+    "recheck_documents": lambda project, by, of: RecheckDocuments(project_id=project, principal=by, index=of.index),
     "release_blobs": lambda project, by, of: ReleaseBlobs(project_id=project, principal=by, keys=[of.blob]),
     "run_agent": lambda project, by, of: RunAgent(
         project_id=project, principal=by, run_id=UUID(of.seeded_project.ids["run_id"])

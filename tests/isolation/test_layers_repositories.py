@@ -32,6 +32,7 @@ from partywall.core.tenancy import Principal, ProjectScope, Role
 from partywall.features.documents.patch import DocumentFields
 from partywall.features.documents.repository import DocumentChange, DocumentRepository
 from partywall.features.search.chunk_repository import NewChunk
+from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import WebhookOptions
@@ -123,6 +124,10 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentWriter.await_index": lambda r, seeded_project: r.await_index([seeded_project.document]),
     "DocumentWriter.await_index_of": lambda r, _: r.await_index_of(None, None, UUID(int=0), 10),
     "DocumentWriter.delete": lambda r, seeded_project: r.delete(seeded_project.document),
+    "FaultReader.after": lambda r, seeded_project: r.after(known(seeded_project), 0, 10),
+    "FaultReader.of_documents": lambda r, seeded_project: r.of_documents(
+        known(seeded_project), [seeded_project.document]
+    ),
     "IndexReader.indexes": lambda r, _: r.indexes(),
     "IndexReader.documents_without_vector": lambda r, seeded_project: r.documents_without_vector(
         replace(retired(seeded_project), dimension=384), [seeded_project.document], 0
@@ -136,7 +141,7 @@ CALLS: Final[Mapping[str, Call]] = {
         [chunk(seeded_project)], None, [known(seeded_project).id], large=False
     ),
     "IndexWriter.add_vectors": lambda r, seeded_project: r.add_vectors(
-        retired(seeded_project), NUMBERS, VECTORS, approximate=False
+        retired(seeded_project), ComputedVectors(NUMBERS, VECTORS), approximate=False
     ),
     "IndexWriter.clear": lambda r, seeded_project: r.clear(retired(seeded_project).id, 10),
     "IndexWriter.lock_for_change": lambda r, _: r.lock_for_change(),
@@ -149,6 +154,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "IndexingRepository.explain": lambda r, seeded_project: r.explain(
         seeded_project.project, [seeded_project.document], "the server is away"
     ),
+    "IndexingRepository.await_vectors": lambda r, seeded_project: r.await_vectors([seeded_project.document], "a note"),
     "IndexingRepository.keep": lambda r, seeded_project: r.keep(
         seeded_project.project, [seeded_project.document], timedelta(hours=1)
     ),
@@ -272,6 +278,19 @@ LEASED: Final = """
     VALUES ($1, $2, 1, 1, now(), $1, true)
     ON CONFLICT (project_id, document_id) DO UPDATE SET lease = excluded.lease, words = excluded.words
 """
+FAULTY: Final = """
+    WITH another AS (
+        INSERT INTO chunk (project_id, document_id, first, last, length, configuration, context, text)
+        SELECT project_id, document_id, first, last, length, configuration, context, text
+        FROM chunk WHERE (project_id, document_id) = ($1, $2) LIMIT 1 RETURNING number
+    )
+    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding, fault, fault_message)
+    SELECT $1, e.index_id, another.number, false, e.embedding, 'refused', 'no'
+    FROM another CROSS JOIN (
+        SELECT index_id, embedding FROM embedding_256 JOIN search_index AS i ON i.id = index_id
+        WHERE embedding_256.project_id = $1 AND i.status = 'active' LIMIT 1
+    ) AS e
+"""
 SENDING: Final = "UPDATE webhook_delivery SET status = 'pending', next_attempt_at = $2 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
@@ -303,6 +322,7 @@ async def attacked_copy(
             await copy.users.execute(SENDING, seeded_project.project, DUE)
             await copy.users.execute(LEASED, seeded_project.project, seeded_project.document)
             await copy.users.execute(STAGED, seeded_project.project, seeded_project.document)
+            await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)
             await copy.users.execute(STARTED, seeded_project.project, UUID(seeded_project.ids["run_id"]))
             await copy.users.execute(SENT, seeded_project.project, str(seeded_project.owner.principal))
         made = AttackedCopy(copy, mine, foreign, {})

@@ -13,6 +13,7 @@ import pytest
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.tenancy import open_shared_scope
 from partywall.features.search import index_writer, promotion
+from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.index_repository import IndexReader, IndexWriter
 from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
 from partywall.features.search.promotion import promote_vectors
@@ -111,7 +112,7 @@ async def test_vectors_for_passages_that_are_being_removed_wait_for_nobody(large
         index = next(each for each in await IndexReader(session, scope).indexes() if each.id == other)
         numbers = await large.users.fetch("SELECT number FROM chunk WHERE project_id = $1", large.project)
         vector = f"[{','.join(['1'] * 256)}]"
-        await writer.add_vectors(index, [row[0] for row in numbers], [vector] * 6, approximate=False)
+        await writer.add_vectors(index, ComputedVectors([row[0] for row in numbers], [vector] * 6), approximate=False)
         assert len(await IndexReader(session, scope).without_vector(index, 0, 10)) == 1
 
 

@@ -163,6 +163,11 @@ async def keep(
     return await IndexingRepository(session, scope).keep(lease, ids, lasting)
 
 
+async def await_vectors(session: AsyncSession, scope: ProjectScope, ids: Sequence[UUID], note: str) -> None:
+    """Has those that are indexed claimed again as `WorkKind.VECTORS`; the note says why they are pending."""
+    await IndexingRepository(session, scope).await_vectors(ids, note)
+
+
 async def release(
     session: AsyncSession,
     scope: ProjectScope,

@@ -43,6 +43,20 @@ WHERE d.project_id = :project_id AND d.id = held.id AND EXISTS (
     WHERE a.project_id = :project_id AND a.document_id = d.id AND a.lease = :lease AND a.words
 )
 """)
+_AWAIT_VECTORS: Final = text("""
+WITH chosen AS MATERIALIZED (
+    SELECT d.id, d.revision, d.index_status FROM unnest(CAST(:ids AS uuid[])) AS given(id) CROSS JOIN LATERAL (
+        SELECT id, revision, index_status FROM document
+        WHERE project_id = :project_id AND id = given.id FOR NO KEY UPDATE
+    ) AS d
+), waiting AS (
+    INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, words)
+    SELECT :project_id, id, revision, 0, now(), true FROM chosen WHERE index_status = 'indexed'
+    ON CONFLICT (project_id, document_id) DO NOTHING RETURNING document_id
+)
+UPDATE document AS d SET index_status = 'pending', index_error = :note, state = d.state + 1 FROM waiting
+WHERE d.project_id = :project_id AND d.id = waiting.document_id
+""")
 _RELEASE: Final = text("""
 UPDATE indexing_attempt SET lease = NULL, due_at = now() + CAST(:pause AS interval),
     attempts = attempts - CASE WHEN CAST(:counted AS boolean) THEN 0 ELSE 1 END
@@ -75,6 +89,11 @@ class IndexingRepository:
         """Store why documents that wait for vectors still wait. Unchanged notes are not written."""
         values = {"project_id": self.scope.project_id, "lease": lease, "ids": sorted(ids), "note": note}
         await self.session.execute(_EXPLAIN, values)
+
+    async def await_vectors(self, ids: Sequence[UUID], note: str) -> None:
+        """Returns those that are indexed to the state in which only their vectors are missing."""
+        values = {"project_id": self.scope.project_id, "ids": sorted(ids), "note": note}
+        await self.session.execute(_AWAIT_VECTORS, values)
 
     async def release(self, lease: UUID, ids: Sequence[UUID], pause: timedelta, *, counted: bool) -> None:
         values = {

@@ -17,12 +17,21 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope
+from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
 from partywall.features.search.index_writer import add_vectors
-from partywall.features.search.jobs import BUILD_INDEX, CLEAR_INDEX, EMBED_CHUNKS, BuildIndex, ClearIndex, EmbedChunks
+from partywall.features.search.jobs import (
+    BUILD_INDEX,
+    CLEAR_INDEX,
+    EMBED_CHUNKS,
+    RECHECK_DOCUMENTS,
+    BuildIndex,
+    ClearIndex,
+    EmbedChunks,
+    RecheckDocuments,
+)
 from partywall.features.search.passage_vectors import LONGEST_ASKED
-from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +109,7 @@ class _Step:
         except EmbeddingUnavailable as error:
             await self._wait(error)
             return
-        # Refused texts get zeros, so that the index does not count as incomplete.
+        # Refused texts get zeros and a fault, so that the index does not count as incomplete.
         missing = made.left if self.payload.passes >= MOST_PASSES else made.left | made.failed.keys()
         there = [place for place in range(len(chunks)) if place not in missing]
         async with self.context.begin(self.payload) as (session, scope):
@@ -108,8 +117,8 @@ class _Step:
             index = _building(await writer.lock_indexes(), self.payload)
             if index is None:
                 return
-            numbers, vectors = [chunks[place].number for place in there], made.vectors[there]
-            await add_vectors(writer, index, numbers, [vector_text(each) for each in vectors], await writer.size())
+            found = ComputedVectors.of(made, [chunk.number for chunk in chunks], there)
+            await add_vectors(writer, index, found)
             if made.unavailable is None:
                 incomplete = self.payload.incomplete or bool(missing)
                 update = {"after": chunks[-1].number, "incomplete": incomplete}
@@ -135,6 +144,8 @@ class _Step:
                 return
             retired = await writer.activate(index)
             log.info("index_switched", model=index.model)
+            recheck = RecheckDocuments(project_id=scope.project_id, principal=str(scope.principal), index=index.id)
+            await enqueue(session, RECHECK_DOCUMENTS, recheck)
             if retired is not None:
                 await enqueue(session, CLEAR_INDEX, _clear(scope, retired))
 

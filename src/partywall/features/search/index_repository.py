@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.index_queue import waits_for_vectors
+from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
 
@@ -132,29 +133,32 @@ class IndexWriter:
         opened: UUID | None = await self.session.scalar(taken_up.returning(SearchIndex.id))
         return opened
 
-    async def add_vectors(
-        self, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], *, approximate: bool
-    ) -> None:
-        """Adds vectors in PostgreSQL's notation; skips chunks that have one or are being removed.
+    async def add_vectors(self, index: KnownIndex, made: ComputedVectors, *, approximate: bool) -> None:
+        """Skips chunks that have a vector or are being removed.
 
         Waiting for a transaction that removes chunks could deadlock: it may wait for a chunk that got a vector here.
         """
         table = EMBEDDINGS[index.dimension]
         given = (
-            func.unnest(literal(list(numbers), ARRAY(BigInteger)), literal(list(vectors), ARRAY(Text)))
-            .table_valued("number", "vector", name="given")
+            func.unnest(
+                literal(list(made.numbers), ARRAY(BigInteger)),
+                literal(list(made.vectors), ARRAY(Text)),
+                literal(list(made.faults), ARRAY(Text)),
+                literal(list(made.messages), ARRAY(Text)),
+            )
+            .table_valued("number", "vector", "fault", "message", name="given")
             .render_derived()
         )
         rows = (
             select(
                 SearchChunk.project_id, literal(index.id), SearchChunk.number, literal(approximate),
-                cast(given.c.vector, HalfVector(index.dimension)),
+                cast(given.c.vector, HalfVector(index.dimension)), given.c.fault, given.c.message,
             )
             .join(given, given.c.number == SearchChunk.number)
             .where(SearchChunk.project_id == self.scope.project_id)
             .with_for_update(of=SearchChunk, read=True, key_share=True, skip_locked=True)
         )  # fmt: skip
-        columns = ["project_id", "index_id", "chunk", "approximate", "embedding"]
+        columns = ["project_id", "index_id", "chunk", "approximate", "embedding", "fault", "fault_message"]
         await self.session.execute(insert(table).from_select(columns, rows).on_conflict_do_nothing())
 
     async def size(self) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from partywall.core.db.session import AsyncSession
 from partywall.core.embedders import Embedder
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.search.chunk_repository import ChunkWriter, IndexVectors
+from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.constants import EXACT_CHUNKS
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_repository import IndexWriter, KnownIndex
@@ -41,9 +40,8 @@ async def write(
         staged_for=staged_for,
     )
     for part in parts[1:]:
-        await writer.add_vectors(
-            part.index, numbers, part.vectors, approximate=size > EXACT_CHUNKS or part.index.approximate
-        )
+        made = ComputedVectors(numbers, part.vectors)
+        await writer.add_vectors(part.index, made, approximate=size > EXACT_CHUNKS or part.index.approximate)
     used = {chunk.configuration for chunk in embedded.chunks}
     if not used <= state.configurations:
         await chunks.remember(used)
@@ -51,11 +49,10 @@ async def write(
         await _promote_once_large(writer, part.index, size)
 
 
-async def add_vectors(
-    writer: IndexWriter, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], size: int
-) -> None:
-    """Adds vectors of existing chunks of a project with `size` chunks. The caller must hold the index's lock."""
-    await writer.add_vectors(index, numbers, vectors, approximate=size > EXACT_CHUNKS or index.approximate)
+async def add_vectors(writer: IndexWriter, index: KnownIndex, made: ComputedVectors) -> None:
+    """Adds vectors of existing chunks. The caller must hold the index's lock."""
+    size = await writer.size()
+    await writer.add_vectors(index, made, approximate=size > EXACT_CHUNKS or index.approximate)
     await _promote_once_large(writer, index, size)
 
 

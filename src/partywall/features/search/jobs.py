@@ -34,6 +34,12 @@ class ClearIndex(ProjectJobPayload):
     index: UUID
 
 
+class RecheckDocuments(ProjectJobPayload):
+    """Settles the documents again whose passages the index's model refused or shortened."""
+
+    index: UUID
+
+
 class SweepChunks(ProjectJobPayload):
     """Deletes a large document's former chunks."""
 
@@ -45,4 +51,5 @@ EMBED_CHUNKS: Final = JobKind("embed_chunks", EmbedChunks)
 # Each attempt continues where the last one ended.
 PROMOTE_VECTORS: Final = JobKind("promote_vectors", PromoteVectors, max_attempts=1_000)
 CLEAR_INDEX: Final = JobKind("clear_index", ClearIndex)
+RECHECK_DOCUMENTS: Final = JobKind("recheck_documents", RecheckDocuments)
 SWEEP_CHUNKS: Final = JobKind("sweep_chunks", SweepChunks, max_attempts=1_000)

@@ -17,8 +17,9 @@ from uuid import UUID
 import structlog
 
 from partywall.core.embedders import EmbeddingError, EmbeddingUnavailable
-from partywall.features.documents.index_queue import ClaimedDocument, IndexOutcome, Status
+from partywall.features.documents.index_queue import ClaimedDocument
 from partywall.features.search.exceptions import IndexesChanged
+from partywall.features.search.fault_repository import FaultCount, FaultReader
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex
 from partywall.features.search.index_result import PassageCounts
 from partywall.features.search.lease import MAX_ATTEMPTS, Lease
@@ -80,14 +81,15 @@ class _Group:
         async with self.lease.begin() as (session, scope):
             indexes = await IndexReader(session, scope).indexes()
         found = {each.id: PassageCounts() for each in self.documents}
+        last = all(each.attempts >= MAX_ATTEMPTS for each in self.documents)
         for index in indexes:
             if index.status == "active":
-                await VectorFilling(self.lease, self.time_slice, index).fill(found)
+                await VectorFilling(self.lease, self.time_slice, index, last_attempt=last).fill(found)
         complete = [each for each in self.documents if not found[each.id].left]
         for index in indexes:
             if index.status == "building" and complete:
                 await self._fill_beside(index, complete)
-        await self._settle(indexes, found)
+        await self._settle(indexes, [each for each in complete if not found[each.id].failing])
         await self._postpone(found)
 
     async def _fill_beside(self, index: KnownIndex, documents: Sequence[ClaimedDocument]) -> None:
@@ -98,28 +100,32 @@ class _Group:
         except EmbeddingError as error:
             log.warning("model_left_out", model=index.model, reason=str(error))
 
-    async def _settle(self, indexes: Sequence[KnownIndex], found: dict[UUID, PassageCounts]) -> None:
-        outcomes = [self._outcome(each, found[each.id]) for each in self.documents]
-        if not (ends := [each for each in outcomes if each is not None]):
+    async def _settle(self, indexes: Sequence[KnownIndex], complete: Sequence[ClaimedDocument]) -> None:
+        """Settles documents that have all their vectors by the faults that are stored beside them."""
+        if not complete:
             return
         async with self.lease.begin() as (session, scope):
-            await self.lease.settle(session, scope, ends)
+            faults = await self._faults(FaultReader(session, scope), indexes, complete)
+            outcomes = [PassageCounts.stored(faults[each.id]).outcome(each, None) for each in complete]
+            await self.lease.settle(session, scope, outcomes)
             if {each.id for each in await IndexWriter(session, scope).lock_indexes()} != {each.id for each in indexes}:
                 raise IndexesChanged
 
-    def _outcome(self, document: ClaimedDocument, findings: PassageCounts) -> IndexOutcome | None:
-        """None if the document is to be tried again."""
-        if findings.refused or not (findings.failing or findings.left):
-            return findings.outcome(document, None)
-        if document.attempts >= MAX_ATTEMPTS and _is_at_fault(document, findings):
-            return IndexOutcome.of(document, Status.FAILED, findings.failure)
-        return None
+    async def _faults(
+        self, reader: FaultReader, indexes: Sequence[KnownIndex], complete: Sequence[ClaimedDocument]
+    ) -> dict[UUID, list[FaultCount]]:
+        faults: dict[UUID, list[FaultCount]] = {each.id: [] for each in complete}
+        for index in indexes:
+            if index.status == "active":
+                for each in await reader.of_documents(index, list(faults)):
+                    faults[each.document_id].append(each)
+        return faults
 
     async def _postpone(self, found: dict[UUID, PassageCounts]) -> None:
         again: dict[bool, list[UUID]] = {True: [], False: []}
         for each in self.documents:
             findings = found[each.id]
-            if self._outcome(each, findings) is not None:
+            if not (findings.failing or findings.left):
                 continue
             if _is_at_fault(each, findings):
                 log.warning("document_put_aside", document_id=str(each.id), attempt=each.attempts, said=findings.said)

@@ -132,6 +132,7 @@ POSTING: Final = Table(
 
 
 def _embedding(dimension: int) -> Table:
+    """One row per chunk and index; `fault` is what the model could not read of the chunk (`Fault`), mostly null."""
     name = f"embedding_{dimension}"
     return Table(
         name,
@@ -141,12 +142,15 @@ def _embedding(dimension: int) -> Table:
         Column("chunk", BigInteger, nullable=False),
         Column("approximate", Boolean, nullable=False),
         Column("embedding", HalfVector(dimension), nullable=False),
+        Column("fault", Text),
+        Column("fault_message", Text),
         PrimaryKeyConstraint("project_id", "index_id", "chunk"),
         ForeignKeyConstraint(["project_id", "chunk"], ["chunk.project_id", "chunk.number"], ondelete="CASCADE"),
         ForeignKeyConstraint(
             ["project_id", "index_id"], ["search_index.project_id", "search_index.id"], ondelete="CASCADE"
         ),
         Index(f"{name}_project_id_chunk_idx", "project_id", "chunk"),
+        Index(f"{name}_fault_idx", "project_id", "index_id", "chunk", postgresql_where=text("fault IS NOT NULL")),
         Index(
             f"{name}_embedding_idx",
             "embedding",

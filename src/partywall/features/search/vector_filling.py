@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.embedders import TextVectors
+from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
@@ -15,7 +16,6 @@ from partywall.features.search.index_result import PassageCounts
 from partywall.features.search.index_writer import add_vectors
 from partywall.features.search.lease import Lease
 from partywall.features.search.passage_vectors import Clock
-from partywall.features.search.vectors import vector_text
 
 TIME_SLICE_SECONDS: Final = 60.0
 # Further calls per time slice for passages that a call did not reach because the model failed at others.
@@ -40,9 +40,12 @@ class TimeSlice:
 
 @dataclass(frozen=True, slots=True)
 class VectorFilling:
+    """On the `last_attempt`, passages at which the model fails are given up, so that the others get their turn."""
+
     lease: Lease
     time_slice: TimeSlice
     index: KnownIndex
+    last_attempt: bool = False
 
     async def fill(self, found: Mapping[UUID, PassageCounts]) -> None:
         """Adds the vectors and counts the results in `found`. Raises EmbeddingError and IndexesChanged."""
@@ -71,30 +74,41 @@ class VectorFilling:
             made = await self.lease.embedding.ask(self.index.model, [chunk.indexed for chunk in chunks])
             if made is None:
                 return False
+            ends = self.time_slice.is_over or not self.time_slice.again
             for position, chunk in enumerate(chunks):
                 found[chunk.document_id].note_answer(made, position)
-            await self._store(chunks, made, list(found))
+            given_up = self._given_up(made, found, ends=ends)
+            await self._store(chunks, made, given_up, list(found))
             if made.unavailable is not None:
                 raise made.unavailable
-            if self.time_slice.is_over or not self.time_slice.again:
-                for position in made.left:
+            for position in made.failed.keys() - given_up:
+                found[chunks[position].document_id].note_failure(made, position)
+            left = made.left - given_up
+            if ends:
+                for position in left:
                     found[chunks[position].document_id].note_left(made.suspected.get(position))
                 return True
-            chunks = [chunks[position] for position in sorted(made.left)]
+            chunks = [chunks[position] for position in sorted(left)]
             self.time_slice.again -= bool(chunks)
         return True
 
-    async def _store(self, chunks: Sequence[UnembeddedChunk], made: TextVectors, document_ids: list[UUID]) -> None:
-        """Refused texts get zeros, so that they do not count as missing."""
+    def _given_up(self, made: TextVectors, found: Mapping[UUID, PassageCounts], *, ends: bool) -> frozenset[int]:
+        """Positions that are not asked for again: the model failed there alone, or together and answered nothing."""
+        if not self.last_attempt or made.unavailable is not None:
+            return frozenset()
+        together = ends and not any(counts.answered for counts in found.values())
+        return frozenset(made.failed.keys() | (made.suspected.keys() if together else set()))
+
+    async def _store(
+        self, chunks: Sequence[UnembeddedChunk], made: TextVectors, given_up: frozenset[int], document_ids: list[UUID]
+    ) -> None:
+        """Stores faults with the vectors. Refused texts and those given up get zeros, so that they are not missing."""
         async with self.lease.begin() as (session, scope):
             kept = await self.lease.keep(session, scope, document_ids)
             writer = IndexWriter(session, scope)
             if self.index.id not in {each.id for each in await writer.lock_indexes()}:
                 raise IndexesChanged
-            ours = [
-                place
-                for place, chunk in enumerate(chunks)
-                if chunk.document_id in kept and place not in made.left and place not in made.failed
-            ]
-            numbers, vectors = [chunks[place].number for place in ours], made.vectors[ours]
-            await add_vectors(writer, self.index, numbers, [vector_text(each) for each in vectors], await writer.size())
+            missing = (made.left | made.failed.keys()) - given_up
+            ours = [place for place, chunk in enumerate(chunks) if chunk.document_id in kept and place not in missing]
+            found = ComputedVectors.of(made, [chunk.number for chunk in chunks], ours)
+            await add_vectors(writer, self.index, found)

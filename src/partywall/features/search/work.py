@@ -10,10 +10,12 @@ from partywall.features.search.jobs import (
     CLEAR_INDEX,
     EMBED_CHUNKS,
     PROMOTE_VECTORS,
+    RECHECK_DOCUMENTS,
     SWEEP_CHUNKS,
 )
 from partywall.features.search.large_documents import sweep_chunks
 from partywall.features.search.promotion import promote_vectors
+from partywall.features.search.recheck import recheck_documents
 
 work = Work(
     jobs=(
@@ -21,6 +23,7 @@ work = Work(
         handles(EMBED_CHUNKS, embed_chunks),
         handles(PROMOTE_VECTORS, promote_vectors),
         handles(CLEAR_INDEX, clear_index),
+        handles(RECHECK_DOCUMENTS, recheck_documents),
         handles(SWEEP_CHUNKS, sweep_chunks),
     ),
     loops={"indexing": index_documents},

@@ -9,7 +9,7 @@ HERE: Final = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is looked at here is the source and the schema: tracing would only make the reading slow."""
+    """These tests read the source and the schema; tracing would only make them slow."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("unmeasured")

@@ -1,4 +1,4 @@
-"""Where things stand in this repository, for every architecture test."""
+"""Paths and layers of this repository, for the architecture tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def codebase() -> Codebase:
 
 @cache
 def tracked_files() -> tuple[Path, ...]:
-    """What git tracks or would offer to track; every file where the sources came without git."""
+    """The files that git tracks or would offer to track; every file if the sources came without git."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Source text that breaks a rule, and the text closest to it that does not."""
+"""Source text that breaks a rule, and similar text that does not."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def relationship(what: str, text: str) -> Example:
     return Example("cross-slice-relationship", what, files)
 
 
-GUILTY = [
+INCORRECT = [
     one("adapter-import", "entry point", "worker.py", "from partywall.adapters.embedded import process\n"),
     one("adapter-import", "supervisor", "supervisor/serve.py", "from partywall.adapters.blobs import directory\n"),
     one("any", "argument", SERVICE, "def f(x: dict[str, Any]) -> None: ..."),
@@ -188,7 +188,7 @@ GUILTY = [
     one("web-framework", "adapter", "adapters/mail/smtp.py", "import starlette.datastructures\n"),
 ]  # fmt: skip
 
-INNOCENT = [
+CORRECT = [
     one("adapter-import", "resources", "resources.py", "from partywall.adapters.blobs import directory\n"),
     one("adapter-import", "supervisor", "supervisor/serve.py", "from partywall.adapters.embedded import process\n"),
     one("any", "object", SERVICE, "def f(x: dict[str, object]) -> JsonValue: ...\nAnyone = str\n"),

@@ -1,4 +1,4 @@
-"""The routes of the real application, as the framework itself will serve them."""
+"""The routes of the real application, as the framework serves them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer(TypedDict):
 
 
 class Operation(TypedDict):
-    """The part of an OpenAPI operation that is looked at here."""
+    """The part of an OpenAPI operation that these tests read."""
 
     summary: NotRequired[str]
     description: NotRequired[str]
@@ -38,7 +38,7 @@ class Operation(TypedDict):
 
 @cache
 def application() -> FastAPI:
-    """Never started, so it needs no engine."""
+    """The application, not started, so it needs no engine."""
     return create_app(
         Settings(
             database=DatabaseSettings(engine="embedded"),
@@ -79,7 +79,7 @@ class Route:
 
     @property
     def path(self) -> str:
-        """As the OpenAPI document has it, without convertors."""
+        """The path as in the OpenAPI document, without convertors."""
         return self.context.path_format or ""
 
     @property
@@ -97,7 +97,7 @@ class Route:
         return dependant
 
     def tree(self) -> Iterator[Dependant]:
-        """Everything that is called for this route, the endpoint first."""
+        """Every dependency that is called for this route, the endpoint first."""
         waiting = [self.dependant]
         while waiting:
             dependant = waiting.pop()
@@ -115,14 +115,14 @@ class Route:
 
 
 def operation_of(route: Route) -> Operation:
-    """What the OpenAPI document says about a route."""
+    """The OpenAPI document's description of a route."""
     [method] = route.methods
     operation: Operation = application().openapi()["paths"][route.path][method.lower()]
     return operation
 
 
 def yielded_annotation(dependant: Dependant) -> str | None:
-    """What a `yield` dependency is annotated to give; None for one that returns."""
+    """The type that a `yield` dependency yields; None for one that returns."""
     if dependant.call is None or not (
         inspect.isasyncgenfunction(dependant.call) or inspect.isgeneratorfunction(dependant.call)
     ):
@@ -131,7 +131,7 @@ def yielded_annotation(dependant: Dependant) -> str | None:
 
 
 def models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    """The pydantic models that a type mentions, and those inside their fields."""
+    """The pydantic models in a type, and those in their fields."""
     seen: set[type[BaseModel]] = set()
     waiting: list[object] = [annotation]
     while waiting:

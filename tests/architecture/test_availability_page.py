@@ -1,4 +1,4 @@
-"""The page of bounds names every hostile request that `make bench-hostile` sends, once."""
+"""The availability page names every hostile request that `make bench-hostile` sends, once."""
 
 from __future__ import annotations
 

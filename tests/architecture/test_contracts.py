@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml, and the proof that they can fail."""
+"""The import contracts of pyproject.toml, with tests that they can fail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_contracts_are_kept() -> None:
 
 @pytest.fixture
 def build_layers(tmp_path: Path) -> BuildLayers:
-    """A copy of the house's plan, with empty rooms and the given lines in them."""
+    """A copy of the package's modules, empty except for the given lines."""
 
     def build(lines: dict[str, str]) -> Path:
         slice_modules = [f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)]
@@ -56,7 +56,7 @@ def build_layers(tmp_path: Path) -> BuildLayers:
     return build
 
 
-def test_the_empty_deployment_keeps_the_contracts(build_layers: BuildLayers) -> None:
+def test_the_empty_package_keeps_the_contracts(build_layers: BuildLayers) -> None:
     root = build_layers({})
     assert lint_imports(root, root).returncode == 0
 

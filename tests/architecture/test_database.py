@@ -1,4 +1,4 @@
-"""The migrated database itself: what the tables promise in Python, PostgreSQL must enforce."""
+"""The migrated database enforces what the tables declare in Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.features.models import METADATA
 from tests.engines import DatabaseUrls
 from tests.users import Users
 
-# Made by a tool; it holds no customer's data.
+# Created by a tool; it holds no customer data.
 TOOLS = {"alembic_version"}
 GUARDED = {TableKind.PROJECT, TableKind.PRINCIPAL, TableKind.DIRECTORY}
 
@@ -70,7 +70,7 @@ async def test_row_level_security_is_forced(superuser: asyncpg.Connection, table
     assert tuple(row) == (True, True)
 
 
-# A policy that names a role other than the runtime's (the owner's, for its narrow functions) grants it nothing.
+# Excludes policies for other roles only (the owner's, for its narrow functions).
 POLICIES = """
     SELECT polname, polpermissive, polcmd::text AS command, pg_get_expr(polqual, polrelid) AS reads,
         pg_get_expr(polwithcheck, polrelid) AS writes
@@ -81,7 +81,7 @@ POLICIES = """
 
 @pytest.mark.parametrize("table", names(TableKind.PROJECT))
 async def test_a_project_table_yields_the_bound_project_only(superuser: asyncpg.Connection, table: str) -> None:
-    """A restrictive policy beside it can only take away."""
+    """An additional restrictive policy can only remove access."""
     policies = [each for each in await superuser.fetch(POLICIES, table) if each["polpermissive"]]
     assert any(policy["command"] == "*" for policy in policies), "no policy covers every command"
     for policy in policies:
@@ -101,16 +101,16 @@ async def test_a_principal_table_yields_own_rows_only(superuser: asyncpg.Connect
 async def test_nothing_bound_means_no_rows(
     runtime: asyncpg.Connection, superuser: asyncpg.Connection, users: Users
 ) -> None:
-    """For every table, so that a new one cannot be forgotten. What a binding admits is tested with each slice."""
+    """For every table, so that new ones are covered. The slices' own tests check what a bound scope admits."""
     await (await users.person()).project()
-    assert await users.fetch("SELECT FROM event LIMIT 1")  # once it is numbered
+    assert await users.fetch("SELECT FROM event LIMIT 1")  # after it is numbered
     filled = {table for table in names(*GUARDED) if await count(superuser, table)}
     assert filled >= {"account", "project", "project_member", "event_counter", "event"}
     assert [table for table in names(*GUARDED) if await count(runtime, table)] == []
 
 
 async def count(connection: asyncpg.Connection, table: str) -> int:
-    """Zero also where the role may not ask."""
+    """The number of rows; also zero if the role may not read the table."""
     try:
         found: int = await connection.fetchval(f'SELECT count(*) FROM "{table}"')  # noqa: S608 - our metadata's name
     except asyncpg.InsufficientPrivilegeError:
@@ -119,7 +119,7 @@ async def count(connection: asyncpg.Connection, table: str) -> int:
 
 
 async def test_a_referenced_project_table_is_unique_by_project_and_id(superuser: asyncpg.Connection) -> None:
-    """Foreign keys from one project table to another carry the project on both sides."""
+    """Foreign keys between project tables contain the project on both sides."""
     rows = await superuser.fetch(
         """
         SELECT conname, conrelid::regclass::text AS child, confrelid::regclass::text AS parent,
@@ -140,7 +140,7 @@ async def test_a_referenced_project_table_is_unique_by_project_and_id(superuser:
 
 
 async def test_every_foreign_key_is_indexed(superuser: asyncpg.Connection) -> None:
-    """Deleting a parent would read the whole child otherwise."""
+    """Without an index, deleting a parent would read the whole child table."""
     rows = await superuser.fetch(
         """
         SELECT conrelid::regclass::text || '.' || conname AS key FROM pg_constraint AS con
@@ -173,7 +173,7 @@ async def test_the_runtime_role_creates_nothing(runtime: asyncpg.Connection) -> 
 
 
 async def test_the_runtime_role_can_neither_empty_nor_trigger(runtime: asyncpg.Connection) -> None:
-    """TRUNCATE ignores policies; a trigger or a reference would run as, or look behind, someone else."""
+    """TRUNCATE ignores policies; a trigger could run as someone else, a reference could reveal rows of others."""
     rows = await runtime.fetch(
         """
         SELECT relname FROM pg_class
@@ -185,7 +185,7 @@ async def test_the_runtime_role_can_neither_empty_nor_trigger(runtime: asyncpg.C
 
 
 async def test_functions_that_see_more_than_their_caller_are_narrow(superuser: asyncpg.Connection) -> None:
-    """SECURITY DEFINER with a search path of its own, and never for the superuser."""
+    """SECURITY DEFINER functions set their search path and never belong to the superuser."""
     rows = await superuser.fetch(
         """
         SELECT proname, proowner::regrole::text AS owner, array_to_string(proconfig, ',') AS config,
@@ -201,7 +201,7 @@ async def test_functions_that_see_more_than_their_caller_are_narrow(superuser: a
 
 
 async def test_no_view_lends_its_owners_eyes(superuser: asyncpg.Connection) -> None:
-    """A view reads as its owner unless it says `security_invoker`."""
+    """A view reads with its owner's rights unless it is `security_invoker`."""
     rows = await superuser.fetch(
         """
         SELECT relname FROM pg_class

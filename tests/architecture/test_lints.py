@@ -1,4 +1,4 @@
-"""Each lint finds what it is for and leaves its nearest innocent neighbour alone."""
+"""Each lint finds its errors and accepts the most similar correct code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.architecture.lints import LINTS
 from tests.architecture.lints.runner import run
 from tests.architecture.lints.source import Codebase, Finding, Source
-from tests.architecture.lints_examples import GUILTY, INNOCENT, Example
+from tests.architecture.lints_examples import CORRECT, INCORRECT, Example
 
 ORDER = ("accounts", "projects", "live", "documents", "search")
 
@@ -21,20 +21,20 @@ def lint(files: dict[str, str], *rules: str) -> list[Finding]:
     return run(Codebase(sources, ORDER), chosen)
 
 
-@pytest.mark.parametrize("example", GUILTY, ids=lambda example: example.id)
+@pytest.mark.parametrize("example", INCORRECT, ids=lambda example: example.id)
 def test_finds(example: Example) -> None:
     found = lint(example.files, example.rule)
     assert [finding.rule for finding in found] == [example.rule], example.files
 
 
-@pytest.mark.parametrize("example", INNOCENT, ids=lambda example: example.id)
+@pytest.mark.parametrize("example", CORRECT, ids=lambda example: example.id)
 def test_leaves_alone(example: Example) -> None:
     assert lint(example.files, example.rule) == []
 
 
 def test_every_lint_has_an_example_of_both_kinds() -> None:
-    assert {example.rule for example in GUILTY} == set(LINTS)
-    assert {example.rule for example in INNOCENT} == set(LINTS)
+    assert {example.rule for example in INCORRECT} == set(LINTS)
+    assert {example.rule for example in CORRECT} == set(LINTS)
 
 
 def test_a_finding_names_the_place() -> None:
@@ -47,7 +47,7 @@ import os
 
 a = os.getenv("A")  # lint: allow environ - the child process gets a cleaned copy
 # lint: allow environ - the child process gets a cleaned copy
-# (two lines of comment are still right above)
+# (two lines of comment are still directly above)
 b = os.getenv("B")
 """
 
@@ -59,10 +59,10 @@ def test_an_escape_with_a_reason_covers_its_line_or_the_next() -> None:
 @pytest.mark.parametrize(
     ("comment", "complaint"),
     [
-        ("# lint: allow environ", "say why"),
-        ("# lint: allow environ - why", "say why"),
-        ("# lint: allow enviorn - the child process gets a cleaned copy", "no rule is called"),
-        ("# lint: allow environ - the child process gets a cleaned copy\n\ny = 1", "nothing here breaks"),
+        ("# lint: allow environ", "give the reason why"),
+        ("# lint: allow environ - why", "give the reason why"),
+        ("# lint: allow enviorn - the child process gets a cleaned copy", "no rule is named"),
+        ("# lint: allow environ - the child process gets a cleaned copy\n\ny = 1", "nothing here violates"),
     ],
     ids=["no-reason", "lazy-reason", "misspelt", "stale"],
 )

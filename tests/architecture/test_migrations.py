@@ -1,4 +1,4 @@
-"""Every migration has a way back, and forward again to the same schema."""
+"""Every migration can be reverted, and applied again with the same schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from partywall.core.db.migrate import migrate
 from tests.architecture.layout import ROOT
 from tests.engines import DatabaseUrls, Urls, new_database
 
-# Tables with their columns, constraints, indexes, policies, functions and rights; what extensions bring is not ours.
+# Tables with their columns, constraints, indexes, policies, functions and rights, without those of extensions.
 SCHEMA = """
     WITH ours AS (
         SELECT oid, relname, relkind, relrowsecurity, relforcerowsecurity, relacl FROM pg_class
@@ -51,7 +51,7 @@ SCHEMA = """
 
 
 def revisions() -> list[Script]:
-    """From the newest to the first."""
+    """All revisions, the newest first."""
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     return list(ScriptDirectory.from_config(config).walk_revisions())
@@ -81,7 +81,7 @@ async def test_back_to_nothing_and_forward_to_the_same(copy: DatabaseUrls) -> No
 
 
 async def test_each_step_back_and_forward_is_the_same(copy: DatabaseUrls) -> None:
-    """From the newest to the first, each on the schema of its own time, so that a step stands for itself."""
+    """From the newest to the first, so that each step is tested on the schema of its own time."""
     before = await schema_of(copy)
     for revision in revisions():
         await migrate(copy.owner, copy.runtime, "-1")
@@ -107,7 +107,7 @@ def test_the_history_is_one_line_with_descriptive_names() -> None:
 async def test_a_migration_that_waits_for_a_lock_gives_up_before_requests_queue_behind_it(
     copy: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever holds the lock goes on, and nothing is half changed."""
+    """The lock's holder continues, and the migration changes nothing."""
     monkeypatch.setattr(migrating, "_LOCK_TIMEOUT_MS", 50)
     before = await schema_of(copy)
     holder = await asyncpg.connect(DatabaseUrls.dsn(copy.superuser))
@@ -123,7 +123,7 @@ async def test_a_migration_that_waits_for_a_lock_gives_up_before_requests_queue_
 
 
 def test_a_migration_says_itself_what_it_does() -> None:
-    """What the program imports changes with it, and with that the meaning of what has run elsewhere already."""
+    """Code that a migration imports would change later, and with it what the migration did elsewhere."""
     for revision in revisions():
         tree = ast.parse((ROOT / "migrations" / "versions" / str(revision.path).rpartition("/")[2]).read_text())
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

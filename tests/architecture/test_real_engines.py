@@ -1,4 +1,4 @@
-"""What the tests stand on: the real engines, as the program's own role, with real commits and without mocks."""
+"""The tests use the real engines, as the application's own role, with real commits and without mocks."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from tests.engines import DatabaseUrls
 from tests.users import Users
 
 TESTS = ROOT / "tests"
-# Of the standard library and of the registry: what stands in for a dependency, or for an engine.
-PRETENDERS = re.compile(
+# Packages and modules that replace a dependency or an engine.
+MOCK_MODULES = re.compile(
     r"^(unittest\.mock|unittest|mock|pytest_mock|flexmock|doublex|asynctest|respx|responses|aioresponses|pytest_httpx"
     r"|httpretty|requests_mock|vcr|moto|fakeredis|mockredis|birdisle|aiosqlite|sqlite3|pglite|testing\.postgresql)(\.|$)"
 )
-PRETENDING_NAMES = re.compile(r"^(Magic|Async|NonCallable)?Mock$|^(mocker|mock_open|create_autospec|MockTransport)$")
+MOCK_NAMES = re.compile(r"^(Magic|Async|NonCallable)?Mock$|^(mocker|mock_open|create_autospec|MockTransport)$")
 
-# What lies outside of this machine, where no server on loopback decides how it fails.
+# Dependencies outside of this machine, whose failures no server on loopback can imitate.
 OUTSIDE = {"tests/features/webhooks/test_sender.py": ["MockTransport"]}
 
 
-def pretences(tree: ast.AST) -> Iterator[str]:
+def mocks(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=str(module)):
                 named = [module, *(f"{module}.{alias.name}" for alias in node.names)]
-                yield from (name for name in named if PRETENDERS.match(name))
+                yield from (name for name in named if MOCK_MODULES.match(name))
             case ast.Import():
-                yield from (alias.name for alias in node.names if PRETENDERS.match(alias.name))
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) if PRETENDING_NAMES.match(name):
+                yield from (alias.name for alias in node.names if MOCK_MODULES.match(alias.name))
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) if MOCK_NAMES.match(name):
                 yield name
 
 
 def test_no_test_works_with_mocks_or_with_another_engine() -> None:
     sources = [*TESTS.rglob("*.py")]
     assert len(sources) > 300
-    found = {path.relative_to(ROOT).as_posix(): sorted({*pretences(ast.parse(path.read_text()))}) for path in sources}
+    found = {path.relative_to(ROOT).as_posix(): sorted({*mocks(ast.parse(path.read_text()))}) for path in sources}
     assert {path: names for path, names in found.items() if names} == OUTSIDE
 
 
@@ -52,8 +52,8 @@ def test_no_test_works_with_mocks_or_with_another_engine() -> None:
         "def test(mocker): ...", "x = httpx2.MockTransport(y)", "x = AsyncMock()",
     ],
 )  # fmt: skip
-def test_a_pretence_is_recognised(code: str) -> None:
-    assert [*pretences(ast.parse(code))]
+def test_a_mock_is_recognised(code: str) -> None:
+    assert [*mocks(ast.parse(code))]
 
 
 async def test_the_application_is_tested_as_its_own_role_on_the_engines_that_are_asked_for(
@@ -66,7 +66,7 @@ async def test_the_application_is_tested_as_its_own_role_on_the_engines_that_are
 
 
 async def test_what_a_test_writes_is_committed(users: Users, database: DatabaseUrls) -> None:
-    """And so seen by a connection that has nothing to do with the test's own."""
+    """Therefore a connection that is independent of the test's own can read it."""
     project = await (await users.person()).project("seen by all")
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     try:

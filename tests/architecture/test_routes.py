@@ -1,4 +1,4 @@
-"""What every route owes: a guard, a transaction that ends in time, and an honest description."""
+"""Every route is guarded, ends its transaction in time and is described correctly."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from tests.architecture.routes import (
     yielded_annotation,
 )
 
-# The whole of what an anonymous caller may reach. A longer list is a decision: make it here too.
+# Everything that an anonymous caller can reach. Adding a route here is a deliberate decision.
 ANONYMOUS = {
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/token",
     "POST /api/v1/auth/revoke",
     "POST /api/v1/auth/email/verify",  # the token from the mail is the credential
-    "POST /api/v1/auth/email/resend",  # for who cannot log in yet; the answer is always the same
-    "GET /api/v1/projects/{project_id}/events",  # the ticket or the bearer token is read by the route itself
+    "POST /api/v1/auth/email/resend",  # for users who cannot log in yet; the answer is always the same
+    "GET /api/v1/projects/{project_id}/events",  # the route itself reads the ticket or the bearer token
     "GET /api/v1/projects/{project_id}/runs/{run_id}/events",  # likewise
     "GET /.well-known/jwks.json",
     "GET /healthz",
@@ -49,13 +49,13 @@ CREATES_NOTHING_LASTING = {
     "POST /api/v1/projects/{project_id}/transfer",
 }
 
-# Its tools that create take their key as an argument.
+# Its creating tools take their idempotency key as an argument.
 TAKES_KEYS_WITHIN = {"POST /api/v1/projects/{project_id}/mcp"}
-# The protocol's notifications are accepted beside its requests, which are answered.
+# The protocol's notifications are accepted as well as its requests, which get an answer.
 ACCEPTS_AND_ANSWERS = {"POST /api/v1/projects/{project_id}/mcp": {"202"}}
 
-# What accepts a WebSocket and proves by its first message whom it speaks for.
-GREETERS = (first_message_of,)
+# Accepts a WebSocket and authenticates its caller with the first message.
+SOCKET_AUTHENTICATION = (first_message_of,)
 
 every_route = pytest.mark.parametrize("route", routes(), ids=str)
 every_socket = pytest.mark.parametrize("route", sockets(), ids=str)
@@ -86,13 +86,13 @@ def test_a_route_stands_behind_the_authentication(route: Route) -> None:
 
 @every_route
 def test_a_route_that_needs_nobody_is_public_and_the_others_know_their_caller(route: Route) -> None:
-    """A route beyond the public set that never asks who calls is either pointless or a leak."""
+    """A non-public route that never reads its caller is either pointless or a leak."""
     if route.name not in PUBLIC:
         assert route.calls(dependencies.get_principal)
 
 
 def test_each_public_name_opens_one_route() -> None:
-    """The set goes by endpoint name: a second route of that name would be open too."""
+    """The set contains endpoint names: a second route with the same name would be public, too."""
     opened = sorted(route.name for route in routes() if route.name in PUBLIC)
     assert opened == sorted(PUBLIC)
 
@@ -140,13 +140,13 @@ def test_a_websocket_stands_behind_its_authentication(route: Route) -> None:
 
 @every_socket
 def test_a_websocket_knows_its_caller(route: Route) -> None:
-    assert any(route.calls(greeter) for greeter in GREETERS)
+    assert any(route.calls(dependency) for dependency in SOCKET_AUTHENTICATION)
     assert route.name not in PUBLIC
 
 
 @every_socket
 def test_a_websocket_holds_no_session(route: Route) -> None:
-    """It would last as long as the socket."""
+    """The session would last as long as the socket."""
     assert [each.call for each in route.tree() if "Session" in (yielded_annotation(each) or "")] == []
 
 
@@ -162,7 +162,7 @@ def test_a_route_is_described(route: Route) -> None:
 
 @every_route
 def test_a_route_declares_what_it_answers(route: Route) -> None:
-    """A status and its content: a model, or a media type of its own."""
+    """A status and its content: a model, or another media type."""
     beside = {"206"} | ACCEPTS_AND_ANSWERS.get(str(route), set())
     [status] = [each for each in operation_of(route)["responses"] if each.startswith("2") and each not in beside]
     answer = operation_of(route)["responses"][status]
@@ -191,7 +191,7 @@ def test_a_creating_post_takes_an_idempotency_key(route: Route) -> None:
 
 
 def test_endpoint_names_are_unique() -> None:
-    """Names are what the public set and the idempotency records go by."""
+    """The public set and the idempotency records use these names."""
     names = [route.name for route in (*routes(), *sockets())]
     assert sorted(names) == sorted(set(names))
 
@@ -207,7 +207,7 @@ class Lenient(BaseModel):
 
 
 async def ungated(body: Lenient, session: Annotated[object, Depends(dependencies.get_session)]) -> None:
-    """An endpoint that owes everything."""
+    """An endpoint that breaks every rule."""
 
 
 def test_the_checks_above_find_a_bad_route() -> None:

@@ -1,4 +1,4 @@
-"""Every slice's service and schemas have tests of their own, which ask them without a server in between."""
+"""Every slice's service and schemas have their own tests, which call them without a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_slices_are_seen() -> None:
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_it_has_tests_of_its_own(module: Path) -> None:
     tests = ROOT / "tests" / "features" / module.parent.name / f"test_{module.stem}.py"
-    assert tests.is_file(), f"{tests.relative_to(ROOT)}: what {module.stem} decides is tried there, without HTTP"
+    assert tests.is_file(), f"{tests.relative_to(ROOT)}: tests what {module.stem} decides, without HTTP"
     nodes = list(ast.walk(ast.parse(tests.read_text())))
     imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     assert f"partywall.features.{module.parent.name}.{module.stem}" in imported

@@ -21,7 +21,7 @@ def test_source_keeps(rule: str, findings: dict[str, list[str]]) -> None:
 
 
 def test_the_lints_see_the_source() -> None:
-    """An empty reading would pass every rule above."""
+    """Without sources, all rules above would pass."""
     assert len(codebase().sources) > 50
     assert {table.name for table in codebase().project_tables} >= {"document", "event"}
 

@@ -1,4 +1,4 @@
-"""The tables as declared: each of one kind, project tables tied to their project by every key."""
+"""The declared tables: each is of one kind, and every key of a project table includes the project."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_project_table_carries_its_project(table: Table) -> None:
 
 @every_table
 def test_a_table_that_carries_a_project_says_why_it_is_no_project_table(table: Table) -> None:
-    """Only what must be read before a scope exists, or belongs to its principal, may have the column."""
+    """Only tables that are read before a scope exists, or that belong to a principal, may have the column."""
     if "project_id" in table.columns and not is_project_table(table) and not table.info.get("names_project"):
         assert kind_of(table) in {TableKind.DIRECTORY, TableKind.PRINCIPAL}
 
@@ -51,7 +51,7 @@ def test_a_reference_between_project_tables_carries_the_project(table: Table) ->
 
 
 def crossable_keys(table: Table) -> list[ForeignKeyConstraint]:
-    """Foreign keys by which a row could point into another project."""
+    """Foreign keys through which a row could point into another project."""
     return [
         key
         for key in table.foreign_key_constraints
@@ -62,7 +62,7 @@ def crossable_keys(table: Table) -> list[ForeignKeyConstraint]:
 
 @every_table
 def test_a_project_table_hangs_off_its_project(table: Table) -> None:
-    """By the project itself or by a parent that does, so that a project's end is the end of its rows."""
+    """Through the project itself or a parent, so that deleting the project deletes the rows."""
     if is_project_table(table):
         parents = {key.referred_table for key in table.foreign_key_constraints if key.ondelete == "CASCADE"}
         assert any(parent.name == ROOT_TABLE or is_project_table(parent) for parent in parents)

@@ -1,4 +1,4 @@
-"""What the page on the wall tells auditors to ask of the catalogue, asked: the answers are those that it shows."""
+"""The queries that the page on the wall recommends to auditors return the answers that it shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def questions() -> list[tuple[str, str]]:
 
 
 def ask(url: str, sql: str) -> str:
-    """What psql shows, without the blanks at the ends of its lines."""
+    """The output of psql, without trailing spaces."""
     command = [str(postgres_binaries(None) / "psql"), "--no-psqlrc", "--quiet", "--pset=pager=off", url]
     done = subprocess.run(
         command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=without_libpq()

@@ -1,4 +1,4 @@
-"""Names use the words of docs/reference/glossary.md; those that they replaced do not come back."""
+"""Identifiers use the words of docs/reference/glossary.md, not those that they replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.architecture.layout import ROOT, tracked_files
 
-# Words that once had a meaning of this project's own. They may stand in texts, not in identifiers or module names.
+# Words that once had a private meaning in this project. Texts may contain them; identifiers and module names may not.
 PRIVATE: Final = frozenset(
     [
         "announcer",
@@ -50,7 +50,7 @@ PRIVATE: Final = frozenset(
         "wish",
     ]
 )
-# Modules are nouns; these end like a verb and are nouns or adjectives.
+# Modules are nouns; these look like verb forms but are nouns or adjectives.
 NOUNS: Final = frozenset({"existing", "outgoing", "pricing", "ranking"})
 FOLDERS: Final = ("src", "tests", "bench")
 HERE: Final = Path(__file__)
@@ -64,7 +64,7 @@ def private_words(name: str) -> list[str]:
 
 
 def identifiers(source: str) -> Iterator[tuple[int, str]]:
-    """Those with a private word in them, each with its line."""
+    """The identifiers that contain a private word, each with its line."""
     if not _ANY.search(source):
         return
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

@@ -1,4 +1,4 @@
-"""Programs of others that tests run against this server: installed once from their locks, into an ignored folder."""
+"""Third-party programs that tests run against this server, installed once from lock files into an ignored folder."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = ROOT / ".test-packages"
 _NODE: Final = Path(__file__).with_name("node")
 _PYTHON: Final = ROOT / "requirements" / "openapi-client.txt"
-# What npm and pip say of a registry that cannot be reached, or does not serve this.
+# What npm and pip print if a registry is unreachable or lacks a package.
 _NO_REGISTRY: Final = re.compile(
     r"E(?:NOTFOUND|CONNREFUSED|CONNRESET|TIMEDOUT|AI_AGAIN|40[134])\b|ERR_SOCKET_TIMEOUT|\(from versions: none\)"
     r"|NewConnectionError|ConnectTimeoutError"
 )
 
-# Why it was not installed: nobody asks twice in one run.
+# The reason why an installation failed, so that each run tries only once.
 _missing: dict[str, str] = {}
 
 
 async def run(
     *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    """Its exit code, and what it has written."""
+    """The exit code and the output."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd,
@@ -47,7 +47,7 @@ async def run(
 
 
 async def node_packages() -> Path:
-    """The folder with their `node_modules`; skips where there is no node, npm or registry."""
+    """The folder with `node_modules`; skips the test without node, npm or a registry."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("clients in JavaScript need node and npm, which are not installed")
     files = [_NODE / name for name in ("package.json", "package-lock.json", ".npmrc")]
@@ -56,7 +56,7 @@ async def node_packages() -> Path:
 
 
 async def python_packages() -> Path:
-    """The folder with the programs of an environment of their own; skips where no registry answers."""
+    """The folder with the programs of a separate environment; skips the test if no registry answers."""
     pip = (sys.executable, "-m", "pip", "--python", "venv/bin/python", "--disable-pip-version-check", "--retries=1")
     install = (*pip, "install", "--quiet", "--require-hashes", "-r", _PYTHON.name)
     commands = [(sys.executable, "-m", "venv", "--without-pip", "venv"), install]

@@ -1,4 +1,4 @@
-"""Keys and channels of the cache have one door, which asks for a scope where a project's data is named."""
+"""Cache keys and channels are built in one module, which requires a scope for project data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOKS_LIKE_A_KEY = re.compile(r"^[a-z][a-z_-]*:(?!//)\S*$")
 
 
 def composed_key(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """Nobody else makes a key out of text, hands text to the cache, or says that a text is a key."""
+    """Other modules neither build a key from text, pass text to the cache, nor declare a text to be a key."""
     if source.inside(HOME):
         return
     composed = {
@@ -50,7 +50,7 @@ def _asks_the_cache(call: ast.Call) -> bool:
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
-    """The key comes first, or is called so."""
+    """The key is the first argument or has this name."""
     return [*call.args[:1], *(each.value for each in call.keywords if each.arg in {"name", "key", "channel"})]
 
 
@@ -70,7 +70,7 @@ def _named(key: ast.expr, names: set[str]) -> bool:
 
 
 def _keys_beside_the_client(source: Source) -> Iterator[Finding]:
-    """In a module that knows the client, text in the form of a key."""
+    """Text that looks like a key, in a module that uses the cache client."""
     if not any(imported.module.partition(".")[0] in {"redis", "valkey"} for imported in source.imports()):
         return
     for node in source.nodes(ast.JoinedStr):

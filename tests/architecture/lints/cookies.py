@@ -1,4 +1,4 @@
-"""A cookie that one server sets must never reach another that shares the client, or a part of its name."""
+"""A cookie of one server must never be sent to another that shares the client or part of its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ERROR = "no_cookies"
 
 
 def cookies(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """The function that makes an HTTP client gives it the jar that stays empty."""
+    """The function that creates an HTTP client passes it the cookie jar that stays empty."""
     safe = {call for function in source.functions() if ERROR in _called(function) for call in _makers(function)}
     for call in source.nodes(ast.Call):
         if called_name(call) in MAKERS and call not in safe:

@@ -1,4 +1,4 @@
-"""The parts of the package that several lints treat apart."""
+"""The parts of the package that several lints treat separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An error that is translated keeps its cause, so that the log says what had happened."""
+"""A translated exception keeps its cause, so that the log shows what happened."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.architecture.lints.tables import called_name
 
 ONE_LINE = "UsageError"
 HIDDEN = {"__cause__", "__context__", "__suppress_context__"}
-MESSAGE = "keep the cause: `from error`, or say whose secret it would carry"
+MESSAGE = "keep the cause: `from error`, or explain which secret it would reveal"
 
 
 def dropped_cause(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """A command's UsageError is the one line that a person reads, and nothing else is made of it."""
+    """A command's UsageError may drop it: the user reads only its one line."""
     for node in source.nodes(ast.Raise):
         if _is_none(node.cause) and not (source.inside(*COMMAND_LINE) and _refuses(node)):
             yield source.finding("dropped-cause", node.lineno, f"from None: {MESSAGE}")
@@ -25,7 +25,7 @@ def dropped_cause(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def _is_none(cause: ast.expr | None) -> bool:
-    """Also where it depends: `from error if harmless else None`."""
+    """Also in a conditional: `from error if harmless else None`."""
     return cause is not None and any(isinstance(node, ast.Constant) and node.value is None for node in ast.walk(cause))
 
 

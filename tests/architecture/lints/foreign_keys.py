@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from tests.architecture.lints.source import Codebase, Finding, Source
 from tests.architecture.lints.tables import called_name
 
-ROOT_TABLE = "project"  # what core keeps per project (its events) hangs off the project too
+ROOT_TABLE = "project"  # core's tables of a project (its events) reference the project, too
 TARGET = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
 
 
 def foreign_key_order(source: Source, codebase: Codebase) -> Iterator[Finding]:
-    """Foreign keys point down the order of the slices, never up or sideways."""
+    """Foreign keys point to the same slice or a lower one, never up or sideways."""
     owners = {table.name: table.slice for table in codebase.tables}
     for call in source.nodes(ast.Call):
         if called_name(call) not in {"ForeignKey", "ForeignKeyConstraint"}:
@@ -22,12 +22,12 @@ def foreign_key_order(source: Source, codebase: Codebase) -> Iterator[Finding]:
             if owner in (None, source.slice) or (source.slice is None and table == ROOT_TABLE):
                 continue
             if not _is_below(owner, source.slice, codebase.order):
-                message = f"a foreign key to {table!r} points at the slice {owner!r}, which is not below"
+                message = f"a foreign key to {table!r} points to the slice {owner!r}, which is not a lower one"
                 yield source.finding("foreign-key-order", call.lineno, message)
 
 
 def relationship_across_slices(source: Source, codebase: Codebase) -> Iterator[Finding]:
-    """A relationship stays in its slice and is loaded on purpose only."""
+    """Relationships stay within a slice and are loaded explicitly."""
     own = {table.symbol for table in codebase.tables if table.slice == source.slice}
     foreign = {table.symbol for table in codebase.tables} - own
     for node in source.nodes(ast.AnnAssign):
@@ -38,7 +38,7 @@ def relationship_across_slices(source: Source, codebase: Codebase) -> Iterator[F
             message = f"relationship to {', '.join(reached)} of another slice: keep the id, ask its service"
             yield source.finding("cross-slice-relationship", node.lineno, message)
         if not _is_lazy_raise(node.value):
-            yield source.finding("cross-slice-relationship", node.lineno, 'a relationship has lazy="raise"')
+            yield source.finding("cross-slice-relationship", node.lineno, 'a relationship needs lazy="raise"')
 
 
 def _targets(call: ast.Call) -> Iterator[str]:

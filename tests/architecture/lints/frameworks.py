@@ -6,7 +6,7 @@ from tests.architecture.lints.entry_points import ENTRY_POINTS, PROCESSES
 from tests.architecture.lints.source import Codebase, Finding, Source
 
 WEB = {"fastapi", "starlette"}
-# The exchange is the part of the MCP router that is loaded late.
+# The exchange is the part of the MCP router that is imported late.
 MCP_EXCHANGE = "features/mcp/protocol.py"
 HTTP_HOMES = ("core/http", "core/security/dependencies.py", MCP_EXCHANGE, "resources.py", *PROCESSES)
 HTTP_STEMS = ("router", "dependencies", "routes")
@@ -24,17 +24,17 @@ def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def adapter_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """The resources choose the adapters; the supervisor alone runs the embedded engines as processes."""
+    """Only the resources choose adapters; only the supervisor runs the embedded engines as processes."""
     if source.inside("adapters", "resources.py"):
         return
     for imported in source.imports():
         runs_engines = source.inside("supervisor") and imported.target.startswith("partywall.adapters.embedded.")
         if imported.target.startswith("partywall.adapters.") and not runs_engines:
-            yield source.finding("adapter-import", imported.line, f"{imported.module}: only resources.py knows it")
+            yield source.finding("adapter-import", imported.line, f"{imported.module}: only resources.py may import it")
 
 
 def settings_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """Entry points build the settings; a service or an adapter receives the values it needs."""
+    """Entry points build the settings; services and adapters receive the values they need."""
     if source.inside("settings", *SETTINGS_HOMES) or (source.slice and source.stem == "dependencies"):
         return
     for imported in source.imports():
@@ -43,7 +43,7 @@ def settings_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def http_exception(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """Failures are domain exceptions; one handler turns them into problem details."""
+    """Errors are domain exceptions; one handler turns them into problem details."""
     if source.inside("core/http"):
         return
     for imported in source.imports():

@@ -8,7 +8,7 @@ from tests.architecture.lints.tables import called_name
 
 
 def generic_write(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """A public method that writes whatever columns its caller names: nothing checks the names and types."""
+    """A public method must not write columns by name: nothing would check the names and types."""
     for function in source.functions():
         if function.name.startswith("_"):
             continue
@@ -17,7 +17,7 @@ def generic_write(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         given |= {arguments.kwarg.arg} if arguments.kwarg is not None else set()
         for node in ast.walk(function):
             if isinstance(node, ast.Call) and called_name(node) == "values" and _names_columns(node, given):
-                yield source.finding("generic-write", node.lineno, "columns by name: take what is written by types")
+                yield source.finding("generic-write", node.lineno, "columns by name: take typed parameters")
 
 
 def _names_columns(call: ast.Call, given: set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What reads text by a pattern, or by somebody else's parser, is fed hostile text by `tests/growth`."""
+"""Every pattern and every third-party parser that reads text is tested with hostile text in `tests/growth`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Iterator
 from tests.architecture.lints.source import Codebase, Finding, Source
 from tests.growth.inventory import PLACES
 
-# Of `re`: what compiles a pattern, or uses one.
+# The functions of `re` that compile or use a pattern.
 RE = {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
-# Readers of others that have been slow, or could be: by the last name in a call.
+# Third-party parsers that have been slow, or could be: by the last name in a call.
 PARSERS = {
     "Decimal", "Fraction", "IPv4Address", "IPv6Address", "LexborHTMLParser", "b64decode", "encode_batch_fast",
     "fnmatch", "fnmatchcase", "fromisoformat", "getaddresses", "header_factory", "ip_address", "literal_eval",
     "parse_qsl", "parsedate_to_datetime", "splitlines", "unquote", "unquote_to_bytes", "urlsafe_b64decode", "urlsplit",
     "validate_email",
 }  # fmt: skip
-# By their last two names, for the last alone says too little.
+# By their last two names, because the last alone is ambiguous.
 QUALIFIED = {"httpx2.URL", "idna.decode", "idna.encode", "json.loads", "unicodedata.normalize"}
 
 
 def patterns(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     for place, node in readers(source):
         if f"{source.path}:{place}" not in PLACES:
-            message = f"{place} reads text by a pattern or parser that tests/growth/inventory.py does not know"
+            message = f"{place} reads text by a pattern or parser that tests/growth/inventory.py does not list"
             yield source.finding("patterns", node.lineno, message)
 
 
 def readers(source: Source) -> Iterator[tuple[str, ast.Call]]:
-    """Each with its place: the name that it is bound to, inside the classes and functions that it stands in."""
+    """Each with its place: the name that it is bound to, within its classes and functions."""
     yield from _readers(source.tree, (), _named_from_re(source))
 
 

@@ -1,4 +1,4 @@
-"""Time, chance, the environment and the terminal each have one door."""
+"""Time, randomness, the environment and the terminal are each accessed through one module."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def environ(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         return
     for node in source.nodes(ast.Attribute):
         if _tail(node) in ENVIRONMENT:
-            yield source.finding("environ", node.lineno, f"{_tail(node)}: settings arrive as values")
-    yield from _named_imports(source, "environ", ENVIRONMENT, "settings arrive as values")
+            yield source.finding("environ", node.lineno, f"{_tail(node)}: receive settings as values")
+    yield from _named_imports(source, "environ", ENVIRONMENT, "receive settings as values")
 
 
 def prints(source: Source, _codebase: Codebase) -> Iterator[Finding]:
@@ -49,27 +49,27 @@ def prints(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     for node in source.nodes(ast.Call):
         called = ast.unparse(node.func)
         if called in {"print", "sys.stdout.write", "sys.stderr.write"}:
-            yield source.finding("print", node.lineno, f"{called}: log it, or leave it to the command line")
+            yield source.finding("print", node.lineno, f"{called}: log it; only the command line prints")
 
 
 def raw_echo(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """What documents, accounts and servers have written must not steer the terminal of whoever reads it."""
+    """Text from documents, accounts and servers must not control the user's terminal."""
     if not source.inside(*COMMAND_LINE) or source.inside("commands/terminal.py", "supervisor/"):
         return
     for node in source.nodes(ast.Call):
         called = ast.unparse(node.func)
         if called in {"print", "typer.secho"} or called.endswith((".echo", ".print", "stdout.write", "stderr.write")):
-            yield source.finding("raw-echo", node.lineno, f"{called}: say it through commands/terminal.py")
+            yield source.finding("raw-echo", node.lineno, f"{called}: print it through commands/terminal.py")
 
 
 def stand_in(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """Nothing that is shipped stands in for the real thing, or is left to be written."""
+    """Shipped code contains no test doubles and no unfinished functions."""
     for imported in source.imports():
         if imported.target.partition(".")[0] in STAND_INS:
-            yield source.finding("stand-in", imported.line, f"{imported.target}: this is for tests")
+            yield source.finding("stand-in", imported.line, f"{imported.target}; only tests may use it")
     for node in source.nodes(ast.Raise):
         if node.exc is not None and "NotImplementedError" in ast.unparse(node.exc):
-            yield source.finding("stand-in", node.lineno, "NotImplementedError: write it, or leave it away")
+            yield source.finding("stand-in", node.lineno, "NotImplementedError: implement it or remove it")
 
 
 def _tail(node: ast.Attribute) -> str:

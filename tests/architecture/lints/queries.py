@@ -18,7 +18,7 @@ COLUMN = "project_id"
 
 
 def project_filter(source: Source, codebase: Codebase) -> Iterator[Finding]:
-    """A statement over a project table names `project_id`; row-level security is the second net."""
+    """A statement on a project table filters by `project_id`; row-level security is the second protection."""
     tables = codebase.project_tables
     yield from _statements(source, tables)
     yield from _sql_constants(source, tables)
@@ -38,7 +38,7 @@ def _statements(source: Source, tables: tuple[Table, ...]) -> Iterator[Finding]:
 
 
 def _touched(call: ast.Call, symbols: set[str]) -> set[str]:
-    """The project tables a `select(...)`, `update(...)` or `session.get(Model, id)` starts from."""
+    """The project tables at the start of a `select(...)`, `update(...)` or `session.get(Model, id)`."""
     name = called_name(call)
     if name in STATEMENTS:
         return {n.id for arg in call.args for n in ast.walk(arg) if isinstance(n, ast.Name)} & symbols
@@ -75,11 +75,11 @@ def _narrows(root: ast.AST) -> bool:
 
 
 def _sql_constants(source: Source, tables: tuple[Table, ...]) -> Iterator[Finding]:
-    """The same for SQL written as text."""
+    """The same check for SQL text."""
     for node in source.nodes(ast.Constant):
         if not isinstance(node.value, str) or not SQL.match(node.value) or COLUMN in node.value:
             continue
         named = [table.name for table in tables if re.search(rf"\b{re.escape(table.name)}\b", node.value)]
         if named:
-            message = f"SQL over {', '.join(named)} never mentions {COLUMN}"
+            message = f"SQL over {', '.join(named)} does not filter by {COLUMN}"
             yield source.finding("project-filter", node.lineno, message)

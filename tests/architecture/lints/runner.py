@@ -1,4 +1,4 @@
-"""Runs lints and honours `# lint: allow <rule> - reason`, on the line or in a comment right above it."""
+"""Runs lints and applies `# lint: allow <rule> - reason`, on the line or in a comment directly above it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(codebase: Codebase, lints: Mapping[str, Lint]) -> list[Finding]:
 
 
 def escapes(source: Source) -> Iterator[Escape]:
-    """A trailing comment covers its own line, one that stands alone the next line of code."""
+    """A trailing comment covers its own line, a standalone comment the next line of code."""
     lines = source.text.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type is not tokenize.COMMENT or not (match := ESCAPE.match(token.string)):
@@ -56,7 +56,7 @@ def _lint(source: Source, codebase: Codebase, lints: Mapping[str, Lint]) -> Iter
 
 
 def _covers(escape: Escape, finding: Finding) -> bool:
-    """A finding about the whole file stands on line 1 and is allowed from anywhere in it."""
+    """A finding about the whole file is on line 1 and can be allowed anywhere in the file."""
     return finding.line == escape.covers or finding.rule == "file-size"
 
 
@@ -66,7 +66,7 @@ def _is_bad(escape: Escape, lints: Mapping[str, Lint], used: set[Escape]) -> boo
 
 def _complaint(source: Source, escape: Escape, lints: Mapping[str, Lint], is_used: bool) -> Finding:
     if escape.rule not in lints:
-        return source.finding("escape", escape.line, f"no rule is called {escape.rule!r}")
+        return source.finding("escape", escape.line, f"no rule is named {escape.rule!r}")
     if not is_used:
-        return source.finding("escape", escape.line, f"nothing here breaks {escape.rule!r} any more")
-    return source.finding("escape", escape.line, f"say why {escape.rule!r} is allowed here: `- reason`")
+        return source.finding("escape", escape.line, f"nothing here violates {escape.rule!r} any more")
+    return source.finding("escape", escape.line, f"give the reason why {escape.rule!r} is allowed here: `- reason`")

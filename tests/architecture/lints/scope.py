@@ -9,7 +9,7 @@ PROOF = "ProjectScope"
 
 
 def repository_takes_scope(source: Source, codebase: Codebase) -> Iterator[Finding]:
-    """A repository of project tables cannot be built without the proof that the caller may enter."""
+    """A repository of project tables cannot be built without the proof of access."""
     if source.slice not in {table.slice for table in codebase.project_tables} or source.slice is None:
         return
     for node in source.nodes(ast.ClassDef):
@@ -20,12 +20,12 @@ def repository_takes_scope(source: Source, codebase: Codebase) -> Iterator[Findi
 
 
 def _has_session(node: ast.ClassDef) -> bool:
-    """Whatever its name: in a repository file, who holds a session queries."""
+    """Any class in a repository file that holds a session runs queries."""
     return any(isinstance(item, ast.AnnAssign | ast.arg) and "Session" in ast.unparse(item) for item in ast.walk(node))
 
 
 def _takes_scope(node: ast.ClassDef) -> bool:
-    """By a parameter of `__init__`, or by a field of a dataclass."""
+    """Through a parameter of `__init__` or a dataclass field."""
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             return any(arg.annotation and PROOF in ast.unparse(arg.annotation) for arg in _parameters(item))

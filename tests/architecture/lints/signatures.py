@@ -7,7 +7,7 @@ from tests.architecture.lints.source import Codebase, Finding, Function, Source
 
 
 def any_in_signature(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """`Any` switches the type checker off; JSON is `JsonValue`, the unknown is `object`."""
+    """`Any` turns the type checker off; JSON is `JsonValue`, unknown values are `object`."""
     for function in source.functions():
         if any(_mentions_any(annotation) for annotation in _annotations(function)):
             yield source.finding("any", function.lineno, f"{function.name} has Any in its signature")

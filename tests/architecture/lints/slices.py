@@ -11,7 +11,7 @@ LAYERS = ("models", "repository", "schemas", "service", "dependencies", "router"
 
 
 def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """A slice's repository, models and router are its own; only the list of all tables names every slice's models."""
+    """A slice's repository, models and router are private; only the list of all tables imports every slice's models."""
     if source.inside("features/models.py"):
         return
     for imported in source.imports():
@@ -24,7 +24,7 @@ def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def slice_layer(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """The import contract for files that were split by use case: `read_router`, `version_repository`."""
+    """The import contract for files split by use case: `read_router`, `version_repository`."""
     if not source.slice or source.stem == "__init__":
         return
     own = f"{FEATURES}{source.slice}."
@@ -40,7 +40,7 @@ def import_in_function(source: Source, _codebase: Codebase) -> Iterator[Finding]
     for function in source.functions():
         for node in ast.walk(function):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                message = f"{function.name} imports when it runs; an import stands at the top or marks a ring"
+                message = f"{function.name} imports when it runs: move the import to the top and remove any cycle"
                 yield source.finding("import-in-function", node.lineno, message)
 
 

@@ -1,4 +1,4 @@
-"""What a lint sees: one parsed file, and the code base around it."""
+"""The input of a lint: one parsed file, and the code base."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Imported:
-    """`import module` or `from module import name`; `target` is the dotted whole."""
+    """`import module` or `from module import name`; `target` is the full dotted name."""
 
     module: str
     name: str | None
@@ -62,7 +62,7 @@ class Source:
 
     @cached_property
     def _walked(self) -> tuple[ast.AST, ...]:
-        """Every lint asks for nodes, and a walk costs far more than a look at what it found."""
+        """Cached, because every lint reads nodes and a walk is slow."""
         return tuple(ast.walk(self.tree))
 
     def nodes[N: ast.AST](self, *kinds: type[N]) -> Iterator[N]:
@@ -125,7 +125,7 @@ class Codebase:
 
     @cached_property
     def schemas(self) -> frozenset[str]:
-        """The names of Pydantic's classes, but for what a job knows: that stands where the job is declared."""
+        """The names of Pydantic's classes, except job payloads, which are declared with their job."""
         classes = [(node.name, set(bases(node))) for source in self.sources for node in source.nodes(ast.ClassDef)]
         found, more = set[str](), {"BaseModel"}
         while more:
@@ -135,7 +135,7 @@ class Codebase:
 
     @cached_property
     def _mixins(self) -> frozenset[str]:
-        """Classes without a table of their own that bring the column `project_id`."""
+        """Classes without a table of their own that add the column `project_id`."""
         return frozenset(
             node.name
             for source in self.sources
@@ -146,7 +146,7 @@ class Codebase:
 
 
 def bases(node: ast.ClassDef) -> Iterator[str]:
-    """Their names, without the module and the parameters."""
+    """The base classes' names, without module and type parameters."""
     for base in node.bases:
         plain = base.value if isinstance(base, ast.Subscript) else base
         if isinstance(plain, ast.Name | ast.Attribute):

@@ -14,7 +14,7 @@ TALKS_HTTP = ("client",)
 
 
 def composed_sql(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """SQL is a constant with parameters; one glued together at run time is an injection in waiting."""
+    """SQL is a constant with parameters; a statement composed at run time allows injection."""
     if source.inside(*TALKS_HTTP):
         return
     seen: set[ast.Call] = set()

@@ -17,7 +17,7 @@ ONE_APP = "asgi.py"
 
 
 def module_state(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """What lives and changes is built in the lifespan and passed on; a module holds constants."""
+    """Mutable state is built in the lifespan and passed on; a module holds constants."""
     for statement in source.tree.body:
         value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
         if value is not None and _is_state(value) and not source.inside(ONE_APP):
@@ -41,7 +41,7 @@ def _is_state(value: ast.expr) -> bool:
 
 
 def untracked_task(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """A task belongs to a group, which waits for it and hears of its failure."""
+    """Tasks belong to a task group, which waits for them and raises their errors."""
     for node in source.nodes(ast.Call):
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         if called_name(node) == "ensure_future" or (called_name(node) == "create_task" and _is_loop(owner)):
@@ -51,7 +51,7 @@ def untracked_task(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def _is_loop(owner: ast.expr | None) -> bool:
-    """`asyncio`, a loop, or nothing at all (the imported function); anything else is a task group."""
+    """`asyncio`, a loop, or nothing (the imported function); anything else is a task group."""
     return owner is None or ast.unparse(owner).rpartition(".")[2].rstrip("()") in {
         "asyncio",
         "loop",

@@ -1,4 +1,4 @@
-"""Tables as they stand in the source: declarative classes and `Table(...)` assignments."""
+"""Tables in the source: declarative classes and `Table(...)` assignments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """`symbol` is the Python name a query uses, `name` the table's name in SQL."""
+    """`symbol` is the Python name in queries, `name` the table's name in SQL."""
 
     symbol: str
     name: str
@@ -19,7 +19,7 @@ class Table:
 
     @property
     def belongs_to_project(self) -> bool:
-        """The declared kind decides; without one the column does."""
+        """The declared kind decides; without one, the column does."""
         return self.has_project_id if self.kind is None else self.kind == "project"
 
 

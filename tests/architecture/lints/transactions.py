@@ -9,7 +9,7 @@ ENDINGS = {"commit", "rollback"}
 
 
 def commit_or_rollback(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """The request or the job ends its transaction; everybody else raises or returns."""
+    """The request or job ends its transaction; all other code raises or returns."""
     if source.inside("core/db"):
         return
     for node in source.nodes(ast.Attribute):

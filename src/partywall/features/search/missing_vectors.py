@@ -24,7 +24,7 @@ from partywall.features.search.index_repository import IndexReader, IndexWriter,
 from partywall.features.search.index_result import PassageCounts
 from partywall.features.search.lease import MAX_ATTEMPTS, Lease
 from partywall.features.search.passage_vectors import LONGEST_ASKED, waits_for
-from partywall.features.search.vector_filling import TimeSlice, VectorFilling
+from partywall.features.search.vector_filler import TimeSlice, VectorFiller
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class _Group:
         last = all(each.attempts >= MAX_ATTEMPTS for each in self.documents)
         for index in indexes:
             if index.status == "active":
-                await VectorFilling(self.lease, self.time_slice, index, last_attempt=last).fill(found)
+                await VectorFiller(self.lease, self.time_slice, index, last_attempt=last).fill(found)
         complete = [each for each in self.documents if not found[each.id].left]
         for index in indexes:
             if index.status == "building" and complete:
@@ -96,7 +96,7 @@ class _Group:
         """Best effort: the job that builds the index adds what is still missing."""
         try:
             found = {each.id: PassageCounts() for each in documents}
-            await VectorFilling(self.lease, self.time_slice, index).fill(found)
+            await VectorFiller(self.lease, self.time_slice, index).fill(found)
         except EmbeddingError as error:
             log.warning("model_left_out", model=index.model, reason=str(error))
 

@@ -39,7 +39,7 @@ class TimeSlice:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorFilling:
+class VectorFiller:
     """On the `last_attempt`, passages at which the model fails are given up, so that the others get their turn."""
 
     lease: Lease

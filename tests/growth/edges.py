@@ -191,7 +191,12 @@ EDGES: Final = (
         refusing=(ValidationError,),
     ),
     Reader(("features/accounts/refresh_tokens.py:RefreshTokens.made",), _REFRESH_TOKENS.made, HEADERS),
-    Reader(("features/live/schemas.py:EventNumber",), validating(EventNumber), HEADERS, refusing=(ValidationError,)),
+    Reader(
+        ("features/live/schemas.py:EventNumber", "features/live/schemas.py:Received"),
+        validating(EventNumber),
+        HEADERS,
+        refusing=(ValidationError,),
+    ),
     Reader(
         ("features/live/schemas.py:TypePatterns", "features/webhooks/schemas.py:TypePattern"),
         lambda text: (TypeFilter.parse(text), validating(TypePattern)(text), validating(TypePatterns)(text)),

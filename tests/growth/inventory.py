@@ -34,7 +34,7 @@ UNFED: Final[Mapping[str, str]] = {
     "client/routes.py:advice": "the address that the operator types",
     "client/routes.py:open_client": "the address that the operator types",
     "client/store.py:Store.session": "the address that the operator types",
-    "commands/cache.py:_is_whole": "a setting",
+    "commands/cache.py:_is_valid": "a setting",
     "commands/database.py:_TARGET": "what the operator types",
     "commands/events.py:_TYPE": "what the operator types",
     "commands/document_import.py:_LANGUAGE": "what the operator types",

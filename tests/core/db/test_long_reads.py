@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from partywall.core.db.constants import LONG_READS
 from partywall.core.db.engine import create_read_pool, server_settings
-from partywall.core.db.long_reads import LONG_READS, ReadTimeoutError
+from partywall.core.db.long_reads import ReadTimeoutError
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.tenant import Tenant, set_current_tenant
 from tests.engines import DatabaseUrls

@@ -1,4 +1,4 @@
-"""What runs store counts in the bytes of their project, and is free again once they are deleted."""
+"""Stored runs count towards the bytes of their project until they are deleted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def used(workspace: AgentWorkspace) -> int:
 
 
 async def recounted(workspace: AgentWorkspace) -> bool:
-    """Whether it was counted wrongly."""
+    """Whether the recount corrected anything."""
     engine = engines.create_engine(workspace.database.owner, pool_size=1, overflow=0, settings={})
     try:
         async with Sessions(engine).begin() as session:
@@ -47,7 +47,7 @@ async def test_what_a_run_stores_counts_until_it_is_deleted(workspace: AgentWork
     assert 1_600 < (started := await used(workspace)) < 2_000
     async with workspace.working():
         await workspace.until(run)
-    # The answer stands in the output, in the journal and in the messages.
+    # The answer is stored in the output, the journal and the messages.
     assert await used(workspace) > started + 3 * 3_000
     assert not await recounted(workspace)
     assert (await delete(workspace, run)).status_code == 204

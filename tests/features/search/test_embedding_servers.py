@@ -19,7 +19,7 @@ from partywall.core.jobs.kinds import JobHandler
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.core.resources import Resources
-from partywall.features.search import document_indexer, large_documents, vector_filling
+from partywall.features.search import document_indexer, large_documents, vector_filler
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.lease import MAX_ATTEMPTS
 from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAUSE, ModelBackoff
@@ -138,7 +138,7 @@ async def test_a_text_that_changes_while_its_model_is_away_is_indexed_anew(
 async def test_a_large_document_gets_its_vectors_step_by_step(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (document_indexer, large_documents, vector_filling):
+    for module in (document_indexer, large_documents, vector_filler):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", 3)
     resources = await using(workspace, endpoint, client)
     endpoint.rule = DOWN

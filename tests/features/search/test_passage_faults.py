@@ -19,7 +19,7 @@ from partywall.features.search import (
     large_documents,
     missing_vectors,
     passage_vectors,
-    vector_filling,
+    vector_filler,
 )
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_rebuild import notice_change
@@ -141,23 +141,23 @@ async def test_an_interruption_before_the_document_is_settled(
 @pytest.fixture
 def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker's turn with a document is over once it has stored vectors of two passages."""
-    for module in (document_indexer, large_documents, vector_filling):
+    for module in (document_indexer, large_documents, vector_filler):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", 2)
     over = False
-    store = vector_filling.VectorFilling._store
+    store = vector_filler.VectorFiller._store
 
-    def begin(_: vector_filling.TimeSlice) -> None:
+    def begin(_: vector_filler.TimeSlice) -> None:
         nonlocal over
         over = False
 
-    async def stored(filling: vector_filling.VectorFilling, *values: object) -> None:
+    async def stored(filling: vector_filler.VectorFiller, *values: object) -> None:
         nonlocal over
         await store(filling, *values)  # type: ignore[arg-type]  # as they were given
         over = True
 
-    monkeypatch.setattr(vector_filling.TimeSlice, "__post_init__", begin)
-    monkeypatch.setattr(vector_filling.TimeSlice, "is_over", property(lambda _: over))
-    monkeypatch.setattr(vector_filling.VectorFilling, "_store", stored)
+    monkeypatch.setattr(vector_filler.TimeSlice, "__post_init__", begin)
+    monkeypatch.setattr(vector_filler.TimeSlice, "is_over", property(lambda _: over))
+    monkeypatch.setattr(vector_filler.VectorFiller, "_store", stored)
 
 
 def text_with(poisoned: int) -> str:

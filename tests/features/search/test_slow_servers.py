@@ -15,7 +15,7 @@ from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.features.documents import index_queue as documents
 from partywall.features.documents.index_queue import ClaimedDocument, DueProject
-from partywall.features.search import index_rebuild, missing_vectors, vector_filling
+from partywall.features.search import index_rebuild, missing_vectors, vector_filler
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.indexer import VECTORS_OF_ACCOUNT, Indexer, index_documents
 from partywall.features.search.lease import MAX_ATTEMPTS, Lease
@@ -151,9 +151,9 @@ async def test_a_turn_that_is_over_leaves_the_rest_to_the_next(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each turn has time for one step alone."""
-    monkeypatch.setattr(vector_filling, "CHUNKS_AT_ONCE", 2)
+    monkeypatch.setattr(vector_filler, "CHUNKS_AT_ONCE", 2)
     turns = iter(range(1000))
-    monkeypatch.setattr(vector_filling.TimeSlice, "is_over", property(lambda _: next(turns) % 3 == 2))
+    monkeypatch.setattr(vector_filler.TimeSlice, "is_over", property(lambda _: next(turns) % 3 == 2))
     resources = await using(workspace, endpoint, client)
     documents = [await workspace.put(f"T{number}", "words") for number in range(7)]
     await settle(workspace, resources)

@@ -19,5 +19,5 @@ def test_a_logged_exception_draws_no_variables(capsys: pytest.CaptureFixture[str
     assert "stands in the frame" not in out.replace('drawn = "stands in the frame"', "")
 
 
-def test_what_is_not_measured_is_there() -> None:
+def test_every_unmeasured_file_exists() -> None:
     assert [path for path in unmeasured.FILES if not path.is_file()] == []

@@ -89,7 +89,7 @@ def test_what_a_client_writes_into_its_path_is_masked(secret: str, capsysbinary:
     assert "***" in json.loads(out)["path"]
 
 
-def test_a_level_above_info_tells_of_no_request(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_level_above_info_logs_no_request(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     access_log(LogSettings(format="json", level="warning"))(_entry("/healthz"))
     assert capsysbinary.readouterr().out == b""
 
@@ -116,7 +116,7 @@ for what in ("starting response", "completing response", "completing handshake")
     ]
 
 
-def test_what_is_no_text_and_no_number_of_64_bits_is_logged() -> None:
+def test_invalid_text_and_large_numbers_can_be_logged() -> None:
     """An error's text may contain a lone surrogate, which must not stop the caller."""
     program = """
 import structlog
@@ -153,7 +153,7 @@ except UnicodeDecodeError:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is full")
-def test_a_disk_that_takes_no_more_lines_stops_nothing() -> None:
+def test_a_full_disk_does_not_stop_logging_callers() -> None:
     program = """
 import logging, os, structlog
 from partywall.logs import access_log, configure_logging
@@ -172,7 +172,7 @@ os._exit(7)
     assert ran.returncode == 7
 
 
-def test_the_end_of_a_pool_is_no_line() -> None:
+def test_closing_a_pool_logs_nothing() -> None:
     program = """
 from partywall.core.db.pools import SharedQueuePool
 from partywall.logs import configure_logging

@@ -57,7 +57,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"cache": {"engine": "server"}}, "CACHE__URL"),
     ],
 )
-def test_a_error_names_the_setting_to_set(changed: dict[str, object], names: str) -> None:
+def test_an_error_names_the_setting(changed: dict[str, object], names: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(names)) as refusal:
         Settings.model_validate({**SERVERS, **changed})
     assert STRONG not in str(refusal.value)
@@ -133,7 +133,7 @@ def test_a_development_secret_is_made_once_and_is_private(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret.key"]
 
 
-def test_models_are_asked_at_servers_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_servers_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AGENTS__MODEL": "lab:qwen3",
         "AGENTS__MODELS__DRAFT": "anthropic:claude",
@@ -168,7 +168,7 @@ def test_a_quota_is_a_number_or_unlimited(monkeypatch: pytest.MonkeyPatch, given
         ("SPENDING", "-0.01"), ("VERSIONS_PER_DOCUMENT", "0"), ("MEMBERS", "0"), ("PROJECTS", ""),
     ],
 )  # fmt: skip
-def test_a_quota_that_is_none(monkeypatch: pytest.MonkeyPatch, quota: str, given: str) -> None:
+def test_an_invalid_quota_is_refused(monkeypatch: pytest.MonkeyPatch, quota: str, given: str) -> None:
     monkeypatch.setenv(f"QUOTAS__{quota}", given)
     with pytest.raises(ValidationError):
         Settings.model_validate(SERVERS)

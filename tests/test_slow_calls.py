@@ -8,7 +8,7 @@ from partywall.core.resources import Resources
 from tests.slow_calls import HELD
 
 
-async def test_what_is_slow_while_a_connection_is_held_is_found(resources: Resources) -> None:
+async def test_a_slow_call_with_a_held_connection_is_found(resources: Resources) -> None:
     async with resources.sessions.begin() as session:
         await asyncio.to_thread(len, "nothing is held yet")
         await session.execute(text("SELECT 1"))
@@ -25,7 +25,7 @@ async def test_what_is_slow_while_a_connection_is_held_is_found(resources: Resou
     }  # fmt: skip
 
 
-async def test_what_another_task_does_meanwhile_is_its_own_affair(resources: Resources) -> None:
+async def test_slow_calls_of_other_tasks_are_ignored(resources: Resources) -> None:
     async with resources.sessions.begin() as session:
         await session.execute(text("SELECT 1"))
         async with asyncio.TaskGroup() as group:

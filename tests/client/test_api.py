@@ -49,7 +49,7 @@ def test_max_wait_ends(person: Person) -> None:
     assert isinstance(again.__cause__, httpx2.ConnectError)
 
 
-def test_a_error_is_not_repeated(person: Person, proxy: Proxy) -> None:
+def test_an_error_response_is_not_retried(person: Person, proxy: Proxy) -> None:
     with through(person, proxy) as api, pytest.raises(ApiError) as refusal:
         api.create("/projects", {"name": "", "color": "red"})
     assert refusal.value.status == 422
@@ -98,7 +98,7 @@ def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, charact
         search(api, project, "\u6f22" * characters, limit=1, mode="text")
 
 
-def test_a_server_without_tls_is_told_from_one_that_is_away(server: str) -> None:
+def test_a_server_without_tls_differs_from_an_unreachable_one(server: str) -> None:
     with (
         Api(server.replace("http://", "https://"), retry_budget=RetryBudget(0.0)) as api,
         pytest.raises(Unreachable, match="use http:// instead of https://"),

@@ -115,7 +115,7 @@ def test_a_page_is_known_by_the_hash_of_its_file(target: Target) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/e\x1b[31m\x7f.html", "\u202etxt.html", "t\tn\n.html"])
-def test_a_page_may_be_called_as_its_system_lets_it(target: Target, name: str) -> None:
+def test_any_file_name_that_the_system_allows_works(target: Target, name: str) -> None:
     assert target.run(page(name, "one")) == (1, 0, 0, 0)
     assert set(known_documents(target.api, target.id)) == {name}
 
@@ -127,7 +127,7 @@ def test_a_changed_page_takes_the_place_of_the_old_one(target: Target) -> None:
     assert set(known_documents(target.api, target.id)) == {"p.html"}
 
 
-def test_a_page_left_behind_by_an_interrupted_import_does_not_stay(target: Target) -> None:
+def test_leftover_pages_of_an_interrupted_import_are_removed(target: Target) -> None:
     target.run(page("p.html", "one"), page(f"{INCOMING}p.html", "two"))
     assert target.run(page("p.html", "three")) == (0, 1, 0, 0)
     assert set(known_documents(target.api, target.id)) == {"p.html"}
@@ -140,7 +140,7 @@ def test_a_refused_page_leaves_the_old_one_alone(target: Target) -> None:
     assert "one" in str(target.document("p.html")["content"])
 
 
-def test_what_another_import_has_sent_meanwhile_is_not_sent_twice(target: Target) -> None:
+def test_documents_sent_by_a_concurrent_import_are_not_sent_twice(target: Target) -> None:
     target.run(text("a.txt", "same"), text("b.txt", "old"))
     assert target.run(text("a.txt", "same"), text("b.txt", "new"), text("c.txt", "c"), known={}) == (1, 1, 1, 0)
     assert target.document("b.txt")["content"] == "new"
@@ -221,7 +221,7 @@ def test_a_plan_sends_nothing(target: Target) -> None:
     assert target.document("a.txt")["content"] == "old"
 
 
-def test_a_error_speaks_of_the_document(target: Target) -> None:
+def test_an_error_names_the_document(target: Target) -> None:
     target.run(text("a.txt", "a NUL \0 byte"))
     [failure] = target.failures
     assert failure.startswith("a.txt: its content: ")

@@ -26,7 +26,7 @@ def ids(stream: Iterator[ServerEvent]) -> list[int]:
     return [int(event.id) for event in stream]
 
 
-def test_what_is_kept_is_printed_and_then_it_ends(person: Person, api: Api) -> None:
+def test_stored_events_are_printed_and_then_it_ends(person: Person, api: Api) -> None:
     project = person.project()
     for name in "abc":
         rename(api, project, name)
@@ -44,7 +44,7 @@ def test_an_event_reads_as_its_parts(person: Person, api: Api) -> None:
     assert json.loads(raw.data)["actor"] == event.actor
 
 
-def test_following_goes_on_where_the_connection_broke_off(person: Person, api: Api, proxy: Proxy) -> None:
+def test_following_resumes_after_a_broken_connection(person: Person, api: Api, proxy: Proxy) -> None:
     project = person.project()
     waits: list[str] = []
 

@@ -206,7 +206,7 @@ def test_only_what_lies_in_the_folder_is_taken(tmp_path: Path) -> None:
     assert scan(folder).files == [folder / "own.txt"]
 
 
-def test_half_a_character_fails_its_own_line_alone(tmp_path: Path) -> None:
+def test_a_lone_surrogate_fails_only_its_own_line(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     path.write_text('{"id": "1", "title": "t", "text": "\\ud800"}\n{"id": "2", "title": "t", "text": "fine"}\n')
     bad, good = documents_in(tmp_path, path)
@@ -231,7 +231,7 @@ def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path)
 
 
 @pytest.mark.parametrize("id_", [True, False, ""])
-def test_an_id_names_something(tmp_path: Path, id_: object) -> None:
+def test_an_id_must_be_a_text_or_a_number(tmp_path: Path, id_: object) -> None:
     line = json.dumps({"id": id_, "title": "t", "text": "x"})
     assert read(write(tmp_path, {"c.jsonl": f'{line}\n{{"id": 0, "title": "t", "text": "x"}}'}))[0] == UnreadableFile(
         "c.jsonl line 1", "its id is neither text nor a number"

@@ -23,7 +23,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "partywall"
 
 
-def test_who_has_still_to_confirm_is_told_how_to_go_on(
+def test_an_unverified_user_is_told_how_to_continue(
     person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As under required verification: the account is created, but it cannot log in before its mail is confirmed."""
@@ -37,7 +37,7 @@ def test_who_has_still_to_confirm_is_told_how_to_go_on(
     assert told.err == ""
 
 
-def test_an_account_without_a_login_is_a_part_of_the_work(
+def test_registering_without_a_login_exits_as_partly_done(
     server: str, terminal: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal.write_text("where the tokens should be kept")
@@ -48,12 +48,12 @@ def test_an_account_without_a_login_is_a_part_of_the_work(
     assert f"`partywall login --server {server}`" in told.err
 
 
-def test_a_login_that_is_refused_did_nothing(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_login_exits_as_nothing_done(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["login", "--email", "nobody@example.com", "--server", person.server]) == 2
     assert "wrong e-mail address or password" in capsys.readouterr().err
 
 
-def test_nothing_to_show_is_said(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_result_is_reported(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["login", "--email", person.email, "--server", person.server]) == 0
     assert run(["projects", "list"]) == 0
     assert capsys.readouterr().err == "no project yet: `partywall projects create NAME`\n"
@@ -62,7 +62,7 @@ def test_nothing_to_show_is_said(person: Person, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "no matching event is stored in 'Empty'\n"
 
 
-def test_an_import_that_is_stopped_did_a_part_of_the_work(
+def test_a_stopped_import_exits_as_partly_done(
     person: Person, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(document_import, "MAX_WAIT_SECONDS", 0.0)

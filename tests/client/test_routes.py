@@ -98,7 +98,7 @@ def test_the_answer_of_another_server_is_told(status: int, body: bytes, kind: st
         assert "check that --server is its URL" in said_of(server)
 
 
-def test_where_a_server_sends_to_is_told() -> None:
+def test_the_target_of_a_redirect_is_shown() -> None:
     with answering(301, Location="https://example.test/api/v1/projects?limit=100") as server:
         assert said_of(server) == f"{server} redirects to https://example.test: use that as --server"
 
@@ -121,7 +121,7 @@ def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in said
 
 
-def test_a_proxy_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, kind in (
         ("gopher://127.0.0.1:1", "proxy"),
         ("socks5://127.0.0.1:1", "SOCKS proxy"),
@@ -131,12 +131,12 @@ def test_a_proxy_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         assert said_of(ELSEWHERE).startswith(f"cannot use the {kind} from the environment: ")
 
 
-def test_certificates_that_are_none_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_certificates_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     assert said_of(ELSEWHERE).startswith("cannot use SSL_CERT_FILE or SSL_CERT_DIR: ")
 
 
-def test_no_proxy_stands_before_the_loopback(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_requests_use_no_proxy(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(403) as proxy:
         for name in ("http_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy)
@@ -147,7 +147,7 @@ def test_no_proxy_stands_before_the_loopback(person: Person, monkeypatch: pytest
         assert "PROXY" not in said_of(ELSEWHERE)
 
 
-def test_a_key_that_is_not_taken_is_named_by_its_variable() -> None:
+def test_a_refused_key_is_named_by_its_variable() -> None:
     with (
         answering(401) as server,
         pytest.raises(UsageError) as refusal,

@@ -12,7 +12,7 @@ def test_a_short_text_is_shown_whole() -> None:
     assert excerpt(hit("one two", (4, 7)), 100) == ("one two", [Span(start=4, end=7)])
 
 
-def test_the_excerpt_lies_where_most_was_found() -> None:
+def test_the_excerpt_shows_the_best_match() -> None:
     text = "word " * 200 + "here are the good ones " + "word " * 200
     start = text.index("here")
     shown, spans = excerpt(hit(text, (0, 4), (start, start + 4), (start + 13, start + 17)), 60)
@@ -26,6 +26,6 @@ def test_words_are_not_cut() -> None:
     assert shown == "alpha beta"
 
 
-def test_a_word_longer_than_the_excerpt_is_no_trouble() -> None:
+def test_a_word_longer_than_the_excerpt_is_handled() -> None:
     shown, _ = excerpt(hit("x" * 1000, (500, 510)), 50)
     assert shown

@@ -18,7 +18,7 @@ def test_an_unfinished_event_is_not_an_event() -> None:
     assert events("id: 7\ndata: half\n") == []
 
 
-def test_comments_and_pings_are_nothing() -> None:
+def test_comments_and_pings_are_ignored() -> None:
     assert events(": keep-alive\n\n: again\n\nretry: 3\n\n") == []
 
 

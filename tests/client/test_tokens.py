@@ -34,7 +34,7 @@ def test_a_refused_token_is_renewed_and_the_rotated_one_kept(person: Person) -> 
     assert after.access_token != "expired"
 
 
-def test_commands_at_once_spend_one_refresh_token(person: Person) -> None:
+def test_concurrent_commands_use_one_refresh_token(person: Person) -> None:
     damage_access_token(person)
 
     def ask(_: int) -> None:
@@ -48,7 +48,7 @@ def test_commands_at_once_spend_one_refresh_token(person: Person) -> None:
         list_projects(api)
 
 
-def test_a_lost_renewal_is_asked_for_again(person: Person, proxy: Proxy) -> None:
+def test_a_lost_refresh_response_is_requested_again(person: Person, proxy: Proxy) -> None:
     """The server has rotated the token, but its answer is lost; the token asks again and gets the same successor."""
     spoiled = damage_access_token(person)
     moved = Person(proxy.url, person.email, person.store)
@@ -101,7 +101,7 @@ def test_what_registering_refuses_names_the_field(person: Person) -> None:
         (" http://127.0.0.1:9 ", "http://127.0.0.1:9"),
     ],
 )
-def test_a_server_may_be_given_loosely(given: str, expected: str) -> None:
+def test_a_server_url_may_be_abbreviated(given: str, expected: str) -> None:
     assert accounts.normalize(given) == expected
 
 
@@ -121,7 +121,7 @@ def test_a_server_may_be_given_loosely(given: str, expected: str) -> None:
         "http://h/a b",
     ],
 )
-def test_what_is_no_server_is_refused(given: str) -> None:
+def test_an_invalid_server_url_is_refused(given: str) -> None:
     with pytest.raises(ClientError, match="server URL"):
         accounts.normalize(given)
 

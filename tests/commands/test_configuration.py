@@ -86,7 +86,7 @@ def test_each_wrong_value_has_a_line_that_does_not_repeat_it(monkeypatch: pytest
     ]
 
 
-def test_a_rule_over_several_settings_speaks_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_over_several_settings_has_its_own_message(monkeypatch: pytest.MonkeyPatch) -> None:
     [line] = lines(monkeypatch, **SERVERS, ENVIRONMENT="production")
     assert "SECRET_KEY" in line
 
@@ -207,7 +207,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_meant_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_impossible_value_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for value in (*ANY_TEXT, *REFUSED[name]):
         found = lines(monkeypatch, **SERVERS, **{name: value})
         assert [line.partition(":")[0].partition(" ")[0] for line in found] == [name], (value, found)
@@ -239,12 +239,12 @@ def test_an_empty_login_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> N
         ("HTTP__CORS_ORIGINS", "*"),
     ],
 )
-def test_what_can_be_meant_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_plausible_value_is_accepted(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     load_with(monkeypatch, {**SERVERS, name: value})
 
 
 @pytest.mark.parametrize("modules", ["a b", "a-b", ".a", "a..b", "a/b.py"])
-def test_a_module_has_a_name(monkeypatch: pytest.MonkeyPatch, modules: str) -> None:
+def test_a_module_needs_a_name(monkeypatch: pytest.MonkeyPatch, modules: str) -> None:
     [line] = lines(monkeypatch, **SERVERS, AGENTS__MODULES=modules)
     assert line.startswith("AGENTS__MODULES: must be names of Python modules")
 

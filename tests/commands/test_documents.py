@@ -106,7 +106,7 @@ def test_the_image_copies_what_exists_and_runs_without_root() -> None:
     assert "HEALTHCHECK" in dockerfile
 
 
-def test_the_image_is_built_from_the_lock_and_holds_no_tools_of_building() -> None:
+def test_the_image_is_built_from_the_lock_without_build_tools() -> None:
     build, runs = re.split(r"(?m)^FROM ", (ROOT / "Dockerfile").read_text())[1:]
     assert "--require-hashes --requirement requirements/runtime.txt" in build
     assert "pip uninstall --yes pip" in build

@@ -38,7 +38,7 @@ def test_a_command_imports_only_what_it_needs(command: str, absent: set[str]) ->
     assert imported_by(command) & absent == set()
 
 
-def test_what_counts_attempts_imports_one_client_of_the_cache() -> None:
+def test_the_attempt_counter_imports_one_cache_client() -> None:
     program = (
         "import sys\nfrom redis.asyncio import Redis\nfrom partywall.core.security.attempts import AttemptLimiter\n"
         "AttemptLimiter(Redis(), 1)\nprint(*sys.modules)"

@@ -35,7 +35,7 @@ main()
         ("uvicorn", signal.SIGINT, "api", 130),
     ],
 )
-def test_a_signal_while_the_program_is_read_ends_it_silently(
+def test_a_signal_during_import_ends_the_program_silently(
     module: str, signum: signal.Signals, command: str, code: int
 ) -> None:
     arguments = [sys.executable, "-c", PROGRAM, module, str(int(signum)), command]
@@ -44,7 +44,7 @@ def test_a_signal_while_the_program_is_read_ends_it_silently(
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_while_a_command_works_lets_it_put_its_things_away(signum: signal.Signals, code: int) -> None:
+def test_a_signal_during_a_command_lets_it_clean_up(signum: signal.Signals, code: int) -> None:
     put_away = False
 
     async def work() -> None:
@@ -65,6 +65,6 @@ def test_a_signal_while_a_command_works_lets_it_put_its_things_away(signum: sign
     assert signal.getsignal(signum) is before
 
 
-def test_what_ended_by_itself_keeps_its_exit_code() -> None:
+def test_a_finished_command_keeps_its_exit_code() -> None:
     with interruptible() as interruption:
         assert [interruption.code(code) for code in (0, 1, 2)] == [0, 1, 2]

@@ -70,7 +70,7 @@ async def test_dead_letters_are_listed_and_requeued(
     assert deleted == "DELETE 3"
 
 
-async def test_workers_are_woken_for_what_is_put_back(resources: Resources, users: Users) -> None:
+async def test_requeued_jobs_wake_workers(resources: Resources, users: Users) -> None:
     await add_dead_letter(resources, 900_004)
     woken = asyncio.Event()
     with resources.waker.followed_by(woken.set):
@@ -83,6 +83,6 @@ async def test_workers_are_woken_for_what_is_put_back(resources: Resources, user
 
 
 @pytest.mark.parametrize("arguments", [["retry"], ["retry", "--all", "7"]])
-async def test_which_jobs_must_be_clear(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_job_selection_must_be_unambiguous(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert await command("jobs", *arguments) == 2
     assert "give job numbers or --all" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from tests.engines import DatabaseUrls, Urls, create_database, new_database
 from tests.server import free_port
 
 
-async def test_the_url_comes_back_when_somebody_answers_there(database: DatabaseUrls) -> None:
+async def test_the_url_is_returned_when_the_server_answers(database: DatabaseUrls) -> None:
     assert await require_postgres("DATABASE__URL", SecretStr(database.runtime)) == database.runtime
 
 
@@ -69,7 +69,7 @@ async def test_what_postgresql_refuses_is_one_line(database: DatabaseUrls, sql: 
     assert "\n" not in refusal.value.message
 
 
-def test_a_place_shows_the_socket_and_no_password() -> None:
+def test_a_url_is_shown_with_its_socket_and_no_password() -> None:
     assert place("postgresql://app:very-secret@/wall?host=/run/pg") == "/run/pg/wall as app"
 
 
@@ -87,7 +87,7 @@ async def test_a_migration_says_what_it_did(engines: Urls) -> None:
     assert str(Migrated(None, newest)) == f"the schema went from nothing to revision {newest}"
 
 
-async def test_a_way_back_is_refused_unless_data_may_be_lost(engines: Urls) -> None:
+async def test_a_downgrade_is_refused_unless_data_may_be_lost(engines: Urls) -> None:
     """The message says what is lost; nothing has changed yet."""
     database = await new_database(engines, "kept")
     newest = head_revision()
@@ -122,7 +122,7 @@ async def test_a_database_without_the_extensions_names_them(engines: Urls) -> No
         await migrate(bare.owner, bare.runtime)
 
 
-def test_what_the_database_refuses_is_not_taken_for_away() -> None:
+def test_a_refused_statement_is_not_reported_as_unreachable() -> None:
     for error, said in (
         (asyncpg.UndefinedObjectError("no such dictionary"), "PostgreSQL refused: no such dictionary"),
         (asyncpg.CannotConnectNowError("starting up"), "PostgreSQL is unreachable: starting up"),

@@ -102,7 +102,7 @@ async def test_what_is_asked_wrongly_is_refused_in_one_line(
     assert said.count("\n") == 1
 
 
-async def test_somebody_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_exactly_one_account_or_project_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     assert await quotas("show") == 2
     assert await quotas("show", "--project", str(uuid4()), "--account", "a@example.com") == 2
     assert capsys.readouterr().err.count("give either --project ID or --account EMAIL") == 2

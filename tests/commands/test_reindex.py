@@ -65,7 +65,7 @@ async def waiting(users: Users, project: UUID) -> str:
         (["--all"], "T0 T1 T2 T3"),
     ],
 )
-async def test_documents_wait_again(
+async def test_documents_are_queued_again(
     users: Users, capsys: pytest.CaptureFixture[str], arguments: list[str], found: str
 ) -> None:
     person = await users.person()
@@ -92,7 +92,7 @@ async def test_documents_wait_again(
         ["--error", "\udcff"],
     ],
 )
-async def test_what_is_said_wrongly_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+async def test_invalid_arguments_are_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert await command(*arguments) == 2
     said = capsys.readouterr()
     assert "Traceback" not in said.err
@@ -111,7 +111,7 @@ async def test_a_project_that_is_not_there_is_named(users: Users, capsys: pytest
     assert capsys.readouterr().err == f"partywall: there is no project {missing}\n"
 
 
-async def test_the_projects_that_are_there_are_done_beside_one_that_is_not(
+async def test_existing_projects_are_reindexed_despite_a_missing_one(
     users: Users, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project, missing = await stocked(users, await users.person()), uuid4()

@@ -86,7 +86,7 @@ EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")
 
 
 @pytest.mark.parametrize("host", EXPOSED)
-def test_an_address_that_others_reach_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
+def test_a_public_address_gives_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
     warning = told(monkeypatch, tmp_path, host)
     assert warning is not None
     for what in ("plain HTTP", "anyone may register", "/docs is served"):
@@ -99,5 +99,5 @@ def test_an_address_that_others_reach_is_warned_of(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_of_this_machine_alone_nothing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
+def test_a_loopback_address_gives_no_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
     assert told(monkeypatch, tmp_path, host) is None

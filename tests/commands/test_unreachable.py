@@ -143,7 +143,7 @@ async def test_a_cache_that_is_away_keeps_no_process_from_starting(url: str) -> 
     await refuse_wrong_cache(SecretStr(url.format(port=free_port())))
 
 
-def test_nothing_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_url_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("DATABASE__ENGINE", "DATABASE__URL", "DATABASE__OWNER_URL", "CACHE__ENGINE", "CACHE__URL"):
         monkeypatch.delenv(name)
     for command in SERVING:

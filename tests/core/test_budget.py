@@ -8,7 +8,7 @@ import pytest
 from partywall.core.budget import BudgetSpentError, SharedBudget
 
 
-async def test_all_have_so_much_and_each_a_share() -> None:
+async def test_the_budget_limits_the_total_and_each_share() -> None:
     budget = SharedBudget[str](total=10, each=4)
     async with AsyncExitStack() as stack:
         for key, amount in (("a", 2), ("a", 2), ("b", 4)):
@@ -21,7 +21,7 @@ async def test_all_have_so_much_and_each_a_share() -> None:
     assert budget.taken == 0
 
 
-async def test_what_is_larger_than_a_limit_passes_alone() -> None:
+async def test_an_amount_over_the_limit_is_granted_alone() -> None:
     budget = SharedBudget[str](total=10, each=3)
     async with budget.take("a", 50):
         with pytest.raises(BudgetSpentError):
@@ -30,7 +30,7 @@ async def test_what_is_larger_than_a_limit_passes_alone() -> None:
         assert budget.taken == 10
 
 
-async def test_who_waits_has_a_turn_in_order_and_nobody_waits_for_anothers_share() -> None:
+async def test_waiters_are_served_in_order_and_only_behind_their_own_share() -> None:
     budget = SharedBudget[str](total=10, each=5)
     came: list[str] = []
 
@@ -53,7 +53,7 @@ async def test_who_waits_has_a_turn_in_order_and_nobody_waits_for_anothers_share
     assert budget.taken == 0
 
 
-async def test_who_gives_up_waiting_takes_nothing() -> None:
+async def test_a_cancelled_waiter_takes_nothing() -> None:
     budget = SharedBudget[str](total=4, each=4, most_waiting=2)
     async with budget.take("a", 4):
         with pytest.raises(BudgetSpentError):
@@ -68,7 +68,7 @@ async def test_who_gives_up_waiting_takes_nothing() -> None:
     assert budget.taken == 0
 
 
-async def test_of_those_that_wait_who_holds_least_comes_first() -> None:
+async def test_the_waiter_that_holds_least_comes_first() -> None:
     """However many requests another key has made before."""
     budget = SharedBudget[str](total=4, each=4)
     came: list[str] = []

@@ -66,7 +66,7 @@ async def until_it_answers(cache: Redis, clock: Clock) -> None:
             return
 
 
-async def test_who_does_not_answer_is_waited_for_once_and_then_asked_by_one(
+async def test_a_silent_cache_costs_one_timeout_and_then_one_probe(
     valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_breaker, "REST_SECONDS", REST)
@@ -88,7 +88,7 @@ async def test_who_does_not_answer_is_waited_for_once_and_then_asked_by_one(
     await fresh.aclose()
 
 
-async def test_a_process_that_did_not_run_itself_asks_again() -> None:
+async def test_a_process_that_was_suspended_asks_again() -> None:
     clock = Clock()
     retry = BreakingRetry(Breaker(clock))
     asked = 0

@@ -6,7 +6,7 @@ from partywall.core import concurrency_limiter
 from partywall.core.concurrency_limiter import SharedLimiter, TimedSlots
 
 
-def test_a_place_counts_for_several_and_is_given_back_once() -> None:
+def test_a_slot_counts_for_several_and_is_released_once() -> None:
     slots = SharedLimiter(4)
     first, second = slots.take(), slots.take()
     assert first is not None
@@ -25,7 +25,7 @@ def test_a_third_is_at_least_one() -> None:
     assert [SharedLimiter(total).third for total in (1, 2, 3, 5, 6, 5000)] == [1, 1, 1, 1, 2, 1666]
 
 
-def test_places_come_back_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(concurrency_limiter, "unix_time", lambda: now)
     slots = TimedSlots(SharedLimiter(3), 30.0)

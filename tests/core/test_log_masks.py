@@ -18,7 +18,7 @@ from partywall.core.log_masks import error_fields, one_clean_line
         ("", ""),
     ],
 )
-def test_words_of_others_are_one_clean_line(said: str, logged: str) -> None:
+def test_external_text_is_logged_as_one_clean_line(said: str, logged: str) -> None:
     assert one_clean_line(said, 40).rstrip("…").strip() == logged
     assert len(one_clean_line(said, 40)) <= 40
 
@@ -34,9 +34,9 @@ def test_words_of_others_are_one_clean_line(said: str, logged: str) -> None:
         (TimeoutError(), {"error": "TimeoutError", "reason": ""}),
     ],
 )  # fmt: skip
-def test_what_failed_is_told_without_what_it_quotes(error: Exception, logged: dict[str, str]) -> None:
+def test_an_error_is_logged_without_quoted_values(error: Exception, logged: dict[str, str]) -> None:
     assert error_fields(error) == logged
 
 
-def test_what_failed_is_told_in_few_words() -> None:
+def test_a_logged_error_is_shortened() -> None:
     assert len(error_fields(OSError("word " * 100_000))["reason"]) == 300

@@ -14,7 +14,7 @@ from partywall.core.memory import exempt_from_collection, trim_memory
 MIB = 1024 * 1024
 
 
-def test_what_is_there_after_the_start_is_not_looked_at_again() -> None:
+def test_objects_of_the_start_are_exempt_from_garbage_collection() -> None:
     exempt_from_collection()
     try:
         assert gc.get_freeze_count() > 10_000
@@ -28,7 +28,7 @@ def resident() -> int:
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="glibc alone gives back what is in between")
-async def test_what_is_free_below_something_that_is_used_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_free_memory_below_used_blocks_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "TRIM_SECONDS", 0.0)
     pieces = [b"x" * (60 * 1024 + n) for n in range(1000)]
     full = resident()

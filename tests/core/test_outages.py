@@ -60,7 +60,7 @@ async def answer_to(error: Exception) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("error", AWAY, ids=repr)
-async def test_what_is_away_is_told_from_the_outermost_layer_on(error: Exception) -> None:
+async def test_outages_are_recognised_in_the_outermost_layer(error: Exception) -> None:
     found = outage_of(error)
     assert found is not None
     assert int(found.headers["Retry-After"]) > 0
@@ -68,5 +68,5 @@ async def test_what_is_away_is_told_from_the_outermost_layer_on(error: Exception
 
 
 @pytest.mark.parametrize("error", OURS, ids=repr)
-async def test_what_is_our_fault_is_no_outage(error: Exception) -> None:
+async def test_internal_errors_are_no_outage(error: Exception) -> None:
     assert await answer_to(error) == (500, "internal_error")

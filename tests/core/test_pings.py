@@ -8,7 +8,7 @@ from partywall.core import pings
 from partywall.core.pings import Pings
 
 
-async def test_a_part_that_hangs_even_when_given_up_is_failing_and_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_ping_fails_and_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pings, "PING_TIMEOUT_SECONDS", 0.01)
     asked, ended = 0, asyncio.Event()
 
@@ -31,7 +31,7 @@ async def test_a_part_that_hangs_even_when_given_up_is_failing_and_asked_once(mo
     await parts.close()
 
 
-async def test_each_part_says_for_itself_whether_it_answers() -> None:
+async def test_each_ping_has_its_own_result() -> None:
     async def answer() -> None: ...
 
     async def refuse() -> None:

@@ -47,7 +47,7 @@ async def test_a_batch_of_stored_answers_is_bounded_by_rows_and_bytes(users: Use
         assert await connection.fetchval("SELECT wall.prune_idempotency_keys(now() + interval '1 h', 0, 1)") == 0
 
 
-async def test_sessions_and_failures_that_count_no_more_are_forgotten(users: Users, resources: Resources) -> None:
+async def test_expired_sessions_and_failures_are_deleted(users: Users, resources: Resources) -> None:
     person = await users.person()
     for days in (61, 59):
         await users.execute(

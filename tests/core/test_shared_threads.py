@@ -34,7 +34,7 @@ async def test_one_tenant_leaves_a_thread_to_others(threads: SharedThreads) -> N
     assert (threads.slots.in_use, threads.slots.waiting) == (0, 0)
 
 
-async def test_those_that_have_kept_threads_busy_leave_one_to_others() -> None:
+async def test_heavy_users_leave_a_thread_to_others() -> None:
     use = RecentUse(lambda: 0.0)
     threads = SharedThreads("test", 2, each=1, waiting=1, use=use)
     others = Tenant("greedy too")
@@ -49,7 +49,7 @@ async def test_those_that_have_kept_threads_busy_leave_one_to_others() -> None:
     threads.close()
 
 
-async def test_how_long_threads_were_kept_is_noted() -> None:
+async def test_thread_time_is_recorded() -> None:
     use = RecentUse(lambda: 0.0)
     threads = SharedThreads("test", 1, each=1, waiting=1, use=use)
     await threads.run(lambda: None, GREEDY)
@@ -59,7 +59,7 @@ async def test_how_long_threads_were_kept_is_noted() -> None:
     threads.close()
 
 
-async def test_a_place_is_taken_for_as_long_as_its_thread_works(threads: SharedThreads) -> None:
+async def test_a_slot_is_held_as_long_as_its_thread_runs(threads: SharedThreads) -> None:
     begun, go_on, ended = threading.Event(), threading.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -80,7 +80,7 @@ async def test_a_place_is_taken_for_as_long_as_its_thread_works(threads: SharedT
     assert await threads.run(lambda: "next", GREEDY) == "next"
 
 
-async def test_what_the_work_raises_is_raised(threads: SharedThreads) -> None:
+async def test_exceptions_of_the_work_are_raised(threads: SharedThreads) -> None:
     def work() -> None:
         raise LookupError
 

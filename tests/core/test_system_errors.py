@@ -9,7 +9,7 @@ from partywall.cli import run
 from partywall.core.system_errors import explained
 
 
-def test_what_belongs_to_another_is_said_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Also where the file itself may not be inspected: then the owner of its parent directory counts."""
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 4242)
     for path in (tmp_path, tmp_path / "missing" / "file"):
@@ -18,13 +18,13 @@ def test_what_belongs_to_another_is_said_to(monkeypatch: pytest.MonkeyPatch, tmp
         assert "chown" in said
 
 
-def test_what_is_ones_own_or_no_file_is_said_as_it_is(tmp_path: Path) -> None:
+def test_other_errors_keep_their_message(tmp_path: Path) -> None:
     assert explained(PermissionError(13, "Permission denied", str(tmp_path))) == f"{tmp_path}: permission denied"
     assert explained(OSError(28, "No space left on device")) == "no space left on device"
 
 
 @pytest.mark.parametrize("arguments", [["projects", "list"], ["logout"], ["search", "x"], ["events"]])
-def test_a_command_that_cannot_read_what_it_remembers_says_so_in_one_line(
+def test_an_unreadable_session_file_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     (tmp_path / "config").touch()

@@ -26,7 +26,7 @@ async def test_one_tenant_alone_leaves_a_third_free() -> None:
     assert semaphore.try_acquire(HONEST)
 
 
-async def test_what_becomes_free_goes_to_who_holds_least() -> None:
+async def test_a_freed_slot_goes_to_the_tenant_with_the_fewest() -> None:
     semaphore = TenantSemaphore(6, each=6)
     full_of(semaphore, GREEDY)
     got: Counter[str] = Counter()
@@ -49,7 +49,7 @@ async def test_what_becomes_free_goes_to_who_holds_least() -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_a_full_queue_refuses_its_own_tenant_alone() -> None:
+async def test_a_full_queue_refuses_only_its_own_tenant() -> None:
     semaphore = TenantSemaphore(3, waiting=2)
     full_of(semaphore, GREEDY)
     waiting = [asyncio.create_task(semaphore.acquire(GREEDY)) for _ in range(2)]
@@ -65,14 +65,14 @@ async def test_a_full_queue_refuses_its_own_tenant_alone() -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_unknown_have_a_share_of_their_own_together() -> None:
+async def test_unauthenticated_callers_share_one_share() -> None:
     semaphore = TenantSemaphore(9)
     taken = sum(semaphore.try_acquire(unauthenticated(f"192.0.2.{number}")) for number in range(9))
     assert taken == 3
     assert full_of(semaphore, HONEST) == 6
 
 
-async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server_is_busy() -> None:
+async def test_a_timeout_without_own_use_is_a_503() -> None:
     semaphore = TenantSemaphore(2, each=2, max_wait=0.01)
     full_of(semaphore, GREEDY)
     with pytest.raises(SharedOutError) as busy:
@@ -85,7 +85,7 @@ async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server
     assert (semaphore.in_use, semaphore.waiting) == (2, 0)
 
 
-async def test_who_has_less_than_an_equal_share_is_not_told_to_ask_for_less() -> None:
+async def test_a_tenant_below_its_share_does_not_get_429() -> None:
     semaphore = TenantSemaphore(6, each=6, max_wait=0.01)
     assert semaphore.try_acquire(HONEST)
     full_of(semaphore, GREEDY)
@@ -95,7 +95,7 @@ async def test_who_has_less_than_an_equal_share_is_not_told_to_ask_for_less() ->
         await semaphore.acquire(GREEDY)
 
 
-async def test_cancelled_waiters_leave_no_place_taken() -> None:
+async def test_cancelled_waiters_hold_no_slot() -> None:
     semaphore = TenantSemaphore(1, each=1)
     assert semaphore.try_acquire(GREEDY)
     tasks = [asyncio.create_task(semaphore.acquire(tenant)) for tenant in (HONEST, OTHER, HONEST)]
@@ -111,7 +111,7 @@ async def test_cancelled_waiters_leave_no_place_taken() -> None:
     assert semaphore.in_use == 0
 
 
-async def test_only_in_the_background_somebody_waits_for_as_long_as_it_takes() -> None:
+async def test_only_background_tenants_wait_without_a_limit() -> None:
     semaphore = TenantSemaphore(1, each=1, max_wait=0.0, background_waits=True)
     assert semaphore.try_acquire(GREEDY)
     with pytest.raises(TooMuchAtOnceError):
@@ -123,7 +123,7 @@ async def test_only_in_the_background_somebody_waits_for_as_long_as_it_takes() -
     await waiting
 
 
-async def test_who_has_used_much_of_late_has_half_of_the_places_and_waits_behind_the_others() -> None:
+async def test_heavy_recent_users_get_half_of_the_slots_and_wait_last() -> None:
     now = 0.0
     use = RecentUse(lambda: now)
     semaphore = TenantSemaphore(2, each=1, use=use)

@@ -35,7 +35,7 @@ def children() -> set[int]:
     return found
 
 
-async def test_a_text_is_read_as_it_is_here() -> None:
+async def test_a_text_process_gives_the_same_result_as_a_direct_call() -> None:
     texts = TextProcesses(LIMITS)
     page = Page.parse(await texts.run(read_page, "<title>Zażółć</title><p>One<p>Two".encode(), 40))
     assert page == Page("Zażółć", "One\n\nTwo")
@@ -51,7 +51,7 @@ async def test_a_text_is_read_as_it_is_here() -> None:
     ],
     ids=["time", "memory"],
 )
-async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(
+async def test_exceeding_a_limit_gives_a_reason_and_leaves_no_process(
     text: bytes, limits: TextLimits, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "_MAX_WAIT", 60)
@@ -61,7 +61,7 @@ async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(
     assert children() <= before
 
 
-async def test_it_yields_to_who_is_served_meanwhile() -> None:
+async def test_a_text_process_runs_with_lower_priority() -> None:
     texts, seen = TextProcesses(LIMITS), set[int]()
     before = children()
     reading = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE))
@@ -76,24 +76,24 @@ async def test_it_yields_to_who_is_served_meanwhile() -> None:
         await reading
 
 
-async def test_a_machine_that_is_busy_is_not_the_texts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_busy_machine_is_not_blamed_on_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_MAX_WAIT", 0.01)
     with pytest.raises(TextProcessBusyError):
         await TextProcesses(HASTY).run(read_page, b"<div>" * 300_000, 60 * MEGABYTE)
 
 
-async def test_a_process_that_dies_is_no_answer() -> None:
+async def test_a_dead_process_is_an_error() -> None:
     with pytest.raises(TextTooCostlyError, match="failed"):
         await TextProcesses(LIMITS).run(os.abort, b"x" * MEGABYTE, MEGABYTE)  # type: ignore[arg-type]  # refuses them
 
 
-async def test_an_answer_has_an_end() -> None:
+async def test_the_output_is_limited() -> None:
     bomb = zlib.compress(bytes(processes.LARGEST_ANSWER + 1))
     with pytest.raises(TextTooCostlyError, match="bytes"):
         await TextProcesses(LIMITS).run(zlib.decompress, bomb, len(bomb))
 
 
-async def test_who_does_not_wait_any_more_leaves_no_process() -> None:
+async def test_a_cancelled_call_leaves_no_process() -> None:
     before = children()
     texts = TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory))
     waiting = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE))
@@ -105,7 +105,7 @@ async def test_who_does_not_wait_any_more_leaves_no_process() -> None:
     assert children() <= before
 
 
-async def test_an_account_waits_for_itself_whatever_its_projects_are() -> None:
+async def test_an_accounts_projects_share_its_processes() -> None:
     texts, greedy = TextProcesses(LIMITS), Tenant("greedy")
     set_current_tenant(greedy)
     async with texts.turns.hold(greedy):
@@ -135,7 +135,7 @@ async def test_two_accounts_with_costly_texts_leave_a_process_to_the_others() ->
     assert texts.turns.try_acquire(honest)
 
 
-async def test_of_two_accounts_that_begin_with_large_texts_one_waits_and_a_small_one_does_not() -> None:
+async def test_two_large_texts_leave_a_process_for_a_small_one() -> None:
     texts, tasks = (
         TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory)),
         list[asyncio.Task[bytes]](),

@@ -9,7 +9,7 @@ from partywall.core.uploads import LARGE_AT_ONCE, LARGE_EACH, SMALL_EACH, Upload
 MAX_WAIT = 60.0
 
 
-async def test_what_is_small_waits_for_nobodys_large_file() -> None:
+async def test_small_uploads_do_not_wait_for_large_ones() -> None:
     uploads = Uploads(RecentUse(), MAX_WAIT)
     others = [uploads.hold(Tenant(f"user:{n // LARGE_EACH}"), small=False) for n in range(LARGE_AT_ONCE)]
     for each in others:
@@ -22,7 +22,7 @@ async def test_what_is_small_waits_for_nobodys_large_file() -> None:
     await large
 
 
-async def test_one_account_has_so_many_small_ones_at_once() -> None:
+async def test_small_uploads_are_limited_per_account() -> None:
     uploads, me = Uploads(RecentUse(), MAX_WAIT), Tenant("user:me")
     held = [uploads.hold(me, small=True) for _ in range(SMALL_EACH)]
     for each in held:
@@ -34,7 +34,7 @@ async def test_one_account_has_so_many_small_ones_at_once() -> None:
     await waiting
 
 
-async def test_accounts_that_have_used_much_leave_places_for_large_files_to_the_others() -> None:
+async def test_heavy_recent_users_leave_slots_for_large_uploads() -> None:
     use = RecentUse()
     uploads, greedy = Uploads(use, MAX_WAIT), [f"user:{n}" for n in range(LARGE_AT_ONCE)]
     for name in greedy:

@@ -67,14 +67,14 @@ async def ended(program: str) -> tuple[int | None, str]:
 
 
 @pytest.mark.parametrize("program", [WATCHED, WORKER, API], ids=["pattern", "worker", "api"])
-async def test_a_process_whose_loop_does_not_answer_ends_and_says_where_it_was(program: str) -> None:
+async def test_a_blocked_loop_ends_the_process_with_a_traceback(program: str) -> None:
     code, said = await ended(program)
     assert code == 1
     assert "Timeout" in said
     assert "in blocked" in said
 
 
-async def test_a_loop_that_answers_puts_the_end_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_responsive_loop_keeps_the_process_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     put_off, cancelled = list[float](), list[bool]()
     monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: put_off.append(seconds))
     monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: cancelled.append(True))

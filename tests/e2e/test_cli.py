@@ -213,14 +213,14 @@ def test_a_generated_password_logs_in(cli_server: CliServer) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_rotated_key_leaves_sessions_alive(member: CliServer) -> None:
+def test_key_rotation_keeps_sessions(member: CliServer) -> None:
     rotated = member.on_the_machine("keys", "rotate")
     assert rotated.returncode == 0, rotated.stderr
     assert "signs from" in rotated.stdout
     assert member.run("projects", "list").returncode == 0
 
 
-def test_the_schema_is_at_head_and_jobs_are_none(cli_server: CliServer) -> None:
+def test_the_schema_is_at_head_and_no_jobs_exist(cli_server: CliServer) -> None:
     migrated = cli_server.on_the_machine("migrate")
     assert (migrated.returncode, migrated.stdout[:13]) == (0, "nothing to do")
     refused(cli_server.on_the_machine("migrate", "0000"), "0000")

@@ -49,7 +49,7 @@ async def testbed() -> AsyncIterator[Bench]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_no_honest_request_fails_beside(testbed: Bench, kind: str) -> None:
+async def test_no_honest_request_fails_during_an_attack(testbed: Bench, kind: str) -> None:
     made = await testbed.attack(next(numbers), ATTACKS[kind], SECONDS)
     assert made.error is None
     assert made.samples
@@ -60,7 +60,7 @@ async def test_no_honest_request_fails_beside(testbed: Bench, kind: str) -> None
     assert made.restarts == 0
 
 
-async def test_afterwards_everything_is_done(testbed: Bench) -> None:
+async def test_after_the_attack_all_honest_work_is_done(testbed: Bench) -> None:
     """What the honest client writes is indexed, its runs end, and its stream never broke."""
     now = time.monotonic()
     await testbed.caught_up(now)

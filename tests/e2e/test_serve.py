@@ -113,7 +113,7 @@ async def test_a_second_start_on_the_directory_names_its_holder(
     assert await serving.running("stand_in.py api")
 
 
-async def test_a_command_beside_it_uses_its_engines(serving: Serving) -> None:
+async def test_a_command_uses_the_running_engines(serving: Serving) -> None:
     async with embedded_engines(serving.data_dir) as endpoints:
         assert endpoints.runtime_url.replace("+asyncpg", "") == serving.endpoint("runtime_url")
     assert await serving.notes() == []
@@ -222,7 +222,7 @@ async def test_a_failing_migration_stops_the_start(empty: StandInDeployment) -> 
     assert processes_of(empty.data_dir) == {}
 
 
-async def test_it_can_end_with_the_process_that_started_it(deployment: StandInDeployment) -> None:
+async def test_it_can_stop_with_its_parent_process(deployment: StandInDeployment) -> None:
     program = "import subprocess, sys; subprocess.run(sys.argv[1:])"
     parent = deployment.run([sys.executable, "-c", program, *deployment.command("--stop-with-parent")]).until_ready()
     parent.process.kill()

@@ -197,7 +197,7 @@ async def test_production_refuses_a_role_that_could_climb(servers: Servers, tmp_
         assert credentials.split(":")[1] not in output
 
 
-async def test_the_core_of_the_suite_passes_there(servers: Servers, tmp_path: Path) -> None:
+async def test_the_core_of_the_suite_passes_on_separate_servers(servers: Servers, tmp_path: Path) -> None:
     def template(credentials: str) -> str:
         return servers.url(credentials, "{database}").replace("postgresql:", "postgresql+asyncpg:")
 

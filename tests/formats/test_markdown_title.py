@@ -60,7 +60,7 @@ TITLES = {
 
 
 @pytest.mark.parametrize("name", TITLES)
-def test_a_file_is_called_by_what_it_calls_itself(name: str, tmp_path: Path) -> None:
+def test_a_markdown_file_declares_its_title(name: str, tmp_path: Path) -> None:
     text, title = TITLES[name]
     assert markdown_title(text) == title
     path = tmp_path / "file.md"

@@ -36,7 +36,7 @@ def test_what_cannot_be_read_asks_for_nothing(value: str) -> None:
     assert seconds_asked({"retry-after-ms": value}, 0) is None
 
 
-def test_the_longest_of_what_the_headers_say_holds() -> None:
+def test_the_longest_wait_in_the_headers_counts() -> None:
     for headers, seconds in (
         ({"retry-after-ms": "30000"}, 30),
         ({"x-ms-retry-after-ms": " 1500.5 "}, 1.5005),
@@ -72,7 +72,7 @@ BODIES: list[tuple[object, float | None]] = [
 
 
 @pytest.mark.parametrize(("body", "seconds"), BODIES)
-def test_the_body_says_it_where_the_headers_do_not(body: object, seconds: float | None) -> None:
+def test_the_body_is_read_when_the_headers_say_nothing(body: object, seconds: float | None) -> None:
     assert seconds_asked({}, 0, orjson.dumps(body)) == (seconds and pytest.approx(seconds))
 
 
@@ -84,11 +84,11 @@ def test_a_hostile_body_asks_for_nothing_or_a_bounded_time(body: bytes) -> None:
     assert seconds_asked({}, 0, body) in (None, MOST_SECONDS)
 
 
-def test_words_alone_are_read() -> None:
+def test_a_plain_text_body_is_read() -> None:
     assert seconds_asked({}, 0, b"Too many requests, retry after 10 seconds") == 10
 
 
-def test_a_date_is_counted_from_the_answers_own_where_there_is_no_clock() -> None:
+def test_without_a_clock_a_date_is_relative_to_the_responses_date() -> None:
     headers = {"retry-after": format_datetime(LATER, usegmt=True)}
     assert seconds_asked(headers, None) is None
     assert seconds_asked(headers | {"date": format_datetime(NOW, usegmt=True)}, None) == 90

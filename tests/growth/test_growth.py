@@ -30,7 +30,7 @@ GROWTH: Final = 3.0
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda each: each.places[0] if each.places else each.feed.__name__)
-def test_no_shape_is_slow(reader: Reader) -> None:
+def test_no_reader_is_slow_on_any_shape(reader: Reader) -> None:
     slow = {name: why for name, shape in {**HOSTILE, **reader.shapes}.items() if (why := _complaint(reader, shape))}
     assert slow == {}
 
@@ -74,14 +74,14 @@ def _seconds(reader: Reader, text: str) -> float:
     return process_time() - started
 
 
-def test_the_inventory_knows_what_is_there_and_nothing_else() -> None:
+def test_the_inventory_lists_only_existing_places() -> None:
     """The lint `patterns` finds what is missing from it."""
     there = {f"{source.path}:{place}" for source in codebase().sources for place, _ in readers(source)}
     assert there >= PLACES, sorted(PLACES - there)
     assert not UNFED.keys() & {place for reader in READERS for place in reader.places}
 
 
-def test_the_test_sees_what_is_quadratic(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_detects_quadratic_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """On any machine: quick readers are checked too."""
     monkeypatch.setattr(sys.modules[__name__], "QUICK", 0.0)
 

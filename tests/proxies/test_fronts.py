@@ -99,7 +99,7 @@ async def test_large_files_pass_and_too_large_bodies_are_explained(member: Membe
 
 
 @pytest.mark.parametrize("front", ["nginx"], indirect=True)
-async def test_nginx_leaves_the_largest_bodies_to_the_api(api: Serving, member: Member) -> None:
+async def test_nginx_passes_the_largest_bodies_to_the_api(api: Serving, member: Member) -> None:
     body, kind = (
         b" " * (api.resources.settings.http.max_body_bytes + 4 * 1024 * 1024),
         {"Content-Type": "application/json"},
@@ -110,7 +110,7 @@ async def test_nginx_leaves_the_largest_bodies_to_the_api(api: Serving, member: 
         assert refused.json()["code"] == "content_too_large"
 
 
-async def test_a_tag_that_compression_has_changed_is_taken_back(member: Member, request: pytest.FixtureRequest) -> None:
+async def test_a_tag_changed_by_compression_is_accepted(member: Member, request: pytest.FixtureRequest) -> None:
     path = f"{member.base}/documents"
     made = await member.root.post(path, json={"title": "a", "content": "b"}, headers=GZIP)
     path = f"{path}/{made.json()['id']}"
@@ -125,7 +125,7 @@ async def test_a_tag_that_compression_has_changed_is_taken_back(member: Member, 
     assert (await member.root.get(path, headers={**GZIP, "If-None-Match": tag})).status_code == 200
 
 
-async def test_below_a_path_everything_that_is_named_is_found(front: Front, member: Member) -> None:
+async def test_all_links_work_under_a_path(front: Front, member: Member) -> None:
     site = front.below.removesuffix(SUB_PATH)
     made = await member.below.post(f"{member.base}/documents", json={"title": "a", "content": "b"})
     assert made.headers["Location"].startswith(f"{SUB_PATH}/api/v1/")

@@ -94,7 +94,7 @@ async def everyone(server: Serving, pooled: Pooled) -> AsyncIterator[Users]:
         yield users
 
 
-async def test_what_is_sent_at_the_start_is_known_to_every_pooler(pooled: Pooled) -> None:
+async def test_startup_parameters_are_known_to_every_pooler(pooled: Pooled) -> None:
     """The direct connection sends more, which PgBouncer refuses unless its configuration ignores it."""
     options = server_settings("tests", **pooled.settings.database.limits_ms())
     with pytest.raises(asyncpg.PostgresError, match="unsupported startup parameter"):
@@ -105,7 +105,7 @@ async def test_what_is_sent_at_the_start_is_known_to_every_pooler(pooled: Pooled
 
 
 @pytest.mark.parametrize("ignored", ["", "statement_timeout, idle_in_transaction_session_timeout, lock_timeout"])
-async def test_a_pooler_that_nobody_has_named_is_refused(pooled: Pooled, ignored: str) -> None:
+async def test_an_undeclared_pooler_is_refused(pooled: Pooled, ignored: str) -> None:
     """Named statements would collide there, even where its configuration lets the parameters pass."""
     options = server_settings("tests", 15_000, lock_timeout=5000)
     async with bouncer(require_program("pgbouncer"), pooled.direct, ignore_startup_parameters=ignored) as through:
@@ -123,7 +123,7 @@ LIMITS = {
 SHOWN = "SELECT name, setting FROM pg_settings WHERE name = ANY ($1)"
 
 
-async def test_limits_hold_in_each_transaction_and_stay_nowhere(pooled: Pooled) -> None:
+async def test_limits_apply_per_transaction_and_do_not_leak(pooled: Pooled) -> None:
     options = server_settings("tests", 4321, lock_timeout=1234, transaction_timeout=23456)
     engine = create_engine(pooled.pooled.runtime, pool_size=1, overflow=0, settings=options, pooled=True)
     reads = await create_read_pool(pooled.pooled.runtime, size=1, settings=options, pooled=True)
@@ -209,7 +209,9 @@ async def _is_indexed(client: AsyncClient, path: str) -> bool:
     return bool(answer.json()["index_status"] == "indexed")
 
 
-async def test_tenants_at_once_on_shared_connections_see_their_own(everyone: Users, pooled: Pooled) -> None:
+async def test_concurrent_tenants_on_shared_connections_see_only_their_own_data(
+    everyone: Users, pooled: Pooled
+) -> None:
     """Each reads, writes and fails in turn, on connections that the others have just used."""
     alike = [await everyone.person() for _ in range(4)]
     projects = [await person.project(f"of {number}") for number, person in enumerate(alike)]
@@ -233,7 +235,7 @@ async def test_tenants_at_once_on_shared_connections_see_their_own(everyone: Use
     assert set((await pooled.left_behind()).values()) == {""}
 
 
-async def test_the_schema_is_made_through_the_pooler(engines: Urls) -> None:
+async def test_migrations_run_through_the_pooler(engines: Urls) -> None:
     """By two deploys at once, which take turns."""
     name = f"partywall_through_a_pooler_{uuid4().hex[:12]}"
     await create_database(engines, name)

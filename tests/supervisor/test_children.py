@@ -20,7 +20,7 @@ def child() -> Child:
     return Child("part", (sys.executable, "-c", WAITS), dict(os.environ), print)
 
 
-def test_each_wait_is_longer_until_it_ran_steadily() -> None:
+def test_restart_waits_grow_until_a_steady_run() -> None:
     backoff = Backoff()
     assert [backoff.next(1) for _ in range(10)] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
     assert backoff.next(61) == 0.2
@@ -38,7 +38,7 @@ async def test_a_child_is_started_again_when_all_engines_are_there() -> None:
     await waiting
 
 
-async def test_an_engine_that_falls_again_and_again_is_started_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_engine_that_keeps_failing_is_restarted_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart that PostgreSQL needs must not make the next one wait for half a minute."""
     pauses: list[float] = []
 
@@ -69,7 +69,7 @@ def test_the_address_shown_is_one_that_a_browser_can_open() -> None:
     assert ServeOptions(host="::1", port=80).base_url == "http://[::1]:80"
 
 
-def test_a_child_is_not_blamed_for_an_engine_that_fell_while_it_started() -> None:
+def test_an_engine_failure_during_its_start_does_not_count_for_a_child() -> None:
     health = EngineHealth()
     assert not health.disturbed_since(10.0)
     health.fell("postgres")
@@ -79,7 +79,7 @@ def test_a_child_is_not_blamed_for_an_engine_that_fell_while_it_started() -> Non
     assert not health.disturbed_since(13.0)
 
 
-async def test_a_child_begins_when_it_is_told_and_those_after_it_at_once() -> None:
+async def test_a_child_begins_when_notified_and_later_ones_at_once() -> None:
     part = child()
     part.start()
     part.send_start_signal()
@@ -89,7 +89,7 @@ async def test_a_child_begins_when_it_is_told_and_those_after_it_at_once() -> No
     await part.stop(60)
 
 
-async def test_a_child_that_was_not_told_is_left_to_end() -> None:
+async def test_a_child_that_was_not_notified_may_end() -> None:
     part = child()
     part.start()
     await part.stop(60)

@@ -37,7 +37,7 @@ def silent(silence: Silence, looks: int) -> bool:
     return [silence.is_too_long(b"") for _ in range(looks)][-1]
 
 
-def test_a_child_at_work_is_silent_for_too_long_after_so_many_looks() -> None:
+def test_a_running_child_is_unresponsive_after_several_checks() -> None:
     silence = Silence(answers_within=45, pause=1)
     assert not silence.is_too_long(BEAT)
     assert not silent(silence, 44)
@@ -47,7 +47,7 @@ def test_a_child_at_work_is_silent_for_too_long_after_so_many_looks() -> None:
 
 
 @pytest.mark.parametrize("said", [b"", BEAT + LAST_BEAT], ids=["begins", "ends"])
-def test_a_child_that_begins_or_ends_may_take_its_time_but_not_for_ever(said: bytes) -> None:
+def test_a_starting_or_ending_child_has_a_longer_limit(said: bytes) -> None:
     silence = Silence(answers_within=45, pause=1)
     if said:
         assert not silence.is_too_long(said)

@@ -13,7 +13,7 @@ def write(directory: Path, revision: str, down_revision: str) -> None:
     )
 
 
-def test_the_head_is_what_nothing_builds_on(tmp_path: Path) -> None:
+def test_the_head_is_the_revision_without_a_successor(tmp_path: Path) -> None:
     write(tmp_path, "a", "None")
     write(tmp_path, "b", '"a"')
     write(tmp_path, "c", '"a"')

@@ -43,7 +43,7 @@ def files(root: Path) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file()]
 
 
-async def test_what_is_put_is_read_whole_or_in_part(store: DirectoryBlobStore, scope: ProjectScope) -> None:
+async def test_a_blob_can_be_read_whole_or_in_part(store: DirectoryBlobStore, scope: ProjectScope) -> None:
     data = bytes(range(256)) * 3000
     blob = await store.put(scope, chunks(data[:7], b"", data[7:]), max_bytes=len(data))
     assert (blob.size, blob.sha256) == (len(data), hashlib.sha256(data).hexdigest())
@@ -54,7 +54,7 @@ async def test_what_is_put_is_read_whole_or_in_part(store: DirectoryBlobStore, s
     assert await read(store.open(scope, blob.key, len(data) + 5)) == b""
 
 
-async def test_the_same_bytes_twice_are_two_blobs(store: DirectoryBlobStore, scope: ProjectScope) -> None:
+async def test_equal_content_makes_two_blobs(store: DirectoryBlobStore, scope: ProjectScope) -> None:
     one = await store.put(scope, chunks(b"x"), max_bytes=9)
     two = await store.put(scope, chunks(b"x"), max_bytes=9)
     assert one.key != two.key
@@ -65,7 +65,7 @@ async def test_the_same_bytes_twice_are_two_blobs(store: DirectoryBlobStore, sco
         await read(store.open(scope, one.key))
 
 
-async def test_too_much_is_refused_and_leaves_nothing(
+async def test_a_blob_over_the_limit_is_refused_and_leaves_nothing(
     store: DirectoryBlobStore, scope: ProjectScope, tmp_path: Path
 ) -> None:
     with pytest.raises(ContentTooLargeError):
@@ -73,9 +73,7 @@ async def test_too_much_is_refused_and_leaves_nothing(
     assert files(tmp_path) == []
 
 
-async def test_a_stream_that_breaks_leaves_nothing(
-    store: DirectoryBlobStore, scope: ProjectScope, tmp_path: Path
-) -> None:
+async def test_a_broken_stream_leaves_nothing(store: DirectoryBlobStore, scope: ProjectScope, tmp_path: Path) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"x"
         raise ConnectionResetError
@@ -85,7 +83,7 @@ async def test_a_stream_that_breaks_leaves_nothing(
     assert files(tmp_path) == []
 
 
-async def test_a_key_opens_nothing_of_another_project(
+async def test_a_key_does_not_open_another_projects_blob(
     store: DirectoryBlobStore, scope: ProjectScope, users: Users, resources: Resources
 ) -> None:
     other = await scope_of(users, resources)
@@ -97,14 +95,14 @@ async def test_a_key_opens_nothing_of_another_project(
 
 
 @pytest.mark.parametrize("key", ["../x", "", "A" * 32, "0" * 31, f"{'0' * 32}/", "0" * 31 + "\n"])
-async def test_a_key_is_no_path(store: DirectoryBlobStore, scope: ProjectScope, key: str) -> None:
+async def test_a_key_cannot_be_a_path(store: DirectoryBlobStore, scope: ProjectScope, key: str) -> None:
     with pytest.raises(NotFoundError):
         await read(store.open(scope, key))
     with pytest.raises(NotFoundError):
         await store.delete(scope, key)
 
 
-async def test_a_project_goes_with_its_blobs(
+async def test_deleting_a_project_deletes_its_blobs(
     store: DirectoryBlobStore, scope: ProjectScope, users: Users, resources: Resources, tmp_path: Path
 ) -> None:
     other = await scope_of(users, resources)
@@ -115,7 +113,7 @@ async def test_a_project_goes_with_its_blobs(
     assert [path.name for path in files(tmp_path)] == [kept.key]
 
 
-async def test_nobody_else_reads_them(store: DirectoryBlobStore, scope: ProjectScope, tmp_path: Path) -> None:
+async def test_files_are_private_to_their_owner(store: DirectoryBlobStore, scope: ProjectScope, tmp_path: Path) -> None:
     await store.put(scope, chunks(b"x"), max_bytes=9)
     [file] = files(tmp_path)
     assert file.stat().st_mode & 0o077 == 0

@@ -44,7 +44,7 @@ def account() -> Account:
     return found
 
 
-async def test_nothing_of_root_is_left_and_python_still_works(tmp_path: Path, account: Account) -> None:
+async def test_the_process_keeps_no_root_rights_and_python_still_works(tmp_path: Path, account: Account) -> None:
     """Also where Python, the script and the data lie in a closed home directory, the rest of which stays hidden."""
     closed = tmp_path / "closed"
     (closed / "data").mkdir(parents=True)

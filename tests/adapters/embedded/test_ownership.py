@@ -28,7 +28,7 @@ def owners(directory: Path) -> set[int]:
     return {path.lstat().st_uid for path in (directory, *directory.rglob("*"))}
 
 
-def test_a_directory_is_given_with_all_that_is_in_it_once(blobs: Path) -> None:
+def test_a_directory_changes_owner_once_with_its_contents(blobs: Path) -> None:
     hand_over(blobs, ACCOUNT)
     assert owners(blobs) == {ACCOUNT.uid}
     (blobs / "later").write_text("root's")
@@ -36,18 +36,18 @@ def test_a_directory_is_given_with_all_that_is_in_it_once(blobs: Path) -> None:
     assert owners(blobs) == {ACCOUNT.uid, 0}
 
 
-def test_one_that_was_interrupted_goes_on(blobs: Path) -> None:
+def test_an_interrupted_change_of_owner_resumes(blobs: Path) -> None:
     os.chown(blobs / "project", ACCOUNT.uid, ACCOUNT.gid)
     hand_over(blobs, ACCOUNT)
     assert owners(blobs) == {ACCOUNT.uid}
 
 
-def test_what_is_not_there_is_no_fault(tmp_path: Path) -> None:
+def test_a_missing_directory_is_no_error(tmp_path: Path) -> None:
     hand_over(tmp_path / "secret.key", ACCOUNT)
 
 
 @pytest.mark.parametrize("which", ["symbolic", "symbolic directory", "hard", "fifo", "itself"])
-def test_nothing_is_given_that_may_be_somebody_elses(blobs: Path, tmp_path: Path, which: str) -> None:
+def test_files_of_other_users_keep_their_owner(blobs: Path, tmp_path: Path, which: str) -> None:
     aim = tmp_path / "shadow"
     aim.write_text("secret")
     (tmp_path / "directory").mkdir()
@@ -77,7 +77,7 @@ def test_files_of_another_user_are_refused(blobs: Path) -> None:
         hand_over(blobs, ACCOUNT)
 
 
-def test_a_directory_elsewhere_is_made_but_not_taken(tmp_path: Path) -> None:
+def test_a_directory_elsewhere_is_created_but_keeps_its_owner(tmp_path: Path) -> None:
     made = tmp_path / "a" / "mail"
     make_private(made, ACCOUNT)
     assert (made.stat().st_uid, made.stat().st_mode & 0o777) == (ACCOUNT.uid, 0o700)

@@ -108,7 +108,7 @@ async def test_a_new_database_has_the_extensions(postgres: EmbeddedPostgres) -> 
     assert {"vector", "pg_trgm", "unaccent", "btree_gin"} <= {row["extname"] for row in rows}
 
 
-async def test_it_is_closed_to_the_network_and_to_a_wrong_password(postgres: EmbeddedPostgres) -> None:
+async def test_it_refuses_the_network_and_a_wrong_password(postgres: EmbeddedPostgres) -> None:
     async with connected(postgres.dsn("partywall_app")) as connection:
         assert await connection.fetchval("SHOW listen_addresses") == ""
     with pytest.raises(asyncpg.InvalidPasswordError):
@@ -118,7 +118,7 @@ async def test_it_is_closed_to_the_network_and_to_a_wrong_password(postgres: Emb
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
 
 
-async def test_what_was_committed_is_durable_unless_a_test_says_otherwise(data_dir: Path) -> None:
+async def test_commits_are_durable_unless_a_test_opts_out(data_dir: Path) -> None:
     async with (
         EmbeddedPostgres(data_dir) as postgres,
         connected(postgres.dsn("partywall_app")) as connection,
@@ -140,7 +140,7 @@ async def until_running_in(cluster: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_server_that_was_left_behind_is_ended_first(data_dir: Path) -> None:
+async def test_a_leftover_server_is_stopped_first(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir, SMALL)
     async with server:
         home, password = server.home, server.owner_url
@@ -165,7 +165,7 @@ async def test_a_server_that_was_left_behind_is_ended_first(data_dir: Path) -> N
     assert any("left behind" in line for line in reports)
 
 
-async def test_a_stale_pid_file_that_names_a_living_outsider_does_not_stop_it(data_dir: Path) -> None:
+async def test_a_stale_pid_file_naming_another_process_is_ignored(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir, SMALL)
     async with server:
         assert server.pid is not None
@@ -179,7 +179,9 @@ async def test_a_stale_pid_file_that_names_a_living_outsider_does_not_stop_it(da
     server.remove()
 
 
-async def test_what_has_lost_its_leader_is_killed_at_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_processes_without_a_postmaster_are_killed_at_once(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The stop does not wait for a server process that hangs after its postmaster died: its memory is worthless."""
     monkeypatch.setattr(process, "LEFTOVER_SECONDS", 3600.0)
     with subprocess.Popen(["sleep", "3600"], cwd=data_dir) as orphan:
@@ -193,9 +195,7 @@ async def test_what_has_lost_its_leader_is_killed_at_once(data_dir: Path, monkey
             assert await ending == 1
 
 
-async def test_a_server_that_waits_for_its_clients_to_leave_is_stopped(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_in_smart_shutdown_is_stopped(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator's plain `kill` asks for a smart shutdown, which refuses new clients meanwhile."""
     monkeypatch.setattr(postgres_module, "STATUS_SECONDS", 0.01)
     server = EmbeddedPostgres(data_dir, SMALL)

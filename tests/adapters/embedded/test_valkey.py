@@ -38,7 +38,7 @@ async def test_it_stores_and_evicts_the_least_used(valkey: EmbeddedValkey) -> No
     assert settings["maxmemory"] == str(128 * 1024 * 1024)
 
 
-async def test_it_needs_the_password_and_shows_it_to_nobody(valkey: EmbeddedValkey) -> None:
+async def test_it_needs_the_password_and_hides_it(valkey: EmbeddedValkey) -> None:
     async with Redis(unix_socket_path=str(valkey.socket), password="wrong") as client:
         with pytest.raises(RedisConnectionError, match="invalid username-password"):
             await client.ping()

@@ -69,7 +69,7 @@ def right(vectors: np.ndarray[tuple[int, ...], np.dtype[np.float32]], texts: lis
 
 
 @pytest.mark.parametrize("most", [32, 10])
-async def test_a_request_that_is_too_large_is_halved_and_the_size_remembered(
+async def test_a_batch_that_is_too_large_is_halved_and_the_size_remembered(
     endpoint: Endpoint, embedder: OpenAiEmbedder, most: int
 ) -> None:
     endpoint.rule = at_most(most)
@@ -110,7 +110,7 @@ async def test_a_text_that_is_refused_has_no_vector_and_the_reason(
     assert right(made.vectors[[0, 2, 3]], ["a", "b", "c"])
 
 
-async def test_one_refused_text_is_told_from_a_server_that_refuses_all(
+async def test_one_refused_text_differs_from_a_server_that_refuses_all(
     endpoint: Endpoint, embedder: OpenAiEmbedder
 ) -> None:
     endpoint.rule = not_about("", 400)
@@ -138,7 +138,7 @@ class Impatient(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
-async def test_a_text_that_the_server_never_answers_is_told_from_its_neighbours(endpoint: Endpoint) -> None:
+async def test_a_text_that_times_out_is_separated_from_its_batch(endpoint: Endpoint) -> None:
     async with httpx2.AsyncClient(transport=(transport := Impatient())) as client:
         asked = OpenAiEmbedder(client, OpenAiOptions(endpoint.url, "a-model", DIMENSION))
         made = await asked.embed_documents(["a", "poison"])
@@ -150,7 +150,7 @@ async def test_a_text_that_the_server_never_answers_is_told_from_its_neighbours(
 
 
 @pytest.mark.parametrize("code", [429, 502, 503, 529, 401, 404])
-async def test_whatever_is_no_texts_fault_says_how_long_to_wait(
+async def test_errors_that_no_text_causes_say_how_long_to_wait(
     endpoint: Endpoint, embedder: OpenAiEmbedder, code: int
 ) -> None:
     endpoint.faults += [status(code, **{"Retry-After": "120"}), status(code)]

@@ -74,7 +74,7 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_the_encoder_pads_without_a_trace(installed: Path) -> None:
+async def test_padding_does_not_change_a_vector(installed: Path) -> None:
     """A text's vector is the same alone and next to longer texts."""
     embedder = load_minilm(installed)
     texts = ["a happy dog", "a", "a happy person " * 100, ""]
@@ -88,7 +88,7 @@ async def test_the_encoder_pads_without_a_trace(installed: Path) -> None:
     await embedder.close()
 
 
-async def test_words_have_an_order(installed: Path) -> None:
+async def test_word_order_changes_the_vector(installed: Path) -> None:
     embedder = load_minilm(installed)
     vectors = (await embedder.embed_documents(["a happy dog", "dog happy a"])).vectors
     assert not np.allclose(vectors[0], vectors[1], atol=1e-3)
@@ -104,12 +104,12 @@ async def test_the_similarities_are_the_published_ones() -> None:
     assert np.allclose(similarities, [0.6946, 0.9429, 0.2569], atol=5e-4)
 
 
-def test_what_is_missing_is_said_with_its_remedy(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(EmbeddingError, match="partywall models install minilm"):
         load_minilm(tmp_path)
 
 
-def test_what_is_broken_is_said(installed: Path) -> None:
+def test_a_broken_file_is_reported(installed: Path) -> None:
     (installed / "all-MiniLM-L6-v2/tokenizer.json").write_text("{}")
     with pytest.raises(EmbeddingError, match="cannot be read"):
         load_minilm(installed)

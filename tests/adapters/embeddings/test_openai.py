@@ -49,17 +49,17 @@ async def test_vectors_come_in_the_order_of_the_texts_and_have_length_one(
     assert set(endpoint.keys) == {"Bearer sk-secret"}
 
 
-async def test_no_texts_ask_nothing(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
+async def test_no_texts_send_no_request(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     assert (await embedder(client, endpoint.url).embed_documents([])).vectors.shape == (0, DIMENSION)
     assert endpoint.requests == []
 
 
-async def test_the_route_itself_is_taken_as_it_is(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
+async def test_a_url_with_the_route_is_used_unchanged(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     vector = await embedder(client, f"{endpoint.url}/embeddings/").embed_query("a text")
     assert vector.shape == (DIMENSION,)
 
 
-async def test_what_may_pass_is_tried_again(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
+async def test_temporary_errors_are_retried(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     endpoint.faults += [status(503), status(429, **{"Retry-After": "0"}), status(500)]
     await embedder(client, endpoint.url).embed_query("a text")
     assert len(endpoint.requests) == 4
@@ -72,7 +72,7 @@ async def test_it_gives_up_in_the_end(client: httpx2.AsyncClient, endpoint: Endp
     assert len(endpoint.requests) == 5
 
 
-async def test_a_error_is_not_tried_again_and_no_secret_is_told(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
+async def test_a_final_error_is_not_retried_and_shows_no_secret(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     said = {"error": {"message": "no such\nkey: sk-secret"}}
     endpoint.faults.append(lambda: JSONResponse(said, 401))
     with structlog.testing.capture_logs() as logs, pytest.raises(EmbeddingError, match="answered 401") as raised:
@@ -85,7 +85,7 @@ async def test_a_error_is_not_tried_again_and_no_secret_is_told(client: httpx2.A
 
 
 @pytest.mark.parametrize("code", [400, 413, 422])
-async def test_a_refused_text_is_told_from_a_failing_endpoint(
+async def test_a_refused_text_differs_from_a_failing_endpoint(
     client: httpx2.AsyncClient, endpoint: Endpoint, code: int
 ) -> None:
     endpoint.faults.append(status(code))
@@ -116,7 +116,7 @@ def broken(body: object) -> Response:
         ({"data": [{"index": 0, "embedding": ["x"]}]}, "not in OpenAI's format"),
     ],
 )
-async def test_a_wrong_answer_is_no_vector(
+async def test_an_invalid_response_is_an_error(
     client: httpx2.AsyncClient, endpoint: Endpoint, body: object, complaint: str
 ) -> None:
     endpoint.faults.append(lambda: broken(body))
@@ -139,9 +139,7 @@ async def test_a_zero_vector_stays_zero(client: httpx2.AsyncClient, endpoint: En
 
 
 @pytest.mark.parametrize("call", ["documents", "query", "ping"])
-async def test_a_call_ends_with_its_budget_whatever_the_endpoint_does(
-    client: httpx2.AsyncClient, endpoint: Endpoint, call: str
-) -> None:
+async def test_a_call_never_exceeds_its_time_budget(client: httpx2.AsyncClient, endpoint: Endpoint, call: str) -> None:
     """Each request stays within its own timeout and would be repeated after a pause."""
     endpoint.faults += [status(503, **{"Retry-After": "19"})] * 9
     endpoint.hold = hold = asyncio.Event()
@@ -174,7 +172,7 @@ async def test_a_ping_fails_with_the_endpoint(client: httpx2.AsyncClient, endpoi
     assert len(endpoint.requests) == 1
 
 
-async def test_a_ping_of_nobody_is_an_embedding_error(client: httpx2.AsyncClient) -> None:
+async def test_a_ping_of_an_unreachable_endpoint_is_an_embedding_error(client: httpx2.AsyncClient) -> None:
     with pytest.raises(EmbeddingError):
         await embedder(client, "http://127.0.0.1:9/v1").ping()
 

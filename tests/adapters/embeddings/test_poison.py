@@ -76,7 +76,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_one_bad_text_is_found_and_put_aside(endpoint: Endpoint, embedder: OpenAiEmbedder, fault: str) -> None:
+async def test_one_bad_text_is_found_and_set_aside(endpoint: Endpoint, embedder: OpenAiEmbedder, fault: str) -> None:
     endpoint.rule = FAULTS[fault]
     texts = [f"text {number}" for number in range(200)]
     texts[POISON] = "poison"
@@ -92,7 +92,7 @@ async def test_one_bad_text_is_found_and_put_aside(endpoint: Endpoint, embedder:
     assert sizes(endpoint) == [64], "the batch size was not the cause"
 
 
-async def test_a_bad_text_alone_is_told_from_an_outage(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
+async def test_a_single_bad_text_differs_from_an_outage(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
     endpoint.rule = FAULTS["503"]
     made = await embedder.embed_documents(["poison"])
     assert made.failed == {0: "the embeddings endpoint answered 503: no"}
@@ -101,7 +101,7 @@ async def test_a_bad_text_alone_is_told_from_an_outage(endpoint: Endpoint, embed
         await embedder.embed_documents(["poison"])
 
 
-async def test_a_bad_moment_costs_one_repeat(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
+async def test_a_temporary_error_costs_one_retry(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
     endpoint.faults.append(lambda: JSONResponse({}, 503))
     made = await embedder.embed_documents(["a", "b"])
     assert (made.failed, made.left) == ({}, frozenset())
@@ -136,7 +136,7 @@ async def test_what_was_made_before_an_outage_is_kept(endpoint: Endpoint, embedd
 
 
 @pytest.mark.parametrize("alone", [True, False])
-async def test_a_text_that_is_never_answered_ends_the_call_and_not_the_model(
+async def test_a_text_that_times_out_ends_only_its_call(
     endpoint: Endpoint, client: httpx2.AsyncClient, *, alone: bool
 ) -> None:
     """The request gets no response within the call's budget, however slow the machine is."""
@@ -149,7 +149,7 @@ async def test_a_text_that_is_never_answered_ends_the_call_and_not_the_model(
     assert made.unavailable is None
 
 
-async def test_a_size_that_was_learned_grows_again(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
+async def test_a_learned_batch_size_grows_again(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
     now = 0.0
     embedder._size.clock = lambda: now
     texts = [f"text {number}" for number in range(64)]
@@ -163,7 +163,7 @@ async def test_a_size_that_was_learned_grows_again(endpoint: Endpoint, embedder:
         assert embedder._size.most == expected
 
 
-def test_a_size_that_is_refused_again_grows_later_and_later() -> None:
+def test_a_batch_size_refused_again_grows_later_each_time() -> None:
     size = RequestSize(64, lambda: 0.0)
     size.refused(64)
     grown = []

@@ -50,7 +50,7 @@ async def test_a_batch_gives_what_each_text_gives(embedder: WordLlamaEmbedder) -
         assert np.allclose(vector, await embedder.embed_query(text), atol=1e-6)
 
 
-async def test_nothing_gives_nothing(embedder: WordLlamaEmbedder) -> None:
+async def test_no_texts_give_no_vectors(embedder: WordLlamaEmbedder) -> None:
     assert (await embedder.embed_documents([])).vectors.shape == (0, 256)
     assert not (await embedder.embed_documents(["", "a word"])).vectors[0].any()
 
@@ -62,13 +62,13 @@ async def test_the_name_carries_the_weights_version(embedder: WordLlamaEmbedder)
     await embedder.close()
 
 
-def test_a_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(EmbeddingError, match="not installed"):
         load_wordllama()
 
 
-def test_a_broken_package_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_broken_package_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     spec = importlib.util.find_spec("wordllama")
     assert spec is not None
     spec.submodule_search_locations = [str(tmp_path)]

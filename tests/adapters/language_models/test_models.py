@@ -45,7 +45,7 @@ async def test_nothing_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "ollama"])
-async def test_a_compatible_server_is_asked_with_the_given_key_alone(
+async def test_a_compatible_server_gets_only_the_configured_key(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "ambient")
@@ -76,7 +76,7 @@ async def test_a_fallback_is_asked_where_the_list_names_one(server: ModelServer)
     assert [asked.body["model"] for asked in server.asked] == ["first", "first", "next"]
 
 
-async def test_a_request_is_repeated_where_it_failed_before_a_word(server: ModelServer) -> None:
+async def test_a_request_that_failed_before_any_output_is_retried(server: ModelServer) -> None:
     server.says(Reply(status=503), Reply(text="Now."))
     assert (await ask(options(default="openai:m", base_url=server.url, retries=1))).strip() == "Now."
 

@@ -73,13 +73,13 @@ def test_an_answer_counts_once_in_whatever_form_its_usage_comes(name: str) -> No
     assert used(chunks) == expected
 
 
-def test_what_is_told_never_exceeds_the_totals_on_the_way() -> None:
+def test_usage_so_far_never_exceeds_the_totals() -> None:
     """A call that is cut off has used what was reported so far."""
     assert [each["completion_tokens"] for each in read(TOTALS)] == list(range(1, 101))
     assert {each["prompt_tokens"] for each in read(TOTALS)} == {4900}
 
 
-def test_details_are_counted_as_their_whole() -> None:
+def test_details_are_not_counted_twice() -> None:
     cached = {"prompt_tokens_details": {"cached_tokens": 30}}
     *_, last = read([chunk(1, told(40, at, **cached)) for at in range(1, 10)])
     assert last["prompt_tokens_details"] == {"cached_tokens": 30}
@@ -87,13 +87,13 @@ def test_details_are_counted_as_their_whole() -> None:
     assert last["completion_tokens_details"] == {"reasoning_tokens": 20}
 
 
-def test_a_server_that_tells_ever_more_names_is_bounded() -> None:
+def test_the_number_of_usage_fields_is_bounded() -> None:
     *_, last = read([chunk(1, told(4, at, **{f"x{at}": at})) for at in range(1, 500)])
     assert (last["prompt_tokens"], last["completion_tokens"]) == (4, 499)
     assert len(last) < 100
 
 
-def test_what_anthropics_servers_leave_out_later_stays() -> None:
+def test_counts_that_anthropic_omits_later_are_kept() -> None:
     began = {"type": "message_start", "message": {"usage": {"input_tokens": 25, "output_tokens": 1}}}
     ended = {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 0, "output_tokens": 15}}
     *_, last = [
@@ -116,7 +116,7 @@ def test_what_anthropics_servers_leave_out_later_stays() -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["top", "message", "x_groq", "choice"])
-def test_usage_that_cannot_be_understood_is_left_to_the_estimate(unread: object, place: str) -> None:
+def test_unreadable_usage_falls_back_to_the_estimate(unread: object, place: str) -> None:
     """Whatever is passed on, the reader finds no count in it and nothing that it cannot parse."""
     said: Fields = {"choices": [{"index": 0, "delta": {"content": WORD}}]}
     match place:
@@ -133,7 +133,7 @@ def test_usage_that_cannot_be_understood_is_left_to_the_estimate(unread: object,
 
 
 @pytest.mark.parametrize("unread", ["x", None, {"input_tokens": "x", "output_tokens": None}])
-def test_anthropics_reader_finds_both_counts_whatever_was_told(unread: object) -> None:
+def test_anthropics_reader_always_finds_both_counts(unread: object) -> None:
     began = {"type": "message_start", "message": {"usage": unread or "none"}}
     passed = orjson.loads(Answer().take(ServerEvent(b"", orjson.dumps(began))).data)
     assert passed["message"]["usage"] == {"input_tokens": 0, "output_tokens": 0}

@@ -95,7 +95,7 @@ PLACES: dict[str, Fields] = {
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_it_is_found_wherever_it_stands(name: str) -> None:
+def test_usage_is_found_in_every_known_place(name: str) -> None:
     assert used(("word " * 20, {}), ("", PLACES[name])) == (100, 63)
 
 
@@ -136,6 +136,6 @@ def test_reports_of_one_answer_are_added_only_where_they_are_no_totals(name: str
     assert used(*chunks) == expected
 
 
-def test_names_without_end_cost_no_more_than_reading_them() -> None:
+def test_many_usage_fields_cost_no_more_than_parsing_them() -> None:
     names = {f"{'aB' * 20}{at}TokenCount": at for at in range(20_000)}
     assert used(("word", {"usage": names | told(100, 63)})) == (100, 63)

@@ -37,7 +37,7 @@ async def test_names_follow_the_time(mailer: DirectoryMailer) -> None:
     assert subjects == ["Mail 0", "Mail 1", "Mail 2"]
 
 
-async def test_many_at_once_are_all_there_and_no_draft_stays(mailer: DirectoryMailer) -> None:
+async def test_concurrent_mails_all_arrive_and_leave_no_temporary_file(mailer: DirectoryMailer) -> None:
     await asyncio.gather(*(mailer.send(MESSAGE) for _ in range(20)))
     assert len(list(mailer.directory.glob("*.eml"))) == len(list(mailer.directory.iterdir())) == 20
 

@@ -85,7 +85,7 @@ async def test_a_server_without_starttls_gets_neither_password_nor_mail(
     assert (post.logins, post.mails) == (0, [])
 
 
-async def test_a_wrong_password_is_no_fault_of_the_mail(certificates: Certificates) -> None:
+async def test_a_wrong_password_does_not_reject_the_mail(certificates: Certificates) -> None:
     post = Post()
     async with serving(post, starttls=certificates.server) as port:
         with pytest.raises(MailError, match="535") as failure:
@@ -96,7 +96,7 @@ async def test_a_wrong_password_is_no_fault_of_the_mail(certificates: Certificat
 
 @pytest.mark.parametrize("at_data", [False, True])
 @pytest.mark.parametrize("answer", ["451 later, ada@example.com", "452 full", "421 closing"])
-async def test_what_a_server_puts_off_may_be_tried_again(answer: str, at_data: bool) -> None:
+async def test_a_temporary_rejection_may_be_retried(answer: str, at_data: bool) -> None:
     post = Post([answer], at_data=at_data)
     async with serving(post) as port:
         mailer = SmtpMailer(replace(LOCAL, port=port))
@@ -110,7 +110,7 @@ async def test_what_a_server_puts_off_may_be_tried_again(answer: str, at_data: b
 
 @pytest.mark.parametrize("at_data", [False, True])
 @pytest.mark.parametrize("answer", ["550 no ada@example.com here", "554 spam"])
-async def test_what_a_server_refuses_is_refused(answer: str, at_data: bool) -> None:
+async def test_a_permanent_rejection_is_final(answer: str, at_data: bool) -> None:
     post = Post([answer], at_data=at_data)
     async with serving(post) as port:
         with pytest.raises(MailRefused, match=answer[:3]) as failure:
@@ -125,7 +125,7 @@ def assert_says_nothing_of_whom(failure: pytest.ExceptionInfo[MailError]) -> Non
     assert failure.value.__suppress_context__
 
 
-async def test_a_server_that_falls_silent_is_left() -> None:
+async def test_a_server_that_stops_answering_times_out() -> None:
     post = Post(silent=True)
     async with serving(post) as port:
         async with asyncio.timeout(60):
@@ -134,14 +134,14 @@ async def test_a_server_that_falls_silent_is_left() -> None:
     assert isinstance(failure.value.__cause__, TimeoutError)
 
 
-async def test_a_server_that_never_greets_is_left() -> None:
+async def test_a_server_without_a_greeting_times_out() -> None:
     async with await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(MailError, match="Tim"):
             await SmtpMailer(replace(LOCAL, port=port, timeout=0.3)).send(MESSAGE)
 
 
-async def test_a_server_that_did_not_answer_is_not_waited_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unresponsive_server_is_not_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now, post = 0.0, Post(silent=True)
     monkeypatch.setattr(smtp, "time", SimpleNamespace(monotonic=lambda: now))
     async with serving(post) as port:
@@ -157,7 +157,7 @@ async def test_a_server_that_did_not_answer_is_not_waited_for_at_once(monkeypatc
     assert len(post.mails) == 1
 
 
-async def test_nobody_there_may_be_tried_again() -> None:
+async def test_an_unreachable_server_may_be_retried() -> None:
     mailer = SmtpMailer(replace(LOCAL, port=free_port()))
     with pytest.raises(MailError, match="Connect call failed") as failure:
         await mailer.send(MESSAGE)
@@ -237,7 +237,7 @@ async def test_a_ping_greets_the_server_once_a_minute_and_never_logs_in(certific
     assert (post.connections, post.logins) == (1, 0)
 
 
-def test_an_authority_that_cannot_be_read_is_said_at_once(tmp_path: Path) -> None:
+def test_an_unreadable_ca_file_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     for name in ("ca.pem", "none.pem"):
         with pytest.raises(OSError, match=r"\w"):

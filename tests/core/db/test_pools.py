@@ -93,7 +93,7 @@ async def test_places_come_back_after_failures(sessions: tuple[Sessions, SharedQ
     assert pool.slots.in_use == 0
 
 
-async def test_who_waits_for_a_lock_too_long_is_told_to_come_back(database: DatabaseUrls) -> None:
+async def test_a_lock_timeout_is_a_503(database: DatabaseUrls) -> None:
     options = server_settings("tests", 15_000, lock_timeout=50)
     engine = create_engine(database.runtime, pool_size=2, overflow=0, settings=options)
     lock = text("SELECT pg_advisory_xact_lock(hashtext('a lock of the tests'))")
@@ -121,7 +121,7 @@ async def test_an_engine_that_cannot_connect_keeps_no_place() -> None:
     await engine.dispose()
 
 
-async def test_work_is_done_for_nobody_until_it_is_said() -> None:
+async def test_work_without_a_tenant_runs_as_system() -> None:
     assert current_tenant().name == "system"
     set_current_tenant(HONEST)
     assert await asyncio.create_task(_name()) == "honest"
@@ -131,7 +131,7 @@ async def _name() -> str:
     return current_tenant().name
 
 
-async def test_a_connection_that_nothing_needs_any_more_is_closed(
+async def test_an_unused_connection_is_closed(
     sessions: tuple[Sessions, SharedQueuePool],
 ) -> None:
     making, pool = sessions
@@ -160,7 +160,7 @@ async def test_a_connection_that_nothing_needs_any_more_is_closed(
     assert len({await backend() for _ in range(4)} & several) == 1
 
 
-def test_demand_is_what_was_needed_at_once_in_this_stretch_and_the_one_before() -> None:
+def test_demand_is_the_peak_of_the_current_and_previous_period() -> None:
     now = 0.0
     demand = PoolDemand(5, lambda: now)
     demand.note(3)

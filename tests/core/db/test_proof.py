@@ -79,7 +79,7 @@ async def test_a_proof_is_of_no_use_for_another_project_or_principal(
         assert await runtime.fetchval(CURRENT) is None
 
 
-async def test_who_is_let_in_nowhere_proves_nothing(
+async def test_a_non_member_proves_nothing(
     runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, _), (_, foreign) = two
@@ -89,7 +89,7 @@ async def test_who_is_let_in_nowhere_proves_nothing(
             assert await runtime.fetchval(CURRENT) is None
 
 
-async def test_a_proof_ends_with_its_transaction_and_goes_back_with_its_savepoint(
+async def test_a_proof_ends_with_its_transaction_or_savepoint(
     runtime: Connection, users: Users, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, mine), _ = two

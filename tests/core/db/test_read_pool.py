@@ -46,7 +46,7 @@ async def test_a_statement_that_fails_costs_no_connection(pool: ReadPool) -> Non
 
 
 @pytest.mark.parametrize("limit", [0.01, None])
-async def test_what_is_given_up_is_not_read_by_the_next_one(pool: ReadPool, limit: float | None) -> None:
+async def test_a_cancelled_result_is_not_read_by_the_next_caller(pool: ReadPool, limit: float | None) -> None:
     before = await pool.fetchval(BACKEND)
     task = asyncio.create_task(pool.fetchrow("SELECT pg_sleep(60), 'late'", timeout=limit))
     while not pool.slots.in_use:
@@ -71,7 +71,7 @@ async def test_a_connection_that_the_server_has_ended_is_replaced(pool: ReadPool
     assert (pool.slots.in_use, len(await at_the_same_time(pool))) == (0, EACH)
 
 
-async def test_what_nothing_needs_is_closed(pool: ReadPool) -> None:
+async def test_unused_connections_are_closed(pool: ReadPool) -> None:
     several = await at_the_same_time(pool)
     assert len(several) == EACH
     pool._close_unused()  # they were needed since the last check
@@ -81,7 +81,7 @@ async def test_what_nothing_needs_is_closed(pool: ReadPool) -> None:
     assert len(await at_the_same_time(pool) & several) == 1
 
 
-async def test_nothing_stays_of_a_pool_that_is_closed(pool: ReadPool) -> None:
+async def test_a_closed_pool_keeps_no_connection(pool: ReadPool) -> None:
     async with pool.acquire() as connection:
         pool.terminate()
         assert connection.is_closed()

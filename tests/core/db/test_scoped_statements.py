@@ -46,7 +46,7 @@ async def test_lost_connections_are_no_internal_error(users: Users) -> None:
     assert (await person.client.get(f"{url}/{made['id']}")).status_code == 200
 
 
-async def test_the_proof_alone(users: Users, resources: Resources) -> None:
+async def test_the_membership_proof_works_alone(users: Users, resources: Resources) -> None:
     person, outsider = await users.person(), await users.person()
     project = await person.project()
     scope = await ScopedReader(resources.reads, person.principal).scope(project)
@@ -55,7 +55,7 @@ async def test_the_proof_alone(users: Users, resources: Resources) -> None:
         await ScopedReader(resources.reads, outsider.principal).scope(project)
 
 
-async def test_what_is_slow_is_away_and_what_is_wrong_is_not(resources: Resources) -> None:
+async def test_a_timeout_is_an_outage_and_a_wrong_statement_is_not(resources: Resources) -> None:
     async with resources.reads.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL statement_timeout = 20")
         with pytest.raises(DatabaseAwayError), reported():
@@ -66,7 +66,7 @@ async def test_what_is_slow_is_away_and_what_is_wrong_is_not(resources: Resource
         await resources.reads.fetchval("SELECT * FROM nowhere")
 
 
-async def test_a_constraint_without_a_meaning_stays_what_it_is(users: Users) -> None:
+async def test_an_unmapped_constraint_error_is_passed_on(users: Users) -> None:
     person = await users.person()
     statement = "INSERT INTO account (id, email) VALUES ($1, 'x@example.com')"
     with pytest.raises(ConflictError), violations({"account_pkey": ConflictError}):

@@ -50,12 +50,12 @@ PROJECT_TABLES = """
 """
 
 
-async def test_nothing_bound_means_no_row_anywhere(runtime: Connection, two: object) -> None:
+async def test_without_a_scope_no_row_is_visible(runtime: Connection, two: object) -> None:
     for table in [row["relname"] for row in await runtime.fetch(PROJECT_TABLES)] + ["project", "account"]:
         assert await runtime.fetchval(f'SELECT count(*) FROM "{table}"') == 0, table  # noqa: S608 - catalogue names
 
 
-async def test_a_forged_scope_yields_no_row_and_takes_none(
+async def test_a_forged_scope_reads_and_writes_no_row(
     runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, _), (_, foreign) = two
@@ -72,7 +72,7 @@ async def test_a_forged_scope_yields_no_row_and_takes_none(
             )
 
 
-async def test_inside_one_project_the_other_is_not_there(
+async def test_inside_one_project_the_other_is_invisible(
     runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, mine), (_, foreign) = two
@@ -131,7 +131,7 @@ async def test_inside_one_project_the_other_is_not_there(
         "SELECT password_hash FROM account",
     ],
 )
-async def test_the_runtime_role_cannot_climb(runtime: Connection, statement: str) -> None:
+async def test_the_runtime_role_cannot_gain_rights(runtime: Connection, statement: str) -> None:
     with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)):
         await runtime.execute(statement)
 
@@ -152,7 +152,9 @@ async def _seen(runtime: Connection) -> dict[str, int]:
     return {table: count for table, count in counts.items() if count}
 
 
-async def test_half_a_scope_is_none(runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]) -> None:
+async def test_an_incomplete_scope_is_no_scope(
+    runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
+) -> None:
     """The project alone shows nothing; the principal alone shows its projects, but nothing in them."""
     (one, mine), _ = two
     async with runtime.transaction():
@@ -256,7 +258,7 @@ async def test_a_disabled_account_enters_nothing(
     assert (await one.client.get("/api/v1/projects")).json()["items"] == []
 
 
-def test_a_scope_is_not_made_by_hand(two: object) -> None:
+def test_a_scope_cannot_be_constructed_directly(two: object) -> None:
     with pytest.raises(TypeError):
         ProjectScope(UUID(int=1), Principal.user(UUID(int=2)), Role.OWNER, object())
 
@@ -272,7 +274,7 @@ async def test_a_read_transaction_writes_nothing(
 
 
 @pytest.mark.parametrize("role", ["owner", "superuser"])
-async def test_the_program_refuses_a_role_that_could_climb(database: DatabaseUrls, role: str) -> None:
+async def test_the_program_refuses_a_role_with_too_many_rights(database: DatabaseUrls, role: str) -> None:
     engine = create_engine(getattr(database, role), pool_size=1, overflow=0, settings=server_settings("test", 1000))
     try:
         with pytest.raises(PrivilegedRoleError, match="DATABASE__URL"):

@@ -45,7 +45,7 @@ async def order(users: Users, project: UUID) -> list[str]:
     return [row["subject_id"] for row in rows]
 
 
-async def test_nobody_waits_and_who_commits_later_has_the_higher_number(users: Users, resources: Resources) -> None:
+async def test_writers_do_not_wait_and_numbers_follow_commits(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
     written, let_commit = asyncio.Event(), asyncio.Event()
@@ -69,9 +69,7 @@ async def test_nobody_waits_and_who_commits_later_has_the_higher_number(users: U
     assert await order(users, project) == ["committed first", "written first"]
 
 
-async def test_an_effect_comes_behind_its_cause_though_its_transaction_began_before(
-    users: Users, resources: Resources
-) -> None:
+async def test_an_effect_follows_a_cause_whose_transaction_began_later(users: Users, resources: Resources) -> None:
     """Both are numbered at once: ordering by transaction id would swap them."""
     owner = await users.person()
     project = await owner.project()
@@ -90,7 +88,7 @@ async def test_an_effect_comes_behind_its_cause_though_its_transaction_began_bef
     assert await order(users, project) == ["cause", "and more of it", "effect"]
 
 
-async def test_who_removes_events_keeps_no_writer_waiting(users: Users, resources: Resources) -> None:
+async def test_pruning_does_not_block_writers(users: Users, resources: Resources) -> None:
     """Events are numbered as soon as the counter is free, and readers are notified."""
     owner = await users.person()
     project = await owner.project()
@@ -105,9 +103,7 @@ async def test_who_removes_events_keeps_no_writer_waiting(users: Users, resource
     assert await order(users, project) == [made.json()["id"]]
 
 
-async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
-    users: Users, resources: Resources
-) -> None:
+async def test_a_stalled_numbering_holds_the_counter_for_at_most_a_second(users: Users, resources: Resources) -> None:
     """Behind a transaction pooler, where the statement does not end by itself, PostgreSQL ends the transaction."""
     project = await (await users.person()).project()
     limit = "SELECT current_setting('idle_in_transaction_session_timeout')"
@@ -119,7 +115,7 @@ async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
         assert await connection.fetchval(limit) == before == "15s"
 
 
-async def test_who_numbers_learns_of_every_project_whether_anything_follows_from_it_or_not(users: Users) -> None:
+async def test_numbering_returns_a_row_for_every_requested_project(users: Users) -> None:
     """So it can notify the readers of every project that it was asked to number."""
     project = await (await users.person()).project()
     async with users.transaction() as session:
@@ -135,7 +131,7 @@ async def test_who_numbers_learns_of_every_project_whether_anything_follows_from
         assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, None, 0, False)]
 
 
-async def test_what_cannot_be_numbered_holds_up_no_other_project(users: Users) -> None:
+async def test_an_invalid_event_blocks_no_other_project(users: Users) -> None:
     """The program never writes such a row; somebody changed the table by hand."""
     owner = await users.person()
     broken, other = await owner.project(), await owner.project()
@@ -156,7 +152,7 @@ async def pending(users: Users, project: UUID) -> int:
     return int(row["rows"])
 
 
-async def test_what_a_dead_process_has_committed_is_numbered_by_another(users: Users, resources: Resources) -> None:
+async def test_events_of_a_dead_process_are_numbered_by_another(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
     async with resources.sessions.begin() as session:
@@ -247,7 +243,7 @@ async def test_two_projects_in_either_order_do_not_wait_for_each_other(users: Us
         assert await numbers(resources, owner, project) == list(range(1, 22))
 
 
-async def test_what_a_leaver_did_last_is_written(users: Users, resources: Resources) -> None:
+async def test_the_last_event_of_a_leaving_member_is_written(users: Users, resources: Resources) -> None:
     owner, leaver = await users.person(), await users.person()
     project = await owner.project()
     await users.join(project, leaver, "viewer")
@@ -289,7 +285,7 @@ async def test_history_cannot_be_rewritten_by_the_program(users: Users, resource
 
 
 @pytest.mark.parametrize("missing", ["type", "subject_kind", "subject_id", "data"])
-async def test_what_cannot_be_numbered_is_not_written(users: Users, resources: Resources, missing: str) -> None:
+async def test_an_invalid_event_is_not_written(users: Users, resources: Resources, missing: str) -> None:
     """One bad row would hold back all later events of its project."""
     owner = await users.person()
     project = await owner.project()

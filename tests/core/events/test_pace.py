@@ -18,7 +18,7 @@ def test_an_account_waits_once_it_has_used_more_than_its_share() -> None:
     assert pace.wait_after(busy, 0) == 0
 
 
-def test_no_wait_is_longer_than_the_longest_and_the_rested_are_forgotten() -> None:
+def test_waits_are_bounded_and_idle_accounts_are_forgotten() -> None:
     now = 100.0
     pace = DeliveryPace(lambda: now)
     assert pace.wait_after(uuid4(), 1000) == LONGEST

@@ -24,7 +24,7 @@ async def counted(users: Users, project: UUID) -> int:
     return int(row["counted"])
 
 
-async def test_old_events_go_from_the_oldest_on_and_only_they(users: Users, resources: Resources) -> None:
+async def test_only_old_events_are_removed_oldest_first(users: Users, resources: Resources) -> None:
     owner = await users.person()
     aged, fresh = await owner.project(), await owner.project()
     for project in (aged, fresh):

@@ -46,9 +46,7 @@ def ids(chunk: bytes | None) -> list[int]:
     return [int(line[4:]) for line in chunk.split(b"\n") if line.startswith(b"id: ")]
 
 
-async def test_a_reader_that_does_not_keep_up_is_sent_back_to_where_it_stopped(
-    users: Users, resources: Resources
-) -> None:
+async def test_a_slow_reader_resumes_where_it_stopped(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
     async with followed(resources, owner, project) as slow, followed(resources, owner, project) as quick:
@@ -79,7 +77,7 @@ async def test_a_reader_that_does_not_keep_up_is_sent_back_to_where_it_stopped(
         assert rest == list(range(got[-1] + 1, got[-1] + 1 + len(rest)))
 
 
-async def test_the_right_is_asked_for_at_the_gateway(users: Users, resources: Resources) -> None:
+async def test_access_is_checked_on_subscription(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
 
@@ -141,7 +139,7 @@ async def _write_again(resources: Resources, owner: Person, project: UUID) -> No
             return
 
 
-async def test_a_reader_is_given_what_a_connection_may_hold_and_keeps_no_more(
+async def test_a_reader_buffers_no_more_than_a_connection_may_hold(
     users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds, "CHUNK_BYTES", 3000)
@@ -168,7 +166,7 @@ async def test_a_reader_is_given_what_a_connection_may_hold_and_keeps_no_more(
         assert not subscription._queue
 
 
-async def test_one_account_reads_what_is_past_one_stream_at_a_time(users: Users, resources: Resources) -> None:
+async def test_an_account_reads_past_events_for_one_stream_at_a_time(users: Users, resources: Resources) -> None:
     owner, other = await users.person(), await users.person()
     project, theirs = await owner.project(), await other.project()
     async with (

@@ -40,11 +40,11 @@ async def _rounds_until_all_are_taken() -> int:
     return rounds
 
 
-async def test_all_that_wait_are_taken_in_a_few_rounds_of_the_loop() -> None:
+async def test_waiting_connections_are_accepted_in_a_few_rounds() -> None:
     assert await asyncio.to_thread(uvloop.run, _rounds_until_all_are_taken()) < MANY / 4
 
 
-async def test_without_files_left_it_rests_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_free_file_descriptors_it_pauses_and_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceptor, "PAUSE_SECONDS", 0.01)
     [listener] = listeners("127.0.0.1", 0)
     made: list[Made] = []

@@ -26,7 +26,7 @@ JSON = "Content-Type: application/json"
 TOKEN = b"refresh_token&refresh_token=x"
 
 
-async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:
+async def test_concurrency_is_limited_per_address() -> None:
     address_limiter, begun = AddressLimiter(at_once=2), list[str]()
     mine = [address_limiter.take("a", lambda n=n: begun.append(f"a{n}")) for n in range(5)]  # type: ignore[misc]  # bound early
     address_limiter.take("b", lambda: begun.append("b"))
@@ -36,7 +36,7 @@ async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:
     assert begun == ["a0", "a1", "b", "a2"]
 
 
-async def test_one_caller_leaves_turns_to_the_others_of_its_address_and_stands_behind_them() -> None:
+async def test_callers_of_one_address_take_turns() -> None:
     address_limiter, begun = AddressLimiter(at_once=4), list[str]()
 
     def take(caller: str, number: int) -> RequestSlot:
@@ -52,7 +52,7 @@ async def test_one_caller_leaves_turns_to_the_others_of_its_address_and_stands_b
     assert begun[4:] == ["burst3", "two0", "burst4", "two1"]
 
 
-async def test_who_has_waited_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "MAX_WAIT_SECONDS", 0.0)
     address_limiter, told = AddressLimiter(at_once=1, seconds=0.01), asyncio.Event()
     address_limiter.take("a", lambda: None)
@@ -65,7 +65,7 @@ async def test_who_has_waited_long_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("by", ["admission", "forms", "fast path"])
-async def test_who_awaits_the_rest_of_a_body_has_no_turn(
+async def test_a_request_with_an_unfinished_body_holds_no_slot(
     server: Serving, users: Users, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     """Requests with a complete body or none are served meanwhile. A slot that is not returned is lost for good."""
@@ -92,7 +92,7 @@ async def test_who_awaits_the_rest_of_a_body_has_no_turn(
         assert {(await answer_on(wire)).status for wire in wires} == {status}
 
 
-async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fewer_requests_begin_while_the_loop_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", -1.0)  # every round counts as long
     address_limiter, begun = AddressLimiter(at_once=17), list[int]()
     address_limiter.take("a", lambda: None)
@@ -112,7 +112,7 @@ async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch
     assert begun[16:] == [0, 1, 1], "after a short round, one more starts in each"
 
 
-async def test_one_that_nobody_waits_for_is_not_begun() -> None:
+async def test_an_abandoned_request_is_not_begun() -> None:
     address_limiter, begun = AddressLimiter(at_once=1), list[int]()
 
     def take(number: int) -> RequestSlot:
@@ -129,7 +129,7 @@ async def test_one_that_nobody_waits_for_is_not_begun() -> None:
     assert begun == [0, 2, 3]
 
 
-async def test_a_long_one_and_an_open_stream_hold_up_nobody() -> None:
+async def test_long_requests_and_open_streams_block_nobody() -> None:
     address_limiter, begun = AddressLimiter(at_once=1, seconds=0.01), asyncio.Event()
     address_limiter.take("a", lambda: None)
     address_limiter.take("a", begun.set)
@@ -144,7 +144,7 @@ async def test_a_long_one_and_an_open_stream_hold_up_nobody() -> None:
     assert begun.is_set()
 
 
-async def test_of_a_burst_all_are_answered_also_behind_those_that_have_left(server: Serving) -> None:
+async def test_a_burst_is_answered_despite_aborted_connections(server: Serving) -> None:
     async with asyncio.timeout(MAX_WAIT), AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(wired(server)) for _ in range(3 * AT_ONCE)]
         for wire in wires:
@@ -165,7 +165,7 @@ def kept() -> list[Http | RequestResponseCycle]:
     return [each for each in gc.get_objects() if isinstance(each, Http | RequestResponseCycle)]
 
 
-async def test_of_connections_that_are_reset_nothing_is_left(server: Serving) -> None:
+async def test_reset_connections_leave_nothing_in_memory(server: Serving) -> None:
     """Without the garbage collector, and without waiting for the end of the keep-alive."""
     gc.collect()
     before = kept()

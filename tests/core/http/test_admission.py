@@ -43,7 +43,7 @@ PROTECTED = [
 
 @pytest.mark.parametrize("credential", ["", "Authorization: Bearer nonsense", "Authorization: Basic YTpi"])
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-async def test_a_outsider_is_told_so_before_a_byte_of_the_body_comes(
+async def test_an_outsider_is_refused_before_the_body_is_sent(
     server: Serving, method: str, path: str, credential: str
 ) -> None:
     lines = [f"Content-Length: {HUGE}", JSON, *([credential] if credential else [])]
@@ -53,12 +53,12 @@ async def test_a_outsider_is_told_so_before_a_byte_of_the_body_comes(
     assert answer.headers["connection"] == "close"
 
 
-async def test_a_outsider_who_waits_to_be_asked_is_not_asked(server: Serving) -> None:
+async def test_an_outsider_gets_no_100_continue(server: Serving) -> None:
     answer = await ask(server, head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON, "Expect: 100-continue"))
     assert answer.status == 401
 
 
-async def test_a_outsider_who_goes_on_sending_reads_the_answer(server: Serving) -> None:
+async def test_an_outsider_who_keeps_sending_can_read_the_answer(server: Serving) -> None:
     async with wired(server) as wire:
         wire.print_line(head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON))
         wire.print_line(b"{}," * 200_000)
@@ -67,7 +67,7 @@ async def test_a_outsider_who_goes_on_sending_reads_the_answer(server: Serving) 
             await wire.rest()
 
 
-async def test_an_unknown_or_a_bodyless_route_reads_none(users: Users, server: Serving) -> None:
+async def test_an_unknown_or_bodyless_route_reads_no_body(users: Users, server: Serving) -> None:
     owner = await users.person()
     for method, path, status in (
         ("POST", "/api/v1/nothing", 404),
@@ -80,7 +80,7 @@ async def test_an_unknown_or_a_bodyless_route_reads_none(users: Users, server: S
         assert (answer.status, answer.headers["connection"]) == (status, "close")
 
 
-async def test_what_declares_no_body_sees_none_of_it() -> None:
+async def test_a_route_without_a_body_receives_none() -> None:
     seen: list[bytes] = []
     coming: list[Message] = [
         {"type": "http.request", "body": b"a body", "more_body": True},
@@ -152,7 +152,7 @@ async def test_the_ordinary_limit_and_the_public_one(users: Users, server: Servi
         assert (answer.status, answer.code) == (413, "content_too_large")
 
 
-async def test_more_than_the_ordinary_is_read_of_members_alone(users: Users, server: Serving) -> None:
+async def test_only_members_may_send_more_than_the_ordinary_limit(users: Users, server: Serving) -> None:
     owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     for size in ("Content-Length: 20000000", "Transfer-Encoding: chunked"):
@@ -190,7 +190,7 @@ async def test_compressed_bodies_are_refused_unread(users: Users, server: Servin
 
 
 @pytest.mark.parametrize("kind", [(), ("Content-Type:",), ("Content-Type: text/plain",), ("Content-Type: text/json",)])
-async def test_json_and_forms_say_what_they_are(users: Users, server: Serving, kind: tuple[str, ...]) -> None:
+async def test_json_and_forms_need_their_content_type(users: Users, server: Serving, kind: tuple[str, ...]) -> None:
     """A body that a route would treat as empty, as text or as a form is refused."""
     owner = await users.person()
     project = await owner.project()
@@ -238,7 +238,7 @@ async def test_bodies_of_many_values_are_refused(users: Users, server: Serving) 
         assert (answer.status, answer.code) == (413, "content_too_large")
 
 
-async def test_few_of_many_errors_are_told(users: Users, server: Serving) -> None:
+async def test_only_a_few_of_many_errors_are_listed(users: Users, server: Serving) -> None:
     owner = await users.person()
     project = await owner.project()
     unknown = json.dumps({f"k{n}": 1 for n in range(4_000)}).encode()
@@ -280,7 +280,7 @@ def open_in(directory: Path) -> bool:
     return found
 
 
-async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(users: Users, strict: Serving) -> None:
+async def test_unfinished_bodies_have_a_disk_limit_and_leave_nothing(users: Users, strict: Serving) -> None:
     owner, other = await users.person(), await users.person()
     directory = strict.resources.settings.spool_directory
     project, elsewhere = await owner.project(), await other.project()
@@ -302,7 +302,7 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(users: User
     assert list(directory.iterdir()) == []
 
 
-async def test_a_full_disk_is_told_before_anything_is_written(
+async def test_a_full_disk_is_reported_before_anything_is_written(
     users: Users, server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tenth of a small disk stays free; a body that fits in the rest is read."""

@@ -72,7 +72,7 @@ async def test_every_error_is_a_problem_with_security_headers(
         ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "as a form"),
     ],
 )
-async def test_a_error_says_what_to_do(anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str) -> None:
+async def test_an_error_says_what_to_do(anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str) -> None:
     headers = {"Content-Type": "application/json"} if sent else {}
     answer = await anonymous.request(method, path, content=sent, headers=headers)
     assert said in answer.json()["detail"]
@@ -124,7 +124,7 @@ async def test_what_cannot_be_stored_is_refused(users: Users, name: str) -> None
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
 
 
-async def test_who_may_be_answered_in_gzip_is_told_so_in_either_form(anonymous: AsyncClient) -> None:
+async def test_vary_is_sent_with_and_without_gzip(anonymous: AsyncClient) -> None:
     """Otherwise a shared cache would send one encoding to clients that only accept the other."""
     for coding in ("identity", "gzip"):
         answer = await anonymous.get("/openapi.json", headers={"Accept-Encoding": coding})
@@ -321,7 +321,7 @@ async def test_no_redirect_names_a_host_that_the_client_made_up(anonymous: Async
     assert "location" not in answer.headers
 
 
-async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, database: DatabaseUrls) -> None:
+async def test_a_statement_timeout_is_no_internal_error(settings: Settings, database: DatabaseUrls) -> None:
     """Another transaction holds the row for longer than the statement timeout."""
     hasty = settings.database.model_copy(update={"statement_timeout": timedelta(seconds=1)})
     app = create_app(settings.model_copy(update={"database": hasty}))
@@ -340,7 +340,7 @@ async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, d
         assert again.json()["name"] == "in time"
 
 
-async def test_a_pool_that_is_exhausted_is_no_fault_of_ours(
+async def test_an_exhausted_pool_is_no_internal_error(
     settings: Settings, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another task holds the only connection for longer than a request waits for it."""

@@ -58,7 +58,7 @@ TOO_LARGE = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_what_is_malformed_is_told_so(server: Serving, name: str) -> None:
+async def test_malformed_requests_are_reported(server: Serving, name: str) -> None:
     async with wired(server) as wire:
         wire.print_line(MALFORMED[name])
         answer = await answer_on(wire)
@@ -85,13 +85,13 @@ async def test_a_request_names_one_host(server: Serving) -> None:
         assert (await ask(server, asked)).status == 200
 
 
-async def test_what_is_just_within_them_is_served(server: Serving) -> None:
+async def test_a_head_just_within_the_limits_is_served(server: Serving) -> None:
     lines = [f"X{n}: {'x' * 3000}" for n in range(9)] + ["X: x"] * (MOST_HEADERS - 20)
     assert (await ask(server, head("GET", f"/healthz?{'x' * (URL_BYTES - 100)}", *lines))).status == 200
     assert (await ask(server, b"\r\n\r\n" + HEALTH)).status == 200
 
 
-async def test_a_head_that_goes_on_coming_is_cut_off(server: Serving) -> None:
+async def test_an_endless_head_is_cut_off(server: Serving) -> None:
     """Also one that never ends, on a connection that has been served."""
     async with wired(server) as wire:
         wire.print_line(HEALTH)
@@ -102,7 +102,7 @@ async def test_a_head_that_goes_on_coming_is_cut_off(server: Serving) -> None:
         assert (await answer_on(wire)).code == "headers_too_large"
 
 
-async def test_chunks_carry_more_than_themselves(users: Users, server: Serving) -> None:
+async def test_chunk_framing_has_a_limit(users: Users, server: Serving) -> None:
     owner = await users.person()
     said = head("POST", PROJECTS, "Transfer-Encoding: chunked", "Content-Type: application/json", bearer(owner.token))
     for endless in (
@@ -133,7 +133,7 @@ async def test_a_trailer_is_no_header(users: Users, server: Serving) -> None:
         assert "idempotent-replayed" not in answer.headers
 
 
-async def test_requests_behind_one_another_are_few(users: Users, server: Serving) -> None:
+async def test_pipelined_requests_are_limited(users: Users, server: Serving) -> None:
     async with wired(server) as wire:
         wire.print_line(HEALTH * 5_000)
         said = await wire.rest()
@@ -151,7 +151,7 @@ async def test_requests_behind_one_another_are_few(users: Users, server: Serving
         ("1.1", ("Transfer-Encoding: Chunked",), 201),
     ],
 )
-async def test_no_transfer_coding_but_chunked_is_taken(
+async def test_only_the_chunked_transfer_coding_is_accepted(
     users: Users, server: Serving, version: str, lines: tuple[str, ...], status: int
 ) -> None:
     said = head("POST", PROJECTS, "Content-Type: application/json", bearer((await users.person()).token), *lines)
@@ -166,7 +166,7 @@ async def test_no_transfer_coding_but_chunked_is_taken(
             assert await wire.rest() == b""
 
 
-async def test_no_coding_of_a_body_that_nobody_asked_for(users: Users, server: Serving) -> None:
+async def test_an_unread_body_may_not_have_another_transfer_coding(users: Users, server: Serving) -> None:
     """Also in the fast path."""
     owner = await users.person()
     project = await owner.project()
@@ -176,7 +176,7 @@ async def test_no_coding_of_a_body_that_nobody_asked_for(users: Users, server: S
         assert answer.code == "unknown_transfer_coding"
 
 
-async def test_who_says_no_more_gets_every_answer(users: Users, server: Serving) -> None:
+async def test_a_half_closed_connection_gets_every_answer(users: Users, server: Serving) -> None:
     owner, body = await users.person(), b'{"name": "x"}'
     lines = (bearer(owner.token), "Content-Type: application/json", f"Content-Length: {len(body)}")
     async with wired(server) as wire:
@@ -188,7 +188,7 @@ async def test_who_says_no_more_gets_every_answer(users: Users, server: Serving)
         assert await wire.rest() == b""
 
 
-async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
+async def test_waiting_requests_of_half_closed_connections_do_not_begin(
     server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that has left looks the same: a burst of them would otherwise be worked on to its end."""
@@ -212,7 +212,7 @@ async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
     assert begun == AT_ONCE
 
 
-async def test_half_a_request_gets_none(server: Serving) -> None:
+async def test_half_a_request_gets_no_answer(server: Serving) -> None:
     for half in (b"GET /healthz HTTP/1.1\r\n", head("POST", PROJECTS, "Content-Length: 5"), b""):
         async with wired(server) as wire:
             wire.print_line(half)
@@ -220,7 +220,9 @@ async def test_half_a_request_gets_none(server: Serving) -> None:
             assert b"HTTP/1.1 200" not in await wire.rest()
 
 
-async def test_who_says_no_more_does_not_wait_for_ever(strict: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_half_closed_connection_does_not_wait_for_ever(
+    strict: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answered = asyncio.Event()
 
     async def hang(*_: object) -> None:
@@ -276,7 +278,7 @@ async def test_an_upgrade_to_something_else_ends_the_connection(server: Serving)
     assert b"connection: close" in said
 
 
-async def test_who_says_nothing_is_closed_and_who_says_half_is_told(users: Users, strict: Serving) -> None:
+async def test_silent_connections_are_closed_and_half_requests_time_out(users: Users, strict: Serving) -> None:
     owner = await users.person()
     body = head("POST", PROJECTS, "Content-Length: 500", "Content-Type: application/json", bearer(owner.token))
     async with wired(strict) as silent, wired(strict) as half, wired(strict) as bodiless, wired(strict) as lines:
@@ -296,7 +298,7 @@ async def test_who_says_nothing_is_closed_and_who_says_half_is_told(users: Users
             await asyncio.sleep(0.3)
 
 
-async def test_the_oldest_that_asks_for_nothing_makes_room(strict: Serving) -> None:
+async def test_the_oldest_unfinished_connections_are_closed_first(strict: Serving) -> None:
     async with AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(wired(strict)) for _ in range(30)]
         for each in crowd:
@@ -305,7 +307,7 @@ async def test_the_oldest_that_asks_for_nothing_makes_room(strict: Serving) -> N
         await until(lambda: sum(each.reader.at_eof() or each.reader.exception() is not None for each in crowd) >= 20)
 
 
-async def test_one_address_has_so_many_connections(strict: Serving) -> None:
+async def test_connections_are_limited_per_address(strict: Serving) -> None:
     async with AsyncExitStack() as stack:
         kept: list[Wire] = []
         for _ in range(PER_ADDRESS):
@@ -322,7 +324,7 @@ async def test_one_address_has_so_many_connections(strict: Serving) -> None:
 
 
 @pytest.mark.parametrize("crowd", [HEALTH, HEALTH.removesuffix(b"\r\n")])
-async def test_where_all_places_are_taken_the_idle_make_room(
+async def test_at_the_connection_limit_idle_connections_are_closed(
     settings: Settings, crowd: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "GRACE_SECONDS", 0.0)
@@ -343,7 +345,7 @@ async def test_where_all_places_are_taken_the_idle_make_room(
         assert (await answer_on(held[-1])).status == 200
 
 
-async def test_a_new_tenant_does_not_make_room_for_others(settings: Settings) -> None:
+async def test_a_new_connection_is_not_closed_for_others(settings: Settings) -> None:
     """One address holds all slots but one with idle connections: those are closed first, and the newest one stays."""
     update = {"connections": 8, "connections_per_address": 100}
     async with (
@@ -360,7 +362,7 @@ async def test_a_new_tenant_does_not_make_room_for_others(settings: Settings) ->
         assert [(await answer_on(each)).status for each in newcomers] == [200] * 6
 
 
-async def test_who_does_not_read_what_it_asked_for_is_ended(users: Users, strict: Serving) -> None:
+async def test_a_client_that_does_not_read_its_response_is_disconnected(users: Users, strict: Serving) -> None:
     owner = await users.person()
     project = await owner.project()
     made = await owner.client.post(
@@ -378,7 +380,7 @@ async def test_who_does_not_read_what_it_asked_for_is_ended(users: Users, strict
 
 
 @pytest.mark.parametrize("behind", [b"\x00\x01", b"GET / HTTP/1.1\r\nbad\r\n\r\n"])
-async def test_garbage_never_ends_up_inside_of_an_answer(users: Users, strict: Serving, behind: bytes) -> None:
+async def test_an_error_is_never_written_into_another_response(users: Users, strict: Serving, behind: bytes) -> None:
     owner = await users.person()
     project = await owner.project()
     content = "x" * 3_000_000
@@ -392,7 +394,7 @@ async def test_garbage_never_ends_up_inside_of_an_answer(users: Users, strict: S
             assert rest.strip(b"x") == b""
 
 
-def test_progress_is_validated_by_what_is_useful() -> None:
+def test_progress_counts_only_useful_bytes() -> None:
     body = Progress(since=0.0)
     assert body.admits(HEAD_BYTES, 0)
     assert not body.admits(1, 0)
@@ -403,7 +405,7 @@ def test_progress_is_validated_by_what_is_useful() -> None:
     assert not body.admits(FRAMING_BYTES + 1, 50 + 1_900_000)
 
 
-async def test_the_websocket_gives_its_place_back(users: Users, strict: Serving) -> None:
+async def test_a_closed_websocket_releases_its_slot(users: Users, strict: Serving) -> None:
     owner = await users.person()
     project = await owner.project()
     for _ in range(PER_ADDRESS + 5):
@@ -411,7 +413,7 @@ async def test_the_websocket_gives_its_place_back(users: Users, strict: Serving)
             assert (await follower.next())["id"] == 1
 
 
-async def test_a_client_that_sends_its_whole_body_first_reads_why_it_is_refused(server: Serving) -> None:
+async def test_a_client_that_sends_its_whole_body_can_read_the_refusal(server: Serving) -> None:
     size = 30 * 1024 * 1024
     async with wired(server) as wire:
         wire.print_line(head("POST", PROJECTS, f"Content-Length: {size}"))
@@ -420,7 +422,7 @@ async def test_a_client_that_sends_its_whole_body_first_reads_why_it_is_refused(
         assert await wire.rest() == b""
 
 
-async def test_no_more_than_that_is_thrown_away(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_discarded_rest_of_a_body_is_limited(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unread_body, "_BYTES", 1024)
     async with wired(server) as wire:
         wire.print_line(head("POST", PROJECTS, "Transfer-Encoding: chunked"))
@@ -428,7 +430,7 @@ async def test_no_more_than_that_is_thrown_away(server: Serving, monkeypatch: py
             await wire.insist(b"10000\r\n" + bytes(65536) + b"\r\n", 10_000)
 
 
-async def test_a_stop_waits_for_no_body(users: Users, settings: Settings) -> None:
+async def test_a_stop_does_not_wait_for_bodies(users: Users, settings: Settings) -> None:
     owner = await users.person()
     path = documents(await owner.project())
     async with serve(settings) as serving, wired(serving) as whole, wired(serving) as first, wired(serving) as second:

@@ -11,7 +11,7 @@ OTHERS = ['"4-7"', 'W/"4-7"', '"33-7"', "3-7", 'W/3-7"', "", '"-gzip"', 'W/""', 
 
 
 @pytest.mark.parametrize("given", FORMS)
-def test_each_form_of_our_own_tag_is_taken(given: str) -> None:
+def test_each_form_of_our_own_tag_is_accepted(given: str) -> None:
     assert unchanged(given, entity_tag(3, 7))
     require_match(given, 3)
 
@@ -23,12 +23,12 @@ def test_no_other_tag_is_taken(given: str) -> None:
         require_match(given, 3)
 
 
-def test_another_state_of_the_same_revision_may_be_changed_but_has_to_be_read_again() -> None:
+def test_if_match_compares_only_the_revision() -> None:
     assert not unchanged('W/"3-6"', entity_tag(3, 7))
     require_match('W/"3-6"', 3)
 
 
-def test_what_is_no_tag_of_ours_is_told_so() -> None:
+def test_a_foreign_tag_is_reported() -> None:
     for given in ("7", "*x", '"abc"'):
         with pytest.raises(PreconditionFailedError, match="contains no ETag of this server"):
             require_match(given, 3)

@@ -18,7 +18,7 @@ def said(notice: ForwardedNotice, peer: str, *headers: tuple[bytes, bytes]) -> l
 
 
 @pytest.mark.parametrize("header", [FORWARDED_FOR, FORWARDED])
-def test_a_client_that_a_outsider_names_is_said_once(header: tuple[bytes, bytes]) -> None:
+def test_a_forwarded_header_from_an_untrusted_peer_is_logged_once(header: tuple[bytes, bytes]) -> None:
     notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
     assert said(notice, "192.0.2.1", (b"host", b"x")) == []
     [reason] = said(notice, "192.0.2.1", header)
@@ -27,7 +27,7 @@ def test_a_client_that_a_outsider_names_is_said_once(header: tuple[bytes, bytes]
         assert said(notice, "192.0.2.2", header) == []
 
 
-def test_a_trusted_proxy_that_writes_another_header_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trusted_proxy_with_another_header_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
     assert said(notice, "10.0.0.1", FORWARDED_FOR) == []
     assert said(notice, "10.0.0.1", FORWARDED_FOR, FORWARDED) == []

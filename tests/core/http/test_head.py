@@ -68,7 +68,7 @@ async def test_errors_are_those_of_the_get(users: Users, anonymous: AsyncClient)
         assert head.headers["content-type"] == "application/problem+json"
 
 
-async def test_what_only_posts_refuses_a_head_and_names_it_nowhere(anonymous: AsyncClient) -> None:
+async def test_a_post_only_route_refuses_head_and_does_not_list_it(anonymous: AsyncClient) -> None:
     refused = await anonymous.head("/api/v1/auth/token")
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
     assert (await anonymous.put("/healthz")).headers["allow"] == "GET, HEAD"

@@ -65,7 +65,7 @@ async def answer_of(app: FastAPI, pieces: list[bytes]) -> tuple[int, bytes]:
 
 
 @pytest.mark.usefixtures("traced")
-async def test_of_a_large_body_only_its_values_are_left() -> None:
+async def test_only_the_values_of_a_large_body_stay_in_memory() -> None:
     seen: list[int] = []
     app = application(seen)
     await answer_of(app, [b'{"text": "x"}'])
@@ -97,7 +97,7 @@ async def test_a_large_body_that_is_no_json_is_refused() -> None:
         ([b"\\uD83D\\uDE00"], 4),
     ],
 )
-def test_one_character_decides_how_wide_a_text_is(pieces: list[bytes], width: int) -> None:
+def test_the_widest_character_decides_a_texts_width(pieces: list[bytes], width: int) -> None:
     seen = CharacterWidth()
     for piece in pieces:
         seen.note(piece)

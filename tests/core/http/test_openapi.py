@@ -58,7 +58,7 @@ def test_every_failure_may_be_problem_details(app: FastAPI) -> None:
     assert [each for each in failures if "application/problem+json" not in each[2].get("content", {})] == []
 
 
-def test_a_query_of_blanks_is_none_by_its_schema(app: FastAPI) -> None:
+def test_the_schema_refuses_a_blank_query(app: FastAPI) -> None:
     [path] = [path for path in app.openapi()["paths"] if path.endswith("/search")]
     [q] = [each for each in app.openapi()["paths"][path]["get"]["parameters"] if each["name"] == "q"]
     assert q["schema"]["pattern"] == r"\S"
@@ -88,7 +88,7 @@ def is_instant(schema: JsonValue) -> bool:
     return [(each.get("type"), each.get("format")) for each in given] == [("string", "date-time")]
 
 
-def test_what_is_named_as_an_instant_is_one_by_its_schema(app: FastAPI) -> None:
+def test_every_instant_has_the_date_time_format(app: FastAPI) -> None:
     """In the document, and in the output of the tools."""
     found = [*instants(app.openapi()), *instants([tool.output_schema for tool in DESCRIBED])]
     assert len(found) > 40

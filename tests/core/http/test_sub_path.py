@@ -59,7 +59,7 @@ async def seen(app: FastAPI, path: str, *prefixes: str, configured: str = "", pe
         ("", OPEN, f"|{OPEN}"),
     ],
 )
-async def test_a_path_is_found_with_what_stands_before_it_and_without(
+async def test_a_path_is_found_with_and_without_its_prefix(
     app: FastAPI, configured: str, path: str, expected: str
 ) -> None:
     assert await seen(app, path, configured=configured) == expected
@@ -91,13 +91,13 @@ async def test_a_path_is_found_with_what_stands_before_it_and_without(
         (["/" + "a" * 300], PROXY, ""),
     ],
 )
-async def test_only_a_plain_path_of_a_trusted_proxy_is_believed(
+async def test_only_a_plain_prefix_from_a_trusted_proxy_is_accepted(
     app: FastAPI, prefixes: list[str], peer: str, before: str
 ) -> None:
     assert await seen(app, OPEN, *prefixes, peer=peer) == f"{before}|{OPEN}"
 
 
-async def test_the_setting_goes_before_the_header_and_the_servers_own(app: FastAPI) -> None:
+async def test_the_setting_overrides_the_header_and_the_servers_prefix(app: FastAPI) -> None:
     assert await seen(app, OPEN, "/other", configured="/wall", root="/third") == f"/wall|{OPEN}"
     assert await seen(app, f"/third{OPEN}", "/other", root="/third") == f"/third|{OPEN}"
 
@@ -132,8 +132,8 @@ def test_a_path_that_needs_escapes_is_refused(settings: dict[str, str]) -> None:
         HttpSettings.model_validate(settings)
 
 
-async def test_what_is_served_at_the_root_stays_there(app: FastAPI) -> None:
-    """Concurrent requests with other prefixes do not mix their documents."""
+async def test_requests_at_the_root_get_no_prefix(app: FastAPI) -> None:
+    """The documents of requests with different prefixes do not mix."""
     sub = SubPath(app, configured="/wall", clients=ClientAddresses([]), own=lambda: first_segments(app.routes))
     for layer, url in ((sub, "/wall"), (app, "/"), (sub, "/wall")):
         async with AsyncClient(transport=ASGITransport(layer), base_url="http://test") as client:

@@ -26,7 +26,7 @@ def test_what_is_no_trace_is_none(given: str) -> None:
     assert read_traceparent(given.encode()) is None
 
 
-def test_more_than_one_is_as_good_as_none() -> None:
+def test_more_than_one_traceparent_is_ignored() -> None:
     header = (b"traceparent", f"00-{TRACE}".encode())
     assert traceparent_of({"type": "http", "headers": [header]}) == f"00-{TRACE}"
     assert traceparent_of({"type": "http", "headers": [header, header]}) is None
@@ -40,7 +40,7 @@ async def test_a_call_within_a_request_says_which_one_it_is_for() -> None:
     assert correlation_headers() == {"x-request-id": "the-request", "traceparent": f"00-{TRACE}"}
 
 
-async def test_work_left_to_later_belongs_to_the_request_that_left_it() -> None:
+async def test_deferred_work_keeps_its_requests_context() -> None:
     with correlated(request_id="earlier", traceparent=f"00-{TRACE}"):
         assert correlation_headers() == {"x-request-id": "earlier", "traceparent": f"00-{TRACE}"}
     assert correlation_headers() == {}

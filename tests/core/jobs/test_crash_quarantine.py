@@ -90,7 +90,7 @@ async def add(resources: Resources, kind: JobKind[Note], name: str) -> None:
         await enqueue(session, kind, Note(text=name))
 
 
-async def test_one_quarantined_job_is_at_work_at_a_time_beside_whatever_is_new(
+async def test_one_quarantined_job_runs_at_a_time_next_to_new_ones(
     resources: Resources, database: DatabaseUrls
 ) -> None:
     """Across kinds; jobs that wait do not count an attempt."""
@@ -114,9 +114,7 @@ async def test_one_quarantined_job_is_at_work_at_a_time_beside_whatever_is_new(
     assert other.begun == ["new", "newer", "another kind"]
 
 
-async def test_one_that_has_made_progress_leaves_its_place_to_the_next(
-    resources: Resources, database: DatabaseUrls
-) -> None:
+async def test_a_job_with_progress_leaves_quarantine(resources: Resources, database: DatabaseUrls) -> None:
     watched = Watched()
     await fill(resources, watched.kind, 3)
     await lose(resources, watched.kind)
@@ -131,7 +129,7 @@ async def test_one_that_has_made_progress_leaves_its_place_to_the_next(
         await watched.begins("0", "1", "2", "new")
 
 
-async def test_each_worker_has_a_place_of_its_own(resources: Resources, database: DatabaseUrls) -> None:
+async def test_each_worker_has_its_own_quarantine_slot(resources: Resources, database: DatabaseUrls) -> None:
     watched = Watched()
     await fill(resources, watched.kind, 3)
     await lose(resources, watched.kind)
@@ -142,7 +140,7 @@ async def test_each_worker_has_a_place_of_its_own(resources: Resources, database
         await watched.begins("0", "1")
 
 
-async def test_one_that_hangs_holds_up_the_others_for_a_time_only(
+async def test_a_hanging_job_blocks_quarantine_only_for_a_time(
     resources: Resources, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crash_quarantine, "MAX_WAIT", timedelta(seconds=0.1))
@@ -153,7 +151,7 @@ async def test_one_that_hangs_holds_up_the_others_for_a_time_only(
         await watched.begins("0", "1", "2")
 
 
-async def test_one_that_was_put_back_is_no_quarantined_job(
+async def test_a_requeued_job_is_not_quarantined(
     resources: Resources, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker is alive, or has stopped cleanly."""

@@ -38,7 +38,9 @@ async def fill(resources: Resources, kind: JobKind[InProject], project: UUID, co
             await enqueue(session, kind, payload)
 
 
-async def test_an_account_with_many_jobs_gives_way(users: Users, resources: Resources, database: DatabaseUrls) -> None:
+async def test_an_account_with_many_jobs_does_not_block_others(
+    users: Users, resources: Resources, database: DatabaseUrls
+) -> None:
     greedy, honest = await users.person(), await users.person()
     first, second, other = await greedy.project(), await greedy.project("Second"), await honest.project()
     kind, order = kind_of(InProject), list[UUID]()
@@ -60,7 +62,7 @@ async def _is_empty(resources: Resources, kind: JobKind[InProject]) -> bool:
     return await queued(resources, kind) == 0
 
 
-async def test_one_job_beside_a_large_backlog_is_among_the_next(
+async def test_a_single_job_is_served_despite_a_large_backlog(
     users: Users, resources: Resources, database: DatabaseUrls
 ) -> None:
     """Although the others have waited for long, and many are taken at once."""
@@ -99,7 +101,7 @@ def test_accounts_take_turns_and_so_do_their_projects() -> None:
     }
 
 
-def test_a_line_that_gave_less_than_was_asked_of_it_is_over() -> None:
+def test_a_line_that_gave_fewer_jobs_than_requested_is_empty() -> None:
     taking = FairScheduler(["kind"])
     first, second = new_id(), new_id()
     taking.found(["kind"], whose(first, second))
@@ -111,7 +113,7 @@ def test_a_line_that_gave_less_than_was_asked_of_it_is_over() -> None:
     assert taking.choose({"kind": 4}) == []
 
 
-def test_who_comes_back_from_a_limit_comes_back_to_its_turn() -> None:
+def test_projects_keep_their_turn_after_reaching_a_limit() -> None:
     """When the same slot becomes free again and again, every project gets its share."""
     taking, served = FairScheduler(["kind"], limits={"kind": 2}), list[UUID]()
     first, second, third, other = (UUID(int=number) for number in range(1, 5))
@@ -134,7 +136,7 @@ def test_who_comes_back_from_a_limit_comes_back_to_its_turn() -> None:
     assert Counter(served) == {first: 2, second: 2, third: 2}
 
 
-def test_more_lines_than_are_known_at_once_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_beyond_one_window_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """In windows: each line in a window has a turn before the next window is read; after the last comes the first."""
     monkeypatch.setattr(fair_scheduler, "WINDOW", 10)
     chance = random.Random(3)
@@ -149,7 +151,7 @@ def test_more_lines_than_are_known_at_once_have_their_turn(monkeypatch: pytest.M
     assert max(served.values()) <= 6
 
 
-def test_nobody_waits_before_anything_was_looked_for() -> None:
+def test_there_are_no_lines_before_the_first_look() -> None:
     assert FairScheduler(["kind"]).unknown() == {"kind": NO_PROJECT}
 
 
@@ -173,14 +175,14 @@ def accounts(*each: UUID) -> list[JobLine]:
 
 
 @pytest.mark.parametrize(("total", "taken"), [(1, 1), (2, 1), (3, 1), (6, 2), (50, 16)])
-def test_where_places_are_shared_one_account_alone_has_its_part(total: int, taken: int) -> None:
+def test_shared_slots_limit_a_single_account(total: int, taken: int) -> None:
     taking, free = shared(total)
     taking.found(["kind"], accounts(ONE))
     assert begun(taking, free) == {ONE: taken}
     assert begun(taking, free - taken) == {}
 
 
-def test_where_places_are_shared_accounts_that_want_all_leave_one_for_a_new_tenant() -> None:
+def test_shared_slots_keep_some_for_a_new_tenant() -> None:
     taking, free = shared(50)
     many = [new_id() for _ in range(7)]
     taking.found(["kind"], accounts(*many))
@@ -192,7 +194,7 @@ def test_where_places_are_shared_accounts_that_want_all_leave_one_for_a_new_tena
     assert begun(taking, left)[TWO] > 0
 
 
-def test_where_places_are_shared_the_one_that_becomes_free_goes_to_who_has_none() -> None:
+def test_a_freed_shared_slot_goes_to_a_tenant_without_one() -> None:
     taking, free = shared(3)
     full = [new_id() for _ in range(3)]
     taking.found(["kind"], accounts(*full))
@@ -206,14 +208,14 @@ def test_where_places_are_shared_the_one_that_becomes_free_goes_to_who_has_none(
     assert begun(taking, 1)[ONE] == 0
 
 
-def test_where_places_are_shared_the_projects_of_an_account_share_its_part() -> None:
+def test_projects_of_an_account_divide_its_shared_slots() -> None:
     taking, free = shared(12)
     first, second = new_id(), new_id()
     taking.found(["kind"], whose(first, second))
     assert {each.project: each.jobs for each in taking.choose({"kind": free})} == {first: 2, second: 2}
 
 
-def test_shared_places_with_a_limit_keep_some_for_newcomers() -> None:
+def test_shared_slots_with_a_limit_keep_some_for_newcomers() -> None:
     taking = FairScheduler(["kind"], {"kind": 12}, {"kind": 4})
     three = [new_id() for _ in range(3)]
     taking.found(["kind"], accounts(*three))

@@ -64,7 +64,7 @@ async def taken(resources: Resources, kind: JobKind[Note]) -> int:
         return int(await session.scalar(query, {"kind": kind.name}) or 0)
 
 
-async def test_a_kind_that_hangs_holds_up_no_other(resources: Resources, database: DatabaseUrls) -> None:
+async def test_a_hanging_kind_blocks_no_other(resources: Resources, database: DatabaseUrls) -> None:
     """Although its jobs are older, and more than a worker runs at once."""
     slow, quick = Slow(), Slow()
     quick.let_go.set()
@@ -109,7 +109,7 @@ async def test_the_limit_may_stand_in_the_settings(resources: Resources, databas
     assert slow.most == slots
 
 
-async def test_a_job_that_is_tried_again_gives_its_place_back(resources: Resources, database: DatabaseUrls) -> None:
+async def test_a_retried_job_releases_its_slot(resources: Resources, database: DatabaseUrls) -> None:
     kind = kind_of(Note, max_attempts=2)
     tried: list[tuple[str, int]] = []
 

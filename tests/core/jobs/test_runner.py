@@ -131,9 +131,7 @@ async def test_a_failing_job_is_tried_again_and_then_a_dead_letter(
     assert (await dead_letters_of(resources, kind.name), await queued(resources, kind)) == ([], 1)
 
 
-async def test_what_is_put_back_where_another_has_taken_its_place_is_dropped(
-    resources: Resources, users: Users
-) -> None:
+async def test_a_requeued_dead_letter_is_dropped_when_a_newer_job_exists(resources: Resources, users: Users) -> None:
     """There is one job per subject, and it does the work of both."""
     kind = kind_of(Note)
 
@@ -210,7 +208,7 @@ async def _is_dead_letter(resources: Resources, name: str) -> bool:
     return bool(await dead_letters_of(resources, name))
 
 
-async def test_a_job_takes_the_share_of_the_account_that_owns_its_project(
+async def test_a_job_counts_for_the_account_that_owns_its_project(
     resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
     """Whoever enqueued it: an account may have many projects, and many keys in each."""
@@ -373,7 +371,7 @@ async def _unless_broken(asked: Awaitable[bool]) -> bool:
         return False
 
 
-async def test_without_a_word_the_worker_looks_for_itself(resources: Resources, database: DatabaseUrls) -> None:
+async def test_without_a_notification_the_worker_polls(resources: Resources, database: DatabaseUrls) -> None:
     """No notification arrives while the cache is unreachable."""
     kind = kind_of(Note)
     seen: list[str] = []
@@ -406,7 +404,7 @@ def that_looks_seldom(resources: Resources) -> Resources:
     return replace(resources, settings=settings.model_copy(update={"jobs": jobs}))
 
 
-async def test_a_worker_that_has_ended_what_it_held_stops_at_once(resources: Resources) -> None:
+async def test_a_worker_without_running_jobs_stops_at_once(resources: Resources) -> None:
     kind, begun, stop, release = kind_of(Note), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def handle(context: JobContext, payload: Note) -> None:
@@ -423,7 +421,7 @@ async def test_a_worker_that_has_ended_what_it_held_stops_at_once(resources: Res
     assert await queued(resources, kind) == 0
 
 
-async def test_a_worker_that_stops_puts_back_what_takes_long_but_not_a_last_attempt(
+async def test_a_stopping_worker_requeues_long_jobs_except_last_attempts(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutdown, "GRACE_SECONDS", 0.0)

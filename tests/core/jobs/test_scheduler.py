@@ -34,9 +34,7 @@ def test_ticks_are_in_utc_and_a_sixth_field_counts_seconds() -> None:
         assert (last_tick(schedule, AT), next_tick(schedule, AT)) == (before, after)
 
 
-async def test_a_tick_that_was_missed_is_made_up_for_once(
-    resources: Resources, database: DatabaseUrls, users: Users
-) -> None:
+async def test_missed_ticks_are_made_up_once(resources: Resources, database: DatabaseUrls, users: Users) -> None:
     """A new schedule begins with its next tick."""
     ran: list[str] = []
     known, new = f"known_{uuid4().hex}", f"new_{uuid4().hex}"
@@ -65,7 +63,7 @@ async def _is_done(users: Users) -> bool:
     return await users.fetch(ON_QUEUE, SCHEDULED_RUN.name) == []
 
 
-async def test_one_that_fails_waits_for_its_next_tick_and_one_that_hangs_is_in_nobodys_way(
+async def test_failing_and_hanging_schedules_do_not_delay_others(
     resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
     hanging, ran = asyncio.Event(), asyncio.Event()

@@ -70,9 +70,7 @@ def texts_of(jobs: list[ClaimedJob]) -> list[str]:
     return [Note.model_validate_json(job.payload).text for job in sorted(jobs, key=lambda job: job.id)]
 
 
-async def test_what_is_more_important_is_taken_first_and_then_what_is_older(
-    resources: Resources, store: JobStore
-) -> None:
+async def test_jobs_are_taken_by_priority_then_age(resources: Resources, store: JobStore) -> None:
     kind = kind_of(Note)
     await put(resources, kind, "0", "1")
     await put(resources, kind, "urgent", priority=1)
@@ -129,7 +127,7 @@ async def test_there_is_one_job_for_a_subject_until_it_has_ended(resources: Reso
         ("dead_letter", ["dead_letter", "waiting"]),
     ],
 )
-async def test_what_is_asked_for_while_its_job_is_at_work_is_done_after_it(
+async def test_work_enqueued_while_its_job_runs_is_done_afterwards(
     resources: Resources, store: JobStore, users: Users, became: Became, states: list[str]
 ) -> None:
     """The job may have looked already. The pause after a failure stays: the next attempt does it."""
@@ -146,9 +144,7 @@ async def test_what_is_asked_for_while_its_job_is_at_work_is_done_after_it(
     assert {row["again_at"] for row in rows} == {None}
 
 
-async def test_a_job_is_due_at_the_earliest_moment_that_anybody_has_asked_for(
-    resources: Resources, store: JobStore, users: Users
-) -> None:
+async def test_a_job_is_due_at_the_earliest_requested_time(resources: Resources, store: JobStore, users: Users) -> None:
     kind = kind_of(Note)
     for hours, expected in ((3, 3), (1, 1), (2, 1)):
         await once(resources, kind, timedelta(hours=hours))
@@ -162,7 +158,7 @@ async def test_a_job_is_due_at_the_earliest_moment_that_anybody_has_asked_for(
     assert await take(store, kind) == [], "it pauses after a failed attempt"
 
 
-async def test_nobody_takes_a_job_while_it_is_being_asked_for(resources: Resources, store: JobStore) -> None:
+async def test_a_job_is_not_taken_while_it_is_being_enqueued(resources: Resources, store: JobStore) -> None:
     """It could not see the new work yet, and would be gone when the work is committed."""
     kind = kind_of(Note)
     await once(resources, kind)
@@ -172,7 +168,7 @@ async def test_nobody_takes_a_job_while_it_is_being_asked_for(resources: Resourc
     assert len(await take(store, kind)) == 1
 
 
-async def test_a_job_that_is_wanted_again_goes_to_the_end_of_its_line(resources: Resources, store: JobStore) -> None:
+async def test_a_job_enqueued_again_goes_to_the_end_of_its_line(resources: Resources, store: JobStore) -> None:
     kind = kind_of(Note)
     await put(resources, kind, "first", "second")
     [first] = await take(store, kind, 1)
@@ -182,9 +178,7 @@ async def test_a_job_that_is_wanted_again_goes_to_the_end_of_its_line(resources:
     assert {job.attempt for job in taken} == {1}
 
 
-async def test_what_nobody_wants_any_more_is_taken_off_unless_it_is_at_work(
-    resources: Resources, store: JobStore
-) -> None:
+async def test_a_cancelled_job_is_removed_unless_it_runs(resources: Resources, store: JobStore) -> None:
     kind = kind_of(Note)
     for left in (0, 1):
         await once(resources, kind)
@@ -196,9 +190,7 @@ async def test_what_nobody_wants_any_more_is_taken_off_unless_it_is_at_work(
         assert await queued(resources, kind) == left
 
 
-async def test_what_is_asked_for_while_its_job_is_at_work_has_the_priority_that_was_asked_for(
-    resources: Resources, store: JobStore
-) -> None:
+async def test_work_enqueued_while_its_job_runs_keeps_its_priority(resources: Resources, store: JobStore) -> None:
     kind = kind_of(Note)
     await once(resources, kind)
     [job] = await take(store, kind)
@@ -208,7 +200,7 @@ async def test_what_is_asked_for_while_its_job_is_at_work_has_the_priority_that_
     assert [texts_of(await take(store, kind, 1)) for _ in range(2)] == [["x"], ["0"]]
 
 
-async def test_limits_hold_over_all_workers_and_nobody_else_is_held_up(resources: Resources, users: Users) -> None:
+async def test_limits_hold_over_all_workers_and_block_nobody_else(resources: Resources, users: Users) -> None:
     """Per project, and per account over all its projects; a tenant at its limit has no job line."""
     kind, owner, other = kind_of(InProject), await users.person(), await users.person()
     first, second, third = await owner.project(), await owner.project(), await other.project()
@@ -264,7 +256,7 @@ async def test_an_attempt_is_fenced_against_a_later_one_of_the_same_worker(
     assert seen.lost_in > SILENT / 2
 
 
-async def test_a_tick_becomes_one_job_who_sees_it(store: JobStore, users: Users) -> None:
+async def test_a_tick_becomes_one_job_whichever_worker_sees_it(store: JobStore, users: Users) -> None:
     name, now = f"test_{uuid4().hex}", utc_now()
     ticks = [now + timedelta(minutes=minutes) for minutes in (0, 1, 1, 1, 0, 2)]
     found = []
@@ -315,7 +307,7 @@ def test_the_nil_project_is_before_all_others() -> None:
     assert UUID(int=0) == NO_PROJECT < new_id()
 
 
-async def test_what_was_asked_for_is_one_job_at_the_earliest_moment(store: JobStore, users: Users) -> None:
+async def test_job_requests_become_one_job_at_the_earliest_time(store: JobStore, users: Users) -> None:
     kind = kind_of(Note)
     await ask(users, kind, timedelta(hours=2), timedelta(hours=1), timedelta(hours=3))
     assert await store.look({kind.name: NO_PROJECT}, SILENT)
@@ -327,9 +319,7 @@ async def test_what_was_asked_for_is_one_job_at_the_earliest_moment(store: JobSt
     assert len(await take(store, kind)) == 1
 
 
-async def test_what_was_asked_for_while_its_job_is_held_comes_with_a_look_soon_after(
-    store: JobStore, users: Users
-) -> None:
+async def test_a_request_for_a_locked_job_is_handled_by_a_later_poll(store: JobStore, users: Users) -> None:
     kind, other = kind_of(Note), kind_of(Note)
     await ask(users, kind, timedelta())
     await store.look({kind.name: NO_PROJECT}, SILENT)

@@ -27,9 +27,7 @@ async def put(resources: Resources, kind: str, count: int) -> None:
             await enqueue(session, JobKind(kind, Note), Note(text="x"))
 
 
-async def test_a_kind_that_a_worker_does_not_know_is_told_of_once(
-    resources: Resources, users: Users, empty_queue: None
-) -> None:
+async def test_an_unknown_kind_is_logged_once(resources: Resources, users: Users, empty_queue: None) -> None:
     """Includes jobs whose worker was lost; delayed jobs and jobs that run elsewhere are left out."""
     await put(resources, "known", 2)
     await put(resources, "removed", 3)
@@ -46,7 +44,9 @@ async def test_a_kind_that_a_worker_does_not_know_is_told_of_once(
     assert (told["log_level"], told["kind"], told["jobs"]) == ("warning", "removed", 3)
 
 
-async def test_a_worker_looks_for_them(resources: Resources, database: DatabaseUrls, empty_queue: None) -> None:
+async def test_a_worker_looks_for_unknown_kinds(
+    resources: Resources, database: DatabaseUrls, empty_queue: None
+) -> None:
     await put(resources, "removed", 1)
     with structlog.testing.capture_logs() as logs:
         async with working(resources, database):

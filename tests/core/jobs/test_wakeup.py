@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-async def test_a_worker_that_does_not_look_is_woken(
+async def test_a_worker_that_does_not_poll_is_woken(
     resources: Resources, database: DatabaseUrls, users: Users, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a session's commit. Each poll of an idle worker is one statement."""
@@ -94,7 +94,7 @@ async def _fail(resources: Resources) -> None:
         raise RuntimeError
 
 
-async def test_a_word_that_cannot_be_said_is_said_later(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_notification_is_sent_later(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """One message covers all that have gathered."""
     published: list[str] = []
 
@@ -111,7 +111,7 @@ async def test_a_word_that_cannot_be_said_is_said_later(resources: Resources, mo
     assert published == ["partywall:jobs"] * 2
 
 
-async def test_no_trigger_tells_of_what_is_written(users: Users) -> None:
+async def test_no_trigger_sends_notify(users: Users) -> None:
     """NOTIFY holds a lock of the whole cluster until the commit is on disk."""
     triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'job'::regclass AND NOT tgisinternal"
     assert await users.fetch(triggers) == []

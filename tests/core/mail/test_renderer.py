@@ -36,7 +36,7 @@ def test_the_layout_names_the_service_where_it_is_known(template: MailTemplate) 
         assert "Sent by Partywall." in without
 
 
-def test_a_name_is_no_place_to_write_a_mail_in(template: MailTemplate) -> None:
+def test_a_name_cannot_carry_a_message(template: MailTemplate) -> None:
     content = template.render({**VALUES, "name": "Ada\r\nBcc: eve\u2028\n\nDear\x07 \u202ereader"})
     assert content.subject == "Ada Bcc: eve Dear reader greets"
     assert content.text.startswith("Dear Ada Bcc: eve Dear reader\n")
@@ -58,7 +58,7 @@ def test_a_name_is_no_place_to_write_a_mail_in(template: MailTemplate) -> None:
         ("a\nb", "a b"),
     ],
 )
-def test_a_name_is_short_and_no_link(chosen: str, shown: str) -> None:
+def test_a_name_is_shortened_and_never_a_link(chosen: str, shown: str) -> None:
     assert as_name(chosen) == shown
 
 

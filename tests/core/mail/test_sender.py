@@ -79,7 +79,7 @@ async def dead_letters(resources: Resources, kind: JobKind[Greeting]) -> list[st
         return [job.error for job in await dead_letter.list_dead_letters(session) if job.kind == kind.name]
 
 
-async def test_what_the_server_puts_off_is_sent_later(greet: Greet, resources: Resources) -> None:
+async def test_a_deferred_mail_is_sent_later(greet: Greet, resources: Resources) -> None:
     post = Post(["451 later", "452 later still"])
     kind = await greet(post)
     [mail] = post.mails
@@ -88,7 +88,7 @@ async def test_what_the_server_puts_off_is_sent_later(greet: Greet, resources: R
     assert await dead_letters(resources, kind) == []
 
 
-async def test_what_the_server_refuses_ends_with_one_line_that_names_nobody(greet: Greet, resources: Resources) -> None:
+async def test_a_refused_mail_is_one_log_line_without_an_address(greet: Greet, resources: Resources) -> None:
     post = Post([f"550 no {ADDRESS} here"])
     with capture_logs() as logs:
         kind = await greet(post)
@@ -99,7 +99,7 @@ async def test_what_the_server_refuses_ends_with_one_line_that_names_nobody(gree
     assert "canary" not in str(logs)
 
 
-async def test_what_is_put_off_for_too_long_waits_for_the_operator(greet: Greet, resources: Resources) -> None:
+async def test_a_mail_deferred_too_long_becomes_a_dead_letter(greet: Greet, resources: Resources) -> None:
     post = Post(["451 later"] * 5)
     kind = await greet(post)
     assert post.connections == 3

@@ -63,7 +63,7 @@ def test_a_circuit_opens_and_lets_one_try() -> None:
     assert [admits(circuit), admits(circuit)] == [True, True]
 
 
-def test_who_tries_and_never_tells_keeps_nobody_out_for_ever() -> None:
+def test_a_trial_without_a_result_expires() -> None:
     clock = Clock()
     circuit = Circuit(clock)
     fails(circuit, "a")
@@ -81,7 +81,7 @@ def test_only_failures_in_a_row_count() -> None:
     assert admits(circuit)
 
 
-def test_requests_of_one_tenant_keep_no_other_from_the_server() -> None:
+def test_failures_of_one_tenant_do_not_block_others() -> None:
     circuit = Circuit(Clock())
     fails(circuit, "a", "a", "a")
     assert [admits(circuit, "a"), admits(circuit, "b")] == [False, True]
@@ -89,7 +89,7 @@ def test_requests_of_one_tenant_keep_no_other_from_the_server() -> None:
     assert not admits(circuit, "a")
 
 
-def test_a_server_that_fails_several_is_left_alone_by_all() -> None:
+def test_failures_of_several_tenants_open_the_circuit_for_all() -> None:
     circuit = Circuit(Clock())
     for tenant in SEVERAL * COUNTED_OF_EACH:
         assert admits(circuit, tenant)
@@ -99,7 +99,7 @@ def test_a_server_that_fails_several_is_left_alone_by_all() -> None:
     assert caught.value.by_all
 
 
-def test_a_server_that_cannot_be_reached_is_left_alone_by_all() -> None:
+def test_an_unreachable_server_opens_the_circuit_for_all() -> None:
     clock = Clock()
     circuit = Circuit(clock)
     for _ in range(FAILURES_UNTIL_OPEN):
@@ -112,7 +112,7 @@ def test_a_server_that_cannot_be_reached_is_left_alone_by_all() -> None:
     assert admits(circuit, "b")
 
 
-def test_a_tenant_whose_requests_fail_anyway_takes_nobodys_trial() -> None:
+def test_a_failed_trial_leaves_the_next_to_another_tenant() -> None:
     clock = Clock()
     circuit = Circuit(clock)
     fails(circuit, "a", *SEVERAL)
@@ -124,14 +124,14 @@ def test_a_tenant_whose_requests_fail_anyway_takes_nobodys_trial() -> None:
     assert [admits(circuit, "a"), admits(circuit, "c")] == [False, True]
 
 
-def test_any_number_of_tenants_takes_a_bounded_room() -> None:
+def test_any_number_of_tenants_takes_bounded_memory() -> None:
     circuit = Circuit(Clock())
     for number in range(3_000):
         circuit.failed(str(number))
     assert len(circuit._shares) <= 1_000
 
 
-def test_each_origin_has_its_own() -> None:
+def test_each_origin_has_its_own_circuit() -> None:
     circuits = Circuits()
     assert circuits.of("http://a:1") is circuits.of("http://a:1")
     assert circuits.of("http://a:1") is not circuits.of("http://a:2")

@@ -21,16 +21,16 @@ NOT_PUBLIC = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses_are_called(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert Destinations().admits(address)
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_no_other_address_is(address: str) -> None:
+def test_private_addresses_are_refused(address: str) -> None:
     assert not Destinations().admits(address)
 
 
-def test_networks_of_ones_own_are_called_where_the_settings_name_them() -> None:
+def test_configured_private_networks_are_allowed() -> None:
     inner = Destinations.of(plain_http=False, networks=["10.1.0.0/16", "fd12::/16", "64:ff9b::/96"], ports=[])
     assert all(inner.admits(each) for each in ("10.1.2.3", "fd12::1", "64:ff9b::808:808", "8.8.8.8"))
     assert not any(inner.admits(each) for each in ("10.2.0.1", "fd13::1", "127.0.0.1", "::ffff:10.1.2.3"))
@@ -67,7 +67,7 @@ def test_an_address_on_the_internet_is_taken(url: str) -> None:
         "https://example.com/?a= b", "https://example.com/\u00a0", "https://example.com\u3000",
     ],
 )  # fmt: skip
-def test_what_is_no_such_address_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(RefusedDestinationError):
         Destinations().parse(url)
 
@@ -80,7 +80,7 @@ def test_what_is_no_such_address_is_refused(url: str) -> None:
         "127\uff610\uff610\uff611", "\uff11\uff12\uff17.0.0.1", "localhos\uff54", "example\u3002com", "example.1",
     ],
 )  # fmt: skip
-def test_a_host_that_can_be_read_as_another_is_refused_wherever_it_leads(host: str) -> None:
+def test_an_ambiguous_host_is_refused(host: str) -> None:
     everywhere = Destinations.of(plain_http=True, networks=["0.0.0.0/0", "::/0"], ports=[])
     for url in (f"http://{host}:9000/", f"https://{host}"):
         with pytest.raises(RefusedDestinationError):
@@ -90,11 +90,11 @@ def test_a_host_that_can_be_read_as_another_is_refused_wherever_it_leads(host: s
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "8.8.8.8", "[::1]", "[::127.0.0.1]", "1.example", "3com.example", "0x.de"]
 )
-def test_numbers_that_everybody_reads_alike_are_taken(host: str) -> None:
+def test_unambiguous_numeric_hosts_are_accepted(host: str) -> None:
     Destinations.of(plain_http=True, networks=["127.0.0.0/8"], ports=[]).parse(f"http://{host}:9000/")
 
 
-def test_what_was_taken_before_is_validated_again_with_every_call() -> None:
+def test_a_stored_url_is_validated_again_on_every_call() -> None:
     with pytest.raises(RefusedDestinationError):
         Destinations(plain_http=True).check(httpx2.URL("http://2130706433/"))
 

@@ -87,7 +87,7 @@ async def test_a_name_is_called_at_the_address_that_was_validated() -> None:
     assert f"Host: hooks.example:{server.port}\r\n" in server.requests[0]
 
 
-async def test_a_name_that_changes_its_answer_after_the_judgement_is_refused() -> None:
+async def test_a_name_that_changes_after_validation_is_refused() -> None:
     """DNS rebinding: public when it is validated, private when it is called."""
     async with serving("127.0.0.2") as inner, opened(["127.0.0.1"], ["127.0.0.2"]) as (outgoing, _):
         url = f"http://rebinding.example:{inner.port}/"
@@ -97,7 +97,7 @@ async def test_a_name_that_changes_its_answer_after_the_judgement_is_refused() -
     assert inner.requests == []
 
 
-async def test_it_is_looked_up_once_for_a_call_so_that_there_is_no_second_answer() -> None:
+async def test_a_name_is_looked_up_once_per_call() -> None:
     async with serving() as server, opened(["127.0.0.1"], ["127.0.0.2"]) as (outgoing, names):
         assert (await outgoing.client.get(f"http://a.example:{server.port}/")).status_code == 200
         assert len(names.asked) == 1
@@ -105,7 +105,7 @@ async def test_it_is_looked_up_once_for_a_call_so_that_there_is_no_second_answer
             await outgoing.client.get(f"http://a.example:{server.port}/")
 
 
-async def test_a_connection_is_not_kept_for_a_call_that_would_be_validated_otherwise() -> None:
+async def test_no_connection_is_reused_without_validation() -> None:
     async with serving() as server, opened(["127.0.0.1"], ["10.0.0.1"]) as (outgoing, _):
         server.keeps = True
         await outgoing.client.get(f"http://a.example:{server.port}/")
@@ -174,7 +174,7 @@ async def test_a_redirect_is_not_followed_and_would_be_validated(follows: bool) 
     assert inner.requests == []
 
 
-async def test_the_client_itself_refuses_what_no_address_may_be() -> None:
+async def test_the_client_itself_refuses_forbidden_urls() -> None:
     async with opened(["127.0.0.1"]) as (outgoing, names):
         for url in ("http://user:pw@a.example/", "http://a.example:22/", "ftp://a.example/"):
             with pytest.raises(RefusedDestinationError):
@@ -195,7 +195,7 @@ async def test_a_certificate_is_checked_for_the_name_and_not_for_the_address(tmp
                 await outgoing.client.get(f"https://hooks.example:{server.port}/")
 
 
-async def test_what_goes_wrong_has_the_names_of_httpx() -> None:
+async def test_failures_are_httpx_errors() -> None:
     async with serving() as server, opened(["127.0.0.1"]) as (outgoing, _):
         port = server.port
         server.answer = b"SSH-2.0-OpenSSH_9.9\r\n"

@@ -67,7 +67,7 @@ async def test_slow_names_of_one_tenant_leave_threads_for_others(names: NameServ
     resolver.close()
 
 
-async def test_a_look_up_that_nobody_waits_for_still_takes_its_place(names: NameServer) -> None:
+async def test_an_abandoned_lookup_keeps_its_slot(names: NameServer) -> None:
     resolver = Resolver()
     for number in range(THREADS_EACH):
         with pytest.raises(TimeoutError):
@@ -81,7 +81,7 @@ async def test_a_look_up_that_nobody_waits_for_still_takes_its_place(names: Name
     resolver.close()
 
 
-async def test_what_waits_of_one_tenant_has_a_limit(names: NameServer) -> None:
+async def test_waiting_lookups_of_one_tenant_are_limited(names: NameServer) -> None:
     resolver = Resolver()
     most = THREADS_EACH + WAITING_EACH
     waiting = [asyncio.create_task(look_up(resolver, "a", "slow")) for _ in range(most)]

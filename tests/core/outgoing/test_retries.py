@@ -53,12 +53,12 @@ def test_pauses_double_and_vary_and_have_an_end() -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
-def test_what_may_pass_is_repeated(status: int) -> None:
+def test_temporary_failures_are_retried(status: int) -> None:
     assert RETRIES.after_answer(1, Said(status)) is not None
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 413, 422, 501])
-def test_what_is_final_is_not(status: int) -> None:
+def test_final_failures_are_not_retried(status: int) -> None:
     assert RETRIES.after_answer(1, Said(status)) is None
 
 
@@ -84,13 +84,13 @@ def test_what_is_asked_for_is_written_in_whole_seconds() -> None:
     assert unsaid == {}
 
 
-async def test_an_answer_that_is_not_taken_is_closed() -> None:
+async def test_a_discarded_response_is_closed() -> None:
     busy = Said(503)
     answer = await ask(Server([busy, Said(200)]), Circuit(), QUICK, FAULTS)
     assert (answer.status_code, answer.closed, busy.closed) == (200, False, True)
 
 
-async def test_the_last_answer_and_the_last_failure_are_the_callers() -> None:
+async def test_the_last_response_or_failure_is_returned() -> None:
     busy, away = Server([Said(503)]), Server([ConnectionResetError()])
     assert (await ask(busy, Circuit(), QUICK, FAULTS)).status_code == 503
     with pytest.raises(ConnectionResetError):
@@ -98,7 +98,7 @@ async def test_the_last_answer_and_the_last_failure_are_the_callers() -> None:
     assert (busy.asked, away.asked) == (4, 4)
 
 
-async def test_silence_is_a_failure_and_not_repeated() -> None:
+async def test_a_timeout_is_a_failure_and_not_retried() -> None:
     silent, circuit = Server([TimeoutError()]), Circuit()
     for _ in range(FAILURES_UNTIL_OPEN):
         with pytest.raises(TimeoutError):
@@ -108,7 +108,7 @@ async def test_silence_is_a_failure_and_not_repeated() -> None:
         await ask(silent, circuit, QUICK, FAULTS)
 
 
-async def test_nobody_waits_for_a_server_that_is_left_alone() -> None:
+async def test_an_open_circuit_fails_at_once() -> None:
     server, circuit = Server([Said(500)]), Circuit()
     for _ in range(2):
         await ask(server, circuit, QUICK, FAULTS)
@@ -120,7 +120,7 @@ async def test_nobody_waits_for_a_server_that_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("failure", "asked"), [(Said(500), 1), (ConnectionResetError(), 1), (ConnectionRefusedError(), 0)]
 )
-async def test_what_one_tenants_requests_make_fail_is_no_others_matter(failure: Said | Exception, asked: int) -> None:
+async def test_one_tenants_failures_do_not_count_for_others(failure: Said | Exception, asked: int) -> None:
     """Only a request that was never sent counts for all tenants."""
     failing, well, circuit = Server([failure]), Server([Said(200)]), Circuit()
 

@@ -23,7 +23,7 @@ async def test_each_client_has_so_many_attempts_a_minute(resources: Resources) -
     assert await limiter.admit(other) is None
 
 
-async def test_what_may_happen_so_often_an_hour_is_counted_on_its_own(resources: Resources) -> None:
+async def test_hourly_limits_are_counted_separately(resources: Resources) -> None:
     limiter = AttemptLimiter(resources.cache, per_minute=1)
     one = uuid4().hex
     assert [await limiter.admit(one, per_hour=2) for _ in range(2)] == [None] * 2
@@ -69,7 +69,7 @@ GARBAGE += ["0" * 100_000 + "x", "endless"]
 @pytest.mark.parametrize("garbage", GARBAGE, ids=lambda each: ascii(each[:8]) + str(len(each)))
 @pytest.mark.parametrize("window", ["current", "previous"])
 @pytest.mark.parametrize("asked", ["admit", "wait"])
-async def test_what_is_no_count_is_forgotten(resources: Resources, garbage: str, window: str, asked: str) -> None:
+async def test_invalid_counts_are_discarded(resources: Resources, garbage: str, window: str, asked: str) -> None:
     """There is no error and no endless wait, and the next attempts are counted as usual."""
     cache, client = resources.cache, uuid4().hex
     limiter = AttemptLimiter(cache, per_minute=3)
@@ -89,7 +89,7 @@ async def test_what_is_no_count_is_forgotten(resources: Resources, garbage: str,
     assert client not in str(logs)
 
 
-async def test_garbage_in_one_count_is_said_and_opens_no_other(resources: Resources) -> None:
+async def test_an_invalid_count_is_logged_and_affects_no_other(resources: Resources) -> None:
     cache, one, other = resources.cache, uuid4().hex, uuid4().hex
     limiter = AttemptLimiter(cache, per_minute=1)
     assert [await limiter.admit(each) for each in (one, other)] == [None] * 2

@@ -38,17 +38,15 @@ PROXIES = ("10.0.0.0/8", "192.0.2.7", "fd00::/8")
         ("testclient", ["203.0.113.9"], "unknown"),
     ],
 )
-def test_a_forwarded_address_is_believed_as_far_as_a_trusted_proxy_wrote_it(
-    peer: str | None, forwarded: list[str], expected: str
-) -> None:
+def test_only_trusted_proxies_may_forward_an_address(peer: str | None, forwarded: list[str], expected: str) -> None:
     assert ClientAddresses(PROXIES).of(peer, forwarded) == expected
 
 
-def test_without_trusted_proxies_nobody_is_believed() -> None:
+def test_without_trusted_proxies_forwarded_addresses_are_ignored() -> None:
     assert ClientAddresses(()).of("127.0.0.1", ["203.0.113.9"]) == "127.0.0.1"
 
 
-def test_what_is_no_network_is_refused() -> None:
+def test_an_invalid_network_is_refused() -> None:
     with pytest.raises(ValueError, match="example"):
         ClientAddresses(("example.com",))
 

@@ -55,7 +55,7 @@ async def test_networks_take_turns_and_so_do_their_clients() -> None:
     assert hall.slots.waiting == 0
 
 
-async def test_a_client_and_a_network_fill_their_own_share_only() -> None:
+async def test_a_client_and_a_network_fill_only_their_own_share() -> None:
     hall = Hall(FairLimiter(1, QueueLimits(most=100, per_network=5, per_client=3)))
     await hall.come("192.0.2.1")
     await hall.come("203.0.113.1", times=10)
@@ -65,7 +65,7 @@ async def test_a_client_and_a_network_fill_their_own_share_only() -> None:
     assert "198.51.100.1" in await hall.let_through()
 
 
-async def test_where_the_queue_is_full_the_heaviest_makes_room() -> None:
+async def test_a_full_queue_evicts_from_the_heaviest_network() -> None:
     hall = Hall(FairLimiter(1, QueueLimits(most=6, per_network=4, per_client=4)))
     await hall.come("192.0.2.1")
     await hall.come("203.0.113.1", times=4)
@@ -76,7 +76,7 @@ async def test_where_the_queue_is_full_the_heaviest_makes_room() -> None:
     assert len(await hall.let_through()) == 7
 
 
-async def test_who_leaves_loses_no_place() -> None:
+async def test_a_cancelled_waiter_loses_no_slot() -> None:
     slots = FairLimiter(1)
     hall = Hall(slots)
     await hall.come("192.0.2.1")
@@ -92,7 +92,7 @@ async def test_who_leaves_loses_no_place() -> None:
         pass
 
 
-async def test_a_full_queue_is_said_with_a_time_to_come_back() -> None:
+async def test_a_full_queue_answers_with_retry_after() -> None:
     slots = FairLimiter(1, QueueLimits(most=0))
     async with slots.enter("192.0.2.1"):
         with pytest.raises(QueueFullError) as refusal:
@@ -101,7 +101,7 @@ async def test_a_full_queue_is_said_with_a_time_to_come_back() -> None:
     assert refusal.value.headers == {"Retry-After": "1"}
 
 
-async def test_who_waits_too_long_is_told_when_to_come_back_and_leaves_the_queue() -> None:
+async def test_a_wait_that_is_too_long_ends_with_retry_after() -> None:
     slots = FairLimiter(1, max_wait=0.0)
     async with slots.enter("192.0.2.1"):
         for known in (True, False):
@@ -117,7 +117,7 @@ async def test_who_waits_too_long_is_told_when_to_come_back_and_leaves_the_queue
 KNOWN, GUESSERS = "192.0.2.9", [f"10.{number}.0.1" for number in range(100)]
 
 
-async def test_one_who_is_known_does_not_wait_for_a_hundred_networks() -> None:
+async def test_a_known_caller_does_not_wait_for_a_hundred_networks() -> None:
     hall = Hall(FairLimiter(1))
     for guesser in GUESSERS:
         await hall.come(guesser, times=2)
@@ -127,7 +127,7 @@ async def test_one_who_is_known_does_not_wait_for_a_hundred_networks() -> None:
     assert len(entered) == 201
 
 
-async def test_of_several_places_one_is_never_a_unknown() -> None:
+async def test_one_of_several_slots_is_kept_for_known_callers() -> None:
     hall = Hall(FairLimiter(3))
     for guesser in GUESSERS:
         await hall.come(guesser)
@@ -137,7 +137,7 @@ async def test_of_several_places_one_is_never_a_unknown() -> None:
     assert len(await hall.let_through()) == 101
 
 
-async def test_those_who_are_known_leave_every_second_turn() -> None:
+async def test_known_callers_leave_every_second_turn_to_unknown_ones() -> None:
     hall = Hall(FairLimiter(1))
     await hall.come(KNOWN, known=True)
     for number in range(20):
@@ -150,7 +150,7 @@ async def test_those_who_are_known_leave_every_second_turn() -> None:
     assert entered[21:] == [f"172.16.{number}.1" for number in range(10, 20)]
 
 
-async def test_of_two_places_a_unauthenticated_gets_one_whenever_one_may() -> None:
+async def test_unknown_callers_get_every_second_turn_of_two_slots() -> None:
     """However many known callers come."""
     hall = Hall(FairLimiter(2))
     await hall.come(KNOWN, times=20, known=True)
@@ -161,14 +161,14 @@ async def test_of_two_places_a_unauthenticated_gets_one_whenever_one_may() -> No
     assert len(entered) == 25
 
 
-async def test_those_who_are_known_take_turns_among_themselves() -> None:
+async def test_known_callers_take_turns() -> None:
     hall = Hall(FairLimiter(1))
     await hall.come(KNOWN, times=6, known=True)
     await hall.come("198.51.100.1", known=True)
     assert (await hall.let_through())[1:3] == [KNOWN, "198.51.100.1"]
 
 
-async def test_a_full_queue_of_unknown_refuses_nobody_who_is_known() -> None:
+async def test_a_full_queue_of_unknown_callers_refuses_no_known_one() -> None:
     hall = Hall(FairLimiter(1, QueueLimits(most=2)))
     for guesser in GUESSERS[:5]:
         await hall.come(guesser)
@@ -178,7 +178,7 @@ async def test_a_full_queue_of_unknown_refuses_nobody_who_is_known() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_no_place_is_lost_by_those_who_leave_and_none_is_made(known: bool) -> None:
+async def test_cancelled_waiters_neither_lose_nor_add_slots(known: bool) -> None:
     slots = FairLimiter(2)
     hall = Hall(slots)
     await hall.come(KNOWN, times=3, known=known)

@@ -96,7 +96,7 @@ async def test_another_secret_makes_a_key_of_its_own(own_sessions: Sessions) -> 
     assert await count(own_sessions) == 2
 
 
-async def test_a_key_that_was_written_into_the_table_is_none_of_ours(own_sessions: Sessions) -> None:
+async def test_a_key_written_directly_into_the_table_is_rejected(own_sessions: Sessions) -> None:
     """A writer without the secret can neither add a key nor replace one."""
     ours = (await KeyRing(own_sessions, BOX).load()).signing()
     forged = ECKey.generate_key("P-256", parameters={"use": "sig", "alg": "ES256"}, auto_kid=True)

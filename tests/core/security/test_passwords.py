@@ -50,7 +50,7 @@ async def test_without_an_account_the_answer_is_no_after_the_same_work() -> None
     assert 0.5 < unknown / known < 2
 
 
-async def test_the_event_loop_goes_on_and_no_more_run_at_once_than_allowed() -> None:
+async def test_hashing_is_limited_and_does_not_block_the_event_loop() -> None:
     passwords = Passwords(1)
     ticks = 0
 

@@ -7,7 +7,7 @@ from partywall.core.security.secrets import SecretKeeper
 KEEPER = SecretKeeper("a secret that is long enough for a test")
 
 
-def test_one_purpose_cannot_stand_in_for_another() -> None:
+def test_each_purpose_has_its_own_key() -> None:
     assert KEEPER.derive("one") == KEEPER.derive("one")
     assert len({KEEPER.derive("one"), KEEPER.derive("other"), SecretKeeper("else").derive("one")}) == 3
     assert not KEEPER.signer("one").verify(b"message", KEEPER.signer("other").sign(b"message"))

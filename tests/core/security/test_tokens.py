@@ -141,7 +141,7 @@ async def test_a_header_that_is_not_ours_is_refused(anonymous: AsyncClient, forg
     assert await ask(anonymous, forge.token(header)) == 401
 
 
-async def test_another_key_under_our_keys_name_is_refused(anonymous: AsyncClient, forge: Forge) -> None:
+async def test_another_key_under_our_key_id_is_refused(anonymous: AsyncClient, forge: Forge) -> None:
     outsider = ECKey.generate_key("P-256")
     assert await ask(anonymous, forge.token(key=outsider)) == 401
 
@@ -153,7 +153,7 @@ async def test_an_unsigned_token_is_refused(anonymous: AsyncClient, forge: Forge
         assert await ask(anonymous, form) == 401
 
 
-async def test_the_public_key_is_no_shared_secret(anonymous: AsyncClient, forge: Forge) -> None:
+async def test_the_public_key_does_not_work_as_a_shared_secret(anonymous: AsyncClient, forge: Forge) -> None:
     """The classic confusion: HS256 with the public key as the secret."""
     public = forge.key.as_dict(private=False)
     [published] = [key for key in (await anonymous.get("/.well-known/jwks.json")).json()["keys"]
@@ -244,7 +244,7 @@ def test_the_cache_forgets_the_oldest_the_expired_and_the_revoked() -> None:
     assert cache.get("late") is None
 
 
-def test_what_was_verified_before_something_was_revoked_is_not_believed_after_it() -> None:
+def test_a_revocation_invalidates_the_cache() -> None:
     cache = CredentialCache[str, VerifiedToken]()
     moment = cache.moment
     cache.forget(lambda _: False)

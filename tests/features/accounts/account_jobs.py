@@ -1,4 +1,4 @@
-"""What the worker would do with the mails of an account, and what comes of their tokens."""
+"""Runs the mail jobs of an account and reads the tokens from the mails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def verify(client: AsyncClient, token: str) -> Response:
 
 @dataclass
 class AccountJobs:
-    """Runs the jobs of one account, as the worker would."""
+    """Runs the jobs of one account as the worker does."""
 
     resources: Resources
     superuser: asyncpg.Connection
@@ -44,7 +44,7 @@ class AccountJobs:
         )
 
     async def asked(self, address: str) -> list[ResendConfirmation]:
-        """What asks for the mail to this address again, taken off the queue."""
+        """Takes the resend jobs for this address off the queue."""
         rows = await self.superuser.fetch(
             "DELETE FROM job WHERE kind = $1 AND payload::text LIKE '%' || $2 || '%' RETURNING payload",
             RESEND_CONFIRMATION.name,
@@ -60,12 +60,12 @@ class AccountJobs:
         return [text_of(mail) for mail in mails_to(self.resources.settings.mail_directory, address)]
 
     async def token(self, visitor: Visitor) -> str:
-        """Of the newest mail to a visitor who has registered."""
+        """The token in the newest mail to the visitor."""
         await self.work(await account_id(self.superuser, visitor.email))
         return self.tokens(visitor.email)[-1]
 
     def tokens(self, address: str) -> list[str]:
-        """One of each mail, oldest first."""
+        """The token of each mail, oldest first."""
         return [line for each in self.texts(address) for line in each.splitlines() if line.startswith("pwv_")]
 
 

@@ -41,14 +41,14 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Someone in front of the door, with an address of their own."""
+    """A client with its own e-mail address, not logged in."""
 
     client: AsyncClient
     email: str
     address: str | None = None
 
     def at(self, address: str) -> Visitor:
-        """The same from another network address, where the proxy on loopback is trusted."""
+        """The same visitor at another network address; needs a trusted proxy on loopback."""
         return replace(self, address=address)
 
     @property
@@ -88,12 +88,12 @@ class Visitor:
 
 @pytest.fixture
 def full_cost() -> None:
-    """For a test in which it matters what a password costs to check."""
+    """Requested by tests that need the real cost of password hashing."""
 
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(request: pytest.FixtureRequest, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundreds of passwords are checked here, of which few tests ask what that costs: they say `full_cost`."""
+    """Makes password hashing cheap, except in tests that request `full_cost`."""
     if "full_cost" in request.fixturenames:
         return
     for name, least in (("_MEMORY_KIB", 8), ("_PASSES", 1), ("_LANES", 1)):
@@ -114,7 +114,7 @@ def visitor(anonymous: AsyncClient, empty_queue: None) -> Visitor:
 
 @pytest.fixture
 async def member(visitor: Visitor) -> Visitor:
-    """A visitor who has registered."""
+    """A registered visitor."""
     assert (await visitor.register()).status_code == 202
     return visitor
 
@@ -124,7 +124,7 @@ type Variant = Callable[..., AbstractAsyncContextManager[Visitor]]
 
 @pytest.fixture
 def variant(settings: Settings) -> Variant:
-    """The application with other settings of its accounts: `async with variant(registration="closed") as visitor`."""
+    """The application with other account settings: `async with variant(registration="closed") as visitor`."""
 
     @asynccontextmanager
     async def opened(cache_url: str | None = None, **accounts: object) -> AsyncIterator[Visitor]:
@@ -150,7 +150,7 @@ async def superuser(kept: Superuser) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def working_accounts(resources: Resources, database: DatabaseUrls, empty_queue: None) -> AsyncIterator[None]:
-    """A worker that runs the jobs of the accounts."""
+    """A worker that runs the account jobs."""
     async with working(resources, database, work.jobs):
         yield
 

@@ -1,4 +1,4 @@
-"""A server that dies at a bad moment, for a process of its own."""
+"""A server that is killed between commit and answer; runs in its own process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN = "/api/v1/auth/token"
 
 
 def refresh_and_die(settings: Settings, token: str) -> None:
-    """Refreshes, and is killed when the answer is about to be sent: the transaction is committed by then."""
+    """Refreshes, then kills the process before the answer is sent. The transaction is committed by then."""
     asyncio.run(_refresh(settings, token))
 
 

@@ -25,7 +25,7 @@ async def counts(resources: Resources, *counters: bytes) -> list[int | None]:
 
 
 async def test_of_attempts_at_once_no_more_are_admitted_than_allowed(resources: Resources) -> None:
-    """In whatever order they name what they share."""
+    """Also when the attempts name the shared counters in different order."""
     one, other = secrets.token_bytes(32), secrets.token_bytes(32)
     orders = [(one, other), (other, one)] * 10
     waits = await asyncio.gather(*(charge(resources, *each) for each in orders))
@@ -33,7 +33,7 @@ async def test_of_attempts_at_once_no_more_are_admitted_than_allowed(resources: 
     assert await counts(resources, one, other) == [3, 3]
 
 
-async def test_an_attempt_that_was_none_is_taken_back(resources: Resources) -> None:
+async def test_a_successful_attempt_is_not_counted_as_a_failure(resources: Resources) -> None:
     one, other = secrets.token_bytes(32), secrets.token_bytes(32)
     for _ in range(3):
         assert await charge(resources, one, other) is None

@@ -16,7 +16,7 @@ WRONG = "wrong password"
 
 
 def refusal(answer: Response) -> tuple[int, Mapping[str, object], list[tuple[str, str]]]:
-    """Everything that a caller gets, but the request's own id."""
+    """The whole answer without the request id."""
     headers = [(name, value) for name, value in answer.headers.items() if name != "x-request-id"]
     return answer.status_code, answer.json() | {"request_id": ""}, headers
 
@@ -83,7 +83,7 @@ async def test_five_failures_lock_the_address_whether_it_is_known_or_not(member:
 async def test_the_failures_are_stored_although_they_were_refused(
     member: Visitor, superuser: asyncpg.Connection
 ) -> None:
-    """Of the network, and of all strangers."""
+    """Two counters: one for the network, one for all unknown networks."""
     query = "SELECT count(*), coalesce(sum(failures), 0) AS failures FROM login_failure"
     before = await superuser.fetchrow(query)
     await member.try_login(WRONG)
@@ -121,7 +121,7 @@ async def test_a_success_resets_the_count(member: Visitor) -> None:
 
 @pytest.mark.usefixtures("full_cost")
 async def test_many_guesses_at_once_are_worth_no_more_than_five(member: Visitor) -> None:
-    """Once five have failed, even the right one among the rest is not told apart."""
+    """After five failures even the right password is refused."""
     answers = await asyncio.gather(*(member.try_login(f"guess number {number}") for number in range(12)))
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses == [400] * 5 + [429] * 7
@@ -193,7 +193,7 @@ async def test_a_form_in_another_charset_is_refused(visitor: Visitor) -> None:
 
 
 async def test_a_form_that_is_not_escaped_is_read_as_utf8(visitor: Visitor) -> None:
-    """As curl's `--data` sends it; the framework would take it for Latin-1, and the right password for a wrong one."""
+    """As curl's `--data` sends it; the framework would decode it as Latin-1 and reject the right password."""
     password = "ein l\u00e4ngeres Pa\u00dfwort"
     await visitor.register(password)
     form = f"grant_type=password&username={visitor.email}&password={password}".encode()
@@ -247,6 +247,6 @@ async def test_an_account_has_only_so_many_sessions(member: Visitor, superuser: 
     rows = await superuser.fetch("SELECT revoked_at, last_used_at FROM session WHERE account_id = $1", own)
     living = [row["last_used_at"] for row in rows if row["revoked_at"] is None]
     assert len(living) == 100
-    # Those that were used last live; those that were revoked long ago are gone.
+    # The most recently used sessions survive; long revoked ones are deleted.
     assert min(living) > max(row["last_used_at"] for row in rows if row["revoked_at"] is not None)
     assert len(rows) == 151

@@ -1,4 +1,4 @@
-"""Refreshing before the router, which serves whatever is asked in another way, and answers alike."""
+"""Refresh on the fast path. Other forms go to the router; both give the same answers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_an_ordinary_refresh_asks_no_cache(member: Visitor, monkeypatch: p
     assert (await member.refresh(token)).status_code == 200
 
 
-async def test_who_refreshes_too_often_uses_nothing_up_also_while_the_cache_is_away(
+async def test_a_rate_limited_refresh_uses_no_token_without_the_cache(
     variant: Variant, superuser: asyncpg.Connection
 ) -> None:
     async with variant(cache_url=NOWHERE, attempts_per_minute=2) as visitor:
@@ -84,7 +84,7 @@ async def test_who_refreshes_too_often_uses_nothing_up_also_while_the_cache_is_a
 
 
 async def test_uses_of_the_minute_before_count_by_what_is_left_of_it(superuser: asyncpg.Connection) -> None:
-    """After a million uses in the minute before, one that may be used once a minute is used up in all of this one."""
+    """After a million uses in the previous minute, a limit of one a minute allows none in this minute."""
     account = await superuser.fetchval("INSERT INTO account (email) VALUES (uuidv7()::text) RETURNING id")
     async with superuser.transaction():
         session = await superuser.fetchval(

@@ -10,7 +10,7 @@ from tests.features.accounts.conftest import PASSWORD, REGISTER, TOKEN, Variant,
 
 
 def shape(answer: Response) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """Everything that a caller gets, but the request's own id."""
+    """The whole answer without the request id."""
     return (
         answer.status_code,
         answer.content,
@@ -102,7 +102,7 @@ async def test_only_the_length_of_a_password_counts(visitor: Visitor, length: in
     assert (await visitor.try_login(password)).status_code == 200
 
 
-async def test_a_closed_gateway_says_so(variant: Variant, superuser: asyncpg.Connection) -> None:
+async def test_closed_registration_is_refused(variant: Variant, superuser: asyncpg.Connection) -> None:
     async with variant(registration="closed") as visitor:
         answer = await visitor.register()
         assert (answer.status_code, answer.json()["code"]) == (403, "registration_closed")
@@ -113,7 +113,7 @@ async def test_a_closed_gateway_says_so(variant: Variant, superuser: asyncpg.Con
 async def test_where_verification_is_required_a_new_account_waits(
     variant: Variant, superuser: asyncpg.Connection
 ) -> None:
-    """And its right password is answered like a wrong one, or registering would tell who is known."""
+    """The right password gets the same answer as a wrong one; otherwise registering would reveal known addresses."""
     async with variant(verification="required") as visitor:
         await visitor.register()
         right, wrong = await visitor.try_login(), await visitor.try_login("wrong password")

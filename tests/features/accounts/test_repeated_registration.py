@@ -1,4 +1,4 @@
-"""Who registers an address before its owner does gains nothing by it."""
+"""Registering somebody else's address before its owner does gives no access."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_nothing_stays_open_to_who_had_the_account_before(
 async def test_others_keep_what_they_have(
     member: Visitor, account_jobs: AccountJobs, users: Users, superuser: asyncpg.Connection
 ) -> None:
-    """Also a key that somebody else has made in a project of the account."""
+    """Other members' projects and API keys keep working."""
     other = await users.person()
     project = await other.project()
     body = {"name": "Import", "role": "editor"}
@@ -178,7 +178,7 @@ async def test_of_a_confirmed_address_no_registration_is_kept(
 async def test_who_logs_in_while_the_address_is_confirmed_is_too_late(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password was right when it was checked; hashing takes long enough for the account to change hands."""
+    """The password was right when it was checked, but the account's password changed during hashing."""
     await member.register(OWN)
     token = await account_jobs.token(member)
     holds = LoginService._holds
@@ -230,7 +230,7 @@ async def test_of_two_tokens_at_once_one_confirms(
     assert sorted(answer.status_code for answer in answers) == [204, 400]
 
 
-async def test_the_runtime_role_reaches_registrations_through_its_doors_alone(
+async def test_the_runtime_role_reaches_registrations_through_functions_alone(
     member: Visitor, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
     for statement in (

@@ -1,4 +1,4 @@
-"""The confirmation is mailed again to who cannot log in yet, and nobody learns anything by asking for it."""
+"""Resending the confirmation mail works without a login and reveals nothing about an address."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_the_same_token_is_mailed_again_without_a_login(
 async def test_every_address_is_answered_alike_after_the_same_work(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
-    """One that waits, one that is confirmed, one of a disabled account, one that nobody has: a job, and no question."""
+    """Pending, confirmed, disabled and unknown addresses: each request only enqueues a job."""
     confirmed, disabled, nobody = (Visitor(member.client, new_address()) for _ in range(3))
     for each in (confirmed, disabled):
         await each.register()
@@ -78,7 +78,7 @@ async def test_every_address_is_answered_alike_after_the_same_work(
 async def test_of_several_registrations_each_is_mailed_again(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
-    """Whose of them it is nobody has said: each mail names the time at which its password was chosen."""
+    """The request does not say which registration; each mail gives the time its password was chosen."""
     own = await account_id(superuser, member.email)
     await member.register(OWN)
     await account_jobs.work(own)
@@ -105,7 +105,7 @@ async def test_where_none_waits_any_more_the_password_of_the_account_is_confirme
 
 
 async def test_it_is_mailed_only_so_often(member: Visitor) -> None:
-    """Counted alike for an address that nobody has."""
+    """The same limit applies to an unknown address."""
     for each in (member, Visitor(member.client, new_address())):
         answers = [await each.resend() for _ in range(MAILS_PER_HOUR + 1)]
         assert [answer.status_code for answer in answers] == [202] * MAILS_PER_HOUR + [429]
@@ -121,10 +121,10 @@ async def test_one_client_asks_only_so_often(variant: Variant) -> None:
         assert (await here[2].at("203.0.113.2").resend()).status_code == 202
 
 
-async def test_a_outsider_leaves_the_mails_of_who_registers(
+async def test_an_outsider_cannot_use_up_the_registrants_mails(
     variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
-    """From any number of networks, and who has registered the address as well: the mails are bounded all the same."""
+    """The number of mails is limited, for requests from many networks and from the registrant's own."""
     async with variant(verification="required") as visitor:
         owner = visitor.at("203.0.113.1")
         await owner.register()

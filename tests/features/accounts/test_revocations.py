@@ -1,4 +1,4 @@
-"""What one process revokes ends in another: at once by what it is told, within seconds by what it reads."""
+"""A revocation in one process takes effect in another: at once by message, within seconds by polling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Two:
-    """Two processes on one database, and somebody who has logged in at both."""
+    """Two processes on one database, and a user who is logged in at both."""
 
     here: Visitor
     there: Visitor
@@ -47,7 +47,7 @@ class Two:
         return UUID(answer.json()["id"])
 
     async def follow(self, project: UUID) -> Subscription:
-        """A stream in the other process, opened with the login."""
+        """A subscription in the other process, opened with the login."""
         verified = await self.resources.access_tokens.verify(self.login.access)
         terms = StreamOptions(lambda _: None, verified.expires_at, HOUR, verified.session_id)
         return await self.resources.tailers.follow(
@@ -91,14 +91,14 @@ async def two(request: pytest.FixtureRequest, engines: Urls, settings: Settings)
 
 @pytest.fixture
 def only_notified(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is noticed by itself."""
+    """Disables polling: revocations arrive only as messages."""
     monkeypatch.setattr(credential_cache, "RECHECK_SECONDS", 3600.0)
     monkeypatch.setattr(credential_watch, "LOOK_SECONDS", 3600.0)
 
 
 @pytest.fixture
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing can be told; what is looked at every four seconds is looked at more often."""
+    """Without the cache there are no messages; the four-second poll runs more often."""
     monkeypatch.setattr(credential_cache, "RECHECK_SECONDS", 3600.0)
     monkeypatch.setattr(credential_watch, "LOOK_SECONDS", 0.05)
 

@@ -1,4 +1,4 @@
-"""Somebody new: the right password is no failure, and what was one is over when the address is confirmed."""
+"""Unconfirmed addresses: the right password is no failure, and confirming resets earlier failures."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_right_password_counts_nothing_under_any_counter(
         before = await superuser.fetchrow(query)
         assert (await visitor.try_login()).status_code == 400
         after = await superuser.fetchrow(query)
-        # The counter of all strangers stays, at nothing.
+        # The counter of all unknown networks stays, at zero.
         assert (after["count"] - before["count"], after["failures"] - before["failures"]) == (1, 0)
         assert await superuser.fetchval(
             "SELECT count(*) FROM session WHERE account_id = $1", await account_id(superuser, visitor.email)

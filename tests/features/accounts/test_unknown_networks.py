@@ -1,4 +1,4 @@
-"""What strangers can do to an account by guessing: nothing, from wherever they do it."""
+"""Password guessing from unknown networks does not lock the owner out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_YET = "UPDATE login_failure SET locked_until = now() WHERE locked_until IS N
 
 @pytest.fixture
 async def owner(variant: Variant) -> AsyncIterator[Visitor]:
-    """Of an account, at home."""
+    """The owner of an account, on a known network."""
     async with variant() as visitor:
         owner = visitor.at(HOME)
         assert (await owner.register()).status_code == 202
@@ -26,7 +26,7 @@ async def owner(variant: Variant) -> AsyncIterator[Visitor]:
 
 
 async def guess(owner: Visitor, times: int, address: str = "203.0.113.{}") -> list[int]:
-    """Wrong passwords, each from an address of its own."""
+    """Sends wrong passwords, each from a different address."""
     answers = [await owner.at(address.format(number)).try_login(WRONG) for number in range(times)]
     return [answer.status_code for answer in answers]
 
@@ -68,7 +68,7 @@ async def test_what_an_owner_mistypes_at_home_counts_against_no_other_network(ow
 async def test_many_networks_together_are_slowed_down(
     owner: Visitor, superuser: asyncpg.Connection, known: bool
 ) -> None:
-    """Alike for an address that nobody has."""
+    """The same for an unknown address."""
     aimed = owner if known else Visitor(owner.client, new_address())
     assert await guess(aimed, 21) == [400] * 21
     waits = []
@@ -81,9 +81,7 @@ async def test_many_networks_together_are_slowed_down(
     assert waits == [1, 2, 4, 8]
 
 
-async def test_a_network_that_nobody_came_from_for_long_is_a_outsiders(
-    owner: Visitor, superuser: asyncpg.Connection
-) -> None:
+async def test_a_network_that_was_not_used_for_long_is_unknown(owner: Visitor, superuser: asyncpg.Connection) -> None:
     await owner.log_in()
     await guess(owner, 21)
     await superuser.execute("UPDATE known_network SET used_at = now() - interval '91 days'")

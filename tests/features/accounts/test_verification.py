@@ -1,4 +1,4 @@
-"""From registering over the mail to a confirmed address."""
+"""E-mail verification: registration, mail, confirmed address."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_the_token_of_the_mail_confirms_the_address_once(
     assert_refused(await verify(member.client, token))
 
 
-async def test_where_verification_is_required_the_mail_opens_the_gateway(
+async def test_where_verification_is_required_the_mail_permits_login(
     variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     async with variant(verification="required") as visitor:
@@ -102,7 +102,7 @@ async def test_a_token_that_is_too_long_is_no_token(anonymous: AsyncClient) -> N
     assert (await verify(anonymous, "x" * 201)).status_code == 422
 
 
-async def test_registering_enqueues_the_same_for_a_known_address_and_its_payload_proves_nothing(
+async def test_registering_a_known_address_enqueues_the_same_job_without_the_token(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     await member.register("another password")
@@ -121,7 +121,7 @@ async def test_registering_enqueues_the_same_for_a_known_address_and_its_payload
 async def test_who_registers_again_is_told_by_mail_alone(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
-    """Before the address is confirmed they get a token, afterwards none."""
+    """Before the address is confirmed the mail contains a token, afterwards none."""
     first = await account_jobs.token(member)
     await member.register("another password")
     second = await account_jobs.token(member)

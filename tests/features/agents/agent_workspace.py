@@ -23,7 +23,7 @@ OVER = ("succeeded", "failed", "cancelled")
 
 
 def patient_for_models(resources: Resources, **changed: object) -> Resources:
-    """With the usual patience, and a single place in each project."""
+    """Resources with the default `retry_for` and one concurrent run per project."""
     values = {"retry_for": timedelta(minutes=15), "concurrency_per_project": 1, **changed}
     settings = resources.settings
     agents = settings.agents.model_copy(update=values)
@@ -36,7 +36,7 @@ def impatient_for_models(resources: Resources) -> Resources:
 
 @dataclass(frozen=True, slots=True)
 class AgentWorkspace:
-    """A project whose agents work while `working()` lasts."""
+    """A project whose runs are processed inside `working()`."""
 
     users: Users
     owner: Person
@@ -65,7 +65,7 @@ class AgentWorkspace:
         return found
 
     async def until(self, run: str, *statuses: str, seconds: float = 180.0) -> Json:
-        """The run as soon as it has one of these; by default when it is over. The table costs less than the route."""
+        """The run once it has one of the statuses; by default once it is over. Polls the table, not the route."""
         query = "SELECT FROM run WHERE project_id = $1 AND id = $2 AND status = ANY ($3)"
         async with asyncio.timeout(seconds):
             while not await self.users.fetch(query, self.project, UUID(run), list(statuses or OVER)):
@@ -73,18 +73,18 @@ class AgentWorkspace:
         return await self.get(run)
 
     async def until_of(self, project: UUID, run: str) -> Json:
-        """As `until`, in another project of the owner."""
+        """Like `until`, in another project of the owner."""
         return await replace(self, project=project).until(run)
 
     async def run(self, question: str = "When?", *, impatient: bool = False, **fields: object) -> Json:
-        """Starts a run and sees it to its end; with `impatient`, where its model is never going to answer."""
+        """Starts a run and waits until it is over; `impatient` is for a model that never answers."""
         run = await self.start(question, **fields)
         async with self.working(impatient_for_models(self.resources) if impatient else None):
             return await self.until(run)
 
     @asynccontextmanager
     async def working(self, resources: Resources | None = None) -> AsyncIterator[None]:
-        """A worker for runs alone."""
+        """A worker that processes only runs."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             runner = JobRunner(resources or self.resources, work.jobs)
@@ -95,7 +95,7 @@ class AgentWorkspace:
                 stop.set()
 
     async def pending_id(self, run: str) -> str:
-        """What the run shows to the person who is to decide."""
+        """The id of the pending approval."""
         pending = (await self.get(run))["pending"]
         assert isinstance(pending, list)
         [shown] = {call["pending_id"] for call in pending}
@@ -119,7 +119,7 @@ class AgentWorkspace:
 
 
 def code_of(run: Json) -> str:
-    """Why it failed."""
+    """The error code of a failed run."""
     error = run["error"]
     assert isinstance(error, dict), run
     return str(error["code"])

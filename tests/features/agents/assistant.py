@@ -1,4 +1,4 @@
-"""An agent of the tests: it reads, it publishes once a person has agreed, and it can be slow."""
+"""A test agent: reads documents, publishes after approval, and can be slow or fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAYS_OUT = (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError
 
 
 def _leaving(when: str) -> str:
-    """Raises what ends a process, where the question says so."""
+    """Raises SystemExit if the question asks for it."""
     if when == "leave as you read":
         sys.exit(3)
     return when
@@ -93,12 +93,12 @@ async def append(ctx: Context, document_id: UUID, text: str) -> str:
 
 
 async def character(ctx: Context, code: int) -> dict[str, list[str]]:
-    """A character, whether there is one of that number or not."""
+    """The character with this code point, which may be a lone surrogate."""
     return {"found": [f"<{chr(code)}>"]}
 
 
 async def note(ctx: Context, text: str) -> str:
-    """Writes a line to the file that the environment names; an effect that no transaction holds."""
+    """Writes a line to the file `ASSISTANT_NOTES`: an effect outside any transaction."""
     with Path(os.environ["ASSISTANT_NOTES"]).open("a") as notes:
         notes.write(f"{ctx.deps.effects.key} {text}\n")
     await asyncio.sleep(float(os.environ.get("ASSISTANT_PAUSE", "0")))
@@ -106,31 +106,31 @@ async def note(ctx: Context, text: str) -> str:
 
 
 async def perish(_: Context) -> str:
-    """Takes its worker with it, as what runs out of memory does."""
+    """Kills its worker, like running out of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
     await asyncio.Event().wait()
     return "never"
 
 
 async def stumble(_: Context, again: bool) -> str:
-    """Never does what it should."""
+    """Always fails."""
     if again:
         raise TryAgainError("The scales are being calibrated.", after=timedelta(seconds=0.2))
     raise RuntimeError("the password of the scales is 0000")
 
 
 async def leave(_: Context, way: str) -> str:
-    """Raises what ends a process."""
+    """Raises the named exception from WAYS_OUT."""
     raise next(each for each in WAYS_OUT if each.__name__ == way)
 
 
 def leave_thread(_: Context) -> str:
-    """The same in a thread, as a library does."""
+    """Raises SystemExit in a thread."""
     sys.exit(3)
 
 
 async def leave_task(ctx: Context) -> str:
-    """The same in a task of its own."""
+    """Raises SystemExit in its own task."""
     return await asyncio.create_task(leave(ctx, "SystemExit"))
 
 

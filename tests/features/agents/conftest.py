@@ -23,7 +23,7 @@ async def shared_model() -> AsyncIterator[ModelServer]:
 
 @pytest.fixture
 def model(shared_model: ModelServer) -> ModelServer:
-    """Says nothing until a test scripts it."""
+    """The shared model server, reset for each test."""
     shared_model.__init__(shared_model.url)  # type: ignore[misc]  # as new
     return shared_model
 
@@ -68,6 +68,6 @@ def resources(app: FastAPI) -> Resources:
 
 @pytest.fixture
 async def workspace(users: Users, resources: Resources, database: DatabaseUrls, model: ModelServer) -> AgentWorkspace:
-    """A project with its owner, who starts runs."""
+    """A project whose owner starts runs."""
     owner = await users.person()
     return AgentWorkspace(users, owner, await owner.project(), resources, database, model)

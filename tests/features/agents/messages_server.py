@@ -1,4 +1,4 @@
-"""A server on loopback that speaks Anthropic's Messages API, and says what a test has scripted."""
+"""A loopback server for Anthropic's Messages API with scripted replies."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tests.features.live.server import Server
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it arrived."""
+    """A received request."""
 
     body: Json
     headers: dict[str, str]
 
     @property
     def key(self) -> str:
-        """The key that was shown, under either of the names that the API takes it by."""
+        """The API key, from either header that the API accepts."""
         return self.headers.get("x-api-key") or self.headers["authorization"].removeprefix("Bearer ")
 
     @property
     def tool_results(self) -> list[str]:
-        """What it says that the tools have answered."""
+        """The tool results in the request."""
         messages = cast("list[Json]", self.body["messages"])
         blocks = [block for message in messages for block in _blocks(message)]
         results = [block for block in blocks if block["type"] == "tool_result"]
@@ -42,7 +42,7 @@ class Asked:
 
 @dataclass(slots=True)
 class MessagesServer:
-    """Gives its replies in turn, the last for ever."""
+    """Gives its replies in turn; repeats the last one."""
 
     url: str = ""
     replies: Sequence[Reply] = ()
@@ -122,7 +122,7 @@ def _deltas(block: Json) -> list[Json]:
 
 @asynccontextmanager
 async def messages_server() -> AsyncIterator[MessagesServer]:
-    """Listens on a port of its own until the block ends."""
+    """Listens on its own port until the block ends."""
     found = MessagesServer()
     app = Starlette(routes=[Route("/v1/messages", found.create, methods=["POST"])])
     server = Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1))

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that says what a test has scripted: the outside party of every run."""
+"""An OpenAI-compatible loopback server with scripted replies; the only external service of a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ type Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool that the model calls; without an id the server makes one."""
+    """A tool call of the model; the server generates a missing id."""
 
     tool: str
     arguments: Json
@@ -32,9 +32,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one request is answered with; `pause` is waited for before each of its pieces, in seconds.
+    """The answer to one request. `pause` is the delay before each piece, in seconds.
 
-    `raw` are the pieces themselves, whatever they may be. `error` and `headers` go with a `status` that is no success.
+    `raw` replaces the pieces. `error` and `headers` belong to an unsuccessful `status`.
     """
 
     text: str = ""
@@ -50,7 +50,7 @@ class Reply:
 
 
 def final(**output: object) -> Reply:
-    """The output of an agent, as Pydantic AI has a model give it."""
+    """The agent's output, in the form that Pydantic AI asks of the model."""
     return Reply(calls=[Call("final_result", output)])
 
 
@@ -60,7 +60,7 @@ def calling(tool: str, **arguments: object) -> Reply:
 
 @dataclass(slots=True)
 class Times:
-    """Of an answer, in seconds of `time.perf_counter`: asked for, its first word sent, and all of it."""
+    """When an answer was requested, its first word sent and its last; seconds of `time.perf_counter`."""
 
     asked: float
     first: float | None = None
@@ -69,7 +69,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it arrived."""
+    """A received request."""
 
     body: Json
     headers: dict[str, str]
@@ -86,12 +86,12 @@ class Asked:
 
     @property
     def tool_results(self) -> list[str]:
-        """What the tools answered so far, oldest first."""
+        """The tool results so far, oldest first."""
         return [str(each["content"]) for each in self.messages if each["role"] == "tool"]
 
     @property
     def prompt(self) -> str:
-        """What was last said by the user."""
+        """The latest user message."""
         return str([each["content"] for each in self.messages if each["role"] == "user"][-1])
 
 
@@ -99,7 +99,7 @@ type Script = Callable[[Asked], Reply | Awaitable[Reply]]
 
 
 def in_order(*replies: Reply) -> Script:
-    """One after the other; the last is repeated."""
+    """Gives the replies in turn; repeats the last one."""
     left = list(replies)
     return lambda _: left.pop(0) if len(left) > 1 else left[0]
 
@@ -121,7 +121,7 @@ class ModelServer:
         times = Times(time.perf_counter())
         try:
             asked = Asked(await request.json(), dict(request.headers), times)
-        except ClientDisconnect:  # killed while it asked
+        except ClientDisconnect:  # the client was killed during its request
             return Response(status_code=400)
         self.asked.append(asked)
         found = self.script(asked)
@@ -191,7 +191,7 @@ async def _raw(pieces: Sequence[str], pause: float) -> AsyncIterator[str]:
 
 
 def _has_words(delta: Json) -> bool:
-    """Not the name of a tool alone."""
+    """Whether the delta contains more than a tool's name."""
     calls = cast("list[dict[str, Json]]", delta.get("tool_calls") or [])
     return bool(delta.get("content")) or any(call["function"]["arguments"] for call in calls)
 
@@ -216,7 +216,7 @@ def _chunk(asked: Asked, choices: list[Json], usage: Json | None = None) -> str:
 
 @asynccontextmanager
 async def model_server() -> AsyncIterator[ModelServer]:
-    """Listens on a port of its own until the block ends."""
+    """Listens on its own port until the block ends."""
     model = ModelServer()
     app = Starlette(routes=[Route("/v1/chat/completions", model.complete, methods=["POST"])])
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1)

@@ -1,4 +1,4 @@
-"""Places of runs are shared between accounts, however many projects one has, and what is not over has a limit."""
+"""Accounts share the run slots, however many projects they have; unfinished runs have a limit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def start(person: Person, project: UUID, question: str = "When?") -> str:
 
 
 async def at_work(workspace: AgentWorkspace, *projects: UUID) -> int:
-    """How many runs of these projects a worker has in hand."""
+    """The number of runs of these projects in progress."""
     sql = "SELECT FROM job WHERE kind = 'run_agent' AND state = 'running' AND project_id = ANY ($1)"
     return len(await workspace.users.fetch(sql, projects))
 
@@ -45,18 +45,18 @@ async def several_projects(workspace: AgentWorkspace, count: int, runs: int) -> 
     return projects
 
 
-async def test_an_account_has_a_third_of_the_places_over_all_its_projects_and_workers(
+async def test_an_account_has_a_third_of_the_slots_over_all_projects_and_workers(
     workspace: AgentWorkspace,
 ) -> None:
-    """And another's run begins at once, though it came last."""
+    """Another account's run starts at once, although it was queued last."""
     projects = await several_projects(workspace, 6, 6)
     outsider = await workspace.users.person()
     theirs = await outsider.project()
-    run = await start(outsider, theirs, "the stranger's")
+    run = await start(outsider, theirs, "the outsider's")
     hold = asyncio.Event()
 
     async def script(asked: Asked) -> Reply:
-        if "stranger" not in asked.prompt:
+        if "outsider" not in asked.prompt:
             await hold.wait()
         return final(answer="Done.", sources=[])
 
@@ -96,7 +96,7 @@ async def test_runs_that_are_cancelled_again_and_again_leave_no_jobs_behind(work
     assert await workspace.users.fetch("SELECT FROM job WHERE project_id = $1", workspace.project) == []
 
 
-async def test_a_run_that_is_cancelled_as_a_worker_takes_it_is_not_begun(workspace: AgentWorkspace) -> None:
+async def test_a_run_cancelled_while_a_worker_claims_it_does_not_start(workspace: AgentWorkspace) -> None:
     run = await workspace.start()
     await workspace.users.execute(
         "UPDATE job SET state = 'running', heartbeat_at = 'epoch', lease = $1 WHERE project_id = $2",
@@ -118,7 +118,7 @@ async def test_a_run_that_goes_on_comes_before_those_that_have_not_begun(workspa
 
 
 async def test_a_run_counts_for_the_account_of_its_project(workspace: AgentWorkspace) -> None:
-    """Not for who starts it, nor for another owner of it."""
+    """Not for the user who starts it, nor for another owner of the project."""
     member = await workspace.users.person()
     await workspace.users.join(workspace.project, member, "owner")
     for _ in range(3):
@@ -131,8 +131,8 @@ async def test_a_run_counts_for_the_account_of_its_project(workspace: AgentWorks
     assert other.account == member.id
 
 
-async def test_a_gift_takes_no_places_of_who_has_not_accepted_it(workspace: AgentWorkspace) -> None:
-    """Its former owner stays an admin, and has a key that starts more runs than an account has places."""
+async def test_an_unaccepted_transfer_takes_no_slots_of_the_new_owner(workspace: AgentWorkspace) -> None:
+    """The former owner stays an admin and starts more runs by API key than an account has slots."""
     heir = await workspace.users.person()
     await workspace.users.join(workspace.project, heir, "viewer")
     given = await workspace.owner.client.post(f"{workspace.url}/transfer", json={"user_id": str(heir.id)})

@@ -1,4 +1,4 @@
-"""A budget is what its schema says, and nothing else."""
+"""The amounts that a budget accepts, as in its schema."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ async def decision(workspace: AgentWorkspace, run: str, **fields: object) -> Res
 
 
 async def decide(workspace: AgentWorkspace, run: str, **fields: object) -> Json:
-    """On what the run shows now."""
+    """Decides the approval that is pending now."""
     answer = await decision(workspace, run, pending_id=await workspace.pending_id(run), **fields)
     assert answer.status_code == 200, answer.text
     found: Json = answer.json()
@@ -28,7 +28,7 @@ async def status_of(workspace: AgentWorkspace, document: str) -> str:
 
 
 async def waiting_run(workspace: AgentWorkspace, document: str) -> str:
-    """Its worker is gone by the time that it waits."""
+    """A run that waits for approval; its worker has stopped."""
     workspace.model.says(calling("publish", document_id=document), final(answer="Done.", sources=[]))
     run = await workspace.start("Publish it.")
     async with workspace.working():
@@ -97,7 +97,7 @@ async def test_viewers_decide_nothing(workspace: AgentWorkspace) -> None:
 
 
 async def test_no_key_decides(workspace: AgentWorkspace) -> None:
-    """Or whoever starts runs by a key would approve what they ask for by the same one."""
+    """Otherwise the key that starts a run could also approve it."""
     document = await workspace.document()
     run = await waiting_run(workspace, document)
     made = await workspace.owner.client.post(f"{workspace.url}/api-keys", json={"name": "k", "role": "admin"})
@@ -122,14 +122,14 @@ async def test_a_run_goes_on_from_an_earlier_one(workspace: AgentWorkspace) -> N
 
 @pytest.mark.parametrize("approve", ["yes", "off", "true", 1, 0, None])
 async def test_a_decision_is_yes_or_no(workspace: AgentWorkspace, approve: object) -> None:
-    """Nothing else is made into one, before it is even asked whether the run waits."""
+    """Other values are not coerced; this is checked before the run's status."""
     run = await workspace.start()
     answer = await decision(workspace, run, pending_id="pending_x", approve=approve)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/approve")
 
 
 async def twice_waiting(workspace: AgentWorkspace) -> tuple[str, str, str, str]:
-    """A run that waits for a second document after the first: its id, both documents, and what was shown first."""
+    """A run that waits for its second approval: run id, both documents, and the first pending id."""
     first, second = await workspace.document(), await workspace.document()
     run = await waiting_run(workspace, first)
     shown = await workspace.pending_id(run)

@@ -45,7 +45,7 @@ async def test_a_running_model_call_is_stopped(workspace: AgentWorkspace, stream
 
 
 async def stopped_run(workspace: AgentWorkspace) -> str:
-    """Cancelled while the model is silent, as it would be for ever."""
+    """A run that was cancelled while its model did not answer."""
     async with workspace.working():
         run = await workspace.start()
         await until_asked(workspace)
@@ -58,7 +58,7 @@ async def stopped_run(workspace: AgentWorkspace) -> str:
 
 
 async def test_another_run_takes_the_place(workspace: AgentWorkspace) -> None:
-    """Of a project with all its places taken."""
+    """In a project that has no other free slot."""
     hold = asyncio.Event()
 
     async def script(asked: Asked) -> Reply:

@@ -26,7 +26,7 @@ async def test_a_passing_failure_is_tried_again_without_repeating_what_is_done(w
     )
     run = await workspace.run()
     assert run["status"] == "succeeded", run
-    assert used_by(run)["model_calls"] == 3  # half an answer is one too
+    assert used_by(run)["model_calls"] == 3  # a partial answer counts as a call
     assert len(workspace.model.asked) == 4
     content = await workspace.owner.client.get(f"{workspace.url}/documents/{document}/content")
     assert content.text.count("once") == 1
@@ -43,7 +43,7 @@ async def test_a_model_that_never_answers_fails_the_run(workspace: AgentWorkspac
     assert len(workspace.model.asked) > 1
 
 
-async def test_a_error_is_final(workspace: AgentWorkspace) -> None:
+async def test_a_model_refusal_is_final(workspace: AgentWorkspace) -> None:
     workspace.model.says(Reply(status=400))
     run = await workspace.run()
     assert (run["status"], len(workspace.model.asked)) == ("failed", 1)
@@ -59,7 +59,7 @@ async def test_output_that_does_not_fit_is_asked_for_again(workspace: AgentWorks
     assert code_of(run) == "output_invalid"
 
 
-async def test_a_tool_that_meets_a_error_tells_the_model(workspace: AgentWorkspace) -> None:
+async def test_a_tool_error_is_reported_to_the_model(workspace: AgentWorkspace) -> None:
     workspace.model.says(calling("read", document_id=str(uuid4())), final(answer="Nothing.", sources=[]))
     run = await workspace.run()
     assert run["status"] == "succeeded"
@@ -76,7 +76,7 @@ async def test_a_tool_that_asks_for_what_fits_no_schema_tells_the_model(workspac
 
 
 async def test_a_run_that_is_begun_too_often_without_progress_is_given_up(workspace: AgentWorkspace) -> None:
-    """As after a worker died each time: only the raised count is left."""
+    """As if a worker had died each time, leaving only the raised count."""
     run = await workspace.start()
     most = workspace.resources.settings.agents.max_attempts
     await workspace.users.execute("UPDATE run SET status = 'running', attempts = $2 WHERE id::text = $1", run, most)
@@ -160,7 +160,7 @@ async def test_a_worker_that_stops_has_not_failed(workspace: AgentWorkspace) -> 
 
 
 async def test_one_project_does_not_starve_another(workspace: AgentWorkspace) -> None:
-    """A hundred runs are queued before the one of a neighbour, which is done long before them."""
+    """A run queued behind a hundred of another project finishes long before them."""
     order: list[str] = []
 
     def script(asked: Asked) -> Reply:

@@ -1,4 +1,4 @@
-"""Models that fail when they have already begun to answer, where others are listed behind them."""
+"""Models that fail in the middle of an answer and have fallbacks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def listed(workspace: AgentWorkspace, *models: str) -> ModelOptions:
 
 
 def by_model(**replies: Reply | list[Reply]) -> Script:
-    """Each model's in turn, the last for ever."""
+    """Gives each model's replies in turn; repeats its last one."""
 
     def script(asked: Asked) -> Reply:
         found = replies[str(asked.body["model"])]
@@ -49,13 +49,13 @@ def models_asked(workspace: AgentWorkspace) -> list[object]:
 
 
 async def told(workspace: AgentWorkspace, run: Json) -> list[str]:
-    """The types of the events, and of a run that is queued again why."""
+    """The event types, with the reason when a run is queued again."""
     events = await workspace.events(str(run["id"]))
     return [f"{kind}: {data['reason']}" if "reason" in data else kind for kind, data in events]
 
 
 async def test_the_next_model_answers_where_the_first_breaks_off_in_the_middle(workspace: AgentWorkspace) -> None:
-    """At once, and told as every repeated call is: queued for a reason, started, the call's words anew."""
+    """At once, with the events of every repeated call: queued with a reason, started, new tokens."""
     heard = asyncio.Event()
     workspace.model.script = by_model(first=Reply(text="half", wait=heard, cut=True), second=DONE)
     async with models_of(workspace.resources, listed(workspace, "first", "second")) as resources:
@@ -94,7 +94,7 @@ async def test_what_is_done_is_not_repeated_for_the_next_model(workspace: AgentW
     assert run["status"] == "succeeded", run
     assert models_asked(workspace) == ["first", "first", "second"]
     assert len(workspace.model.asked[2].tool_results) == 1
-    assert used_by(run)["model_calls"] == 3, "the call that broke off counts"
+    assert used_by(run)["model_calls"] == 3, "the interrupted call must count"
     content = await workspace.owner.client.get(f"{workspace.url}/documents/{document}/content")
     assert content.text.count("once") == 1
 
@@ -106,7 +106,7 @@ async def test_the_next_is_the_one_behind_that_which_broke_off(workspace: AgentW
     assert models_asked(workspace) == ["first", "second", "third", "fourth"]
 
 
-async def test_every_attempt_asks_all_of_them_and_the_last_one_ends_the_run(workspace: AgentWorkspace) -> None:
+async def test_every_attempt_asks_all_models_and_the_last_one_ends_the_run(workspace: AgentWorkspace) -> None:
     workspace.model.script = by_model(first=CUT, second=CUT)
     run = await run_on(workspace, listed(workspace, "first", "second"))
     assert code_of(run) == "model_unavailable"

@@ -1,4 +1,4 @@
-"""Servers that answer with what is no answer, with too much of it, or with half of it."""
+"""Model servers that send invalid, oversized or partial answers."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_page_is_no_error(workspace: AgentWorkspace) -> None:
 
 
 async def test_half_characters_are_replaced(workspace: AgentWorkspace) -> None:
-    """They could neither be stored nor sent to the model again."""
+    """Lone surrogates cannot be stored or sent to the model again."""
     call = {"index": 0, "id": "1", "type": "function", "function": {"name": "search", "arguments": '{"query": "x"}'}}
     pieces = [chunk({"role": "assistant", "content": "a\ud800b"}), chunk({"tool_calls": [call]})]
     workspace.model.says(
@@ -128,7 +128,7 @@ async def test_tokens_that_nobody_counts_are_estimated(workspace: AgentWorkspace
     workspace.model.says(answer(usage=usage))
     run = await workspace.run("When? " * 100)
     used = used_by(run)
-    # All that it was sent, tools and the form of the output too, and what it has said, by four characters.
+    # Estimate: four characters a token, over the whole request (with tools and output schema) and the answer.
     [asked] = workspace.model.asked
     sent = len(json.dumps(asked.body, separators=(",", ":")))
     assert 0.8 < 4 * int(str(used["input_tokens"])) / sent <= 1
@@ -169,7 +169,7 @@ async def test_an_answer_that_ends_in_the_middle_is_asked_for_again(workspace: A
     )
     run = await workspace.run()
     assert (run["status"], run["error"], len(workspace.model.asked)) == ("succeeded", None, 4)
-    assert used_by(run)["model_calls"] == 3  # all but the one that said nothing
+    assert used_by(run)["model_calls"] == 3  # all but the empty one
 
 
 @pytest.mark.parametrize("ending", [[DONE], [chunk({}, "tool_calls")], [chunk({}, "tool_calls"), "data: [DONE]"]])
@@ -178,7 +178,7 @@ async def test_either_sign_of_the_end_will_do(workspace: AgentWorkspace, ending:
     assert (await workspace.run())["status"] == "succeeded"
 
 
-async def test_an_answer_of_anthropics_that_ends_in_the_middle_is_asked_for_again(workspace: AgentWorkspace) -> None:
+async def test_a_truncated_answer_of_anthropic_is_requested_again(workspace: AgentWorkspace) -> None:
     async with messages_server() as anthropic:
         anthropic.says(replace(final(answer="Half.", sources=[]), cut=True), final(answer="Soon.", sources=[]))
         server = ServerOptions(anthropic.url)

@@ -1,4 +1,4 @@
-"""The code of the how-to, run as it stands there."""
+"""Runs the code of the how-to unchanged."""
 
 from __future__ import annotations
 

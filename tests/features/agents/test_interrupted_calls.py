@@ -1,4 +1,4 @@
-"""What was delivered is paid for: a call that is cut off counts what it has used, once."""
+"""An interrupted model call counts its usage exactly once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def endless() -> Reply:
 
 
 async def used(workspace: AgentWorkspace) -> Json:
-    """By the project, in this month."""
+    """The project's usage this month."""
     found: Json = (await workspace.owner.client.get(f"{workspace.url}/budget")).json()["used"]
     return found
 
@@ -43,7 +43,7 @@ async def told(workspace: AgentWorkspace, run: str) -> str:
 
 
 async def until_notified(workspace: AgentWorkspace, run: str) -> None:
-    """All that the model says before it says no more."""
+    """Waits for all text that the model sends before it hangs."""
     async with asyncio.timeout(60):
         while len(await told(workspace, run)) < len(WORDS):
             await asyncio.sleep(0.02)
@@ -54,7 +54,7 @@ async def cancel(workspace: AgentWorkspace, run: str) -> None:
 
 
 async def assert_counted(workspace: AgentWorkspace, run: Json) -> None:
-    """The words, for the run and for the month, and told before the run's end."""
+    """The tokens count for the run and the month, with an event before the run's end."""
     usage = used_by(run)
     assert (usage["model_calls"], usage["output_tokens"]) == (1, ESTIMATED)
     assert isinstance(usage["input_tokens"], int)
@@ -82,7 +82,7 @@ async def test_cancelling_in_the_middle_passes_no_budget(workspace: AgentWorkspa
     assert len(workspace.model.asked) == 1
 
 
-async def test_a_call_that_is_cut_off_before_it_answers_counts_what_it_was_sent(workspace: AgentWorkspace) -> None:
+async def test_a_call_interrupted_before_its_answer_counts_its_input(workspace: AgentWorkspace) -> None:
     workspace.model.says(Reply(wait=asyncio.Event()))
     async with workspace.working():
         run = await workspace.start("When? " * 100)
@@ -116,7 +116,7 @@ async def test_the_end_of_its_time_counts_what_was_said(
 
 
 def _timeouts_of(seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Timeout]:
-    """Those that are set for so long from now on: to let a long time end when everything is ready for it."""
+    """Collects the timeouts of this length, so that a test can let them expire when it is ready."""
     found: list[asyncio.Timeout] = []
     timeout = asyncio.timeout
 
@@ -189,7 +189,7 @@ async def test_a_tool_that_is_cut_off_was_called(workspace: AgentWorkspace, monk
 
 
 @pytest.mark.parametrize("status", [503, 400])
-async def test_a_error_uses_nothing_but_time(workspace: AgentWorkspace, status: int) -> None:
+async def test_a_failed_call_uses_nothing_but_time(workspace: AgentWorkspace, status: int) -> None:
     workspace.model.says(Reply(status=status))
     run = await workspace.run(impatient=True)
     usage = used_by(run)
@@ -199,10 +199,10 @@ async def test_a_error_uses_nothing_but_time(workspace: AgentWorkspace, status: 
     assert "usage" not in await workspace.kinds(str(run["id"]))
 
 
-async def test_a_step_that_was_written_down_unheard_is_counted_once(
+async def test_a_step_whose_commit_was_not_confirmed_is_counted_once(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks between the commit and its answer."""
+    """The connection breaks after the commit and before its answer."""
     call, broken = JobContext.call, asyncio.Event()
 
     async def breaks_once(
@@ -225,7 +225,7 @@ async def test_a_step_that_was_written_down_unheard_is_counted_once(
 async def test_an_answer_that_could_not_be_written_down_is_counted(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever started the run leaves while the model ends its answer, before the worker looks."""
+    """The starter of the run leaves as the model finishes, before the worker checks."""
     call = JobContext.call
 
     async def refuses(
@@ -242,10 +242,10 @@ async def test_an_answer_that_could_not_be_written_down_is_counted(
     assert (used_by(run)["model_calls"], used_by(run)["output_tokens"]) == (1, 11)
 
 
-async def test_an_answer_that_is_being_written_down_as_somebody_cancels_is_counted_once(
+async def test_an_answer_stored_during_a_cancellation_is_counted_once(
     workspace: AgentWorkspace,
 ) -> None:
-    """Both the step's end and the run's wait for the month's row, which another has."""
+    """The end of the step and the end of the run both wait for the locked row of the month."""
     workspace.model.says(final(answer="Done.", sources=[]))
     first = used_by(await workspace.run())
     run = await workspace.start()
@@ -267,7 +267,7 @@ async def test_an_answer_that_is_being_written_down_as_somebody_cancels_is_count
 
 
 async def until_waiting(workspace: AgentWorkspace, function: str) -> None:
-    """For a lock, in a call of that function."""
+    """Waits until a call of this function waits for a lock."""
     sql = (
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         " AND query LIKE '%wall.' || $1 || '(%'"

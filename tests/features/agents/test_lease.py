@@ -1,4 +1,4 @@
-"""A worker that was silent for too long has lost its run to another, whatever it still does."""
+"""A worker without heartbeats loses its run to another and can no longer write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.features.agents.model_server import Asked, Call, Reply, final
 
 
 async def steal(workspace: AgentWorkspace) -> None:
-    """As another worker does it when the heartbeats stay away; this one never works."""
+    """Takes the lease as another worker does after missing heartbeats; no worker holds this lease."""
     stolen = await workspace.users.execute(
         "UPDATE job SET lease = $1 WHERE kind = 'run_agent' AND state = 'running'", uuid4()
     )
@@ -21,7 +21,7 @@ async def steal(workspace: AgentWorkspace) -> None:
 
 
 async def die(workspace: AgentWorkspace) -> None:
-    """The other one is silent in its turn; its job must still be there."""
+    """Expires the heartbeat of the new lease; the job must still exist."""
     silent = await workspace.users.execute(
         "UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = 'run_agent' AND state = 'running'"
     )

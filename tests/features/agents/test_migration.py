@@ -1,4 +1,4 @@
-"""Runs that stood in the table of runs alone have their job on the queue, and go back."""
+"""The migration enqueues a job for each stored run; downgrading removes it."""
 
 from __future__ import annotations
 

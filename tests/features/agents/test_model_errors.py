@@ -1,4 +1,4 @@
-"""What a model's server says of a call that it refuses: its kind for people, its words for the log."""
+"""Errors of model servers: the kind goes to the user, the message to the log."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_what_is_said_in_the_middle_of_an_answer_is_in_the_log(workspace: 
 
 
 async def test_a_page_instead_of_an_answer_is_in_the_log(workspace: AgentWorkspace) -> None:
-    """But nothing of an answer that becomes unreadable later, which is the customer's."""
+    """But not an answer that becomes unreadable later: its text belongs to the customer."""
     workspace.model.says(Reply(raw=["<html>Sign in, sk-0123456789abc</html>"], media_type="text/html"))
     with structlog.testing.capture_logs() as logs:
         assert code_of(await workspace.run()) == "model_invalid"
@@ -97,7 +97,7 @@ async def test_a_long_error_is_cut(workspace: AgentWorkspace) -> None:
 
 
 async def test_a_model_that_another_stands_in_for_is_in_the_log(workspace: AgentWorkspace) -> None:
-    """Nobody would see otherwise that its key is wrong."""
+    """Otherwise nobody would notice that its key is wrong."""
     workspace.model.script = lambda asked: Reply(status=401) if asked.body["model"] == "first" else Reply(status=400)
     servers = {"lab": ServerOptions(workspace.model.url)}
     options = replace(NOTHING, default="lab:first", fallbacks=("lab:second",), servers=servers)

@@ -1,4 +1,4 @@
-"""A model's server that fails at one account's requests serves all others, and is asked by that one when it may be."""
+"""A circuit that opens for one account's requests leaves other accounts unaffected."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TURNED_AWAY = """
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pauses after failures, which are shorter than the circuit's then."""
+    """Makes the pauses after failures shorter than the circuit's."""
     monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 50)
     monkeypatch.setattr(retry_schedule, "LONGEST_PAUSE", dead_letter.FIRST_DELAY)
 
 
 async def turned_away(workspace: AgentWorkspace) -> Json:
-    """The first run that was not sent to the server."""
+    """The first run that the open circuit stopped."""
     async with asyncio.timeout(60):
         while not (found := await workspace.users.fetch(TURNED_AWAY, workspace.project)):
             await asyncio.sleep(0.02)
@@ -52,5 +52,5 @@ async def test_prompts_that_a_server_fails_at_keep_no_other_account_from_it(work
     assert row["attempts"] == 0
     assert float(str(row["waits"])) <= OPEN_SECONDS + dead_letter.FIRST_DELAY.total_seconds()
     assert found["status"] == "succeeded"
-    assert (await workspace.kinds(run)).count("queued") == 1  # when it was started
+    assert (await workspace.kinds(run)).count("queued") == 1  # only at its start
     assert [asked.prompt for asked in workspace.model.asked].count("poison") >= FAILURES_UNTIL_OPEN

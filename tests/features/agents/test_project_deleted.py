@@ -10,7 +10,7 @@ from tests.text_search import in_tables
 
 
 async def test_a_run_of_a_project_that_is_deleted_is_broken_off(workspace: AgentWorkspace) -> None:
-    """While its model is asked; and nothing of it is written after that."""
+    """During a model call; nothing is written afterwards."""
     [purge] = [handler.kind for handler in work.jobs if handler.kind.name == "project_deleted"]
     workspace.model.says(Reply(wait=asyncio.Event()))
     async with workspace.working():

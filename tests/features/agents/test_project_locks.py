@@ -1,4 +1,4 @@
-"""Whoever writes for a run holds the project first, as everybody does: nobody waits in a ring."""
+"""Every writer for a run locks the project first, so there are no deadlocks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_a_member_removed_in_the_middle_of_starting_runs_is_refused_proper
 
 
 async def test_a_project_is_deleted_while_its_runs_are_at_work(workspace: AgentWorkspace) -> None:
-    """Every answer is one that the contract knows, and no job fails for another reason than the end."""
+    """Every answer is in the contract, and jobs fail only because of the deletion."""
     workspace.model.script = lambda _: final(answer="Done.", sources=[])
     stop = asyncio.Event()
     starting = partial(workspace.owner.client.post, f"{workspace.url}/runs", json=RUN)

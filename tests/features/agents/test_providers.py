@@ -1,4 +1,4 @@
-"""Runs on every kind of model that the settings can name, each asked over HTTP on loopback."""
+"""Runs on every provider that the settings support, over HTTP on loopback."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_run_on_ollama_or_any_compatible_server_does_too(workspace: Agen
 async def test_a_run_goes_on_with_the_model_that_is_listed_next(
     workspace: AgentWorkspace, anthropic: MessagesServer
 ) -> None:
-    """From one provider to another, in the middle: what the first was told and has answered is kept."""
+    """From one provider to another in the middle of a run; the conversation is kept."""
     document = await workspace.document("Contract", "Within ten days.")
     anthropic.says(calling("read", document_id=document), Reply(status=529))
     workspace.model.says(final(answer="In ten days.", sources=[document]))
@@ -113,8 +113,8 @@ async def test_the_second_answers_where_nobody_listens_at_the_firsts_address(wor
     assert (run["status"], run["output"]) == ("succeeded", {"answer": "Second.", "sources": []}), run
 
 
-async def test_the_model_is_told_which_request_and_which_trace_it_is_asked_for(workspace: AgentWorkspace) -> None:
-    """Also in the turn after a decision, which another request has caused to go on."""
+async def test_model_calls_carry_the_request_id_and_the_trace(workspace: AgentWorkspace) -> None:
+    """Also in the turn after a decision, which another request resumed."""
     document = await workspace.document("Contract", "Within ten days.")
     workspace.model.script = _publish_then_answer(document)
     headers = {"X-Request-ID": "the-cause", "traceparent": TRACE}

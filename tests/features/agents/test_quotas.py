@@ -1,4 +1,4 @@
-"""Runs and spending in a month: by the operator's limits, whatever the project sets for itself."""
+"""Runs and spending in a month: the operator's limits hold, whatever the project sets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_what_the_operator_allows_is_spent_and_no_more(workspace: AgentWor
     run = await workspace.run()
     assert code_of(run) == "project_budget_exceeded"
     assert len(workspace.model.asked) == 0
-    # What the project sets goes before the operator's usual budget, and not above the operator's spending.
+    # The project's budget replaces the operator's default budget but cannot exceed the operator's spending limit.
     allowed = await workspace.owner.client.put(f"{workspace.url}/budget", json={})
     assert allowed.status_code == 200
     assert (await workspace.run())["status"] == ("failed" if quota == "spending" else "succeeded")

@@ -43,7 +43,7 @@ async def test_nobody_without_a_credential(anonymous: AsyncClient, method: str, 
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_a_outsider_sees_no_project(workspace: AgentWorkspace, method: str, path: str) -> None:
+async def test_an_outsider_sees_no_project(workspace: AgentWorkspace, method: str, path: str) -> None:
     outsider = await workspace.users.person()
     answer = await outsider.client.request(method, f"{workspace.url}{path}", json=body_of(path))
     assert (answer.status_code, answer.json()["code"]) == (404, "project_not_found")
@@ -79,7 +79,7 @@ def test_the_contract_has_the_types_of_the_shipped_agents_outputs(app: FastAPI) 
         shown = by_title[schema["title"]]
         assert (shown["required"], shown["properties"].keys()) == (schema["required"], schema["properties"].keys())
     assert {"type": "null"} in choices
-    assert {"type": "object"}.items() <= found[len(AGENTS)].items(), "of agents of the operator's own"
+    assert {"type": "object"}.items() <= found[len(AGENTS)].items(), "the output of the operator's own agents"
 
 
 async def test_a_run_begins_queued(workspace: AgentWorkspace) -> None:

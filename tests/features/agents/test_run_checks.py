@@ -1,4 +1,4 @@
-"""Inputs that are costly to judge: what is cheap is asked first, and each account has a share of the threads."""
+"""Inputs that are costly to validate: cheap checks come first, and each account has a share of the threads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def extract(person: Person, project: UUID, document: object, **headers: st
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[ExtractionOrder]:
-    """The inputs whose schemas were looked at."""
+    """The inputs whose schemas were checked."""
     seen: list[ExtractionOrder] = []
 
     def check_input(order: ExtractionOrder) -> None:
@@ -45,7 +45,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[ExtractionOrder]:
 
 @asynccontextmanager
 async def place_of(person: Person, checks: SharedThreads) -> AsyncIterator[Tenant]:
-    """The account has what it may have under way."""
+    """Holds the account's share of the threads."""
     tenant = person.principal.tenant
     async with checks.slots.hold(tenant):
         yield tenant

@@ -1,4 +1,4 @@
-"""A turn that ends while somebody wants the run to end, or while whoever started it leaves: nothing is left behind."""
+"""A turn that ends while the run is cancelled or its starter leaves: the run ends."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.features.agents.model_server import Asked, Reply, calling
 
 @pytest.fixture(autouse=True)
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker hears of it too late to break off."""
+    """The worker checks too rarely to interrupt the call."""
     monkeypatch.setattr(run_job, "WATCH_SECONDS", 60.0)
 
 
 class Held:
-    """A model that answers when it is told to."""
+    """A model that answers once `go` is set."""
 
     def __init__(self, workspace: AgentWorkspace, reply: Reply) -> None:
         self.workspace = workspace
@@ -55,7 +55,7 @@ async def test_who_cancels_waits_for_no_further_attempt(workspace: AgentWorkspac
     assert await workspace.kinds(run) == ["queued", "started", "cancelled"]
 
 
-async def test_a_run_whose_starter_leaves_as_its_model_fails_is_not_left_running(workspace: AgentWorkspace) -> None:
+async def test_a_run_whose_starter_leaves_as_the_model_fails_ends(workspace: AgentWorkspace) -> None:
     model = Held(workspace, Reply(status=503))
     person = await workspace.users.person()
     await workspace.users.join(workspace.project, person, "editor")

@@ -65,8 +65,8 @@ def test_a_long_integer_is_told_in_words() -> None:
     assert short(10**10_000) == "an integer of more than 200 digits"
 
 
-async def test_an_input_is_validated_beside_the_loop(resources: Resources) -> None:
-    """It is another's schema perhaps, and the loop is everybody's."""
+async def test_an_input_is_validated_in_a_thread(resources: Resources) -> None:
+    """Validation runs in a thread, because a costly schema would block the event loop."""
 
     class Order(assistant.Question):
         @field_validator("question")

@@ -23,7 +23,7 @@ QUESTION: dict[str, JsonValue] = {"question": "When?"}
 
 @dataclass(frozen=True)
 class Configured:
-    """Models of the operator's, which lie outside; none of them is asked here."""
+    """Stands in for the operator's models; none is called here."""
 
     agents: frozenset[str]
 

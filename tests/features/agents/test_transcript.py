@@ -1,4 +1,4 @@
-"""What the how-to types, typed into one shell with its own model: it prints what the page shows."""
+"""Runs the commands of the how-to in one shell with its own model; the output matches the page."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def blocks(language: str) -> list[str]:
 
 
 def transcript() -> list[tuple[str, str]]:
-    """Each command, and what the page shows that it prints."""
+    """Each command with the output that the page shows."""
     typed = re.split(r"(?m)^\$ ", "".join(blocks("console")))[1:]
     return [(command, shown) for command, _, shown in (each.partition("\n") for each in typed)]
 
 
 def normal(text: str) -> str:
-    """Ids by the order in which they come, so that the same stays the same; instants and durations alike."""
+    """Replaces ids by their order of appearance, and instants and durations by constants."""
     ids: dict[str, str] = {}
     text = _UUID.sub(lambda match: ids.setdefault(match.group(), f"<id {len(ids)}>"), text)
     return _SECONDS.sub(r"\g<1>0", _INSTANT.sub("<instant>", text))
@@ -52,7 +52,7 @@ async def listens(port: int) -> bool:
 
 @asynccontextmanager
 async def scripted(directory: Path, port: int) -> AsyncIterator[None]:
-    """The model of the page."""
+    """Runs the page's model server."""
     [program] = blocks("python")
     (directory / "scripted.py").write_text(program)
     command = (sys.executable, str(directory / "scripted.py"), str(port))
@@ -69,7 +69,7 @@ async def scripted(directory: Path, port: int) -> AsyncIterator[None]:
 
 
 async def typed(commands: list[str], environment: dict[str, str], directory: Path) -> list[str]:
-    """What each printed, all in one shell."""
+    """The output of each command, run in one shell."""
     script = "".join(f"{{ {each}\n}} >{directory / str(at)} 2>&1 || exit 1\n" for at, each in enumerate(commands))
     shell = await asyncio.create_subprocess_exec("bash", "-c", script, env={**os.environ, **environment})
     async with asyncio.timeout(60):

@@ -1,4 +1,4 @@
-"""Usage of whole runs on servers that tell it with every chunk; the forms themselves stand in the adapter's tests."""
+"""Usage of whole runs on servers that report it with every chunk. The adapter's tests cover the formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROMPT, WORDS = 4_900, 20
 
 
 def totals(*last: str) -> list[str]:
-    """So many chunks of a word each, each with what was used by then."""
+    """WORDS chunks of one word, each with the usage so far."""
     return [chunk({"content": "word"}, usage=usage(at)) for at in range(1, WORDS + 1)] + list(last)
 
 
@@ -27,7 +27,7 @@ def search() -> str:
 
 
 async def test_running_totals_are_counted_once_and_stop_no_honest_run(workspace: AgentWorkspace) -> None:
-    """The agent may use 50,000 tokens, and its project 20,000."""
+    """The agent's limit is 50,000 tokens, the project's 20,000."""
     answer = await workspace.owner.client.put(f"{workspace.url}/budget", json={"tokens": 20_000})
     assert answer.status_code == 200
     ended = chunk({}, "tool_calls", usage=usage(WORDS))

@@ -1,4 +1,4 @@
-"""Runs whose model is away for minutes: they wait without a place, as long as the server asks, and go on."""
+"""Runs whose model is unavailable for minutes wait without a slot, as long as the server asks, then go on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def limited(retry_after: str) -> Reply:
 
 
 def asking(form: str) -> Reply:
-    """For two minutes, in one of the forms that servers use."""
+    """Asks for a wait of two minutes, in one of the forms that servers use."""
     google = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "119.5s"}
     match form:
         case "date":
@@ -66,7 +66,7 @@ def asking(form: str) -> Reply:
 
 
 async def until_waiting(workspace: AgentWorkspace, run: str) -> Json:
-    """Its row once it has been put back, and its worker has nothing in hand."""
+    """The row of the run once it is queued again and no worker has it."""
     async with asyncio.timeout(60):
         while True:
             [row] = await workspace.users.fetch(ROW, run)
@@ -75,7 +75,7 @@ async def until_waiting(workspace: AgentWorkspace, run: str) -> Json:
 
 
 async def awake(workspace: AgentWorkspace, run: str) -> None:
-    """As if the time had come."""
+    """Ends the wait of the run."""
     await workspace.users.execute("UPDATE run SET retry_at = now() WHERE id::text = $1", run)
     await workspace.users.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
 
@@ -96,7 +96,7 @@ async def test_more_failures_than_attempts_are_waited_for(workspace: AgentWorksp
 
 @pytest.mark.parametrize("form", ["119.5", "date", "milliseconds", "google", "success", "stream"])
 async def test_a_server_that_wants_time_gets_it_and_others_get_the_place(workspace: AgentWorkspace, form: str) -> None:
-    """The one place of the project is free meanwhile, and cancelling ends the run at once."""
+    """The project's only slot is free meanwhile, and cancelling ends the run at once."""
     workspace.model.says(asking(form), DONE)
     async with workspace.working(patient_for_models(workspace.resources)):
         run = await workspace.start()
@@ -137,10 +137,8 @@ async def test_a_job_that_comes_too_early_waits_on(workspace: AgentWorkspace) ->
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-async def test_a_server_that_wants_more_time_than_there_is_is_not_asked_again(
-    workspace: AgentWorkspace, form: str
-) -> None:
-    """Not before `Retry-After`: so the run ends at once, with what the server said."""
+async def test_a_server_that_wants_too_much_time_is_not_asked_again(workspace: AgentWorkspace, form: str) -> None:
+    """`Retry-After` exceeds the time left: the run fails at once with the server's error."""
     date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     workspace.model.says(limited("3600" if form == "seconds" else date))
     run = await workspace.start()
@@ -151,7 +149,7 @@ async def test_a_server_that_wants_more_time_than_there_is_is_not_asked_again(
 
 
 async def test_a_worker_that_dies_between_the_run_and_its_job_loses_nothing(workspace: AgentWorkspace) -> None:
-    """The run has been put back for its model's sake, its job not yet: another worker does that, and begins nothing."""
+    """The run is queued again, its job not yet: another worker delays the job and calls no model."""
     run = await workspace.start()
     await workspace.users.execute(
         "UPDATE run SET status = 'queued', retry_at = now() + interval '2 minutes', failing_at = now()"
@@ -218,7 +216,7 @@ async def calls_of(workspace: AgentWorkspace, run: Json) -> list[int]:
     return [row["attempts"] for row in await workspace.users.fetch(sql, str(run["id"]))]
 
 
-def test_the_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     at, lasting, pauses = timedelta(), timedelta(minutes=15), []
     while (pause := next_attempt(at, lasting, None)) is not None:
@@ -233,7 +231,7 @@ def test_the_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(mon
     assert next_attempt(timedelta(), timedelta(), None) is None
 
 
-def test_who_is_turned_away_comes_back_when_the_server_may_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_stopped_by_an_open_circuit_returns_when_it_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     lasting, after = timedelta(minutes=15), timedelta(seconds=2)
     for failing in (timedelta(), timedelta(minutes=10)):

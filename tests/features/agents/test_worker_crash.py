@@ -1,4 +1,4 @@
-"""Real worker processes, killed with -9 in the middle of what they do."""
+"""Real worker processes, killed with SIGKILL at work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.server import environment_of, program
 pytestmark = pytest.mark.slow
 
 
-PAUSE = 60.0  # longer than any test: what is in this pause is in flight until its worker dies
+PAUSE = 60.0  # longer than any test: a tool in this pause stays in flight until its worker dies
 
 
 class Workers:
@@ -33,12 +33,12 @@ class Workers:
 
     @property
     def notes(self) -> list[str]:
-        """What the tool with an effect outside the database has written: `key text`."""
+        """The lines `key text` that the `note` tool has written outside the database."""
         file = self._folder / "notes"
         return file.read_text().splitlines() if file.exists() else []
 
     async def start(self, *, pause: float = 0.0, max_attempts: int = 5) -> asyncio.subprocess.Process:
-        """Tools with effects wait this long after their effect."""
+        """Starts a worker whose tools wait `pause` seconds after their effect."""
         self._started += 1
         environment = self._environment | {
             "ASSISTANT_PAUSE": str(pause),
@@ -49,7 +49,7 @@ class Workers:
         return self._running
 
     async def running(self) -> asyncio.subprocess.Process:
-        """The last one that was started, or a new one."""
+        """The running worker, or a new one."""
         if self._running is None or self._running.returncode is not None:
             return await self.start()
         return self._running
@@ -77,10 +77,10 @@ async def workers(
 STORY = ["queued", "started", "usage", "tool_called", "tool_returned", "usage", "succeeded"]
 
 
-async def test_what_was_in_flight_when_a_worker_was_killed_is_done_again_and_nothing_else(
+async def test_only_work_in_flight_is_repeated_after_a_worker_is_killed(
     workspace: AgentWorkspace, workers: Workers
 ) -> None:
-    """In a model call, after an effect elsewhere, and between the commit of an effect here and that of its step."""
+    """In a model call, after an external effect, and between the commits of a database effect and its step."""
     contract = await workspace.document("Contract", "Within ten days.")
     journal = await workspace.document("Log", "first\n")
     tools = {
@@ -118,7 +118,7 @@ async def test_what_was_in_flight_when_a_worker_was_killed_is_done_again_and_not
         assert await workspace.kinds(run) == STORY, question
     await _only_what_was_in_flight(workspace, runs)
     assert len(workers.notes) == 2
-    assert len(set(workers.notes)) == 1, "the same key again"
+    assert len(set(workers.notes)) == 1, "the repeated call must have the same key"
     assert (await workspace.owner.client.get(content)).text == "first\nsecond\n"
 
 
@@ -136,7 +136,7 @@ async def _only_what_was_in_flight(workspace: AgentWorkspace, runs: dict[str, st
 
 
 async def test_a_worker_that_is_told_to_stop_hands_its_run_over(workspace: AgentWorkspace, workers: Workers) -> None:
-    """A deploy waits for no model."""
+    """A deployment does not wait for a model."""
     reached, never = asyncio.Event(), asyncio.Event()
 
     async def script(_: Asked) -> Reply:
@@ -159,7 +159,7 @@ async def test_a_worker_that_is_told_to_stop_hands_its_run_over(workspace: Agent
 
 
 async def test_a_run_that_kills_its_worker_takes_no_other_with_it(workspace: AgentWorkspace, workers: Workers) -> None:
-    """They are at work beside it when it does so first, and would be each time, were all begun again together."""
+    """The other runs are in progress at its first crash and would be each time if all restarted together."""
     names = ["one", "two", "three"]
     at_work, hold = {name: asyncio.Event() for name in names}, asyncio.Event()
 
@@ -173,24 +173,24 @@ async def test_a_run_that_kills_its_worker_takes_no_other_with_it(workspace: Age
 
     workspace.model.script = script
     async with _always_at_work(workers, max_attempts=3):
-        innocent = {name: await workspace.start(name) for name in names}
+        others = {name: await workspace.start(name) for name in names}
         async with asyncio.timeout(180):
             await asyncio.gather(*(event.wait() for event in at_work.values()))
         poison = await workspace.start("poison")
-        # Four workers die before, one after the other: a busy machine takes its time to start them.
+        # Four workers die first, one after the other; starting them is slow on a busy machine.
         assert code_of(await workspace.until(poison, seconds=900)) == "run_abandoned"
-        for name, run in innocent.items():
+        for name, run in others.items():
             found = await workspace.until(run)
             assert (found["status"], found["error"]) == ("succeeded", None), name
     hold.set()
     asked = [asked.prompt for asked in workspace.model.asked]
     assert asked.count("poison") == 1
-    assert sum(map(asked.count, names)) <= 2 * len(names) + 1, "lost once each, and one of them once more at most"
+    assert sum(map(asked.count, names)) <= 2 * len(names) + 1, "each may be lost once, and one of them twice"
 
 
 @asynccontextmanager
 async def _always_at_work(workers: Workers, max_attempts: int) -> AsyncIterator[None]:
-    """Another worker is started whenever one has died."""
+    """Starts another worker whenever one dies."""
 
     async def replace() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Code of an agent that wants to end the process ends its own run, at once, and nothing else of the worker."""
+"""Agent code that tries to exit the process ends only its own run, at once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CALLS = {way.__name__: calling("leave", way=way.__name__) for way in WAYS_OUT} |
 
 
 async def begun(workspace: AgentWorkspace, *runs: str) -> list[int]:
-    """How often each was."""
+    """How often each run was started."""
     return [(await workspace.kinds(run)).count("started") for run in runs]
 
 
 async def test_a_tool_that_leaves_fails_its_run_and_no_other(workspace: AgentWorkspace) -> None:
-    """All of them on one worker, beside a run that is at work all the time."""
+    """All on one worker, beside a run that is in progress all the time."""
     over = asyncio.Event()
 
     def script(asked: Asked) -> Reply:

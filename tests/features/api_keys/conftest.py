@@ -33,7 +33,7 @@ async def project(owner: Person) -> UUID:
 
 @pytest.fixture
 async def make_key(app: FastAPI) -> AsyncIterator[MakeKey]:
-    """`await make_key(owner, project, role="viewer")` makes a key through the API, with a client that carries it."""
+    """`await make_key(owner, project, role="viewer")` creates a key through the API and a client that sends it."""
     clients: list[AsyncClient] = []
 
     async def make(owner: Person, project: UUID, role: str = "viewer", **more: str) -> Key:

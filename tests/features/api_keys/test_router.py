@@ -1,4 +1,4 @@
-"""Making, listing and revoking keys; what a key may do stands in test_entering.py."""
+"""Creating, listing and revoking API keys. test_scope.py covers what a key may do."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_only_who_may_manage_keys_does(users: Users, owner: Person, projec
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"expires_at": "2999-01-01T00:00:00"}, "/expires_at"),
         ({"expires_at": "9999-12-31T23:59:59-12:00"}, "/expires_at"),
-        # Seconds since 1970, and what RFC 3339 leaves no room for.
+        # Unix time, and formats outside RFC 3339.
         ({"expires_at": 4_000_000_000}, "/expires_at"),
         ({"expires_at": 4_000_000_000.5}, "/expires_at"),
         ({"expires_at": "4000000000"}, "/expires_at"),
@@ -160,7 +160,7 @@ async def test_a_project_has_only_so_many_keys(
     assert (await owner.client.post(url(project), json=WANTED)).status_code == 201
 
 
-async def test_making_and_revoking_are_told_without_the_secret(users: Users, owner: Person, project: UUID) -> None:
+async def test_events_of_creating_and_revoking_omit_the_secret(users: Users, owner: Person, project: UUID) -> None:
     expires_at = (utc_now() + timedelta(days=1)).isoformat()
     made = (await owner.client.post(url(project), json=WANTED | {"expires_at": expires_at})).json()
     assert made["expires_at"].endswith("Z")
@@ -190,7 +190,7 @@ async def test_keys_that_are_over_are_forgotten_in_time(
     assert {row["id"] for row in rows} == {keys[1].id, keys[3].id, keys[4].id}
 
 
-async def test_an_expired_key_makes_room(
+async def test_an_expired_key_does_not_count_towards_the_limit(
     users: Users, owner: Person, project: UUID, make_key: MakeKey, settings: Settings
 ) -> None:
     await users.execute(

@@ -1,4 +1,4 @@
-"""What a key may do, and how long."""
+"""What an API key may do, and for how long."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_a_key_does_what_its_role_may(owner: Person, project: UUID, make_k
     assert made.status_code == 201
     assert made.json()["created_by"] == str(editor.id)
     path = made.headers["location"]
-    for _ in range(2):  # the second is answered by the fast path
+    for _ in range(2):  # the fast path answers the second
         assert (await viewer.client.get(path)).json()["content"] == DOCUMENT["content"]
     for refused in (
         await viewer.client.post(documents(project), json=DOCUMENT),
@@ -69,7 +69,7 @@ async def test_no_key_decides_who_may_enter(owner: Person, project: UUID, make_k
     assert {right for rights in RIGHTS.values() for right in rights} > FOR_USERS
 
 
-async def test_a_key_is_nobody(owner: Person, project: UUID, make_key: MakeKey) -> None:
+async def test_a_key_is_no_user(owner: Person, project: UUID, make_key: MakeKey) -> None:
     key = await make_key(owner, project, "admin")
     for method, path in (
         ("GET", "/api/v1/users/me"),
@@ -120,7 +120,7 @@ async def test_a_revoked_key_is_refused_with_its_next_request(owner: Person, pro
 async def test_a_process_that_was_not_told_lets_nothing_through(
     users: Users, resources: Resources, owner: Person, project: UUID, make_key: MakeKey, ended: str
 ) -> None:
-    """Its cache may still know the key: the database does not."""
+    """Its cache may still contain the key; the database refuses it."""
     key = await make_key(owner, project)
     await in_use(key, project)
     await users.execute(f"UPDATE api_key SET {ended} = now() WHERE id = $1", key.id)  # noqa: S608 - constants

@@ -13,7 +13,7 @@ from tests.users import Person, Users
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A project with an owner who writes documents."""
+    """A project and its owner."""
 
     project: UUID
     owner: Person
@@ -41,7 +41,7 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What lies behind the API: the project's events and jobs."""
+    """Database access to the project's events and jobs."""
 
     users: Users
     project: UUID
@@ -54,7 +54,7 @@ class Inside:
         return [(row["type"], row["subject_id"], orjson.loads(row["data"])) for row in rows]
 
     async def pending(self) -> list[str]:
-        """The documents that wait to be indexed, in the order in which they were made."""
+        """The documents that wait to be indexed, oldest first."""
         rows = await self.users.fetch(
             "SELECT id FROM document WHERE project_id = $1 AND index_status = 'pending' ORDER BY id", self.project
         )

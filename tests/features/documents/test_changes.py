@@ -24,7 +24,7 @@ async def test_a_patch_merges(workspace: Workspace, inside: Inside) -> None:
     assert (await workspace.client.get(url)).json() == changed
     cleared = (await workspace.client.patch(url, json={"external_id": None, "metadata": None})).json()
     assert (cleared["external_id"], cleared["metadata"]) == (None, {})
-    assert cleared["index_status"] == "indexed", "neither is indexed"
+    assert cleared["index_status"] == "indexed", "neither field is indexed"
 
 
 async def test_new_text_is_a_new_version_and_is_indexed_again(workspace: Workspace, inside: Inside) -> None:
@@ -93,7 +93,7 @@ async def test_an_edit_honours_if_match(workspace: Workspace, inside: Inside) ->
     assert (indexed.status_code, indexed.json()["index_status"]) == (200, "indexed")
     assert indexed.headers["etag"] != tag
     first = await workspace.client.patch(url, json={"title": "First"}, headers={"If-Match": tag})
-    assert first.status_code == 200, "a worker's progress spoils no edit"
+    assert first.status_code == 200, "a worker's progress must not change the entity tag"
     for method, body in (("PATCH", {"title": "Late"}), ("PUT", {"title": "Late", "content": ""}), ("DELETE", None)):
         late = await workspace.client.request(method, url, json=body, headers={"If-Match": tag})
         assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
@@ -163,7 +163,7 @@ async def test_reindex_has_a_document_wait_again(workspace: Workspace, inside: I
 
 
 async def test_no_change_enqueues_anything(workspace: Workspace, inside: Inside) -> None:
-    """What waits is known from the document."""
+    """The document's status shows that it waits."""
     made = await workspace.document()
     url = f"{workspace.url}/{made['id']}"
     assert (await workspace.client.patch(url, json={"title": "Other"})).status_code == 200

@@ -1,4 +1,4 @@
-"""A deleted document is gone at once, however large it is, and is purged in batches."""
+"""A deleted document disappears at once, whatever its size, and is purged in batches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = {"Idempotency-Key": "once"}
 
 
 async def marked(workspace: Workspace, word: str, **fields: object) -> UUID:
-    """With two versions, an external id, and a stored answer."""
+    """A deleted document with two versions, an external id and a stored answer."""
     body = {
         "title": "A title",
         "content": f"{word} first",
@@ -89,7 +89,7 @@ async def test_it_is_gone_before_it_is_purged(workspace: Workspace, users: Users
 async def test_a_search_finds_the_others_while_it_is_purged(
     workspace: Workspace, users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many passages of it would come first."""
+    """Even if many of its passages would rank first."""
     monkeypatch.setattr(searching, "CANDIDATES", 5)
     monkeypatch.setattr(searching, "WIDER", 2)
     large = UUID(str((await workspace.document(content="harbour dues. " * 4_000))["id"]))
@@ -119,7 +119,7 @@ async def test_only_a_marked_document_is_purged(workspace: Workspace, users: Use
 
 
 async def test_it_is_purged_in_bounded_batches(workspace: Workspace, users: Users, resources: Resources) -> None:
-    """By rows, and of the versions by bytes."""
+    """Bounded by rows, and for versions by bytes."""
     id_ = UUID(str((await workspace.document(content="harbour dues. " * 12_000))["id"]))
     for n in range(4):
         await workspace.client.patch(f"{workspace.url}/{id_}", json={"content": f"{n}" * 10_000})
@@ -133,7 +133,7 @@ async def test_it_is_purged_in_bounded_batches(workspace: Workspace, users: User
             )
             removed.append(await connection.fetchval("SELECT wall.purge_document($1, 3, 15000)", id_))
     assert max(removed) <= 3
-    assert sum(removed[-4:]) <= 5  # the document, and no more than two versions for each 15 kB
+    assert sum(removed[-4:]) <= 5  # the document, and at most two versions per 15 kB
     assert await users.fetch("SELECT FROM chunk WHERE document_id = $1", id_) == []
 
 
@@ -149,7 +149,7 @@ async def test_a_purge_that_was_lost_is_enqueued_again_once(
         assert [job["document_id"] for job in await inside.jobs("purge_document")] == [id_]
 
 
-async def test_an_index_that_comes_too_late_keeps_nothing(
+async def test_indexing_after_the_deletion_stores_nothing(
     workspace: Workspace, users: Users, resources: Resources
 ) -> None:
     id_ = UUID(str((await workspace.document())["id"]))

@@ -1,4 +1,4 @@
-"""The fast path serves what is ordinary exactly as the router would, and leaves the rest to it."""
+"""The fast path answers ordinary requests exactly like the router and leaves it all others."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from partywall.core.http.fast_path import FastPath, FastPathRoute, fast_path_pla
 from tests.features.documents.conftest import Workspace
 from tests.users import Users
 
-LEFT = 299  # what the lane left to the router
+LEFT = 299  # the status of requests left to the router
 
 
 @pytest.fixture
 async def fast_path(app: FastAPI, workspace: Workspace) -> AsyncIterator[AsyncClient]:
-    """The lane alone, with the owner's token."""
-    await workspace.get()  # the token has been verified by now
+    """The fast path alone, with the owner's token."""
+    await workspace.get()  # has the token verified and cached
     alone = FastPath(PlainTextResponse("", LEFT), fast_path_plans(app.routes))
     async with _client(app, alone, workspace.owner.token) as client:
         yield client
@@ -31,7 +31,7 @@ async def fast_path(app: FastAPI, workspace: Workspace) -> AsyncIterator[AsyncCl
 
 @pytest.fixture
 async def router(app: FastAPI, workspace: Workspace) -> AsyncIterator[AsyncClient]:
-    """The same application without its lane."""
+    """The same application without its fast path."""
     stack = app.build_middleware_stack()
     fast_path = stack
     while not isinstance(fast_path, FastPath):
@@ -52,7 +52,7 @@ def _client(app: FastAPI, inner: ASGIApp, token: str) -> AsyncClient:
 
 
 def _said(answer: Response) -> tuple[int, dict[str, str], object]:
-    """Status, the headers of the endpoint and the body, without what differs from request to request."""
+    """Status, endpoint headers and body, without the request id."""
     headers = {name: answer.headers[name] for name in ("content-type", "etag", "location") if name in answer.headers}
     body = answer.json() if answer.content else None
     if isinstance(body, dict):
@@ -74,7 +74,7 @@ async def test_a_list_is_the_same_on_both_ways(
     assert _said(hot) == _said(await router.get(workspace.url + query))
 
 
-async def test_a_document_its_absence_and_its_tag_are_the_same_on_both_ways(
+async def test_document_404_and_304_are_the_same_on_both_ways(
     workspace: Workspace, fast_path: AsyncClient, router: AsyncClient
 ) -> None:
     made = f"{workspace.url}/{(await workspace.document())['id']}"
@@ -107,7 +107,7 @@ async def test_creating_says_the_same_on_both_ways(
         assert (await workspace.client.get(each.headers["location"])).json() == each.json()
 
 
-async def test_a_error_to_create_is_the_same_on_both_ways(
+async def test_an_error_of_create_is_the_same_on_both_ways(
     workspace: Workspace, fast_path: AsyncClient, router: AsyncClient, users: Users
 ) -> None:
     await workspace.document(external_id="taken")

@@ -1,4 +1,4 @@
-"""The statements that enter, read and write in one: the same under every plan, and nothing for a stranger."""
+"""Statements that check access and read or write: the same under every plan, and nothing for outsiders."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ READS: dict[str, ScopedRead] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A document, its project and who asks for it, straight on the runtime role's connection."""
+    """A document and its project, queried on a connection of the runtime role."""
 
     connection: asyncpg.Connection
     project: UUID
@@ -169,7 +169,7 @@ async def counts(users: Users, project: UUID) -> dict[str, int]:
     return dict(row)
 
 
-async def test_nothing_stays_bound_behind_a_statement(case: Case, workspace: Workspace) -> None:
+async def test_a_statement_leaves_no_scope_on_the_connection(case: Case, workspace: Workspace) -> None:
     await case.ask(ONE.statement, str(workspace.owner.principal))
     assert await case.connection.fetchval("SELECT count(*) FROM document") == 0
 

@@ -89,7 +89,7 @@ async def test_what_changed_meanwhile_is_not_marked_and_waits_anew(
     await workspace.client.patch(f"{workspace.url}/{one}", json={"content": "newer"})
     await workspace.client.patch(f"{workspace.url}/{two}", json={"status": "published"})
     events = len(await inside.events())
-    assert await taken(workspace, resources, uuid4()) == [], "who has it in hand is waited for"
+    assert await taken(workspace, resources, uuid4()) == [], "documents with a lease must not be taken"
     done = [indexed(one), indexed(two), indexed(uuid4())]
     assert await settled(resources, workspace.project, lease, *done) == {two}
     assert (await workspace.get(f"/{one}")).json()["index_status"] == "pending"
@@ -122,8 +122,10 @@ async def test_the_worker_of_another_project_takes_and_ends_nothing(workspace: W
         scope: ProjectScope = await open_shared_scope(session, Principal.service(other), other)
         assert await keep(session, scope, lease, [one], LASTING) == {}
         await release(session, scope, lease, [one], timedelta(), counted=False)
-    assert await taken(workspace, resources, uuid4()) == [], "the lease stands"
-    assert await settled(resources, workspace.project, lease, indexed(one)) == {one}, "the control: by right it works"
+    assert await taken(workspace, resources, uuid4()) == [], "the lease must still be valid"
+    assert await settled(resources, workspace.project, lease, indexed(one)) == {one}, (
+        "control: the right project can settle it"
+    )
 
 
 async def test_who_may_not_write_takes_nothing(workspace: Workspace, resources: Resources) -> None:
@@ -135,7 +137,7 @@ async def test_who_may_not_write_takes_nothing(workspace: Workspace, resources: 
 
 
 async def test_a_batch_reads_its_own_rows_however_many_wait(workspace: Workspace, database: DatabaseUrls) -> None:
-    """Also before the statistics know of the project, and whichever kind of plan is taken."""
+    """Also before ANALYZE has seen the project, and with generic and custom plans."""
     read = "SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'document'"
     fill = """
         INSERT INTO document (project_id, title, content, size, content_sha256, created_by, index_status)

@@ -1,4 +1,4 @@
-"""What a client that reads slowly costs: a place on disk, for so many at a time, and no memory to speak of."""
+"""A client that reads slowly costs bounded disk space and almost no memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTENT = 'a "quoted" \\ line\n\tä€😀\u2028\x07' * 60_000
 
 @pytest.fixture(scope="module")
 async def small(settings: Settings) -> AsyncIterator[Serving]:
-    """Room for six large answers, for two of each caller."""
+    """Space for six large answers in total and two for each caller."""
     http = settings.http.model_copy(update={"answer_bytes": 24 * MIB, "answer_memory_bytes": 16 * MIB})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large_answers, "_TURN_SECONDS", 0.2)
@@ -43,7 +43,7 @@ async def large(person: Person, content: str = CONTENT) -> str:
 
 
 async def test_a_large_text_does_not_come_back_for_the_answer(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the one that was sent it would be in memory three times."""
+    """Otherwise it would be in memory three times, with the one that was sent."""
     answered: list[int] = []
     fetch = ReadPool.fetch
 

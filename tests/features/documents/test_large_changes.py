@@ -1,4 +1,4 @@
-"""A change of a large document waits for memory before its transaction; one of a small document does not."""
+"""A change of a large document waits for memory before its transaction; a small one does not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_large_one_waits_for_memory(workspace: Workspace, resources: Res
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 async def test_no_statement_keeps_the_text(workspace: Workspace, method: str) -> None:
-    """SQLAlchemy keeps what it compiles first for each set of columns, and there are many of them."""
+    """SQLAlchemy caches the first compiled statement for each set of columns; it must not hold the values."""
     made = str((await workspace.document(content="Short."))["id"])
     body = {"title": f"By {method}", "content": LARGE, "external_id": f"by-{method}", "status": "published"}
     changed = await workspace.client.request(method, f"{workspace.url}/{made}", json=body)

@@ -30,7 +30,7 @@ async def walk(workspace: Workspace, params: Mapping[str, object], path: str = "
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at", "title", "-title", "updated_at", "-updated_at"])
 async def test_a_cursor_walks_in_every_order_without_loss(workspace: Workspace, sort: str) -> None:
-    """Batches share an instant and some titles are equal: the id decides."""
+    """Documents of a batch share an instant and some titles are equal; the id breaks ties."""
     batch = [{"title": f"T{n // 2}", "content": ""} for n in range(8)]
     assert (await workspace.post("/batch", json={"documents": batch})).status_code == 201
     made = (await workspace.get(params={"sort": "created_at"})).json()["items"]
@@ -108,8 +108,8 @@ async def test_a_cursor_opens_only_its_own_list(workspace: Workspace) -> None:
         assert (await workspace.get(params={"cursor": cursor, **params})).status_code == 422
 
 
-async def test_a_outsider_learns_nothing_of_a_cursor(workspace: Workspace, users: Users) -> None:
-    """Neither that it was given out for this list nor that the project exists."""
+async def test_an_outsider_learns_nothing_from_a_cursor(workspace: Workspace, users: Users) -> None:
+    """Neither that it belongs to this list nor that the project exists."""
     document = await workspace.document()
     await workspace.document()
     await workspace.client.patch(f"{workspace.url}/{document['id']}", json={"content": "Another."})
@@ -129,7 +129,7 @@ async def test_a_cursor_survives_the_longest_title(workspace: Workspace) -> None
 
 
 async def test_fast_answers_have_the_shape_of_their_schemas(workspace: Workspace) -> None:
-    """The JSON comes from the database; the schemas are what is promised."""
+    """The database builds the JSON; the contract is in the schemas."""
     made = await workspace.document(external_id="e", metadata={"a": [1, {"b": None}]}, title="🦊")
     one = (await workspace.get(f"/{made['id']}")).content
     assert Document.model_validate_json(one).model_dump(mode="json") == made
@@ -184,7 +184,7 @@ async def test_a_page_of_large_metadata_ends_earlier_and_the_next_goes_on(worksp
 async def test_what_may_look_through_the_project_waits_for_a_long_read(
     workspace: Workspace, resources: Resources, query: str, is_long: bool
 ) -> None:
-    """And nothing else does: an account that has as many under way as it may still gets its ordinary lists."""
+    """Nothing else waits: an account at its limit of long reads still gets ordinary lists."""
     places, tenant = resources.reads.long.slots, workspace.owner.principal.tenant
     taken = 0
     while places.try_acquire(tenant):

@@ -47,7 +47,7 @@ async def test_the_anonymous_are_refused(anonymous: AsyncClient, method: str, pa
 async def test_another_projects_documents_do_not_exist(
     workspace: Workspace, users: Users, method: str, path: str
 ) -> None:
-    """Neither by their own address, nor by their id under a project of the caller's."""
+    """Neither at their own URL nor under a project of the caller."""
     made = await workspace.document(external_id="theirs")
     outsider = await users.person()
     own = await outsider.project()
@@ -167,7 +167,7 @@ async def test_numbers_beyond_64_bits_are_kept(workspace: Workspace) -> None:
 
 
 async def test_a_number_that_would_grow_in_answers_is_refused(workspace: Workspace) -> None:
-    """PostgreSQL writes 1e308 out with its 308 zeros."""
+    """PostgreSQL writes 1e308 with all its 308 zeros."""
     made = await workspace.document()
     long = {"title": "x", "content": "x", "metadata": {"a": [1e308]}}
     for method, path, sent, pointer in (

@@ -54,7 +54,7 @@ async def test_what_changes_nothing_is_no_change(resources: Resources, workspace
 
 
 async def test_a_change_does_not_read_the_text_that_is_there(resources: Resources, workspace: Workspace) -> None:
-    """It may be large, and there is a digest of it."""
+    """The text may be large; its digest is enough."""
     document = await made(resources, workspace)
     async with serving(resources, workspace) as documents:
         row = await DocumentRepository(documents.session, documents.scope).lock(document)

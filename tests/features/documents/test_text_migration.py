@@ -1,4 +1,4 @@
-"""Versions that were stored with their texts are moved without losing one, and back."""
+"""Texts stored in versions are moved to their own table and back without loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def steps_back() -> str:
 
 
 async def put(connection: asyncpg.Connection, project: UUID, texts: list[str]) -> UUID:
-    """A document of one project with a version for each text, as they were stored before."""
+    """A document with a version for each text, as stored before the migration."""
     made = uuid4()
     await connection.execute(
         "INSERT INTO document (project_id, id, title, content, size, content_sha256, version, created_by)"

@@ -251,7 +251,7 @@ async def test_a_part_may_say_that_it_is_as_it_is(workspace: Workspace) -> None:
 async def test_a_field_that_is_not_utf8_is_refused(
     workspace: Workspace, name: bytes, value: bytes, pointer: str, code: str
 ) -> None:
-    """And not taken for Latin-1."""
+    """It must not be decoded as Latin-1."""
     field = b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n' + value + b"\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-8"}
     answer = await workspace.post("/upload", content=field + named(b"a.txt"), headers=headers)
@@ -297,7 +297,7 @@ async def test_a_key_replays_the_upload_of_the_same_bytes(workspace: Workspace, 
     headers = {"Idempotency-Key": "once"}
     sent = {"file": ("a.txt", b"same bytes", "text/plain")}
     first = await workspace.post("/upload", files=sent, headers=headers)
-    again = await workspace.post("/upload", files=sent, headers=headers)  # under another multipart boundary
+    again = await workspace.post("/upload", files=sent, headers=headers)  # with another multipart boundary
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.content == first.content
     assert again.headers["idempotent-replayed"] == "true"
@@ -337,7 +337,7 @@ async def test_a_large_page_is_read_apart(workspace: Workspace) -> None:
 
 @dataclass
 class Received:
-    """A file of a megabyte of one piece again and again, as the server has it on its disk."""
+    """An uploaded file on disk: one piece repeated to a megabyte."""
 
     piece: bytes
     content_type: str
@@ -436,7 +436,7 @@ async def test_one_file_at_a_time(users: Users) -> None:
 
 
 async def test_a_costly_page_waits_its_accounts_turn_and_no_other(users: Users, resources: Resources) -> None:
-    """In whichever of its projects it is."""
+    """The account's turn covers all of its projects."""
     one, other = await users.person(), await users.person()
     busy, idle = await one.project(), await other.project()
     page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE + b"</p>", "text/html")
@@ -463,7 +463,7 @@ async def _wait_with(resources: Resources, person: Person) -> None:
 async def test_a_large_text_waits_for_memory(
     workspace: Workspace, app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it is sent it is on disk: only as it is read it takes more than a form does."""
+    """The upload is spooled to disk; memory is needed only when the text is read."""
     monkeypatch.setattr(upload, "TURN_SECONDS", 0.0)
     memory: SharedBudget[str] = app.state.body_memory.texts
     large = b"words " * 200_000

@@ -1,4 +1,4 @@
-"""Uploads under an Idempotency-Key: what takes its time happens with no transaction open, and once."""
+"""Uploads with an Idempotency-Key: the slow work runs once and outside a transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLAIM = request_claim(b"a request of the tests")
 
 
 class Reading:
-    """Stands where uploads are read: each waits until it is let go."""
+    """Replaces the reading of uploads: each waits for `go_on`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._open = upload.open_source
@@ -104,7 +104,7 @@ async def test_a_failure_releases_the_key_and_leaves_no_file(workspace: Workspac
 async def test_two_that_were_both_read_are_stored_once(
     workspace: Workspace, settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where the first one's claim has ended with its process."""
+    """As if the first claim had ended with its process."""
     reading = Reading(monkeypatch)
     async with hanging(workspace, reading, "key", content=b"words") as [first]:
         for key in [key async for key in resources.cache.scan_iter("claim:*")]:
@@ -126,7 +126,7 @@ async def test_a_claim_ends_by_itself_and_is_given_back_by_its_holder_alone(reso
         assert 0 < await resources.cache.pttl(CLAIM) <= LEASE.total_seconds() * 1000
         async with claim(resources.cache, CLAIM) as theirs:
             assert not theirs
-        assert await resources.cache.exists(CLAIM), "who was refused takes nothing away"
+        assert await resources.cache.exists(CLAIM), "a refused request must not release the claim"
         await resources.cache.set(CLAIM, b"another's, after the lease")
     assert await resources.cache.exists(CLAIM)
     await resources.cache.delete(CLAIM)

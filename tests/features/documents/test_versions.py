@@ -75,7 +75,7 @@ async def test_a_restore_honours_if_match_and_its_key(workspace: Workspace) -> N
 
 
 async def texts(workspace: Workspace, users: Users) -> list[str]:
-    """What is stored beside the document itself."""
+    """The stored texts other than the document's own."""
     rows = await users.fetch(
         "SELECT content FROM document_text WHERE project_id = $1 ORDER BY content", workspace.project
     )
@@ -83,7 +83,7 @@ async def texts(workspace: Workspace, users: Users) -> list[str]:
 
 
 async def test_a_change_of_the_title_stores_no_text(workspace: Workspace, users: Users) -> None:
-    """18 bytes that are sent are no reason to store ten megabytes once more."""
+    """A request of 18 bytes must not store another ten megabytes."""
     large = "word " * 200_000
     made = await workspace.document(content=large)
     path = f"{workspace.url}/{made['id']}"

@@ -11,8 +11,8 @@ from tests.features.live.server import Serving, serve
 
 @pytest.fixture(scope="session")
 def live_settings(settings: Settings) -> Settings:
-    """Polls so rarely that what arrives was announced."""
-    # A quicker heartbeat than an operator may set, so that a test waits for less.
+    """Polls so rarely that events arrive only by notification."""
+    # A shorter heartbeat than the settings permit, to keep tests fast.
     quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
     events = EventSettings().model_copy(update=quick)
     return settings.model_copy(update={"events": events})
@@ -26,7 +26,7 @@ async def server(live_settings: Settings) -> AsyncIterator[Serving]:
 
 @pytest.fixture(scope="session")
 async def polling(live_settings: Settings) -> AsyncIterator[Serving]:
-    """Another process of the same service, which polls every quarter of a second."""
+    """Another server on the same database, which polls every quarter of a second."""
     events = live_settings.events.model_copy(update={"poll_interval": timedelta(milliseconds=250)})
     async with serve(live_settings.model_copy(update={"events": events})) as serving:
         yield serving

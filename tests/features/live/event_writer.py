@@ -13,7 +13,7 @@ from tests.users import Person
 async def write(
     resources: Resources, person: Person, project: UUID, *names: str, type_: str = "document.updated", size: int = 0
 ) -> None:
-    """One transaction with one event for each name, with `size` characters more in each; they can be read at once."""
+    """Writes one event per name in one transaction, each with `size` filler characters, and numbers them."""
     more: dict[str, JsonValue] = {"filler": "x" * size} if size else {}
     async with resources.sessions.begin() as session:
         scope = await open_scope(session, person.principal, project)

@@ -1,4 +1,4 @@
-"""The application behind a real server on loopback: an in-process transport would hold back what is streamed."""
+"""The application behind a real loopback server, because an in-process transport buffers streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from partywall.settings import Settings
 class Server(serving.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The test run keeps its own signal handlers."""
+        """Does nothing: pytest keeps its signal handlers."""
         yield
 
 
@@ -36,7 +36,7 @@ class Serving:
         return found
 
     async def stop(self) -> None:
-        """As on a signal: streams are told to drain, then the server waits for them."""
+        """Stops as on a signal: tells streams to drain, then waits for them."""
         self.app.state.draining.set()
         self.server.should_exit = True
         await self.task

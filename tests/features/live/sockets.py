@@ -1,4 +1,4 @@
-"""A client of event sockets."""
+"""A client for event sockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Socket:
     connection: ClientConnection
 
     async def print_line(self, message: object) -> None:
-        """Text and bytes as they are, anything else as JSON."""
+        """Sends text and bytes unchanged, anything else as JSON."""
         await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     async def next(self) -> Body:
@@ -37,7 +37,7 @@ class Socket:
         return [await self.next() for _ in range(count)]
 
     async def rest(self) -> list[Body]:
-        """What still comes before the server closes."""
+        """The remaining messages until the server closes."""
         found: list[Body] = []
         try:
             while True:
@@ -58,7 +58,7 @@ def address(url: str, project: UUID | str) -> str:
 async def opened(
     url: str, project: UUID, first: object = None, *, origin: str | None = None, queue: int = 16
 ) -> AsyncIterator[Socket]:
-    """An open socket whose first message is `first`, unless that is None."""
+    """Opens a socket and sends `first` unless it is None."""
     async with connect(
         address(url, project),
         origin=None if origin is None else Origin(origin),

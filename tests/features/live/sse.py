@@ -1,4 +1,4 @@
-"""A client of event streams, as strict as the standard's own parser."""
+"""A client for event streams, as strict as the standard's parser."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Received:
 
 @dataclass(slots=True)
 class Stream:
-    """An open stream; iterating it ends when the server ends it."""
+    """An open stream; iteration ends when the server closes it."""
 
     response: httpx2.Response
     comments: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a process holds for each client that waits: there may be thousands of them."""
+"""The memory that a process holds for each idle client; there may be thousands."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ async def test_an_open_stream_holds_nothing_of_its_request(users: Users, server:
         added = held() - before
     assert added[Request] == added[EventStream] == 0
     assert added[AsyncExitStack] < CLIENTS
-    assert added[asyncio.Task] < 2 * CLIENTS, "one that sends, and none that waits for the client to leave"
-    assert added[CoroutineType] < 7 * CLIENTS, "of the server and the stream, and none of the layers above"
-    assert added[deque] < 2 * CLIENTS, "a single one is as large as the rest of a stream's own objects"
+    assert added[asyncio.Task] < 2 * CLIENTS, "one task to send, none to wait for a disconnect"
+    assert added[CoroutineType] < 7 * CLIENTS, "only coroutines of the server and the stream, none of the layers above"
+    assert added[deque] < 2 * CLIENTS, "one deque is as large as all other objects of a stream"
 
 
-async def test_an_idle_connection_holds_no_room_for_what_does_not_come(server: Serving) -> None:
-    """An event and a deque for each are a third of what it holds."""
+async def test_an_idle_connection_allocates_no_event_and_no_deque(server: Serving) -> None:
+    """An Event and a deque each would be a third of its memory."""
     async with wired(server) as wire:
         wire.print_line(head("GET", "/healthz"))
         await answer_on(wire)

@@ -1,4 +1,4 @@
-"""Frames that no application ever sees cost a server as well."""
+"""Limits on frames that never reach the application, such as pings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLOODS = {
 
 
 async def shake_hands(wire: Wire, person: Person, *, greet: bool) -> None:
-    """As far as the server's 101, or as far as the first event, which comes in a frame of its own."""
+    """Upgrades the connection; with `greet`, also authenticates and waits for the first event."""
     project = await person.project()
     wire.print_line(upgrade(project))
     assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")

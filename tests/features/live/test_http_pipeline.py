@@ -1,4 +1,4 @@
-"""What a client sends behind a request whose answer has no end."""
+"""Bytes that a client sends after a request for an endless stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEHIND = {
 
 @dataclass(slots=True)
 class Log:
-    """What the process has written."""
+    """The log output of the process."""
 
     capture: pytest.CaptureFixture[bytes]
     written: bytes = b""

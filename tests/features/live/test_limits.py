@@ -1,4 +1,4 @@
-"""What one caller, one address and one process may hold open, and what becomes of whoever does not read."""
+"""Limits on open streams for each caller, address and process, and slow readers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.features.live.test_sockets import greeting
 from tests.features.live.test_streams import until
 from tests.users import Users
 
-# Some of them fill every buffer on the way.
+# A few events of this size fill every buffer between server and client.
 LARGE = 400_000
 
 
 @pytest.fixture(scope="module")
 async def narrow(live_settings: Settings) -> AsyncIterator[Serving]:
-    """Nine streams in all, three of a project and two of a caller, and little patience."""
+    """Nine streams in total, three for a project, two for a caller, and short timeouts."""
     update = {"connections": 9, "connections_per_principal": 2, "send_timeout": timedelta(milliseconds=500)}
     events = live_settings.events.model_copy(update=update)
     async with serve(live_settings.model_copy(update={"events": events})) as serving:
@@ -67,7 +67,7 @@ async def test_a_caller_has_so_many_streams_and_sockets(users: Users, narrow: Se
         async with opened(narrow.url, project, greeting(other, after=0)) as third:
             assert (await third.next())["id"] == 1
             async with follow(narrow.url, project, other.token) as full:
-                assert full.response.status_code == 429, "the project has a third"
+                assert full.response.status_code == 429, "a third of the streams is the project's limit"
 
 
 async def test_who_leaves_or_is_refused_gives_the_place_back(users: Users, narrow: Serving) -> None:
@@ -120,7 +120,7 @@ async def test_who_does_not_read_is_dropped_and_can_learn_why(
         assert [event["id"] for event in await reading] == list(range(2, 42))
         await until(lambda: len(narrow.resources.tailers._subscriptions) == 1)
         rest = await slow.rest()
-        assert [event["id"] for event in rest] == list(range(2, 2 + len(rest))), "what came, came in order"
+        assert [event["id"] for event in rest] == list(range(2, 2 + len(rest))), "the received events must be in order"
         assert len(rest) < 40
         assert await slow.closed() == (4408, "too_slow")
         assert quick.connection.close_code is None
@@ -129,7 +129,7 @@ async def test_who_does_not_read_is_dropped_and_can_learn_why(
 async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
     users: Users, polling: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads again before the server gives it up, and is told where to resume."""
+    """It resumes reading before the server drops it, and learns where to resume."""
     monkeypatch.setattr(feeds, "QUEUE_LIMIT", 20)
     owner = await users.person()
     project = await owner.project()
@@ -146,7 +146,9 @@ async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
         )
         *rest, last = await slow.rest()
         assert (last["type"], last["data"]) == ("reconnect", {"reason": "too_slow"})
-        assert [event["id"] for event in rest] == list(range(2, last["id"] + 1)), "resumes where delivery stopped"
+        assert [event["id"] for event in rest] == list(range(2, last["id"] + 1)), (
+            "the position to resume must be the last delivered event"
+        )
         assert await slow.closed() == (4408, "too_slow")
 
 
@@ -154,7 +156,7 @@ async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
 async def test_what_is_never_read_is_not_kept(
     users: Users, narrow: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Neither the feed nor the connection with its buffers outlives the patience of the server."""
+    """The feed and the connection with its buffers are released after the timeout."""
     monkeypatch.setattr(connections, "UNREAD_SECONDS", 2.0)
     owner = await users.person()
     project = await owner.project()
@@ -173,10 +175,10 @@ async def test_what_is_never_read_is_not_kept(
         await until(lambda: connection not in held)
 
 
-async def test_where_the_system_knows_no_such_max_wait_all_else_works(
+async def test_streams_work_without_tcp_user_timeout(
     users: Users, narrow: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as macOS."""
+    """macOS has no TCP_USER_TIMEOUT."""
     monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
     faults: list[object] = []
     monkeypatch.setattr(asyncio.get_running_loop(), "call_exception_handler", faults.append)

@@ -1,4 +1,4 @@
-"""What a stream or a ticket is worth after its session, its account or its token has come to an end."""
+"""Streams and tickets after the end of their session, account or token."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def new_session(users: Users, person: Person) -> UUID:
 
 
 async def revoke(users: Users, session: UUID) -> None:
-    """As another process would: this one hears nothing of it."""
+    """Revokes like another process, without a message to this one."""
     await users.execute("UPDATE session SET revoked_at = now() WHERE id = $1", session)
 
 
@@ -83,7 +83,7 @@ async def test_a_ticket_of_a_disabled_account_opens_nothing(users: Users, server
 async def test_a_ticket_of_an_expired_token_opens_nothing(
     users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ticket itself would be good for longer."""
+    """The ticket itself would expire later."""
     owner = await users.person()
     project = await owner.project()
     ticket = await ticket_for(owner, project, await short_token(resources, owner, 60))
@@ -95,7 +95,7 @@ async def test_a_ticket_of_an_expired_token_opens_nothing(
 async def test_a_subscription_that_is_still_catching_up_ends_with_its_session(
     users: Users, resources: Resources
 ) -> None:
-    """Its next batch from the table asks, as the tail does."""
+    """Each batch from the table checks the session, as the tailer does."""
     owner = await users.person()
     project = await owner.project()
     await write(resources, owner, project, *(f"before {number}" for number in range(2 * BATCH)))

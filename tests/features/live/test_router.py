@@ -23,7 +23,7 @@ async def test_the_anonymous_are_refused(anonymous: AsyncClient) -> None:
     assert forged.status_code == 401
 
 
-async def test_a_outsider_learns_nothing(users: Users) -> None:
+async def test_an_outsider_learns_nothing(users: Users) -> None:
     owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     unknown = await outsider.client.get(f"/api/v1/projects/{uuid4()}/events")

@@ -29,14 +29,14 @@ async def credential(users: Users, person: Person) -> VerifiedCredential:
     return VerifiedCredential(person.principal, utc_now().timestamp() + 60, session)
 
 
-async def test_a_credential_stands_as_long_as_its_session(live: LiveService, users: Users) -> None:
+async def test_a_credential_is_valid_as_long_as_its_session(live: LiveService, users: Users) -> None:
     verified = await credential(users, await users.person())
     assert await live.is_still_valid(verified)
     await users.execute("UPDATE session SET revoked_at = now() WHERE id = $1", verified.session_id)
     assert not await live.is_still_valid(verified)
 
 
-async def test_of_nobody_s_session_nothing_stands(live: LiveService, users: Users) -> None:
+async def test_a_credential_with_another_users_session_is_invalid(live: LiveService, users: Users) -> None:
     mine, yours = await credential(users, await users.person()), await credential(users, await users.person())
     crossed = VerifiedCredential(mine.principal, mine.expires_at, yours.session_id)
     assert not await live.is_still_valid(crossed)

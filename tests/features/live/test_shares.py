@@ -1,4 +1,4 @@
-"""No account has more than a third of a process's streams, however many keys, projects and tickets it has."""
+"""No account gets more than a third of a process's streams, however many keys, projects and tickets it has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.users import Person, Users
 
 @pytest.fixture(scope="module")
 async def shared(live_settings: Settings) -> AsyncIterator[Serving]:
-    """Nine streams: an account has three."""
+    """Nine streams in total, three for an account."""
     events = live_settings.events.model_copy(update={"connections": 9})
     async with serve(live_settings.model_copy(update={"events": events})) as serving:
         yield serving
@@ -71,7 +71,7 @@ async def test_the_keys_of_all_projects_count_for_their_owner(users: Users, shar
     await until(lambda: shared.resources.tailers._slots.taken == 0)
 
 
-async def test_a_outsider_takes_no_place_of_a_project(users: Users, shared: Serving) -> None:
+async def test_an_outsider_takes_no_slot_of_a_project(users: Users, shared: Serving) -> None:
     owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     for _ in range(4):

@@ -26,7 +26,7 @@ def greeting(person: Person, **more: object) -> dict[str, object]:
 
 
 async def refusal(url: str, **options: object) -> tuple[int, str]:
-    """The status and the problem's code of a handshake that is not accepted."""
+    """The status and problem code of a refused handshake."""
     with pytest.raises(InvalidStatus) as caught:
         async with connect(url, proxy=None, **options):  # type: ignore[arg-type]  # options of the library's own
             pass
@@ -54,7 +54,7 @@ async def test_the_anonymous_are_refused(server: Serving, monkeypatch: pytest.Mo
     await until(lambda: server.resources.handshakes.taken == 0)
 
 
-async def test_a_outsider_learns_nothing(users: Users, server: Serving) -> None:
+async def test_an_outsider_learns_nothing(users: Users, server: Serving) -> None:
     owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     for target in (project, uuid4()):
@@ -79,7 +79,7 @@ async def test_members_follow_the_same_events_as_over_sse(
         assert updated["project_id"] == str(project)
         assert updated["data"] == {"name": 'line\nbreak\u2028 "quoted" ж\nid: 7\n\ndata: {}'}
         assert socket.connection.response is not None
-        assert "sec-websocket-extensions" not in socket.connection.response.headers, "never compressed"
+        assert "sec-websocket-extensions" not in socket.connection.response.headers, "must never be compressed"
 
 
 async def test_a_key_follows_its_project_until_it_is_revoked(
@@ -178,7 +178,7 @@ async def test_a_bad_later_message_ends_the_socket(users: Users, server: Serving
         assert await socket.closed() == (4400, "bad_message")
 
 
-async def test_a_client_may_ask_whether_anybody_is_there_but_not_all_the_time(users: Users, server: Serving) -> None:
+async def test_a_client_may_ping_but_not_all_the_time(users: Users, server: Serving) -> None:
     owner = await users.person()
     project = await owner.project()
     async with opened(server.url, project, greeting(owner)) as socket:
@@ -306,7 +306,7 @@ async def test_a_server_that_drains_says_so_and_stops(users: Users, live_setting
 
 
 async def test_a_server_that_drains_lets_nobody_in(users: Users, live_settings: Settings) -> None:
-    """Neither anew nor out of the midst of a greeting: the next process serves them."""
+    """Neither new connections nor half-open handshakes; the next process serves them."""
     owner = await users.person()
     project = await owner.project()
     async with serve(live_settings) as going, opened(going.url, project) as late:
@@ -330,7 +330,7 @@ async def test_a_position_is_an_integer(users: Users, server: Serving, after: ob
 async def test_the_hint_comes_before_the_close_however_the_server_hurries(
     users: Users, live_settings: Settings
 ) -> None:
-    """The server closes its connections in the same moment in which the application learns that it drains."""
+    """The server closes its connections at the moment the application starts to drain."""
     owner = await users.person()
     project = await owner.project()
     async with serve(live_settings) as going, opened(going.url, project, greeting(owner, after=0)) as socket:

@@ -24,7 +24,7 @@ EACH = 200
 
 
 async def ends(stream: Stream, within: float = 60.0) -> list[str]:
-    """The types of what still came before the server ended the stream."""
+    """The types of the remaining events until the server ends the stream."""
     async with asyncio.timeout(within):
         return [event.event for event in await stream.rest()]
 
@@ -32,7 +32,7 @@ async def ends(stream: Stream, within: float = 60.0) -> list[str]:
 async def test_a_reader_that_comes_and_goes_gets_everything_once_and_in_order(
     users: Users, server: Serving, polling: Serving, resources: Resources
 ) -> None:
-    """Two writers, and a reader that breaks off at random and goes on at another process."""
+    """Two writers, and a reader that disconnects at random and resumes at another process."""
     owner = await users.person()
     project = await owner.project()
     chance = random.Random(7)
@@ -64,13 +64,13 @@ async def test_a_reader_that_comes_and_goes_gets_everything_once_and_in_order(
         assert [each for each in names if each.startswith(name)] == [f"{name}{left}" for left in range(EACH, 0, -1)]
 
 
-async def test_events_comes_at_once_and_to_every_reader_of_the_one_tailer(
+async def test_events_arrive_at_once_at_every_reader_of_the_one_tailer(
     users: Users, server: Serving, resources: Resources
 ) -> None:
     owner, member = await users.person(), await users.person()
     project = await owner.project()
     await users.join(project, member, "viewer")
-    await until(lambda: server.resources.tailers.followed == 0)  # what other tests have followed
+    await until(lambda: server.resources.tailers.followed == 0)  # streams of other tests have ended
     async with (
         follow(server.url, project, owner.token) as one,
         follow(server.url, project, member.token, after=0) as other,
@@ -93,8 +93,8 @@ async def until(condition: object, within: float = 60.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_removed_member_is_told_no_more(users: Users, server: Serving, resources: Resources) -> None:
-    """Not even when the stream is busy: the next batch asks first."""
+async def test_a_removed_member_gets_no_more_events(users: Users, server: Serving, resources: Resources) -> None:
+    """Even on a busy stream: the next batch checks access first."""
     owner, member = await users.person(), await users.person()
     project = await owner.project()
     await users.join(project, member, "viewer")
@@ -177,7 +177,7 @@ async def short_token(resources: Resources, person: Person, seconds: int) -> str
 
 
 def a_minute_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For every feed."""
+    """Moves the clock of every subscription forward."""
     monkeypatch.setattr("partywall.core.events.subscription.unix_time", lambda: unix_time() + 60)
 
 

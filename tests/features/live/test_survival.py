@@ -1,4 +1,4 @@
-"""The small form of `make bench-streams`: many readers, broken connections, restarts, and each event exactly once."""
+"""A small `make bench-streams`: many readers, broken connections, restarts, and each event exactly once."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ async def test_without_a_cache_there_are_no_tickets_but_streams(
 
 
 async def bought(users: Users, server: Serving) -> tuple[Person, UUID, str, str]:
-    """A project's owner, a ticket, and under which key the cache has it."""
+    """The owner, the project, a ticket and its key in the cache."""
     owner = await users.person()
     project = await owner.project()
     ticket = str((await owner.client.post(f"/api/v1/projects/{project}/events/ticket")).json()["ticket"])
@@ -159,7 +159,7 @@ async def status_of(server: Serving, project: UUID, ticket: str) -> int:
 
 
 async def test_who_writes_to_the_cache_makes_no_ticket(users: Users, server: Serving, resources: Resources) -> None:
-    """As it was before, for a service and for a person; garbage; and another type of value."""
+    """Former formats for a service and a user, garbage, and another value type."""
     owner, project, ticket, key = await bought(users, server)
     kept = await stored(resources, key)
     later = unix_time() + 1000
@@ -182,7 +182,7 @@ async def test_who_writes_to_the_cache_makes_no_ticket(users: Users, server: Ser
 
 
 async def test_what_the_cache_holds_is_bound_to_its_ticket(users: Users, server: Serving, resources: Resources) -> None:
-    """Changed, or put in another's place, it opens nothing; and it is good for its time alone."""
+    """A value that was changed, or moved to another key, opens nothing."""
     _, project, ticket, key = await bought(users, server)
     other, theirs, own, own_key = await bought(users, server)
     await resources.cache.rename(key, own_key)
@@ -221,7 +221,7 @@ async def test_no_ticket_speaks_for_a_service(users: Users, resources: Resources
 
 @pytest.fixture
 async def brittle() -> AsyncIterator[Redis]:
-    """A Valkey of its own, for what must not be done to the others'."""
+    """A separate Valkey, because the test changes its configuration."""
     directory = Path(tempfile.mkdtemp(prefix="pw-test-"))
     directory.chmod(0o711)
     valkey = EmbeddedValkey(directory / "data")
@@ -235,7 +235,7 @@ async def brittle() -> AsyncIterator[Redis]:
 async def test_a_cache_that_is_full_or_takes_no_writes_is_away(
     users: Users, resources: Resources, brittle: Redis
 ) -> None:
-    """What has been bought is not called invalid then."""
+    """Tickets already issued are not reported as invalid then."""
     owner = await users.person()
     verified = await resources.access_tokens.verify(owner.token)
     scope = await ScopedReader(resources.reads, owner.principal).scope(await owner.project())

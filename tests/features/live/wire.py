@@ -1,4 +1,4 @@
-"""A client that speaks bytes, for what no library would send."""
+"""A client that sends raw bytes, for input that no library would send."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Wire:
             return await self.reader.readuntil(end)
 
     async def rest(self) -> bytes:
-        """What still comes before the server ends the connection."""
+        """The remaining bytes until the server closes the connection."""
         async with asyncio.timeout(60):
             return await self.reader.read()
 
 
 @asynccontextmanager
 async def wired(serving: Serving, receive_buffer: int | None = None) -> AsyncIterator[Wire]:
-    """A connection, which the server may end first, and harshly."""
+    """A connection that the server may reset."""
     host, _, port = serving.url.removeprefix("http://").partition(":")
     connection = socket.socket()
     if receive_buffer is not None:
@@ -77,5 +77,5 @@ def frame(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
 
 
 def closing(code: int, reason: str) -> bytes:
-    """The last frame of a server."""
+    """The server's close frame."""
     return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)

@@ -16,7 +16,7 @@ __all__ = ["app", "make_key", "model", "resources", "settings", "shared_model", 
 
 @pytest.fixture(scope="session")
 async def served(settings: Settings) -> AsyncIterator[Serving]:
-    """An API process's application on loopback; the workers of a bureau are elsewhere."""
+    """The application of an API process on loopback; workers run separately."""
     async with serve(settings) as serving:
         yield serving
 

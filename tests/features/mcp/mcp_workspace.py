@@ -15,9 +15,9 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from tests.features.agents.agent_workspace import AgentWorkspace, Json
 from tests.features.live.server import Serving
 
-# The handshake of 2025 and before, and the self-contained requests of 2026.
+# The handshake up to 2025, and the self-contained requests of 2026.
 ERAS = ("legacy", "2026-07-28")
-# What the parameters of every request of 2026 carry.
+# Part of the parameters of every request of 2026.
 ENVELOPE: Json = {
     "_meta": {
         "io.modelcontextprotocol/protocolVersion": ERAS[1],
@@ -28,7 +28,7 @@ ENVELOPE: Json = {
 
 @dataclass(frozen=True, slots=True)
 class McpWorkspace:
-    """A project with a key for an editor, served over loopback."""
+    """A project with an editor's API key, served over loopback."""
 
     workspace: AgentWorkspace
     served: Serving
@@ -48,7 +48,7 @@ class McpWorkspace:
     async def client(
         self, era: str = "legacy", *, key: str | None = None, project: UUID | None = None
     ) -> AsyncIterator[Client]:
-        """The SDK's own client, connected."""
+        """The SDK's client, connected."""
         headers = {"Authorization": f"Bearer {key or self.key}"}
         async with (
             create_mcp_http_client(headers) as http,
@@ -57,14 +57,14 @@ class McpWorkspace:
             yield client
 
     async def is_followed(self) -> None:
-        """Returns once somebody follows the project's events."""
+        """Waits until there is a subscriber to the project's events."""
         async with asyncio.timeout(60):
             while not (await self.served.resources.cache.pubsub_numsub(f"proj:{self.workspace.project}:events"))[0][1]:
                 await asyncio.sleep(0.01)
 
     @asynccontextmanager
     async def raw(self, key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
-        """Without the SDK, for what it would never send."""
+        """An HTTP client without the SDK, for requests that the SDK would never send."""
         headers = {"Accept": "application/json, text/event-stream"}
         if key != "":
             headers["Authorization"] = f"Bearer {key or self.key}"
@@ -81,7 +81,7 @@ def calling(tool: str, **arguments: object) -> Json:
 
 
 def found(result: types.CallToolResult) -> Json:
-    """What a call answered; its text says the same."""
+    """The structured result of a call; its text must be the same."""
     [content] = result.content
     assert isinstance(content, types.TextContent)
     assert not result.is_error, content.text

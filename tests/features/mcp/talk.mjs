@@ -1,4 +1,4 @@
-// Speaks with a project as an editor would, through an official client, and prints what it was told.
+// Calls a project's tools through an official client, as a code editor would, and prints the answers.
 const [generation, url, key, document, run] = process.argv.slice(2)
 const late = generation === '2'
 const { Client } = await import(late ? '@modelcontextprotocol/client' : '@modelcontextprotocol/sdk/client/index.js')
@@ -25,7 +25,7 @@ const client = await connected(key)
 const call = (name, given, options) =>
   client.callTool({ name, arguments: given }, ...(late ? [options] : [undefined, options]))
 
-// Listing has the client compile every output schema, and hold all that follows to them.
+// After listing, the client validates every result against the tool's output schema.
 const { tools } = await client.listTools()
 const steps = []
 const said = {

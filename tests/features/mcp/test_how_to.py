@@ -1,4 +1,4 @@
-"""The program of the how-to, run as it stands there."""
+"""Runs the program of the how-to unchanged."""
 
 from __future__ import annotations
 

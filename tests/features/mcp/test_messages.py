@@ -1,4 +1,4 @@
-"""What is said in JSON-RPC, and in which form: as clients write it, and as they read it."""
+"""JSON-RPC messages: the forms that clients send and accept."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_null_is_absent_and_a_whole_number_is_one() -> None:
 
 
 def test_arguments_are_the_tools_affair() -> None:
-    """Whatever is in them: they travel apart from the rest of the message."""
+    """Arguments are kept apart from the rest of the message and validated by the tool."""
     read = read_message(saying(method="tools/call", params={"name": "x", "arguments": {"q": "\ud800", "n": 1e308}}))
     assert read.arguments == {"q": "\ud800", "n": 1e308}
     assert read.to_json() == b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}}'
@@ -152,7 +152,7 @@ async def test_the_schemas_of_agents_refer_nowhere_either(mcp_workspace: McpWork
 
 
 async def test_what_is_wrong_is_answered_in_the_protocol(mcp_workspace: McpWorkspace) -> None:
-    """A request with a number is answered as such, also where it is refused."""
+    """An error answer repeats the id of the request."""
     cases: list[tuple[bytes, dict[str, str], int, int, object]] = [
         (b"{", {}, 400, PARSE, None),
         (b"", {}, 400, PARSE, None),
@@ -233,7 +233,7 @@ async def test_an_answer_has_the_form_that_the_client_reads(mcp_workspace: McpWo
 
 
 async def test_what_a_client_leaves_out_it_may_write_as_null(mcp_workspace: McpWorkspace) -> None:
-    """And whole numbers with a fraction of nothing, as many languages do."""
+    """Integers may also be written as 5.0, as many languages do."""
     document = await mcp_workspace.workspace.document("Prices", "Ten euros.")
     run = await mcp_workspace.workspace.start()
     nothing = {"external_id": None, "status": None, "index_status": None, "q_title": None, "sort": None}

@@ -1,4 +1,4 @@
-"""The official clients in JavaScript and the inspector, as they are installed; the one in Python is in test_tools."""
+"""The installed official JavaScript clients and the inspector; test_tools covers the Python client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSIONS = {"1": "2025-11-25", "2": "2026-07-28"}
 
 @pytest.fixture
 async def node(tmp_path: Path) -> Path:
-    """A folder in which scripts find the installed packages."""
+    """A directory in which scripts can import the installed packages."""
     (tmp_path / "node_modules").symlink_to(await packages.node_packages() / "node_modules")
     return tmp_path
 
@@ -54,7 +54,7 @@ async def test_the_typescript_client_works_with_a_project(
 
 
 async def test_the_inspector_calls_a_tool(mcp_workspace: McpWorkspace, node: Path) -> None:
-    # It looks for its own version beside the folder that it is started in.
+    # It reads its version from next to its start directory.
     inspector = node / "node_modules" / "@modelcontextprotocol" / "inspector-cli" / "build"
     common = (
         "--cli",

@@ -54,7 +54,7 @@ async def test_who_may_not_enter_learns_nothing_about_arguments(resources: Resou
 
 
 def refusal(result: types.CallToolResult) -> tuple[str, list[str]]:
-    """Its code, and what it points at."""
+    """The error code and its pointers."""
     [content] = result.content
     assert isinstance(content, types.TextContent)
     assert result.is_error

@@ -1,4 +1,4 @@
-"""The SDK's own client against the real application on loopback, in both eras of the protocol."""
+"""The SDK's client against the real application on loopback, in both eras of the protocol."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ async def test_a_quota_that_is_used_up_is_told(mcp_workspace: McpWorkspace) -> N
 
 
 async def test_what_is_costly_to_judge_waits_for_the_account(mcp_workspace: McpWorkspace) -> None:
-    """The key counts for the owner."""
+    """The key's usage counts for the owner."""
     document, checks = await mcp_workspace.workspace.document(), mcp_workspace.served.resources.checks
 
     def order(named: object) -> Json:

@@ -1,4 +1,4 @@
-"""What goes over the wire: one message a request, no session, and nothing left behind."""
+"""The HTTP transport: one message per request, no session, no leaked resources."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def until(check: Callable[[], bool]) -> None:
-    """Sooner than a call that is followed ends by itself."""
+    """Waits for less time than a `follow_run` call takes."""
     async with asyncio.timeout(40):
         while not check():
             await asyncio.sleep(0.01)
 
 
 def idle(serving: Serving) -> bool:
-    """No stream is followed and no connection held."""
+    """Whether no stream and no database connection is in use."""
     resources = serving.resources
     pool = resources.engine.pool
     assert isinstance(pool, QueuePool)
@@ -53,13 +53,13 @@ def idle(serving: Serving) -> bool:
 async def following(
     mcp_workspace: McpWorkspace, serving: Serving, accept: str = "application/json, text/event-stream"
 ) -> AsyncIterator[asyncio.Task[httpx2.Response]]:
-    """A client that waits for a run which nobody works on."""
+    """A client that waits for a run that no worker processes."""
     run = await mcp_workspace.workspace.start()
     url = f"{serving.url}/api/v1/projects/{mcp_workspace.workspace.project}/mcp"
     async with mcp_workspace.raw() as client, asyncio.TaskGroup() as group:
         body = calling("follow_run", run_id=run, wait_seconds=FOLLOWED_FOR)
         waiting = group.create_task(client.post(url, json=body, headers={"Accept": accept}))
-        # A project has a tail as soon as somebody has caught up with its log, and waits.
+        # A project has a tailer once a subscriber has caught up with its log.
         await until(lambda: serving.resources.tailers.followed == 1)
         yield waiting
 
@@ -72,7 +72,7 @@ async def test_there_is_no_session_to_listen_to_or_to_end(mcp_workspace: McpWork
 
 
 async def test_each_message_stands_alone(mcp_workspace: McpWorkspace) -> None:
-    """Any process may answer it: nobody said hello before."""
+    """Any process can answer it; there is no handshake."""
     async with mcp_workspace.raw() as client:
         answer = await client.post(mcp_workspace.url(), json=calling("list_documents"))
     assert "mcp-session-id" not in answer.headers
@@ -88,7 +88,7 @@ async def test_a_notification_is_heard_and_not_answered(mcp_workspace: McpWorksp
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_method_that_is_not_offered_is_not_found(mcp_workspace: McpWorkspace, era: str) -> None:
-    """Whatever its parameters are: a client that probes goes by the code."""
+    """For any parameters, because clients detect features by this error code."""
     offered = {"tools/list", "tools/call", *({"initialize", "ping"} if era == "legacy" else {"server/discover"})}
     asked = {*SPEC_CLIENT_METHODS, "sampling/createMessage", "roots/list", "tasks/list", "tools", "Tools/List"}
     headers = {} if era == "legacy" else {"MCP-Protocol-Version": era, "Mcp-Name": "x"}
@@ -212,7 +212,7 @@ async def test_what_nobody_foresaw_says_nothing_but_the_request_id(
 
 
 async def test_a_page_from_elsewhere_is_refused(mcp_workspace: McpWorkspace) -> None:
-    """Also one whose name leads here: a name that is not in the settings may be anybody's."""
+    """Also with a matching Host (DNS rebinding), because that name is not in the settings."""
     port = urlsplit(mcp_workspace.url()).port
     rebound = {"Origin": f"http://attacker.example:{port}", "Host": f"attacker.example:{port}"}
     async with mcp_workspace.raw() as client:

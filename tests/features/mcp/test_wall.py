@@ -1,4 +1,4 @@
-"""The wall is the one of every route: before the protocol, and again in every call."""
+"""The same wall as on every route: access is checked before the protocol and in every call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_another_projects_key_sees_nothing(mcp_workspace: McpWorkspace) ->
 
 
 async def test_what_is_another_projects_does_not_exist(mcp_workspace: McpWorkspace) -> None:
-    """Also for a person who may enter both."""
+    """Also for a member of both projects."""
     neighbour = await mcp_workspace.workspace.owner.project()
     made = await mcp_workspace.workspace.owner.client.post(
         f"/api/v1/projects/{neighbour}/documents", json={"title": "Prices", "content": "secret"}
@@ -86,7 +86,7 @@ async def test_a_key_that_was_revoked_elsewhere_enters_no_project(mcp_workspace:
 
 @pytest.mark.parametrize("ending", ["removed", "lowered"])
 async def test_a_person_who_loses_the_right_loses_it_here(mcp_workspace: McpWorkspace, ending: str) -> None:
-    """Also where the same call was answered before, and would be answered again."""
+    """Also for a call with a stored answer."""
     once = calling("start_run", **QUESTION, idempotency_key="monday")
     member = await mcp_workspace.workspace.users.person()
     await mcp_workspace.workspace.users.join(mcp_workspace.workspace.project, member, "editor")

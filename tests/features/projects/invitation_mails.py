@@ -1,4 +1,4 @@
-"""What the worker would do with an invitation, and what then lies in the letter box."""
+"""Runs the mail job of an invitation and reads the mail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Post:
         return UUID(answer.json()["id"])
 
     async def job(self, team: Team, invitation: UUID) -> tuple[int, SendInvitation]:
-        """As it was enqueued."""
+        """The enqueued job of the invitation."""
         rows = await team.users.fetch(
             "SELECT id, payload FROM job WHERE kind = $1 AND payload->>'invitation_id' = $2",
             SEND_INVITATION.name, str(invitation),
@@ -41,7 +41,7 @@ class Post:
         return row["id"], SendInvitation.model_validate_json(row["payload"])
 
     async def deliver(self, team: Team, invitation: UUID) -> None:
-        """Runs the handler on that job."""
+        """Runs the handler of that job."""
         number, payload = await self.job(team, invitation)
         await send_invitation(JobContext(self.resources, uuid4(), number, 1, last=False), payload)
 
@@ -49,7 +49,7 @@ class Post:
         return await asyncio.to_thread(mails_to, self.resources.settings.mail_directory, address)
 
     async def token(self, team: Team, email: str, role: str = "editor", by: Person | None = None) -> str:
-        """Of a new invitation, from its mail."""
+        """The token of a new invitation, from its mail."""
         await self.deliver(team, await self.invite(team, email, role, by))
         return token_in((await self.letters(email))[-1])
 

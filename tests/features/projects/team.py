@@ -1,4 +1,4 @@
-"""A project with somebody of every role, and callers who are nobody to it."""
+"""A project with a member of every role, and callers without access."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Team:
         return person
 
     async def key(self, role: str) -> dict[str, str]:
-        """The header of a new key of the project."""
+        """The Authorization header of a new API key of the project."""
         made = new_key()
         await self.users.execute(
             "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
@@ -53,19 +53,19 @@ class Team:
         return {"Authorization": f"Bearer {made.secret}"}
 
     async def roles(self) -> dict[UUID, str]:
-        """As the database has them."""
+        """The roles of the members in the database."""
         rows = await self.users.fetch("SELECT account_id, role FROM project_member WHERE project_id = $1", self.project)
         return {UUID(str(row["account_id"])): row["role"] for row in rows}
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Callable[..., Awaitable[str]]]:
-        """Holds the project's lock for as long as the block lasts; gives what runs SQL in the same transaction."""
+        """Holds the project's lock during the block; yields a function that runs SQL in the same transaction."""
         async with self.users.transaction() as connection:
             await connection.execute("SELECT FROM project WHERE id = $1 FOR UPDATE", self.project)
             yield connection.execute
 
     async def someone_waits(self, statement: str = "FROM project") -> None:
-        """Until a request waits for that lock, in a statement like this."""
+        """Waits until a request with a matching statement waits for that lock."""
         async with asyncio.timeout(60):
             while not await self.users.fetch(
                 "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -75,7 +75,7 @@ class Team:
                 await asyncio.sleep(0.02)
 
     async def events(self) -> list[tuple[str, str, str, dict[str, object]]]:
-        """Type, kind and id of the subject, and data of what was written down about members."""
+        """The member events: type, subject kind, subject id and data."""
         rows = await self.users.fetch(
             "SELECT type, subject_kind, subject_id, data::text FROM event"
             " WHERE project_id = $1 AND type LIKE 'member.%' ORDER BY id",
@@ -101,7 +101,7 @@ async def requests(client: AsyncClient, url: str, actions: list[tuple[str, str, 
 
 
 def member_actions(user_id: UUID | None = None) -> list[tuple[str, str, object]]:
-    """Every request of the members' routes, below a project."""
+    """All requests of the member routes of a project."""
     member = f"/members/{user_id or uuid4()}"
     return [
         ("GET", "/members", None),

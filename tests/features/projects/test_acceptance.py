@@ -1,4 +1,4 @@
-"""From the mail to the membership, and every way in which a token is worth nothing."""
+"""Accepting an invitation, and all cases in which its token is invalid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.users import Users
 
 
 def told(answer: Response) -> tuple[int, dict[str, object]]:
-    """All that the caller learns, but for the number of the request."""
+    """The whole answer without the request id."""
     return answer.status_code, answer.json() | {"request_id": None}
 
 
@@ -99,8 +99,8 @@ async def test_a_key_accepts_nothing(anonymous: AsyncClient, team: Team) -> None
     assert said(answer) == (403, "person_required")
 
 
-async def test_an_invitation_is_worth_what_its_sender_is_by_then(users: Users, team: Team, post: Post) -> None:
-    """Also where the rows were left behind: the database asks again."""
+async def test_an_invitation_needs_the_senders_rights_when_it_is_accepted(users: Users, team: Team, post: Post) -> None:
+    """Even if the invitation still exists: the database checks the sender again."""
     for statement in (
         "DELETE FROM project_member WHERE account_id = $1",
         "UPDATE project_member SET role = 'editor' WHERE account_id = $1",
@@ -148,10 +148,8 @@ async def test_a_bad_body_is_refused(team: Team) -> None:
         assert (await team.viewer.client.post(ACCEPT, json=body)).status_code == 422
 
 
-async def test_accepting_and_deleting_the_project_at_once_wait_for_one_another(
-    users: Users, team: Team, post: Post
-) -> None:
-    """The deletion has the project, and goes on to its invitations only when the other request is under way."""
+async def test_accepting_and_deleting_the_project_at_once_do_not_deadlock(users: Users, team: Team, post: Post) -> None:
+    """The deletion holds the project's lock and reaches the invitations once the other request waits."""
     guest = await users.person()
     token = await post.token(team, guest.email)
     async with team.held() as release:

@@ -1,4 +1,4 @@
-"""A deleted project is gone at once for everybody, and soon nothing of it is left anywhere."""
+"""A deleted project disappears at once for everybody and is then purged completely."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DOCUMENT = {"title": "Lease", "content": "The tenant pays."}
 
 
 async def journal(users: Users, room: SeededProject) -> None:
-    """A run with a journal, and a dead letter, as a worker leaves them."""
+    """A run with a journal, and a dead-letter job, as a worker leaves them."""
     run, said = UUID(room.ids["run_id"]), json.dumps({"said": room.word})
     for sql in (
         "UPDATE run SET output = $2, pending = $2, error_detail = $2::json::text WHERE project_id = $1",
@@ -49,7 +49,7 @@ async def journal(users: Users, room: SeededProject) -> None:
 
 
 async def answers(room: SeededProject) -> None:
-    """What is stored beside the tables of the project."""
+    """Creates stored answers under an Idempotency-Key, an invitation and a ticket."""
     client, key = room.owner.client, {"Idempotency-Key": "the-first"}
     body = {"title": room.word, "content": room.word}
     assert (await client.post(f"{room.url}/documents", json=body, headers=key)).status_code == 201
@@ -148,9 +148,7 @@ async def rows(users: Users, project: UUID, *tables: str) -> int:
     return sum(int(count) for [[count]] in counts)
 
 
-async def test_a_purge_takes_some_at_a_time_and_nothing_of_a_project_that_is_not_marked(
-    users: Users, resources: Resources
-) -> None:
+async def test_a_purge_works_in_batches_and_only_on_deleted_projects(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
     for start in range(3):
@@ -163,8 +161,8 @@ async def test_a_purge_takes_some_at_a_time_and_nothing_of_a_project_that_is_not
     assert await rows(users, project) == full
     await owner.client.delete(f"/api/v1/projects/{project}")
     taken = await purge(resources, project, 100, 25_000)
-    assert taken == 60  # the versions, which hold no text
-    assert await purge(resources, project, 5, 25_000) == 3  # documents of 10 kB each: until the bytes are reached
+    assert taken == 60  # the versions, which contain no text
+    assert await purge(resources, project, 5, 25_000) == 3  # documents of 10 kB each, up to the byte limit
     taken += 3
     while some := await purge(resources, project, 5):
         assert some <= 50
@@ -219,7 +217,7 @@ async def test_a_busy_project_is_not_waited_for_long(
 
 
 async def test_a_worker_that_waits_for_the_mark_is_not_let_in(users: Users, database: DatabaseUrls) -> None:
-    """It has no membership that could be gone."""
+    """A worker has no membership whose removal would keep it out."""
     owner = await users.person()
     project = await owner.project()
     entering = ("SELECT wall.open_shared_scope($1, $2)", f"service:{project}", project)
@@ -263,7 +261,7 @@ async def test_an_upload_under_way_leaves_no_file(users: Users, resources: Resou
 
 
 async def test_a_marked_project_is_nobodys_work(users: Users, resources: Resources) -> None:
-    """No index is built for it, no invitation to it is good, and its owner need not keep it."""
+    """No index is built, its invitations are invalid, and its owner may leave."""
     owner, guest = await users.person(), await users.person()
     project = await owner.project()
     await users.execute(
@@ -289,7 +287,7 @@ async def test_another_projects_keys_stay(users: Users, resources: Resources) ->
 
 
 async def test_only_an_owner_marks(team: Team, database: DatabaseUrls) -> None:
-    """Whatever the program forgets: asked of the database itself."""
+    """The database enforces it, without the application's checks."""
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))
     try:
         for principal in (
@@ -318,7 +316,7 @@ async def test_many_are_deleted_at_once(users: Users) -> None:
     assert sorted(await all_of(owner)) == sorted(str(each) for each in made[10:])
 
 
-async def test_a_read_that_has_entered_ends_as_it_began(users: Users, resources: Resources) -> None:
+async def test_a_read_that_has_started_completes(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project("Doomed")
     async with resources.sessions.read() as session:

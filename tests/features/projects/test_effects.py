@@ -1,4 +1,4 @@
-"""A removal or another role holds from the next request on, whatever a process remembers, and ends open streams."""
+"""A removal or role change applies from the next request, despite caches, and ends open streams."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.users import Person
 
 @pytest.fixture(scope="module")
 async def server(settings: Settings) -> AsyncIterator[Serving]:
-    """Polls so slowly that what ends promptly was told to look."""
-    # A quicker heartbeat than an operator may set, so that a test waits for less.
+    """Polls so rarely that a prompt end is due to a notification."""
+    # A shorter heartbeat than the settings permit, to keep tests fast.
     quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
     events = EventSettings().model_copy(update=quick)
     async with serve(settings.model_copy(update={"events": events})) as serving:
@@ -34,9 +34,9 @@ async def read(person: Person, made: Response) -> Response:
     return await person.client.get(made.headers["location"])
 
 
-async def test_who_was_removed_is_a_outsider_at_once(team: Team) -> None:
+async def test_a_removed_member_is_an_outsider_at_once(team: Team) -> None:
     made = await write(team.editor, team)
-    # Twice, so that the token is known and the fast path serves it.
+    # Twice, so that the token is cached and the fast path answers.
     assert [(await read(team.editor, made)).status_code for _ in range(2)] == [200, 200]
     assert (await team.admin.client.delete(team.member(team.editor))).status_code == 204
     refused = [
@@ -71,7 +71,7 @@ async def test_who_was_raised_may_at_once(team: Team) -> None:
 
 
 async def rest(stream: Stream) -> list[str]:
-    """What still came until the server ended the stream, promptly."""
+    """The remaining events until the server ends the stream, with a short timeout."""
     async with asyncio.timeout(60):
         return [event.event for event in await stream.rest()]
 

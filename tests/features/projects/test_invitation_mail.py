@@ -1,4 +1,4 @@
-"""The mail of an invitation, and what nobody else gets to read."""
+"""The invitation mail; nobody else gets its token."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_without_a_name_the_inviter_is_named_by_address(team: Team, post: 
 
 
 async def test_a_name_is_no_advertisement(team: Team, post: Post) -> None:
-    """In the words of a mail that was tried."""
+    """Addresses in a user's or project's name do not reach the mail."""
     email = new_address()
     name = "Your bank. Log in at http://evil.example now, or your account is closed"
     await team.users.execute("UPDATE account SET full_name = $2 WHERE id = $1", team.owner.id, name)
@@ -91,7 +91,7 @@ async def test_a_name_is_no_advertisement(team: Team, post: Post) -> None:
         assert "evil.com" not in part
 
 
-async def test_from_many_projects_one_recipient_gets_few_mails_and_no_project_learns_of_it(
+async def test_mails_to_one_recipient_are_limited_across_projects_unnoticed(
     team: Team, post: Post, users: Users
 ) -> None:
     email = new_address()
@@ -126,7 +126,7 @@ async def test_a_mail_to_a_project_that_has_ended_is_not_sent(team: Team, post: 
 async def test_a_mail_to_a_project_that_ends_meanwhile_is_whole(
     team: Team, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it says was all read at one moment: no name is missing where the project ends after that."""
+    """All names are read in one snapshot, so none is missing if the project ends later."""
     email = new_address()
     [[name]] = await team.users.fetch("SELECT name FROM project WHERE id = $1", team.project)
     invitation = await post.invite(team, email)
@@ -204,7 +204,7 @@ async def test_what_its_sender_may_not_send_any_more_is_not_sent(team: Team, pos
     assert await post.letters(email) == []
 
 
-async def test_an_offer_of_ownership_is_not_sent_for_who_is_no_owner_any_more(team: Team, post: Post) -> None:
+async def test_an_offer_of_ownership_is_not_sent_for_a_former_owner(team: Team, post: Post) -> None:
     email, sender = new_address(), await team.another("owner")
     invitation = await post.invite(team, email, "owner", by=sender)
     await team.users.execute("UPDATE project_member SET role = 'admin' WHERE account_id = $1", sender.id)
@@ -213,7 +213,7 @@ async def test_an_offer_of_ownership_is_not_sent_for_who_is_no_owner_any_more(te
 
 
 async def test_a_sender_who_has_gone_sends_nothing(team: Team, post: Post) -> None:
-    """The runner drops what its principal may no longer enter."""
+    """The runner drops jobs whose principal has lost access."""
     email = new_address()
     invitation = await post.invite(team, email, by=team.admin)
     await team.users.execute("DELETE FROM project_member WHERE account_id = $1", team.admin.id)

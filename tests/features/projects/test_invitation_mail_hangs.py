@@ -1,4 +1,4 @@
-"""A mail server that accepts connections and says nothing is nobody's trouble but the mails'."""
+"""A mail server that accepts connections and never answers delays only mails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INVITATIONS = 10
 
 @dataclass(slots=True)
 class SilentServer:
-    """Says nothing to who waits for its greeting, until it hangs up on all."""
+    """Accepts connections without a greeting and closes them all at the end."""
 
     port: int = 0
     waiting: int = 0
@@ -77,4 +77,4 @@ async def test_a_silent_mail_server_holds_up_no_document(
         assert made.status_code == 201, made.text
         async with asyncio.timeout(60):
             await indexed(writer, made.headers["location"])
-        assert server.waiting == 2, "all this while the first two were waiting"
+        assert server.waiting == 2, "the first two mails must still be waiting"

@@ -1,4 +1,4 @@
-"""Inviting, listing and withdrawing."""
+"""Creating, listing and withdrawing invitations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_every_route_refuses_the_anonymous(anonymous: AsyncClient, team: T
     assert await pending(team) == []
 
 
-async def test_to_a_outsider_there_are_no_invitations(users: Users, team: Team, post: Post) -> None:
+async def test_an_outsider_sees_no_invitations(users: Users, team: Team, post: Post) -> None:
     outsider = await users.person()
     own = await outsider.project()
     invited = await post.invite(team, new_address())
@@ -90,7 +90,7 @@ async def test_a_bad_invitation_is_refused(team: Team, body: dict[str, object], 
     answer = await team.owner.client.post(f"{team.url}/invitations", json=body)
     assert answer.status_code == 422
     assert pointer in [each["pointer"] for each in answer.json()["errors"]]
-    assert "Role" not in answer.text, "quotes the program, not the contract"
+    assert "Role" not in answer.text, "the message must not quote Python code"
     assert await pending(team) == []
 
 
@@ -111,8 +111,8 @@ async def test_an_address_is_invited_once_until_it_expires(team: Team, post: Pos
     assert await pending(team) == [(email, "editor")]
 
 
-async def test_who_has_not_confirmed_an_address_writes_to_nobody(team: Team) -> None:
-    """Nor hears more than that they may not, where they may not for another reason either."""
+async def test_a_user_with_an_unconfirmed_address_cannot_invite(team: Team) -> None:
+    """A caller who also lacks the right gets only `missing_right`."""
     body = {"email": new_address(), "role": "viewer"}
     headers = {"Idempotency-Key": "invite"}
     url = f"{team.url}/invitations"
@@ -258,7 +258,7 @@ async def test_withdrawing_and_inviting_again_fills_nobodys_mailbox(team: Team) 
 
 
 async def test_nobody_invites_or_guesses_in_masses(settings: Settings, database: DatabaseUrls) -> None:
-    """Each caller has a count of their own, and logging in has another."""
+    """Each caller has a separate limit, and logging in has another."""
     few = settings.accounts.model_copy(update={"attempts_per_minute": 2})
     app = create_app(settings.model_copy(update={"accounts": few}))
     async with (

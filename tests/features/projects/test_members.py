@@ -17,7 +17,7 @@ async def test_every_route_refuses_the_anonymous(anonymous: AsyncClient, team: T
     assert len(await team.roles()) == 4
 
 
-async def test_to_a_outsider_there_are_no_members(users: Users, team: Team) -> None:
+async def test_an_outsider_sees_no_members(users: Users, team: Team) -> None:
     outsider = await users.person()
     own = await outsider.project()
     foreign = await requests(outsider.client, team.url, member_actions(team.viewer.id))
@@ -151,7 +151,7 @@ async def test_the_last_owner_stays_one(team: Team) -> None:
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH"])
-async def test_what_only_the_database_notices_is_said_alike(
+async def test_an_error_that_only_the_database_finds_has_the_same_answer(
     team: Team, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     async def miscounted(_: MemberRepository) -> int:
@@ -212,8 +212,8 @@ async def test_a_transfer_to_oneself_is_a_conflict(team: Team) -> None:
     assert (await team.roles())[team.owner.id] == "owner"
 
 
-async def test_a_change_that_waited_is_validated_by_what_its_caller_is_by_then(team: Team) -> None:
-    """The admin is lowered while the request waits for the lock: it changes nothing."""
+async def test_a_change_that_waited_needs_the_callers_current_rights(team: Team) -> None:
+    """The admin is demoted while the request waits for the lock; it changes nothing."""
     async with team.held() as release:
         waiting = asyncio.create_task(team.admin.client.delete(team.member(team.viewer)))
         await team.someone_waits()

@@ -1,4 +1,4 @@
-"""What the database refuses by itself: a transaction of the runtime role that forgets every check of the program."""
+"""What the database itself refuses to the runtime role, without the application's checks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ BY_ADMINS = [
 
 
 async def touched(connection: Connection, principal: str, team: Team, statement: str) -> int:
-    """How many rows it met; none, too, where it was refused. Rolled back."""
+    """The number of affected rows, 0 if refused; rolls back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -70,7 +70,7 @@ async def touched(connection: Connection, principal: str, team: Team, statement:
 
 
 async def fill(team: Team) -> None:
-    """An invitation and a key, so that there is something to touch."""
+    """Adds an invitation and an API key, so that the statements have rows."""
     await team.users.execute(INVITE.format(role="viewer"), team.project)
     await team.key("admin")
 
@@ -85,7 +85,7 @@ async def test_who_manages_nothing_changes_nothing(team: Team, runtime: Connecti
         "viewer": str(team.viewer.principal),
         "key": f"key:{key['id']}",
         "service": f"service:{team.project}",
-        "stranger": str((await team.users.person()).principal),
+        "outsider": str((await team.users.person()).principal),
     }
     assert await touched(runtime, principals[role], team, statement) == 0
 
@@ -98,7 +98,7 @@ async def test_an_admin_makes_no_owner_and_unmakes_none(team: Team, runtime: Con
 @pytest.mark.parametrize("statement", BY_ADMINS)
 @pytest.mark.parametrize("role", ["owner", "admin"])
 async def test_who_manages_does(team: Team, runtime: Connection, role: str, statement: str) -> None:
-    """The same statements meet rows here: the tests above would notice a policy that is gone."""
+    """The same statements affect rows here, so the tests above do not pass for lack of rows."""
     await fill(team)
     assert await touched(runtime, str(team.of(role).principal), team, statement) > 0
 

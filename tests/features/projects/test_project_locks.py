@@ -1,4 +1,4 @@
-"""Whoever writes holds the project and the own membership: ends and removals wait, and nobody waits in a ring."""
+"""Writers lock the project and their membership: deletions and removals wait, without deadlocks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def url(project: UUID, rest: str = "") -> str:
 
 
 async def repeatedly(act: Callable[[], Awaitable[Response]], until: asyncio.Event) -> Counter[int]:
-    """Once more when it is to end: that is asked after everything."""
+    """Repeats `act` until the event, then once more after everything else."""
     statuses: Counter[int] = Counter()
     while not until.is_set():
         statuses[(await act()).status_code] += 1
@@ -41,7 +41,7 @@ def posting(person: Person, path: str, body: dict[str, str] = DOCUMENT) -> Calla
 
 
 async def index_like_a_worker(resources: Resources, project: UUID, until: asyncio.Event) -> int:
-    """Rows first, the event counter last, as the indexing jobs do."""
+    """Locks rows first and the event counter last, like the indexing jobs."""
     rounds = 0
     while not until.is_set():
         async with resources.reads.acquire() as connection, connection.transaction():
@@ -72,7 +72,7 @@ async def test_a_project_is_renamed_while_documents_are_written(users: Users, re
 
 
 async def test_a_project_is_deleted_while_it_is_written(users: Users, resources: Resources) -> None:
-    """Every answer is one that the contract knows: written before the end, or not found after it."""
+    """Every answer is in the contract: written before the deletion, or not found after it."""
     owner = await users.person()
     for _ in range(6):
         project, stop = await owner.project(), asyncio.Event()
@@ -114,7 +114,7 @@ async def test_a_removal_waits_for_what_was_begun_and_nothing_comes_after(
         change = owner.client.delete(at) if ending == "removed" else owner.client.patch(at, json={"role": "viewer"})
         ended = asyncio.create_task(change)
         done, _ = await asyncio.wait({ended}, timeout=0.3)
-        assert not done, "the removal did not wait"
+        assert not done, "the removal must wait for the writer"
         await connection.execute(
             "INSERT INTO document (project_id, title, content, size, content_sha256, created_by)"
             " VALUES ($1, 't', 'c', 1, 'x', 'u')",
@@ -130,7 +130,7 @@ async def test_a_removal_waits_for_what_was_begun_and_nothing_comes_after(
 
 
 async def until_waiting(users: Users, count: int) -> None:
-    """So many connections wait for a lock."""
+    """Waits until `count` connections wait for a lock."""
     query = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(60):
         while (await users.fetch(query))[0]["n"] < count:
@@ -138,10 +138,10 @@ async def until_waiting(users: Users, count: int) -> None:
 
 
 @pytest.mark.parametrize("ending", ["deleted", "removed", "revoked"])
-async def test_who_comes_after_an_end_that_waits_is_not_let_in_before_it(
+async def test_a_later_writer_does_not_overtake_a_waiting_end(
     users: Users, database: DatabaseUrls, make_key: MakeKey, ending: str
 ) -> None:
-    """Otherwise writers that follow one another without a break put it off for ever."""
+    """Otherwise an uninterrupted series of writers could delay it for ever."""
     owner, member = await users.person(), await users.person()
     project = await owner.project()
     await users.join(project, member, "editor")
@@ -220,7 +220,7 @@ async def test_entering_to_write_proves_what_entering_proves(users: Users, resou
                 await open_shared_scope(session, principal, project)
 
 
-async def test_a_outsider_holds_nothing_up(users: Users, database: DatabaseUrls) -> None:
+async def test_an_outsider_holds_no_lock(users: Users, database: DatabaseUrls) -> None:
     owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))

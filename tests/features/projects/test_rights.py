@@ -1,4 +1,4 @@
-"""Every role against every action, as the one table says."""
+"""Every role against every action, as in the table of rights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ type Body = Callable[[Team], dict[str, str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A request that needs these rights; `about` is the role of the member that it is done to."""
+    """A request and the rights it needs; `about` is the role of the member it affects."""
 
     name: str
     method: str
@@ -66,7 +66,7 @@ every_action = pytest.mark.parametrize("action", ACTIONS, ids=str)
 
 
 async def answered(team: Team, action: Action, client: AsyncClient, headers: dict[str, str] | None = None) -> object:
-    """The status, or the right that was missing."""
+    """The first digit of the status, or the missing right."""
     others = {each: await team.another(each.removeprefix("other_")) for each in ("other_admin", "other_owner")}
     about = others.get(action.about, team.viewer).id
     url = team.url + action.path.format(about=about)
@@ -82,7 +82,7 @@ def first_missing(held: frozenset[Right], action: Action) -> object:
 @every_action
 @pytest.mark.parametrize("name", ROLES)
 async def test_a_role_may_do_what_the_table_says(team: Team, name: str, action: Action) -> None:
-    caller = await team.another(name)  # who leaves or is lowered is nobody's last owner
+    caller = await team.another(name)  # a new member, so that leaving or a demotion never affects the last owner
     assert await answered(team, action, caller.client) == first_missing(RIGHTS[Role(name)], action)
 
 

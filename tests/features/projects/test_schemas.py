@@ -19,7 +19,7 @@ from tests.validation_errors import refused
 
 
 @pytest.mark.parametrize("role", ["service", "Owner", "", None, 1])
-def test_what_no_person_can_be_is_refused_and_named_as_clients_write_it(role: object) -> None:
+def test_an_unknown_role_is_refused_with_the_permitted_values(role: object) -> None:
     assert refused(MemberPatch, {"role": role}) == {"role": "literal_error"}
     with pytest.raises(ValidationError, match="'owner', 'admin', 'editor' or 'viewer'"):
         MemberPatch.model_validate({"role": role})

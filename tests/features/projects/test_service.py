@@ -38,7 +38,7 @@ async def test_who_was_removed_while_it_waited_finds_no_project(resources: Resou
             await projects.revision(Right.PROJECT_UPDATE)
 
 
-async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_events(resources: Resources, team: Team) -> None:
+async def test_a_patch_keeps_other_fields_and_an_empty_one_writes_no_event(resources: Resources, team: Team) -> None:
     async with serving(resources, team, team.admin) as projects:
         before = await projects.revision(Right.PROJECT_UPDATE)
         described = await projects.change(ProjectPatch(description="What it is for"))
@@ -65,7 +65,7 @@ async def test_a_project_is_deleted_once_and_by_an_owner_alone(resources: Resour
             await projects.delete()
 
 
-async def test_an_account_that_is_gone_founds_no_project(resources: Resources, users: Users) -> None:
+async def test_a_disabled_account_creates_no_project(resources: Resources, users: Users) -> None:
     person = await users.person()
     await users.execute("UPDATE account SET disabled_at = now() WHERE id = $1", person.id)
     async with resources.sessions.begin() as session:

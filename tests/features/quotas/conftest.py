@@ -12,7 +12,7 @@ from tests.users import Person, Users
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """A project whose limits a test sets as an operator would."""
+    """A project whose limits a test sets as an operator does."""
 
     users: Users
     project: UUID
@@ -47,7 +47,7 @@ class Limited:
         return found
 
     async def stored(self) -> dict[str, int]:
-        """As the slots say, and as it is: what is marked as deleted counts for nothing."""
+        """The usage in the counter slots and the true usage, without documents marked as deleted."""
         [row] = await self.users.fetch(
             """
             WITH alive AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NULL)
@@ -66,7 +66,7 @@ class Limited:
         return dict(row)
 
     async def marked(self) -> dict[str, int]:
-        """What waits to be purged, as the slots say, and as it is."""
+        """The documents to be purged, in the counter slots and in truth."""
         [row] = await self.users.fetch(
             """
             WITH marked AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NOT NULL)
@@ -88,7 +88,7 @@ async def limited(users: Users) -> Limited:
 
 
 def exceeded(answer: Response) -> tuple[int, object, object, object]:
-    """Status, quota, used and limit of a refusal."""
+    """Status, quota, used and limit of a refused request."""
     body = answer.json()
     assert body["code"] == "quota_exceeded", answer.text
     return answer.status_code, body["quota"], body.get("used"), body.get("limit")

@@ -1,4 +1,4 @@
-"""A project counts for its creator until another owner, by a change of their own, accepts that it counts for them."""
+"""A project counts for its creator until another owner accepts it by making a change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOCUMENT = {"title": "A title", "content": "A text"}
 
 
 async def given(limited: Limited, users: Users, way: str = "transfer") -> Person:
-    """The heir of the project, who was not asked."""
+    """Makes a new user an owner without their consent; returns the user."""
     heir = await users.person()
     await users.join(limited.project, heir, "viewer")
     if way == "transfer":
@@ -55,7 +55,7 @@ async def key_of(person: Person, limited: Limited) -> str:
 async def test_a_gift_counts_for_the_giver_until_it_is_accepted(
     limited: Limited, users: Users, resources: Resources, way: str
 ) -> None:
-    """Leaving after it is no way round: neither reading nor a key accepts anything."""
+    """Also when the giver leaves: neither reading nor a change by API key accepts the project."""
     heir = await given(limited, users, way)
     secret = await key_of(limited.owner, limited)
     assert (await limited.client.delete(f"{limited.url}/members/me")).status_code == 204
@@ -146,8 +146,8 @@ async def test_an_owner_takes_over_from_a_disabled_account(limited: Limited, use
     assert await account_of(users, limited.project) == other.id
 
 
-async def test_a_job_of_the_heirs_accepts_nothing(limited: Limited, users: Users, resources: Resources) -> None:
-    """A run that they began before they were made an owner writes in their name."""
+async def test_a_job_of_the_new_owner_accepts_nothing(limited: Limited, users: Users, resources: Resources) -> None:
+    """Such a job may have started before the user was made an owner."""
     heir = await given(limited, users)
     async with resources.sessions.begin() as session:
         assert (await open_shared_scope(session, Principal.user(heir.id), limited.project)).role is Role.OWNER
@@ -155,7 +155,7 @@ async def test_a_job_of_the_heirs_accepts_nothing(limited: Limited, users: Users
 
 
 async def test_many_first_changes_at_once_pass_no_quota(limited: Limited, users: Users) -> None:
-    """Each waits for nobody. Those that meet another are asked the next time."""
+    """The check does not block: a change that meets another is not checked; the next change is."""
     heir = await given(limited, users)
     second = Limited(users, await limited.owner.project(), limited.owner)
     await users.join(second.project, heir, "viewer")

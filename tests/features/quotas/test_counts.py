@@ -1,4 +1,4 @@
-"""What is counted is what is there, whatever has happened."""
+"""The counters match the stored data after any sequence of changes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def counted_as_it_is(limited: Limited, documents: int) -> dict[str, int]:
 
 
 async def purge(limited: Limited, resources: Resources) -> int:
-    """Removes what is marked; how many documents that were."""
+    """Purges the marked documents; returns their number."""
     marked = "SELECT id FROM document WHERE project_id = $1 AND deleted_at IS NOT NULL"
     to_delete = [row["id"] for row in await limited.users.fetch(marked, limited.project)]
     for id_ in to_delete:
@@ -118,7 +118,7 @@ async def test_a_restored_text_counts_once(limited: Limited, database: DatabaseU
 
 
 async def test_writers_do_not_wait_for_one_another_to_count(limited: Limited, resources: Resources) -> None:
-    """One transaction that stays open holds a slot; others take another."""
+    """An open transaction locks one counter slot; others use another slot."""
     await limited.document()
     async with limited.users.transaction() as holding:
         await holding.execute("SELECT FROM project_usage WHERE project_id = $1 FOR UPDATE", limited.project)
@@ -130,8 +130,8 @@ async def test_writers_do_not_wait_for_one_another_to_count(limited: Limited, re
     assert len(rows) == 2
 
 
-async def test_a_deleted_document_gives_its_room_back_at_once_and_once(limited: Limited, resources: Resources) -> None:
-    """With the texts of its versions and the answers that show it; its purge counts nothing."""
+async def test_a_deleted_document_frees_its_bytes_at_once_and_once(limited: Limited, resources: Resources) -> None:
+    """With its versions and stored answers. The purge changes no counter."""
     kept = await limited.document("kept")
     before = await limited.stored()
     made = await limited.client.post(

@@ -1,4 +1,4 @@
-"""Every way in stops at its quota, and says which one, what is used and what may be."""
+"""Every way to add data stops at its quota; the answer has the quota, usage and limit."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_an_upload_is_refused_before_it_is_stored(limited: Limited, resour
     file = {"file": ("a.txt", b"x" * 101, "text/plain")}
     refused = await limited.client.post(f"{limited.url}/documents/upload", files=file)
     assert exceeded(refused) == (403, "bytes", 0, 100)
-    # The file alone has room, and its text does not beside it.
+    # The file alone fits, but not with its text.
     file = {"file": ("a.txt", b"x" * 60, "text/plain")}
     refused = await limited.client.post(f"{limited.url}/documents/upload", files=file)
     assert exceeded(refused) == (403, "bytes", 0, 100)
@@ -86,7 +86,7 @@ async def test_an_upload_is_refused_before_it_is_stored(limited: Limited, resour
 
 
 async def test_answers_that_are_kept_for_their_keys_count(limited: Limited) -> None:
-    """Each may be as large as its document. They are emptied with it: what is deleted leaves no room taken."""
+    """A stored answer may be as large as its document. Deleting the document frees both."""
     await limited.limit(bytes=5_000)
     body, url = {"title": "t", "content": "c" * 600}, f"{limited.url}/documents"
     keys = [{"Idempotency-Key": f"k{number}"} for number in range(9)]
@@ -130,11 +130,11 @@ async def test_what_a_project_has_few_of(limited: Limited, path: str, quota: str
 
 @pytest.mark.parametrize("what", ["documents", "bytes"])
 async def test_what_is_deleted_counts_until_it_is_gone(limited: Limited, what: str) -> None:
-    """Otherwise a loop that creates and deletes fills the disk faster than the purge empties it."""
+    """Otherwise a loop of creating and deleting fills the disk faster than the purge empties it."""
     await limited.limit(documents=5, bytes=10_000)
     made = await limited.document("some text")
     assert (await limited.client.delete(f"{limited.url}/documents/{made.json()['id']}")).status_code == 204
-    assert (await limited.document()).status_code == 201, "the room is free at once, as long as the purge keeps up"
+    assert (await limited.document()).status_code == 201, "the quota is free at once while the purge keeps up"
     most = {"documents": 1000, "bytes": 256 * 1024 * 1024}[what]
     pretend = {
         "documents": "UPDATE project_usage SET marked_documents = marked_documents + $1 WHERE project_id = $2",
@@ -172,7 +172,7 @@ async def test_projects_of_an_account(users: Users) -> None:
     assert (await person.client.post("/api/v1/projects", json={"name": "p"})).status_code == 201
 
 
-async def test_a_project_cannot_be_given_to_a_outsider(limited: Limited, users: Users) -> None:
+async def test_a_project_cannot_be_transferred_to_an_outsider(limited: Limited, users: Users) -> None:
     outsider = await users.person()
     assert (await limited.post("/transfer", {"user_id": str(outsider.id)})).status_code == 404
 
@@ -192,14 +192,14 @@ async def test_many_at_once_pass_a_quota_by_one_request_each_at_most(limited: Li
     await limited.limit(documents=5)
     answers = await asyncio.gather(*(limited.document() for _ in range(30)))
     made = sum(answer.status_code == 201 for answer in answers)
-    # The pool of the tests has five connections; each may be in the middle of one.
+    # The tests' pool has five connections; each may be in the middle of a request.
     assert 5 <= made <= 10
     assert await limited.used("documents") == made
     assert exceeded(await limited.document()) == (403, "documents", made, 5)
 
 
 async def test_no_tenant_changes_a_limit(limited: Limited, resources: Resources) -> None:
-    """The program's own role may not, whatever it is made to do."""
+    """The runtime role may not change limits."""
     pool = resources.reads
     for sql in (
         "INSERT INTO project_quota (project_id, quota, most) VALUES (gen_random_uuid(), 'documents', 1)",

@@ -15,7 +15,7 @@ from tests.users import Users
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Retries follow at once, and structlog's default does not draw the locals of every frame, which takes seconds."""
+    """Retries at once, and logs exceptions without frame locals, which take seconds to render."""
     monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 50)
     monkeypatch.setattr(document_indexer, "FIRST_PAUSE", document_indexer.FIRST_PAUSE / 50)
     monkeypatch.setattr(passage_vectors, "FIRST_PAUSE", passage_vectors.FIRST_PAUSE / 50)

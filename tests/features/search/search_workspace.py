@@ -21,7 +21,7 @@ from tests.engines import DatabaseUrls
 from tests.users import Person, Users
 
 MINE = tuple(handler.kind.name for handler in work.jobs)
-# What waits for the worker now, and not for a model that is away.
+# Documents due for the worker, without those that wait for an unavailable model.
 WAITING = """
     SELECT count(*) FROM document JOIN project ON project.id = document.project_id
     WHERE index_status = 'pending' AND index_error IS NULL
@@ -31,9 +31,9 @@ WAITING = """
 
 @dataclass(frozen=True, slots=True)
 class SearchWorkspace:
-    """A project with a person who owns it; documents are written straight into the table and indexed by a worker.
+    """A project and its owner; documents are inserted into the table and indexed by a worker.
 
-    `work` indexes all that waits, in whatever project: `index` says only which documents are to wait.
+    `work` indexes all due documents of all projects; `index` first requests it for the given documents.
     """
 
     users: Users
@@ -55,7 +55,7 @@ class SearchWorkspace:
         return made
 
     async def ask(self, *documents: UUID) -> None:
-        """Has them indexed again."""
+        """Requests reindexing of the documents."""
         await self.users.execute(
             "UPDATE document SET index_status = 'pending', index_error = NULL WHERE id = ANY ($1)", list(documents)
         )
@@ -65,12 +65,12 @@ class SearchWorkspace:
         await self.work(resources)
 
     async def work(self, resources: Resources | None = None, handlers: Sequence[JobHandler] = work.jobs) -> None:
-        """Indexes, and runs the handlers' jobs, until nothing is left."""
+        """Indexes documents and runs the handlers' jobs until nothing is left."""
         kinds = [handler.kind.name for handler in handlers]
 
         async def idle() -> bool:
             queued = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'dead_letter'"
-            return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue
+            return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue jobs
 
         async with working(resources or self.resources, self.database, handlers):
             await eventually(idle)
@@ -93,7 +93,7 @@ class SearchWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An embedder catalogue made for a test."""
+    """An embedder catalogue for tests."""
 
     current: Embedder
     others: tuple[Embedder, ...] = ()

@@ -1,4 +1,4 @@
-"""What a question may cost."""
+"""Limits on the cost of a search query."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ from partywall.features.search.passage_vectors import EmbeddedPassages, PassageV
 from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 from tests.isolation.job_runner import run_job
 
-# Less than the interpreter holds when the limit is set: it gets no more.
+# Less than the interpreter uses already, so every allocation fails.
 MEMORY_OF_NOTHING = 1024 * 1024
 
 
 class Choosy:
-    """An embedder that refuses texts with a word in them: a model's endpoint is outside this machine."""
+    """An embedder that refuses texts containing a word; stands in for an external endpoint."""
 
     name = "choosy@1"
     dimension = 256
@@ -163,7 +163,7 @@ async def test_the_end_of_a_project_is_the_end_of_its_index(workspace: SearchWor
 async def test_one_bad_document_does_not_fail_its_neighbours(
     workspace: SearchWorkspace, error: type[EmbeddingError], reason: str
 ) -> None:
-    """Also where nothing tells a bad text from a bad moment: after the last attempt."""
+    """Also when a bad text looks like an outage: then it fails after the last attempt."""
     resources = with_embedder(workspace.resources, Choosy("poison", error))
     good, bad = await workspace.put("Good", "fine words"), await workspace.put("Bad", "poison")
     await workspace.index(good, bad, resources=resources)

@@ -1,4 +1,4 @@
-"""The whole way through the API: what happens to a document happens to the search."""
+"""End to end through the API: changes to documents reach the search."""
 
 from __future__ import annotations
 

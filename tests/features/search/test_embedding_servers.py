@@ -1,4 +1,4 @@
-"""Real servers on loopback that refuse or rest: no document is lost, and words never wait for vectors."""
+"""Loopback servers that refuse or are down: no document is lost, and text search never waits for vectors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def using(
 
 
 async def settle(workspace: SearchWorkspace, resources: Resources, handlers: Sequence[JobHandler] = work.jobs) -> None:
-    """Works until no document of the project waits, for its vectors neither."""
+    """Runs a worker until no document of the project waits, not even for vectors."""
     waiting = "SELECT count(*) = 0 FROM document WHERE project_id = $1 AND index_status = 'pending'"
     async with working(resources, workspace.database, handlers):
         await eventually(partial(is_true, workspace, waiting, workspace.project))
@@ -83,10 +83,10 @@ async def told(workspace: SearchWorkspace, document: UUID) -> list[str]:
     return [row["type"] for row in rows]
 
 
-async def test_an_outage_is_waited_for_while_words_are_found(
+async def test_text_search_works_while_indexing_waits_for_an_outage(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
-    """However often it is tried meanwhile: nothing is counted, and nothing becomes failed."""
+    """Retries during an outage do not count, and no document fails."""
     resources = await using(workspace, endpoint, client)
     endpoint.rule = DOWN
     first, second = await workspace.put("First", "Words about cats."), await workspace.put("Second", "On dogs.")
@@ -178,7 +178,7 @@ async def test_errors_cost_no_document_but_the_one(
     assert (await workspace.person.client.post(f"{path}/reindex")).json()["index_error"] is None
 
 
-async def test_another_models_index_is_built_while_the_old_one_serves_from_the_same_endpoint(
+async def test_a_new_index_is_built_while_the_old_one_serves_from_one_endpoint(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     await workspace.users.execute("DELETE FROM search_index WHERE project_id <> $1", workspace.project)
@@ -193,7 +193,7 @@ async def test_another_models_index_is_built_while_the_old_one_serves_from_the_s
     later = await workspace.put("Second", "On dogs.")
     await settle(workspace, new, handlers=())
     assert await status(workspace, later) == ("indexed", None)
-    assert await vectors(workspace, later) == 2, "one of each model"
+    assert await vectors(workspace, later) == 2, "one vector for each model"
     await workspace.work(new)
     endpoint.requests.clear()
     assert sorted((await titles(workspace, new, "cats", "vector"))[1]) == ["First", "Second"]

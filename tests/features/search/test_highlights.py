@@ -27,6 +27,6 @@ def test_another_text_has_no_highlights() -> None:
 
 
 def test_the_spans_are_not_without_end() -> None:
-    """A text may be a thousand times the word that was asked for."""
+    """A text may contain the query word a thousand times."""
     found = spans(f"{OPEN}a{CLOSE} " * 1_200, "a " * 1_200)
     assert found == [Span(2 * n, 2 * n + 1) for n in range(MOST)]

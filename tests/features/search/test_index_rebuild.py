@@ -20,7 +20,7 @@ _MARK: Final = re.compile(r"(?<!\S)#(\d{1,2})\b")
 
 
 class Marked:
-    """A model of another dimension: a text's vector points to the axis of its first word with a `#`."""
+    """An embedder of any dimension: the first `#number` in a text is the axis of its vector."""
 
     def __init__(self, name: str, dimension: int = 384, *, away: bool = False) -> None:
         self.name = name
@@ -36,7 +36,7 @@ class Marked:
             raise EmbeddingError("away")
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):
-            marked = _MARK.search(text)  # what other tests have left in the house has headings
+            marked = _MARK.search(text)  # documents of other tests contain Markdown headings
             axis = int(marked[1]) if marked else 0
             vectors[row, axis] = 1
         return TextVectors(vectors)
@@ -52,7 +52,7 @@ class Marked:
 
 @pytest.fixture
 async def stocked(workspace: SearchWorkspace) -> SearchWorkspace:
-    """A change of the model is everybody's: of all that other tests have indexed in this database nothing is left."""
+    """Deletes the indexes of other tests, because a model change affects the whole database."""
     await workspace.users.execute("DELETE FROM search_index WHERE project_id <> $1", workspace.project)
     documents = [await workspace.put(f"Number {number}", f"#{number} text") for number in range(1, 6)]
     await workspace.index(*documents)
@@ -72,7 +72,7 @@ async def serving(workspace: SearchWorkspace) -> object:
 
 
 async def change(workspace: SearchWorkspace, current: Embedder, *others: Embedder) -> Resources:
-    """What a restart with another model does: the schedule notices, the jobs run."""
+    """Changes the model as a restart does: the schedule notices it, then the jobs run."""
     resources = with_embedder(workspace.resources, current, *others)
     await notice_change(resources)
     await workspace.work(resources)
@@ -80,7 +80,7 @@ async def change(workspace: SearchWorkspace, current: Embedder, *others: Embedde
 
 
 async def titles(workspace: SearchWorkspace, resources: Resources, q: str, mode: str) -> tuple[str, list[str]]:
-    """Asks the same application with other resources."""
+    """Searches the same application with other resources."""
     app = workspace.person.client._transport.app  # type: ignore[attr-defined]  # the application under test
     kept, app.state.resources = app.state.resources, resources
     try:
@@ -148,7 +148,7 @@ async def test_a_model_that_is_away_leaves_the_words(stocked: SearchWorkspace) -
     assert (await titles(stocked, resources, "number", "text"))[0] == "text"
 
 
-async def test_a_change_back_gives_the_unfinished_index_up(stocked: SearchWorkspace) -> None:
+async def test_a_change_back_abandons_the_unfinished_index(stocked: SearchWorkspace) -> None:
     old, new = stocked.resources.embedders.current, Marked("marked@1", away=True)
     await reindex_begins(stocked, with_embedder(stocked.resources, new, old))
     await stocked.work()

@@ -1,4 +1,4 @@
-"""The worker's loop: when it looks, and what it leaves when it stops."""
+"""The worker's loop: when it polls, and what it releases when it stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.features.search.test_document_indexer import Choosy, status
 
 
 class Hanging(Choosy):
-    """Answers nobody."""
+    """An embedder that never answers."""
 
     def __init__(self) -> None:
         super().__init__("nothing")
@@ -40,7 +40,7 @@ async def is_indexed(workspace: SearchWorkspace, document: UUID) -> bool:
     return (await status(workspace, document))[0] == "indexed"
 
 
-async def test_a_word_wakes_it_long_before_it_would_look(
+async def test_a_notification_wakes_it_long_before_its_next_poll(
     workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SHORTEST_POLL", "LONGEST_POLL"):
@@ -50,7 +50,7 @@ async def test_a_word_wakes_it_long_before_it_would_look(
             await eventually(partial(is_indexed, workspace, await created(workspace, title)))
 
 
-async def test_what_it_has_in_hand_when_it_stops_is_given_back(workspace: SearchWorkspace) -> None:
+async def test_documents_in_progress_are_released_when_it_stops(workspace: SearchWorkspace) -> None:
     document, stop, model = await created(workspace, "A title"), asyncio.Event(), Hanging()
     async with asyncio.TaskGroup() as group:
         group.create_task(index_documents(with_embedder(workspace.resources, model), stop))
@@ -64,10 +64,10 @@ async def test_what_it_has_in_hand_when_it_stops_is_given_back(workspace: Search
     assert await status(workspace, document) == ("indexed", None)
 
 
-async def test_one_document_of_another_waits_for_no_backlog(
+async def test_a_document_of_another_account_waits_for_no_backlog(
     workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Batches of one, one at a time: the other's is among the first, though it came last."""
+    """With batches of one, another account's document is among the first, although it came last."""
     monkeypatch.setattr(indexer, "DOCUMENTS_AT_ONCE", 1)
     monkeypatch.setattr(indexer, "SMALL_AT_ONCE", 1)
     for number in range(12):

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - typographic characters are what the texts here are about
+# ruff: noqa: RUF001 - the texts here test typographic characters
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -99,7 +99,7 @@ async def test_words_beside_typographic_characters_are_found(
 
 
 async def tag(workspace: SearchWorkspace, document: UUID, **metadata: JsonValue) -> str:
-    """Changes the metadata as a client does; the index status right after."""
+    """Sets the language as a client does; returns the index status right after."""
     path = f"/api/v1/projects/{workspace.project}/documents/{document}"
     answer = await workspace.person.client.patch(path, json={"metadata": {**metadata}})
     assert answer.status_code == 200, answer.text

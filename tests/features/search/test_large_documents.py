@@ -16,14 +16,14 @@ MOST = 3
 
 
 @pytest.fixture(autouse=True)
-def bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three chunks are written at once."""
+def in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a step write three chunks."""
     for module in (document_indexer, large_documents):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", MOST)
 
 
 class Steps:
-    """Stands before the embedding: what is written in one transaction is embedded before it."""
+    """Records each step. It wraps the embedding, which runs once before each transaction."""
 
     def __init__(self, workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
         self.workspace = workspace
@@ -56,7 +56,7 @@ def text_of(word: str, chunks: int) -> str:
 
 
 async def chunks_of(workspace: SearchWorkspace, document: UUID) -> tuple[object, object]:
-    """Those that are found, and those that are not."""
+    """The number of searchable chunks and of staged chunks."""
     where = "FROM chunk WHERE project_id = $1 AND document_id = $2 AND staged_for IS"
     return (
         await workspace.value(f"SELECT count(*) {where} NULL", workspace.project, document),
@@ -69,7 +69,7 @@ async def change(workspace: SearchWorkspace, document: UUID, content: str) -> No
     assert (await workspace.person.client.patch(path, json={"content": content})).status_code == 200
 
 
-async def test_it_is_written_bit_by_bit_and_found_all_at_once(
+async def test_it_is_written_in_steps_and_becomes_searchable_at_once(
     workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = await workspace.put("Large", text_of("former", 7))
@@ -78,7 +78,7 @@ async def test_it_is_written_bit_by_bit_and_found_all_at_once(
     await change(workspace, document, text_of("newer", 8))
     await workspace.work()
     assert steps.sizes == [3, 3, 2]
-    assert steps.found == [["Large", "|"]] * 3, "the former text stays searchable, and the newer is not yet"
+    assert steps.found == [["Large", "|"]] * 3, "only the former text is searchable"
     for mode in ("text", "vector", "hybrid"):
         texts = (await workspace.search("newer former number1", mode=mode, group="chunk", limit=100)).json()["items"]
         assert len(texts) == 8
@@ -104,7 +104,7 @@ async def test_what_was_cut_off_goes_on_where_it_was(
     steps.broken_at = 2
     document = await workspace.put("Large", text_of("newer", 8))
     await workspace.index(document)
-    assert steps.sizes == [3, 3, 2], "the first two were not done again"
+    assert steps.sizes == [3, 3, 2], "the first two steps must not be repeated"
     assert await chunks_of(workspace, document) == (8, 0)
     assert await workspace.count("embedding_256") == 8
 
@@ -143,7 +143,7 @@ async def test_a_change_meanwhile_ends_the_old_work_early(
     assert await workspace.titles("newer", mode="text") == ["Large"]
 
 
-async def test_what_becomes_small_is_replaced_bit_by_bit_too(workspace: SearchWorkspace) -> None:
+async def test_a_document_that_becomes_small_is_replaced_in_steps_too(workspace: SearchWorkspace) -> None:
     document = await workspace.put("Large", text_of("former", 9))
     await workspace.index(document)
     await change(workspace, document, "newer")

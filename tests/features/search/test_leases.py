@@ -1,4 +1,4 @@
-"""Which documents a worker takes, for how long, and what another may do meanwhile."""
+"""Leases: which documents a worker takes, for how long, and what another may do meanwhile."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def taken(
 
 
 async def killed(workspace: SearchWorkspace) -> None:
-    """The workers that have something in hand are lost with it."""
+    """Expires all leases, as if the workers had been killed."""
     await workspace.users.execute(
         "UPDATE indexing_attempt SET due_at = now() WHERE project_id = $1 AND lease IS NOT NULL", workspace.project
     )
@@ -45,7 +45,9 @@ async def waiting(workspace: SearchWorkspace) -> list[str]:
 async def test_a_batch_is_bounded_in_number_and_bytes(workspace: SearchWorkspace) -> None:
     documents = [await workspace.put(f"T{number}", "x" * 10) for number in range(5)]
     assert [each.id for each in await taken(workspace, most=2)] == documents[:2]
-    assert [each.id for each in await taken(workspace, most_bytes=15)] == documents[2:4], "until that much is reached"
+    assert [each.id for each in await taken(workspace, most_bytes=15)] == documents[2:4], (
+        "documents are taken until the size is reached"
+    )
     assert [each.id for each in await taken(workspace)] == documents[4:]
     assert await taken(workspace) == []
     assert await waiting(workspace) == []
@@ -57,11 +59,11 @@ async def test_two_workers_never_take_the_same_document(workspace: SearchWorkspa
     ids = [each.id for batch in found for each in batch]
     assert len(ids) == len(set(ids))
     rest = {each.id for each in await taken(workspace)}
-    assert {*ids, *rest} == documents, "what one passed over another finds"
+    assert {*ids, *rest} == documents, "another worker must find the rest"
 
 
 async def test_the_documents_of_a_killed_worker_come_back_one_at_a_time(workspace: SearchWorkspace) -> None:
-    """One of them may have killed it, and is to be the only one that dies with the next."""
+    """One of them may have killed the worker and should not take the others down again."""
     documents = [await workspace.put(f"T{number}", "words") for number in range(3)]
     await taken(workspace)
     assert await waiting(workspace) == []
@@ -73,7 +75,7 @@ async def test_the_documents_of_a_killed_worker_come_back_one_at_a_time(workspac
     ]
 
 
-async def test_what_kills_its_workers_is_given_up_and_can_be_asked_for_again(workspace: SearchWorkspace) -> None:
+async def test_a_document_that_kills_its_workers_fails_and_can_be_retried(workspace: SearchWorkspace) -> None:
     document = await workspace.put("A title", "Some words about cats.")
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert [each.attempts for each in await taken(workspace)] == [attempt]
@@ -112,7 +114,7 @@ async def test_a_document_that_was_edited_waits_for_no_pause(workspace: SearchWo
     assert [each.attempts for each in await taken(workspace, lease.id)] == [1]
     await lease.release([document], LASTING)
     assert (await workspace.person.client.post(f"{path}/reindex")).status_code == 202
-    assert len(await taken(workspace)) == 1, "nor does one that somebody asks for"
+    assert len(await taken(workspace)) == 1, "a requested reindex must not wait either"
 
 
 async def test_a_lease_lasts_as_long_as_the_work(workspace: SearchWorkspace) -> None:
@@ -123,7 +125,7 @@ async def test_a_lease_lasts_as_long_as_the_work(workspace: SearchWorkspace) -> 
     await lease.keep_all([document])
     assert await taken(workspace) == []
     await lease.release([document], LASTING * 0, counted=False)
-    assert [each.attempts for each in await taken(workspace)] == [1], "what was given back has cost no attempt"
+    assert [each.attempts for each in await taken(workspace)] == [1], "an uncounted release must not cost an attempt"
 
 
 async def test_documents_of_a_deleted_project_wait_no_more(workspace: SearchWorkspace) -> None:
@@ -163,7 +165,7 @@ async def test_a_lone_document_costs_few_statements(
         monkeypatch.undo()
     assert await workspace.titles("cats", mode="text") == ["Lone"]
     own = [each for each in statements if "pending_events" not in each and "number_events" not in each]
-    assert len(own) + 2 <= 9, own  # with the beginning and the end of the one transaction
+    assert len(own) + 2 <= 9, own  # plus BEGIN and COMMIT of the one transaction
 
 
 def test_accounts_take_turns_and_so_do_their_projects() -> None:

@@ -12,7 +12,7 @@ from partywall.features.search.chunker import chunk_text
 RANDOM = random.Random(7)
 IMAGE = base64.b64encode(RANDOM.randbytes(300_000)).decode()
 NAMES = ["".join(RANDOM.choices(string.ascii_lowercase, k=2)) for _ in range(400)]
-# As dense as jQuery is, and now and then less so.
+# As dense as minified jQuery, with some less dense parts.
 PROGRAM = ";".join(
     f"function {name}(a,b){{return {'this instanceof ' * (9 * (number % 60 == 0))}a.set({name},b.get([{name},1e3]))}}"
     for number, name in enumerate(NAMES * 12)

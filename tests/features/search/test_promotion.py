@@ -1,4 +1,4 @@
-"""A project that has grown large: its vectors enter the HNSW index while others write."""
+"""A project that grows large: its vectors enter the HNSW index while others write."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLAIM = "UPDATE job SET lease = $1 WHERE kind = 'promote_vectors' RETURNING id"
 
 @pytest.fixture
 async def large(workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> SearchWorkspace:
-    """Of six vectors three are to enter the HNSW index, two in each transaction; the later ones are in it."""
+    """Three of six vectors are still to enter the HNSW index, two per transaction; the later three are in it."""
     monkeypatch.setattr(index_writer, "EXACT_CHUNKS", 3)
     monkeypatch.setattr(promotion, "PROMOTED_AT_ONCE", 2 * 256)
     monkeypatch.setattr("partywall.features.search.vector_plan.uses_index", lambda *_: True)
@@ -38,7 +38,7 @@ async def large(workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def exact(workspace: SearchWorkspace) -> object:
-    """How many vectors are not in the HNSW index."""
+    """The number of vectors outside the HNSW index."""
     return await workspace.value(
         "SELECT count(*) FROM embedding_256 WHERE project_id = $1 AND NOT approximate", workspace.project
     )
@@ -49,7 +49,7 @@ async def finished(workspace: SearchWorkspace) -> object:
 
 
 async def promote(workspace: SearchWorkspace, *, stopping: bool = False) -> None:
-    """One attempt at the one job there is."""
+    """Runs one attempt of the only job."""
     worker = uuid4()
     [[job]] = await workspace.users.fetch(CLAIM, worker)
     index = await workspace.value("SELECT id FROM search_index WHERE project_id = $1", workspace.project)
@@ -79,7 +79,7 @@ async def test_a_worker_that_stops_leaves_the_rest_to_another(large: SearchWorks
 
 @asynccontextmanager
 async def removing(workspace: SearchWorkspace) -> AsyncIterator[None]:
-    """The project's first passage is being removed, and then is not."""
+    """An open transaction deletes the project's first passage and is then rolled back."""
     connection = await asyncpg.connect(DatabaseUrls.dsn(workspace.database.superuser))
     try:
         removal = connection.transaction()
@@ -95,7 +95,7 @@ async def removing(workspace: SearchWorkspace) -> AsyncIterator[None]:
 
 
 async def test_it_waits_for_nobody_who_removes_passages(large: SearchWorkspace) -> None:
-    """Who removes a passage waits for its vector: both waiting for each other is a deadlock."""
+    """Deleting a passage waits for its vector, so waiting for the deletion would be a deadlock."""
     async with removing(large):
         with pytest.raises(AnotherAttemptError):
             await promote(large)

@@ -33,7 +33,7 @@ async def test_a_document_above_the_quota_of_passages_fails_and_says_why(workspa
     assert str(reason).startswith("quota_exceeded: The quota of passages is used up.")
     assert await workspace.count("chunk") == 1
     assert await workspace.titles("supplier") == ["Small"]
-    # With more room it is indexed, when somebody asks for it.
+    # With a higher limit it can be indexed on request.
     await limit(workspace, None)
     await workspace.index(large)
     assert (await status(workspace, large))[0] == "indexed"
@@ -50,8 +50,8 @@ async def test_what_is_indexed_again_takes_no_more_than_it_has(workspace: Search
     assert await workspace.count("chunk") == chunks
 
 
-async def test_the_database_refuses_what_the_check_before_has_not_seen(workspace: SearchWorkspace) -> None:
-    """Two workers that index at once both see room."""
+async def test_the_database_refuses_passages_that_the_earlier_check_missed(workspace: SearchWorkspace) -> None:
+    """Two workers that index at once may both pass the check."""
     small = await workspace.put("Small", "The supplier.")
     await workspace.index(small)
     await limit(workspace, 1)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from partywall.features.search.ranking import Candidate, best_per_document, fuse, rank
 
-NUMBERS = st.integers(-1000, 1000).map(float)  # distinct ones stay distinct when they are scaled
+NUMBERS = st.integers(-1000, 1000).map(float)  # distinct numbers stay distinct after scaling
 
 
 def candidates(scores: dict[int, float]) -> list[Candidate]:
-    """Best first, as the halves give them."""
+    """Candidates, best first, as from one half of the search."""
     found = [Candidate(chunk, UUID(int=chunk // 10), score) for chunk, score in scores.items()]
     return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
@@ -68,7 +68,7 @@ def test_the_weight_decides() -> None:
 def test_looking_wider_changes_no_order_further_up(
     text: dict[int, float], vector: dict[int, float], depth: int
 ) -> None:
-    """Whoever asks for more hits gets the same ones first, as long as the other half sees them alike."""
+    """A larger limit does not change the scores of the first hits."""
     narrow = fuse(candidates(text), candidates(vector)[:depth], depth=depth)
     wide = fuse(candidates(text), candidates(vector), depth=depth)
     scores = {hit.chunk: hit.score for hit in wide}

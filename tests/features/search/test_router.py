@@ -126,7 +126,7 @@ async def test_an_odd_question_is_no_error(stocked: SearchWorkspace, q: str) -> 
 
 
 async def test_projects_do_not_share_their_statistics(stocked: SearchWorkspace, users: Users) -> None:
-    """Scores and hits of one project do not change when another project fills up with the same words."""
+    """Scores and hits of a project do not change when another project adds the same words."""
     before = (await stocked.search("refunds parcel", mode="text")).json()
     other = SearchWorkspace(
         users, stocked.person, await stocked.person.project("Other"), stocked.resources, stocked.database

@@ -15,13 +15,13 @@ async def ask(workspace: SearchWorkspace, query: SearchQuery, person: Person | N
     return await SearchService.of(reader, workspace.resources).search(workspace.project, query)
 
 
-async def test_a_outsider_finds_no_project(workspace: SearchWorkspace) -> None:
+async def test_an_outsider_finds_no_project(workspace: SearchWorkspace) -> None:
     with pytest.raises(ProjectNotFoundError):
         await ask(workspace, SearchQuery(q="cats"), await workspace.users.person())
 
 
 async def test_a_long_document_does_not_crowd_out_the_others(workspace: SearchWorkspace) -> None:
-    """Its chunks take every place among the first candidates of both halves."""
+    """Its chunks fill the first candidates of both halves."""
     section = "# Cats\n\nCats, cats and cats again: a cat sees a cat. " + "cats " * 160
     long = await workspace.put("All about cats", "\n\n".join([section] * 230))
     short = await workspace.put("A shopping list", "Milk, bread, soap and, for once, food for the neighbour's cats.")
@@ -45,7 +45,7 @@ async def test_each_mode_has_scores_of_its_own(workspace: SearchWorkspace) -> No
 
 
 async def test_bm25_is_bm25(workspace: SearchWorkspace) -> None:
-    """Worked by hand: 3 chunks of 3, 2 and 1 words; `cat` is in two of them, twice in the first."""
+    """Calculated by hand: 3 chunks of 3, 2 and 1 words; `cat` is in two of them, twice in the first."""
     await workspace.index(
         await workspace.put("cat", "cat dog"), await workspace.put("cat", "bird"), await workspace.put("fish", "the")
     )

@@ -1,4 +1,4 @@
-"""Real servers on loopback that are slow, or fail at one text: words wait for neither, and nobody else does."""
+"""Loopback servers that are slow or fail at one text: text search and other accounts do not wait."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def is_found(workspace: SearchWorkspace, q: str, titles: list[str]) -> boo
 async def test_words_are_found_while_the_server_has_not_answered(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
-    """However many have come before, and then vectors follow, with one event."""
+    """However many documents came before. Vectors follow later, with one event."""
     resources = await using(workspace, endpoint, client)
     endpoint.hold = asyncio.Event()
     async with working(resources, workspace.database):
@@ -76,10 +76,10 @@ async def test_words_are_found_while_the_server_has_not_answered(
     assert await told(workspace, document) == ["document.indexed"]
 
 
-async def test_an_account_waits_for_no_others_requests(
+async def test_an_account_does_not_wait_for_requests_of_others(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
-    """More projects of one account hang at the server than may be asked for at once."""
+    """More projects of one account wait for the server than may send requests at once."""
     resources = await using(workspace, endpoint, client)
     endpoint.hold, endpoint.slow = asyncio.Event(), "slow"
     hanging = [
@@ -150,7 +150,7 @@ async def test_a_document_that_is_put_aside_says_so(
 async def test_a_turn_that_is_over_leaves_the_rest_to_the_next(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each turn has time for one step alone."""
+    """Each time slice suffices for one step."""
     monkeypatch.setattr(vector_filler, "CHUNKS_AT_ONCE", 2)
     turns = iter(range(1000))
     monkeypatch.setattr(vector_filler.TimeSlice, "is_over", property(lambda _: next(turns) % 3 == 2))

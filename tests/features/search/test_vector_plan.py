@@ -13,5 +13,5 @@ def test_a_large_project_with_a_large_share_uses_the_index() -> None:
 
 
 def test_a_small_share_of_a_huge_index_does_not() -> None:
-    """There the index would walk past a hundred other projects' vectors for each of ours."""
+    """The index would visit a hundred vectors of other projects for each of this one."""
     assert not uses_index(12_000, 3_000_000)

@@ -26,7 +26,7 @@ async def second_receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def open_workspace(users: Users, resources: Resources) -> AsyncIterator[OpenWorkspace]:
-    """Another project with an owner of its own; its webhooks end with the test, so that no other serves them."""
+    """Creates projects with separate owners; deletes their webhooks at the end, so that no other test serves them."""
     opened: list[WebhookWorkspace] = []
 
     async def open_one() -> WebhookWorkspace:

@@ -1,4 +1,4 @@
-"""A customer's own server: HTTP on loopback, answering what a test says."""
+"""A webhook receiver: an HTTP server on loopback with scripted answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ type Answer = Callable[[Arrived], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One request as it came."""
+    """A received request."""
 
     path: str
     headers: dict[str, str]
@@ -36,11 +36,11 @@ class Arrived:
 
     @property
     def number(self) -> int:
-        """Of the event, in its project."""
+        """The number of the event in its project."""
         return int(str(self.event["id"]))
 
     def verify(self, secret: str) -> None:
-        """As a receiver does; raises WebhookVerificationError."""
+        """Verifies the signature; raises WebhookVerificationError."""
         Webhook(secret).verify(self.body, self.headers)
 
 
@@ -51,7 +51,7 @@ def status(code: int, *headers: str) -> bytes:
 
 @dataclass
 class Receiver:
-    """Answers with `codes` in turn, the last one for ever; a test may set `answer` instead."""
+    """Answers with `codes` in turn and repeats the last one; `answer` overrides them."""
 
     port: int = 0
     codes: list[int] = field(default_factory=lambda: [204])

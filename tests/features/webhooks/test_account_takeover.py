@@ -1,4 +1,4 @@
-"""An address that somebody registered before its owner: what they have made sends nothing to them any more."""
+"""An address registered by somebody else before its owner: their webhooks stop when the owner confirms it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, open_scope
 from partywall.features.projects.members import lock_membership
 from partywall.features.webhooks.repository import WebhookWriter
-from tests.features.accounts.account_jobs import AccountJobs as Registry
-from tests.features.accounts.account_jobs import verify
+from tests.features.accounts.account_jobs import AccountJobs, verify
 from tests.features.accounts.conftest import Visitor, account_id, bearer, member, superuser, visitor
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Receiver
@@ -31,11 +30,11 @@ PROJECTS = "/api/v1/projects"
 
 
 class Squatter:
-    """Somebody with an account of an address that is not theirs, and a project in it."""
+    """An account registered with somebody else's address, with a project."""
 
-    def __init__(self, member: Visitor, registry: Registry, headers: dict[str, str], project: UUID) -> None:
+    def __init__(self, member: Visitor, account_jobs: AccountJobs, headers: dict[str, str], project: UUID) -> None:
         self.member = member
-        self.registry = registry
+        self.account_jobs = account_jobs
         self.headers = headers
         self.project = project
         self.url = f"{PROJECTS}/{project}/webhooks"
@@ -47,9 +46,9 @@ class Squatter:
         return f"{self.url}/{made.json()['id']}"
 
     async def token(self) -> str:
-        """The owner's own, after they have registered."""
+        """Registers the owner; returns the confirmation token from their mail."""
         await self.member.register(OWN)
-        return await self.registry.token(self.member)
+        return await self.account_jobs.token(self.member)
 
     async def owner(self) -> dict[str, str]:
         return bearer((await self.member.try_login(OWN)).json()["access_token"])
@@ -59,7 +58,7 @@ class Squatter:
 async def squatter(member: Visitor, resources: Resources, superuser: asyncpg.Connection) -> Squatter:
     headers = bearer((await member.log_in()).access)
     made = await member.client.post(PROJECTS, json={"name": "A trap"}, headers=headers)
-    return Squatter(member, Registry(resources, superuser), headers, UUID(made.json()["id"]))
+    return Squatter(member, AccountJobs(resources, superuser), headers, UUID(made.json()["id"]))
 
 
 async def test_what_the_account_had_made_is_disabled_until_its_owner_decides(
@@ -83,9 +82,9 @@ async def test_what_the_account_had_made_is_disabled_until_its_owner_decides(
 
 
 async def test_who_confirms_the_first_registration_keeps_webhooks(squatter: Squatter, receiver: Receiver) -> None:
-    """It is the owner who has made them."""
+    """The webhooks were created by the owner."""
     hook, client = await squatter.hook(receiver.url), squatter.member.client
-    assert (await verify(client, await squatter.registry.token(squatter.member))).status_code == 204
+    assert (await verify(client, await squatter.account_jobs.token(squatter.member))).status_code == 204
     assert (await client.get(hook, headers=squatter.headers)).json()["enabled"] is True
     await client.delete(hook, headers=squatter.headers)
 
@@ -103,10 +102,10 @@ async def test_a_webhook_of_somebody_else_goes_on(
     assert (await workspace.shown(hook))["enabled"] is True
 
 
-async def test_a_request_that_was_let_in_before_makes_none_after(
+async def test_a_request_admitted_before_the_takeover_creates_no_webhook(
     squatter: Squatter, app: FastAPI, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
-    """The squatter's own name server answers as late as the squatter likes."""
+    """The squatter's name server can delay the request as long as it likes."""
     asked, answer, client = asyncio.Event(), asyncio.Event(), squatter.member.client
 
     async def slowly(_: str, __: int) -> list[str]:
@@ -130,7 +129,7 @@ async def test_a_request_that_was_let_in_before_makes_none_after(
     assert await superuser.fetchval("SELECT count(*) FROM webhook WHERE project_id = $1", squatter.project) == 0
 
 
-async def test_who_confirms_waits_for_one_that_is_being_made_and_disables_it(
+async def test_confirming_waits_for_a_webhook_being_created_and_disables_it(
     squatter: Squatter, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
     principal = Principal.user(await account_id(superuser, squatter.member.email))
@@ -149,9 +148,9 @@ async def test_who_confirms_waits_for_one_that_is_being_made_and_disables_it(
 async def test_a_revoked_session_makes_nothing_that_outlives_it(
     squatter: Squatter, users: Users, receiver: Receiver
 ) -> None:
-    """Revoked by another process: this one believes the token for some seconds more, but not for that."""
+    """Another process revoked it: reads still accept the cached token for seconds, but these writes do not."""
     hook, client, headers = await squatter.hook(receiver.url), squatter.member.client, squatter.headers
-    own = await account_id(squatter.registry.superuser, squatter.member.email)
+    own = await account_id(squatter.account_jobs.superuser, squatter.member.email)
     project = f"{PROJECTS}/{squatter.project}"
     assert (await client.get(hook, headers=headers)).status_code == 200
     await users.execute("UPDATE account SET email_verified_at = now() WHERE id = $1", own)

@@ -1,4 +1,4 @@
-"""What a receiver asks to be remembered is told to nobody, least of all to another project's receiver."""
+"""Cookies that a receiver sets are never sent, neither to it nor to another project's receiver."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_no_delivery_carries_the_cookie_of_another(
 
 
 async def lead(workspace: WebhookWorkspace, receiver: Receiver, host: str) -> None:
-    """The project's webhook calls the receiver by a name, which only the test's own name server knows."""
+    """Points the project's webhook to the receiver by a host name that only the test resolves."""
     hook = await workspace.hook(receiver.url)
     url = f"http://{host}:{receiver.port}/hook"
     await workspace.users.execute("UPDATE webhook SET url = $2 WHERE id = $1", hook.id, url)

@@ -1,4 +1,4 @@
-"""From an event to the customer's own server, and what comes between."""
+"""Delivery of events to the receiver."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_an_event_arrives_signed_and_as_it_stands_on_the_stream(
     )  # fmt: skip
 
 
-async def test_the_first_thing_that_a_webhook_for_everything_hears_of_is_itself(
+async def test_the_first_event_of_a_webhook_for_all_types_is_its_own_creation(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
     await workspace.happen("document.created")
@@ -80,7 +80,7 @@ async def test_only_the_types_asked_for_arrive_and_in_their_order(
         (["run.token"], ["run.token"]),
     ],
 )
-async def test_tokens_go_to_those_alone_that_ask_for_them(
+async def test_token_events_go_only_to_webhooks_that_ask_for_them(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources, types: list[str] | None, heard: list[str]
 ) -> None:
     hook = await workspace.hook(receiver.url, types=types)
@@ -91,7 +91,7 @@ async def test_tokens_go_to_those_alone_that_ask_for_them(
     assert receiver.types == heard
 
 
-async def test_a_project_hears_of_nothing_that_happens_in_another(
+async def test_a_project_gets_no_events_of_another(
     open_workspace: OpenWorkspace, receiver: Receiver, second_receiver: Receiver, resources: Resources
 ) -> None:
     one, other = await open_workspace(), await open_workspace()
@@ -183,23 +183,23 @@ async def test_an_answer_that_never_ends_is_not_read(
 async def test_two_workers_share_the_work_and_repeat_nothing(
     open_workspace: OpenWorkspace, receiver: Receiver, second_receiver: Receiver, resources: Resources
 ) -> None:
-    offices = [await open_workspace() for _ in range(4)]
-    hooks = [await each.hook(receiver.url) for each in offices]
+    workspaces = [await open_workspace() for _ in range(4)]
+    hooks = [await each.hook(receiver.url) for each in workspaces]
     async with dispatching(resources), dispatching(resources):
-        await asyncio.gather(*(each.happen(*["document.created"] * 10) for each in offices))
+        await asyncio.gather(*(each.happen(*["document.created"] * 10) for each in workspaces))
         await until(lambda: len(receiver.arrived) >= 40)
-        for workspace, hook in zip(offices, hooks, strict=True):
+        for workspace, hook in zip(workspaces, hooks, strict=True):
             await until(functools.partial(_all, workspace, hook, "succeeded"))
     assert len(receiver.arrived) == len({each.id for each in receiver.arrived}) == 40
-    for workspace in offices:
+    for workspace in workspaces:
         mine = [each for each in receiver.arrived if each.event["project_id"] == str(workspace.project)]
         assert in_order(mine)
 
 
-async def test_what_a_worker_was_killed_at_is_sent_again_under_the_same_id(
+async def test_an_attempt_of_a_killed_worker_is_repeated_under_the_same_id(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
-    """The worker ends in the middle of an attempt, its lease still good, and another takes over when it has expired."""
+    """A worker dies during an attempt with a valid lease; another takes over when the lease expires."""
     hang = asyncio.Event()
 
     async def wait(_: Arrived) -> bytes:
@@ -210,13 +210,13 @@ async def test_what_a_worker_was_killed_at_is_sent_again_under_the_same_id(
     hook = await workspace.hook(receiver.url)
     await workspace.happen("document.created", "document.updated")
     async with asyncio.TaskGroup() as group:
-        to_delete = group.create_task(_work_for_ever(resources))
+        killed = group.create_task(_work_for_ever(resources))
         await until(lambda: len(receiver.arrived) == 1)
-        to_delete.cancel()
+        killed.cancel()
     receiver.answer = None
     async with dispatching(resources):
         await asyncio.sleep(0.2)
-        assert len(receiver.arrived) == 1, "the lease of the dead worker was not honoured"
+        assert len(receiver.arrived) == 1, "the lease of the dead worker must still hold"
         await lose(workspace, hook)
         await until(lambda: _all(workspace, hook, "succeeded"))
     ids = [each.id for each in receiver.arrived]

@@ -1,4 +1,4 @@
-"""Receivers that fail: what is tried again, when it is given up, and when the webhook itself is."""
+"""Failing receivers: retries, failed deliveries, and when the webhook is disabled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.features.webhooks.receiver import Arrived, Receiver, status
 from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, hasten, until
 
 LATER = timedelta(hours=1)
-# For attempts that are not answered.
+# The timeout for attempts without an answer.
 SHORT = timedelta(seconds=0.2)
 
 
@@ -36,7 +36,7 @@ async def test_a_failed_attempt_is_repeated_under_the_same_id_until_it_succeeds(
     assert (delivery["attempts"], delivery["status_code"], delivery["error"]) == (4, 204, None)
 
 
-async def test_what_fails_is_tried_later_and_what_follows_does_not_wait_for_it(
+async def test_a_failed_delivery_is_retried_later_and_delays_no_other(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
     receiver.codes = [503, 204]
@@ -70,7 +70,7 @@ async def test_a_receiver_that_wants_time_gets_it_for_all_its_events(
 
 
 async def asked_to_wait(workspace: WebhookWorkspace, hook: Hook) -> bool:
-    """The delivery, and the webhook with all that it would send."""
+    """Whether both the delivery and the whole webhook wait as long as the receiver asked."""
     sql = """
         SELECT 1 FROM webhook_delivery AS d JOIN webhook_progress AS p USING (project_id, webhook_id)
         WHERE d.webhook_id::text = $1 AND d.attempts = 1 AND d.next_attempt_at > now() + interval '7100 seconds'
@@ -134,10 +134,10 @@ async def test_a_receiver_that_is_not_there_has_failed(
     assert (await workspace.deliveries(hook))[0]["error"] == NOT_DELIVERED
 
 
-async def test_an_address_that_has_turned_inward_since_is_not_called(
+async def test_an_address_that_is_no_longer_allowed_is_not_called(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
-    """Public when the webhook was made, the receiver's network no longer allowed when it is called."""
+    """The address is allowed when the webhook is created and not when it is called."""
     hook = await workspace.hook(receiver.url)
     await workspace.happen("document.created")
     outgoing = Outgoing.open(Destinations(plain_http=True), _loopback)
@@ -164,7 +164,7 @@ async def test_410_disables_it_at_once(workspace: WebhookWorkspace, receiver: Re
     assert (event["data"], event["actor"]) == ('{"reason": "gone"}', f"service:{workspace.project}")
 
 
-async def test_nothing_but_failures_for_long_disables_it_and_people_take_it_up_again(
+async def test_lasting_failure_disables_it_and_users_can_enable_it(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
     receiver.codes = [500]
@@ -186,10 +186,10 @@ async def test_nothing_but_failures_for_long_disables_it_and_people_take_it_up_a
     assert (await workspace.shown(hook))["disabled_reason"] is None
 
 
-async def test_one_success_and_the_failures_are_forgotten(
+async def test_one_success_resets_the_failures(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
-    """The first of them is put a day back once it has been written down, and before it is tried again."""
+    """The first failure is dated back a day after it is stored and before the retry."""
     receiver.codes = [500, 204, 500, 204]
     hook = await workspace.hook(receiver.url)
     await workspace.happen("document.created")
@@ -207,7 +207,7 @@ async def test_one_success_and_the_failures_are_forgotten(
 
 
 async def failed_a_day_ago(workspace: WebhookWorkspace, hook: Hook) -> bool:
-    """Makes it so, as soon as it has failed."""
+    """Dates the failure back a day; False while there is none."""
     sql = """
         UPDATE webhook_progress SET failing_at = now() - interval '1 day'
         WHERE webhook_id::text = $1 AND failing_at IS NOT NULL
@@ -215,7 +215,7 @@ async def failed_a_day_ago(workspace: WebhookWorkspace, hook: Hook) -> bool:
     return await workspace.users.execute(sql, str(hook.id)) == "UPDATE 1"
 
 
-async def test_a_dead_receiver_is_tried_at_times_only_and_nothing_is_given_up_for_it(
+async def test_a_dead_receiver_is_tried_rarely_and_no_delivery_fails(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
     receiver.codes = [500]
@@ -238,15 +238,15 @@ async def test_a_dead_receiver_is_tried_at_times_only_and_nothing_is_given_up_fo
 
 
 async def hastened(workspace: WebhookWorkspace, hook: Hook) -> bool:
-    """Until all has been sent: the job may only just have begun to wait."""
+    """Hastens the job, which may just have started to wait; returns whether all deliveries succeeded."""
     await hasten(workspace, hook)
     return await has(workspace, hook, "succeeded", 25)
 
 
-async def test_receivers_that_hang_only_delay_who_waits_behind_them(
+async def test_hanging_receivers_only_delay_webhooks_behind_them(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
-    """As many hooks as the worker has places hang until their time is up, and a neighbour waits behind them."""
+    """As many webhooks as the worker has slots hang until the timeout; another waits behind them."""
 
     async def hang(arrived: Arrived) -> bytes:
         if arrived.path == "/hang":

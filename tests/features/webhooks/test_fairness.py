@@ -1,4 +1,4 @@
-"""Receivers that hang, more of them than a worker has places, and a neighbour who notices nothing."""
+"""More hanging receivers than a worker has slots do not affect other accounts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LONG = timedelta(seconds=60)
 
 
 class Hanging:
-    """Answers as many requests as a test lets go."""
+    """A receiver that holds each request until the test releases it."""
 
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
-        self.let_go = asyncio.Semaphore(0)
+        self.released = asyncio.Semaphore(0)
         receiver.answer = self._answer
 
     @property
@@ -32,10 +32,10 @@ class Hanging:
 
     def end(self) -> None:
         for _ in range(1000):
-            self.let_go.release()
+            self.released.release()
 
     async def _answer(self, _: Arrived) -> bytes:
-        await self.let_go.acquire()
+        await self.released.acquire()
         return status(204)
 
 
@@ -72,10 +72,10 @@ async def test_the_many_webhooks_of_one_project_leave_places_for_another(
 async def test_the_many_projects_of_one_account_have_a_third_together(
     open_workspace: OpenWorkspace, hanging: Hanging, second_receiver: Receiver, resources: Resources
 ) -> None:
-    offices = [await busy(open_workspace, hanging, webhooks=1, events=1) for _ in range(6)]
-    for workspace in offices[1:]:
+    workspaces = [await busy(open_workspace, hanging, webhooks=1, events=1) for _ in range(6)]
+    for workspace in workspaces[1:]:
         await workspace.users.execute(
-            "UPDATE project SET account_id = $2 WHERE id = $1", workspace.project, offices[0].owner.id
+            "UPDATE project SET account_id = $2 WHERE id = $1", workspace.project, workspaces[0].owner.id
         )
     neighbour = await open_workspace()
     await neighbour.hook(second_receiver.url)
@@ -103,14 +103,14 @@ async def test_many_projects_with_many_webhooks_leave_one_place_for_another(
         hanging.end()
 
 
-async def test_where_every_place_is_taken_the_first_that_frees_is_the_neighbours(
+async def test_the_first_slot_that_frees_goes_to_the_waiting_account(
     open_workspace: OpenWorkspace,
     hanging: Hanging,
     second_receiver: Receiver,
     resources: Resources,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whose webhook would have gone on with its next event gives way after the one."""
+    """A webhook with more events gives up its slot after one."""
     seen: set[UUID] = set()
     replace = fair_scheduler._Lines.replace
 
@@ -128,13 +128,13 @@ async def test_where_every_place_is_taken_the_first_that_frees_is_the_neighbours
         await neighbour.happen("document.created")
         await until(lambda: neighbour.project in seen)
         assert second_receiver.arrived == []
-        hanging.let_go.release()
+        hanging.released.release()
         await until(lambda: len(second_receiver.arrived) == 1, seconds=LONG.total_seconds() / 2)
         hanging.end()
         await until(lambda: len(hanging.receiver.arrived) == 9)
 
 
-async def test_what_one_worker_has_no_place_for_another_serves(
+async def test_another_worker_serves_webhooks_without_a_slot(
     open_workspace: OpenWorkspace, hanging: Hanging, resources: Resources
 ) -> None:
     await busy(open_workspace, hanging, webhooks=2)

@@ -1,4 +1,4 @@
-"""The receiver of the how-to, run as it stands there."""
+"""Runs the receiver of the how-to unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any two who write for a webhook, met at any of their statements: one may wait for the other, never both."""
+"""Every pair of webhook writers, interleaved at every statement: no deadlock."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from tests.users import Person, Users
 
 @dataclass(slots=True)
 class Scene:
-    """A webhook with a delivery and a job at work, and an owner whose address was never confirmed.
+    """A webhook with a delivery and a running job; the owner's address is unconfirmed.
 
-    One id for all of them.
+    All rows have the same id.
     """
 
     resources: Resources
@@ -48,12 +48,12 @@ class Scene:
         return WebhookService(session, scope, self.resources.sequencer, self.resources.secrets.box(PURPOSE))
 
     async def turn(self, session: AsyncSession) -> DeliverySessionRepository | None:
-        """With the webhook locked, if it is still there; it proves the job's lease at last."""
+        """Locks the webhook and returns its repository, or None if the webhook is gone."""
         scope = await open_shared_scope(session, Principal.service(self.id), self.id)
         repository = DeliverySessionRepository(session, scope)
         return None if await repository.lock(self.id) is None else repository
 
-    async def make_scope(self, session: AsyncSession) -> None:
+    async def lock_job(self, session: AsyncSession) -> None:
         await session.execute(text("SELECT FROM job WHERE dedupe_key = :key FOR SHARE"), {"key": self.key})
 
     @property
@@ -92,17 +92,17 @@ async def finish(scene: Scene, session: AsyncSession) -> None:
         await repository.finish(scene.id, utc_now(), "succeeded", answered)
         await repository.keep_due(scene.id, answered)
         await repository.note_success(scene.id)
-        await scene.make_scope(session)
+        await scene.lock_job(session)
 
 
 async def fan_out(scene: Scene, session: AsyncSession) -> None:
     if repository := await scene.turn(session):
         await repository.fan_out(scene.id, [WireEvent(7, "document.created", "", b"")], 7, timedelta())
-        await scene.make_scope(session)
+        await scene.lock_job(session)
 
 
 async def number(scene: Scene, session: AsyncSession) -> None:
-    """Events get their numbers, and the webhook's job is asked for."""
+    """Numbers the events and requests the webhook's job."""
     await session.execute(text("SELECT wall.number_events(ARRAY[CAST(:project AS uuid)], 10)"), {"project": scene.id})
 
 
@@ -113,10 +113,10 @@ async def prune(_: Scene, session: AsyncSession) -> None:
 USERS: tuple[Act, ...] = (delete, redeliver, end_project, take_over)
 TURNS: tuple[Act, ...] = (finish, fan_out)
 SWEEPS: tuple[Act, ...] = (number, prune)
-# People wait for each other at the project, and a worker serves a webhook one transaction after another.
+# Pairs of user actions serialise on the project lock; a worker runs a webhook's transactions one by one.
 PAIRS = [*itertools.product(USERS, TURNS), *itertools.product((delete, redeliver, fan_out), SWEEPS)]
 MEETINGS = [*PAIRS, *((other, one) for one, other in PAIRS)]
-# What an act may find that comes after another's.
+# Errors that the later of two acts may get.
 OVERTAKEN = (ProjectNotFoundError, WebhookNotFoundError, DeliveryNotFoundError, WebhookDisabledError)
 
 
@@ -162,7 +162,7 @@ async def until_done_or_behind(users: Users, task: asyncio.Task[None], late: Pac
 
 
 async def meet(users: Users, scene: Scene, one: Act, other: Act, stop: int) -> bool:
-    """`other` comes when `one` stands before that statement. Whether there was such a statement."""
+    """Starts `other` while `one` is stopped before statement `stop`. Returns whether `one` has that statement."""
     first, late = Pace(stop), Pace(None)
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(first.run(scene, one))
@@ -205,7 +205,7 @@ DELETE FROM project WHERE id = $1
 
 @asynccontextmanager
 async def staged(users: Users, workspace: WebhookWorkspace) -> AsyncIterator[Scene]:
-    """What an act may destroy, made anew without a request."""
+    """Creates the rows of a scene without requests."""
     owner, id_ = workspace.owner, uuid4()
     await users.execute(_STAGE, owner.id, id_)
     yield Scene(workspace.resources, owner, id_)
@@ -221,7 +221,7 @@ async def test_no_two_wait_for_each_other(workspace: WebhookWorkspace, users: Us
 
 
 async def test_a_delivery_that_a_deletion_overtakes_leaves_nothing(workspace: WebhookWorkspace, users: Users) -> None:
-    """The turn had asked for the webhook before it was gone; its delivery would have nothing to belong to."""
+    """The turn requested the webhook before the deletion; its delivery would have no webhook."""
     async with staged(users, workspace) as scene:
         person, turn = Pace(100), Pace(None)
         async with asyncio.timeout(60), asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""What the database itself refuses: a transaction of the runtime role that forgets every check of the program."""
+"""What the database itself refuses to the runtime role, without the application's checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def runtime(database: DatabaseUrls) -> AsyncIterator[Connection]:
 
 
 async def touched(connection: Connection, principal: str, workspace: WebhookWorkspace, statement: str) -> int:
-    """How many rows it met; none, too, where it was refused. Rolled back."""
+    """The number of affected rows, 0 if refused; rolls back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -63,7 +63,7 @@ async def test_who_manages_nothing_touches_nothing(
             " VALUES ($1, 'x', $2, '\\x00', 'admin', 'user:x') RETURNING id", workspace.project, uuid4().hex,
         )  # fmt: skip
         principal = f"key:{row['id']}"
-    elif role != "stranger":
+    elif role != "outsider":
         person = await workspace.users.person()
         await workspace.users.join(workspace.project, person, role)
         principal = str(person.principal)
@@ -77,17 +77,15 @@ async def test_who_manages_does(workspace: WebhookWorkspace, runtime: Connection
 
 
 @pytest.mark.parametrize(("statement", "met"), [(READ, 1), (MOVE, 1), (FOLLOW, 1), (MAKE, 0), (POINT_ELSEWHERE, 0)])
-async def test_the_worker_reads_what_it_delivers_and_points_it_nowhere_else(
+async def test_the_worker_reads_webhooks_and_cannot_change_their_url(
     workspace: WebhookWorkspace, runtime: Connection, statement: str, met: int
 ) -> None:
     await fill(workspace)
     assert await touched(runtime, f"service:{workspace.project}", workspace, statement) == met
 
 
-async def test_whose_webhooks_have_something_to_send_is_said_to_nobody(
-    workspace: WebhookWorkspace, runtime: Connection
-) -> None:
-    """The program may not call what asks for their jobs; it happens with the numbers of events."""
+async def test_the_runtime_role_cannot_enqueue_deliveries(workspace: WebhookWorkspace, runtime: Connection) -> None:
+    """The runtime role may not call the function that enqueues jobs; numbering the events calls it."""
     await fill(workspace)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await runtime.fetch("SELECT wall.enqueue_deliveries($1)", [workspace.project])

@@ -1,4 +1,4 @@
-"""Whoever writes for a webhook holds the project first, as everybody does: nobody waits in a ring."""
+"""Every writer for a webhook locks the project first, so there are no deadlocks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_an_admin_removed_in_the_middle_of_changing_one_is_refused_properl
 async def test_a_project_is_deleted_while_its_webhooks_are_served(
     open_workspace: OpenWorkspace, receiver: Receiver
 ) -> None:
-    """And changed: every answer is one that the contract knows, and no turn fails."""
+    """Also while they are changed: every answer is in the contract, and no delivery job fails."""
     with capture_logs() as logs:
         for _ in range(2):
             await _delete_in_the_middle(await open_workspace(), receiver)

@@ -1,4 +1,4 @@
-"""Deliveries that somebody asks for again, and those that are no longer kept."""
+"""Redelivery on request, and the retention of deliveries."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ async def attempted(workspace: WebhookWorkspace, hook: Hook, times: int) -> bool
 
 
 @pytest.mark.parametrize("code", [204, 500])
-async def test_what_is_asked_for_during_an_attempt_goes_out_whatever_becomes_of_that(
+async def test_a_redelivery_requested_during_an_attempt_is_sent(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources, code: int
 ) -> None:
-    """With all the retries of a new one, and at once."""
+    """At once, and with all the retries of a new delivery."""
 
     async def ask(arrived: Arrived) -> bytes:
         if len(receiver.arrived) == 1:
@@ -73,8 +73,8 @@ async def test_what_is_asked_for_during_an_attempt_goes_out_whatever_becomes_of_
             return status(code)
         return status(500 if len(receiver.arrived) == 2 else 204)
 
-    async def third_comes() -> bool:
-        await hasten(workspace, hook)  # its job may have been told to wait for the pause that has been ended here
+    async def third_arrived() -> bool:
+        await hasten(workspace, hook)  # the job may still wait for the pause that the test has ended
         return len(receiver.arrived) == 3
 
     receiver.answer = ask
@@ -84,7 +84,7 @@ async def test_what_is_asked_for_during_an_attempt_goes_out_whatever_becomes_of_
     async with dispatching(resources, attempts=2):
         await until(lambda: attempted(workspace, hook, 2))
         await workspace.users.execute("UPDATE webhook_progress SET paused_until = NULL WHERE webhook_id = $1", hook.id)
-        await until(third_comes)
+        await until(third_arrived)
         await until(lambda: finished(workspace, hook))
     [delivery] = await workspace.deliveries(hook)
     assert (delivery["status"], delivery["attempts"]) == ("succeeded", 3)
@@ -126,4 +126,4 @@ async def test_deliveries_are_kept_for_as_long_as_the_settings_say(
     async with dispatching(resources):
         await workspace.happen("document.deleted")
         await until(lambda: len(receiver.arrived) == 3)
-    assert receiver.types[2] == "document.deleted", "what was pruned was delivered again"
+    assert receiver.types[2] == "document.deleted", "the pruned delivery must not be repeated"

@@ -29,7 +29,7 @@ def test_waits_are_not_all_alike() -> None:
     assert len({RULES.retry_in(1) for _ in range(20)}) > 10
 
 
-def test_a_webhook_rests_after_some_failures_in_a_row_but_never_for_long() -> None:
+def test_a_webhook_pauses_after_some_failures_in_a_row_but_never_for_long() -> None:
     assert RULES.pause(4) is None
     first = RULES.pause(5)
     assert first is not None

@@ -1,4 +1,4 @@
-"""Making, changing and deleting webhooks; what is delivered stands in test_delivering.py."""
+"""Creating, changing and deleting webhooks. test_delivery.py covers deliveries."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def test_blanks_around_an_address_are_no_part_of_it(workspace: WebhookWork
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1024/", "https://127.0.0.1:1024/", "https://localhost:8000/"])
-async def test_without_a_word_in_the_settings_loopback_and_plain_http_are_refused(
+async def test_loopback_and_plain_http_are_refused_unless_the_settings_allow_them(
     workspace: WebhookWorkspace, app: FastAPI, resources: Resources, address: str
 ) -> None:
     outgoing = Outgoing.open(Destinations(), _loopback)
@@ -269,7 +269,7 @@ async def test_a_webhook_goes_with_all_that_belongs_to_it(
 async def deliver(
     users: Users, workspace: WebhookWorkspace, webhook: UUID, event: int = 1, status: str = "failed"
 ) -> UUID:
-    """A delivery as a worker would have left it."""
+    """Inserts a delivery as a worker leaves it."""
     [row] = await users.fetch(
         "INSERT INTO webhook_delivery (project_id, webhook_id, event_id, event_type, status, attempts, finished_at)"
         " VALUES ($1, $2, $3, 'document.created', $4, 10, now()) RETURNING id",
@@ -338,8 +338,10 @@ async def test_what_cannot_be_delivered_again_says_why(users: Users, workspace: 
     assert (answer.status_code, answer.json()["code"]) == (409, "event_not_kept")
 
 
-async def test_a_lowered_admin_who_waits_for_the_lock_makes_none(users: Users, workspace: WebhookWorkspace) -> None:
-    """The role counts that they have when it is their turn."""
+async def test_an_admin_demoted_while_waiting_for_the_lock_creates_none(
+    users: Users, workspace: WebhookWorkspace
+) -> None:
+    """The role counts that the caller has when the lock is granted."""
     admin = await users.person()
     await users.join(workspace.project, admin, "admin")
     async with users.transaction() as standing:

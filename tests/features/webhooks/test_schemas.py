@@ -17,7 +17,7 @@ def test_each_type_stands_on_its_own(type_: str) -> None:
     assert refused(WebhookCreate, {"url": URL, "types": [type_]}) == {"types/0": "string_pattern_mismatch"}
 
 
-def test_no_types_is_not_an_empty_list_of_them() -> None:
+def test_null_types_differ_from_an_empty_list() -> None:
     assert WebhookCreate(url=URL).types is None
     assert refused(WebhookCreate, {"url": URL, "types": []}) == {"types": "too_short"}
     assert refused(WebhookCreate, {"url": URL, "types": ["a.b"] * (MAX_TYPES + 1)}) == {"types": "too_long"}

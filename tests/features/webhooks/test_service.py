@@ -29,7 +29,7 @@ async def serving(
         yield WebhookService(session, scope, resources.sequencer, resources.secrets.box(PURPOSE))
 
 
-async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_change(
+async def test_a_patch_keeps_other_fields_and_an_empty_one_changes_nothing(
     resources: Resources, workspace: WebhookWorkspace
 ) -> None:
     async with serving(resources, workspace) as webhooks:
@@ -57,7 +57,7 @@ async def test_a_new_secret_is_another_and_is_shown_this_once(
     assert "secret" not in shown.model_dump()
 
 
-async def test_an_address_that_is_not_called_is_refused_before_anything_is_kept(
+async def test_an_address_that_is_not_allowed_is_refused_and_not_stored(
     resources: Resources, workspace: WebhookWorkspace
 ) -> None:
     async with serving(resources, workspace) as webhooks:
@@ -66,7 +66,7 @@ async def test_an_address_that_is_not_called_is_refused_before_anything_is_kept(
         made = (await webhooks.create(WANTED, None)).webhook
         with pytest.raises(InvalidInputError, match="no such host"):
             await webhooks.revision(made.id, "no such host")
-        with pytest.raises(WebhookNotFoundError):  # whether there is one comes first
+        with pytest.raises(WebhookNotFoundError):  # existence is checked before the URL
             await webhooks.revision(uuid4(), "no such host")
     assert [row["url"] for row in await workspace.users.fetch(
         "SELECT url FROM webhook WHERE project_id = $1", workspace.project

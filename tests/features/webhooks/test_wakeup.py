@@ -1,4 +1,4 @@
-"""A worker hears of news and looks at once; what it does not hear of it finds by looking anyway."""
+"""A notification wakes a worker at once; missed notifications are covered by polling."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEVER = timedelta(hours=1)
 
 
 async def heard(resources: Resources) -> None:
-    """What is published now is heard in this process."""
+    """Waits until this process receives notifications."""
     told = asyncio.Event()
     with resources.waker.followed_by(told.set):
         async with asyncio.timeout(60):
@@ -40,13 +40,13 @@ async def heard(resources: Resources) -> None:
 
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next look is never soon."""
+    """Makes the next poll an hour away."""
     monkeypatch.setattr(runner, "SHORTEST_PAUSE_SECONDS", NEVER.total_seconds())
     monkeypatch.setattr(webhook_workspace, "OFTEN", JobSettings(poll_interval=NEVER))
 
 
 @pytest.mark.usefixtures("far")
-async def test_an_event_is_sent_at_once_although_the_next_look_is_far(
+async def test_an_event_is_sent_long_before_the_next_poll(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
     await workspace.hook(receiver.url)
@@ -58,7 +58,7 @@ async def test_an_event_is_sent_at_once_although_the_next_look_is_far(
         await until(lambda: len(receiver.arrived) == 2)
 
 
-async def test_what_was_not_heard_is_found_all_the_same(
+async def test_a_missed_notification_is_covered_by_polling(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
     await workspace.hook(receiver.url)
@@ -68,10 +68,10 @@ async def test_what_was_not_heard_is_found_all_the_same(
         await until(lambda: len(receiver.arrived) == 1)
 
 
-async def test_each_webhook_that_is_on_has_one_job_for_whatever_happens_in_its_project(
+async def test_each_enabled_webhook_has_one_job_for_all_events_of_its_project(
     open_workspace: OpenWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
-    """In the transaction that gives the events their numbers; and nobody else's has any."""
+    """Enqueued in the transaction that numbers the events; other webhooks get no job."""
     busy, other = await open_workspace(), await open_workspace()
     hooks = [await busy.hook(receiver.url), await busy.hook(receiver.url)]
     off = await busy.hook(receiver.url)
@@ -93,7 +93,7 @@ PAUSED = "UPDATE webhook_progress SET paused_until = now() + interval '1 h' WHER
 
 
 @pytest.mark.parametrize("rest", [QUIET, PAUSED])
-async def test_what_happens_while_a_webhook_rests_waits_for_the_end_of_it(
+async def test_events_during_a_webhooks_pause_wait_for_its_end(
     workspace: WebhookWorkspace, receiver: Receiver, rest: str
 ) -> None:
     hook = await workspace.hook(receiver.url)
@@ -108,8 +108,10 @@ async def test_what_happens_while_a_webhook_rests_waits_for_the_end_of_it(
     assert (job["state"], job["late"]) == ("delayed", True)
 
 
-async def test_events_wait_for_nobody_who_holds_a_webhooks_job(workspace: WebhookWorkspace, receiver: Receiver) -> None:
-    """What is asked for meanwhile is passed on once it is free, and not before."""
+async def test_numbering_events_does_not_wait_for_a_locked_webhook_job(
+    workspace: WebhookWorkspace, receiver: Receiver
+) -> None:
+    """A request made meanwhile is passed on once the job is free, and not before."""
     users, hook = workspace.users, await workspace.hook(receiver.url)
     key = f"deliver_webhook:{hook.id}"
     await numbered(workspace)
@@ -129,7 +131,7 @@ async def test_events_wait_for_nobody_who_holds_a_webhooks_job(workspace: Webhoo
 
 
 async def test_every_follower_is_told_which_projects_have_events(resources: Resources) -> None:
-    """Of none when it begins to hear; and of nothing, where a message is none of ours. Other tests have news too."""
+    """An empty set when it connects; invalid messages are ignored. Events of other tests are filtered out."""
     told: list[Collection[UUID]] = []
     both = {uuid4(), uuid4()}
 
@@ -146,12 +148,12 @@ async def test_every_follower_is_told_which_projects_have_events(resources: Reso
 
 
 @pytest.mark.usefixtures("far")
-async def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_look(resources: Resources) -> None:
+async def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_poll(resources: Resources) -> None:
     async with asyncio.timeout(60), dispatching(resources):
         await heard(resources)
 
 
-async def test_a_worker_that_stops_leaves_an_attempt_that_takes_long_to_the_next(
+async def test_a_worker_that_stops_leaves_a_slow_attempt_to_the_next(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutdown, "GRACE_SECONDS", 0.0)
@@ -173,4 +175,4 @@ async def test_a_worker_that_stops_leaves_an_attempt_that_takes_long_to_the_next
     over.set()
     async with dispatching(resources):
         await until(succeeded)
-    assert len({each.id for each in receiver.arrived}) == 1, "it came twice, under the same id"
+    assert len({each.id for each in receiver.arrived}) == 1, "both deliveries must have the same id"

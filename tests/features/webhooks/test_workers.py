@@ -1,4 +1,4 @@
-"""The worker process itself, killed in the middle of an attempt."""
+"""A worker process that is killed during an attempt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatch
 from tests.server import environment_of, program
 
 
-async def test_what_a_worker_was_killed_at_another_sends_again_under_the_same_id(
+async def test_another_worker_repeats_an_attempt_under_the_same_id(
     workspace: WebhookWorkspace, receiver: Receiver, settings: Settings, resources: Resources, tmp_path: Path
 ) -> None:
     async def hang(_: Arrived) -> bytes:
@@ -25,13 +25,13 @@ async def test_what_a_worker_was_killed_at_another_sends_again_under_the_same_id
     receiver.answer = hang
     hook = await workspace.hook(receiver.url)
     await workspace.happen("document.created", "document.updated")
-    async with program("worker", environment=environment_of(settings), log=tmp_path / "worker.log") as to_delete:
+    async with program("worker", environment=environment_of(settings), log=tmp_path / "worker.log") as worker:
         await until(lambda: len(receiver.arrived) == 1)
-        to_delete.kill()
-        await to_delete.wait()
+        worker.kill()
+        await worker.wait()
     receiver.answer = None
     async with dispatching(resources):
-        await lose(workspace, hook)  # by itself it would be so when its worker has been silent for some time
+        await lose(workspace, hook)  # otherwise the test would wait for the heartbeat to expire
         await until(succeeded)
     ids = [each.id for each in receiver.arrived]
     assert ids[0] == ids[1] != ids[2]

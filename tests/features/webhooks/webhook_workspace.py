@@ -1,4 +1,4 @@
-"""Projects with webhooks, and the workers that serve them."""
+"""Projects with webhooks, and workers that deliver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from partywall.settings import JobSettings
 from partywall.settings.outgoing import WebhookSettings
 from tests.users import Person, Users
 
-# Everything happens at once, quicker than an operator may have it, so that a test waits for nothing.
+# Shorter delays than the settings permit, to keep tests fast.
 AT_ONCE = WebhookSettings(timeout=timedelta(seconds=30)).model_copy(
     update={"first_retry": timedelta(milliseconds=1), "poll_interval": timedelta(milliseconds=20)}
 )
@@ -35,7 +35,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookWorkspace:
-    """A project whose events are to be delivered."""
+    """A project whose events are delivered to webhooks."""
 
     users: Users
     resources: Resources
@@ -53,7 +53,7 @@ class WebhookWorkspace:
         return Hook(UUID(made["id"]), made["secret"], f"{self.url}/{made['id']}")
 
     async def happen(self, *types: str) -> None:
-        """Events, each in a transaction of its own."""
+        """Writes events, each in its own transaction."""
         for type_ in types:
             async with self.resources.sessions.begin() as session:
                 scope = await open_scope(session, Principal.service(self.project), self.project)
@@ -77,7 +77,7 @@ class WebhookWorkspace:
 async def dispatching(
     resources: Resources, *, outgoing: Outgoing | None = None, **changed: object
 ) -> AsyncIterator[None]:
-    """A worker with settings of its own, which has ended what it has begun when the block is left."""
+    """A worker with changed settings; on exit it finishes its work in progress."""
     stop = asyncio.Event()
     webhooks = AT_ONCE.model_copy(update=changed)
     settings = resources.settings.model_copy(update={"webhooks": webhooks, "jobs": OFTEN})
@@ -90,22 +90,22 @@ async def dispatching(
             stop.set()
 
 
-async def numbered(*offices: WebhookWorkspace) -> None:
-    """Whichever process was to do it; and the jobs that were asked for with the numbers are on the queue."""
-    for workspace in offices:
+async def numbered(*workspaces: WebhookWorkspace) -> None:
+    """Numbers the pending events and enqueues the requested jobs, instead of a process of the service."""
+    for workspace in workspaces:
         await workspace.users.fetch("SELECT wall.catch_up_events($1, 1000)", workspace.project)
-    while (await offices[0].users.fetch("SELECT wall.pass_requests_on() AS is_left"))[0]["is_left"]:
+    while (await workspaces[0].users.fetch("SELECT wall.pass_requests_on() AS is_left"))[0]["is_left"]:
         await asyncio.sleep(0.01)
 
 
 async def lose(workspace: WebhookWorkspace, hook: Hook) -> None:
-    """As if the webhook's worker had been silent for long."""
+    """Expires the heartbeat of the webhook's job."""
     sql = "UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE state = 'running' AND dedupe_key = $1"
     assert await workspace.users.execute(sql, f"deliver_webhook:{hook.id}") == "UPDATE 1"
 
 
 async def hasten(workspace: WebhookWorkspace, hook: Hook) -> None:
-    """As if the moment had come that the webhook's job waits for."""
+    """Makes the webhook's delayed job due now."""
     sql = "UPDATE job SET due_at = now() WHERE state = 'delayed' AND dedupe_key = $1"
     await workspace.users.execute(sql, f"deliver_webhook:{hook.id}")
 

@@ -1,4 +1,4 @@
-"""Starting the shipped agents, and what they are told."""
+"""Starts the shipped agents and reads what was sent to the model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ CONTRACT = "# Frame contract\n\nThe supplier delivers\nwithin ten days.  Late de
 
 
 async def run(workspace: AgentWorkspace, agent: str, *, continues: object = None, **given: object) -> Json:
-    """A run of the agent, seen to its end."""
+    """Runs the agent until it is over."""
     return await workspace.run(agent=agent, input=given, continues=continues)
 
 
 async def refusals(workspace: AgentWorkspace, agent: str, **given: object) -> dict[str, str]:
-    """The messages of the 422 that the input is answered with, by their pointers."""
+    """The messages of the 422 answer to this input, by pointer."""
     answer = await workspace.post(agent=agent, input=given)
     assert answer.status_code == 422, answer.text
     return {each["pointer"]: each["message"] for each in answer.json()["errors"]}
@@ -33,10 +33,10 @@ def listed(output: Json, name: str) -> list[Json]:
 
 
 def results(asked: Asked) -> list[Json]:
-    """What the tools answered, as JSON."""
+    """The tool results, as JSON."""
     return [json.loads(each) for each in asked.tool_results]
 
 
 def complaint(asked: Asked) -> str:
-    """What the model was last told about its output."""
+    """The latest retry message to the model about its output."""
     return str(asked.messages[-1]["content"])

@@ -107,7 +107,7 @@ async def test_documents_that_were_not_named_are_closed(workspace: AgentWorkspac
 
 
 async def test_a_document_is_read_in_pages(workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database gives a page alone; how long the whole is costs the worker nothing."""
+    """The database returns only the page, so the document's length costs the worker nothing."""
     monkeypatch.delattr(reader, "get_whole")
     monkeypatch.delattr(reader, "get")
     content = "".join(f"{number:09d}\n" for number in range(1500))

@@ -29,7 +29,7 @@ def test_what_is_not_there_is_not_found() -> None:
 
 
 def test_looking_for_a_quote_takes_time_in_proportion_to_the_text() -> None:
-    """A walk that starts again at each word would take hours here."""
+    """A search that restarts at each word would take hours here."""
     assert Text("a\n" * 1_000_000).find("a " * 499 + "b") is None
 
 
@@ -111,7 +111,7 @@ def test_numbers_alone_claim_nothing(answer: str) -> None:
     st.lists(st.sampled_from(["Ten", " ", ".", "?!", "\u3002", "[1]", "\n", ":", "e.g.", "- ", "a", '"']), max_size=30)
 )
 def test_no_word_is_lost_between_the_sentences(parts: list[str]) -> None:
-    """Every letter of the answer stands in a sentence that is judged."""
+    """Every letter of the answer is in a sentence that is checked."""
     answer = "Ten " + "".join(parts)
     assert "".join(claims(answer)).count("Ten") == answer.count("Ten")
 

@@ -1,4 +1,4 @@
-"""What the shipped agents have in common: which documents they may rest on, how much of them, and which are gone."""
+"""Shared by the shipped agents: allowed documents, reading limits, and deleted documents."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_given_document_that_is_gone_when_it_is_cited_fails_the_run(work
     assert (code_of(found), used_by(found)["model_calls"]) == ("document_not_found", 1)
 
 
-async def test_a_document_that_is_gone_and_that_the_model_chose_is_its_own_mistake(workspace: AgentWorkspace) -> None:
+async def test_a_deleted_document_that_the_model_chose_is_reported_to_the_model(workspace: AgentWorkspace) -> None:
     document = await workspace.document("Contract", CONTRACT)
     await delete(workspace, document)
     workspace.model.says(reads(document), cited(document), SILENT)
@@ -105,7 +105,7 @@ async def test_a_document_that_is_gone_and_that_the_model_chose_is_its_own_mista
     assert f"There is no document {document}" in complaint(workspace.model.asked[2])
 
 
-async def test_a_document_that_is_gone_by_the_time_of_the_decision_is_not_rewritten(workspace: AgentWorkspace) -> None:
+async def test_a_document_deleted_before_the_decision_is_not_rewritten(workspace: AgentWorkspace) -> None:
     target = await workspace.document("Contract", CONTRACT)
     pending = await waiting(workspace, {"document_id": target}, reads(target), WRITE, NOTES)
     await delete(workspace, target)
@@ -125,10 +125,10 @@ async def test_a_document_that_is_gone_unread_is_not_rewritten(workspace: AgentW
     assert (code_of(found), used_by(found)["model_calls"]) == ("document_not_found", 1)
 
 
-async def test_searches_take_of_what_a_conversation_may_hold(
+async def test_searches_count_towards_the_limit_of_a_conversation(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also those that one answer of the model asks for."""
+    """Also for several searches in one answer of the model."""
     monkeypatch.setattr(document_pages, "MOST_CHARACTERS", 36_000)
     for number in range(8):
         await workspace.document(f"Terms {number}", "The supplier pays for late delivery. " * 40)
@@ -154,7 +154,7 @@ async def test_what_was_found_leaves_less_to_read(workspace: AgentWorkspace, mon
     assert ["can read no more" in each for each in workspace.model.asked[-1].tool_results] == [False, False, True]
 
 
-async def test_a_error_without_words_is_not_given_any(workspace: AgentWorkspace) -> None:
+async def test_a_rejection_without_a_comment_has_no_comment(workspace: AgentWorkspace) -> None:
     pending = await waiting(workspace, {}, WRITE, NOTES)
     await decide(workspace, str(pending["id"]), approve=False)
     async with workspace.working():

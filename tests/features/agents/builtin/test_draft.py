@@ -16,7 +16,7 @@ BRIEF = {"brief": "Write down the terms."}
 
 
 async def waiting(workspace: AgentWorkspace, given: Json, *replies: Reply) -> Json:
-    """A run that has come to where a person decides."""
+    """A run that waits for a decision."""
     workspace.model.says(*replies)
     started = await workspace.start(agent="draft", input={**BRIEF, **given})
     async with workspace.working():
@@ -71,8 +71,8 @@ async def test_a_new_version_is_written_on_top_of_what_was_read(workspace: Agent
     assert (changed["title"], changed["content"], changed["version"]) == ("Terms", "# Terms\n\nTen days.", 2)
 
 
-async def test_a_error_ends_the_run_and_nothing_is_written(workspace: AgentWorkspace) -> None:
-    """Also where the model tries again: the tool is not there any more."""
+async def test_a_rejection_ends_the_run_and_nothing_is_written(workspace: AgentWorkspace) -> None:
+    """Also when the model tries again: the tool is no longer offered."""
     run = await waiting(workspace, {}, WRITE, WRITE, NOTES)
     output = output_of(await decided(workspace, run, approve=False, comment="Not in this tone."))
     assert output == {
@@ -86,7 +86,7 @@ async def test_a_error_ends_the_run_and_nothing_is_written(workspace: AgentWorks
 
 
 async def test_a_document_that_changed_meanwhile_is_not_written_over(workspace: AgentWorkspace) -> None:
-    """It has to be read again, and the new text to be approved again."""
+    """It must be read again and the new text approved again."""
     target = await workspace.document("Contract", CONTRACT)
     run = await waiting(workspace, {"document_id": target}, reads(target), WRITE, WRITE, reads(target), WRITE, NOTES)
     await workspace.owner.client.patch(f"{workspace.url}/documents/{target}", json={"content": "Changed by hand."})
@@ -108,7 +108,7 @@ async def test_a_document_is_not_rewritten_unread(workspace: AgentWorkspace) -> 
 
 
 async def test_what_is_read_beside_a_draft_does_not_count_for_it(workspace: AgentWorkspace) -> None:
-    """The text was written before the model saw that version."""
+    """The draft was written before the model saw that version."""
     target = await workspace.document("Contract", CONTRACT)
     changing = workspace.owner.client.patch(f"{workspace.url}/documents/{target}", json={"content": "Changed by hand."})
 
@@ -148,7 +148,7 @@ async def test_an_output_without_a_draft_is_sent_back(workspace: AgentWorkspace)
     assert "Nothing is written yet" in complaint(workspace.model.asked[1])
 
 
-async def test_a_draft_that_fits_no_document_is_sent_back_before_anybody_is_asked(workspace: AgentWorkspace) -> None:
+async def test_an_invalid_draft_is_sent_back_before_approval(workspace: AgentWorkspace) -> None:
     run = await waiting(
         workspace, {}, calling("write", title=" ", content="Text."), calling("write", title="Terms", content=""), WRITE
     )
@@ -156,7 +156,7 @@ async def test_a_draft_that_fits_no_document_is_sent_back_before_anybody_is_aske
 
 
 async def test_an_approved_draft_is_written_once_whatever_happens(workspace: AgentWorkspace) -> None:
-    """The worker ends after the effect was committed and before its step was: it is done again."""
+    """The worker dies after the effect is committed and before its step is: the step runs again."""
     run = await waiting(workspace, {}, WRITE, Reply(wait=asyncio.Event()), NOTES)
     await decide(workspace, str(run["id"]), approve=True)
     async with workspace.working(), asyncio.timeout(60):
@@ -173,7 +173,7 @@ async def test_an_approved_draft_is_written_once_whatever_happens(workspace: Age
 
 
 async def test_a_draft_goes_on_from_an_earlier_one(workspace: AgentWorkspace) -> None:
-    """What was decided then counts for nothing now."""
+    """The earlier decision does not apply to the new draft."""
     first = await decided(workspace, await waiting(workspace, {}, WRITE, NOTES), approve=True)
     made = output_of(first)["document_id"]
     workspace.model.says(reads(str(made)), calling("write", title="Terms", content="Shorter."), NOTES)

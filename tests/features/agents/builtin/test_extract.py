@@ -110,8 +110,8 @@ async def test_integers_of_any_length_are_told_kept_and_sent(workspace: AgentWor
     assert [cast("Json", each).get("start") for each in called] == [long, "an integer of more than 200 digits", None]
 
 
-async def test_a_check_ends_with_who_waits_for_it(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even a thread stays behind."""
+async def test_a_cancelled_check_stops(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread ends too."""
     begun, ended = Event(), Event()
 
     def errors(checker: Checker, _: object) -> list[str]:

@@ -41,7 +41,7 @@ def usable(schema: JsonObject) -> JsonObject:
 
 
 def refused(schema: object) -> tuple[str, str]:
-    """The pointer and the message."""
+    """The pointer and message of the error."""
     with pytest.raises(SchemaRefusedError) as error:
         usable(cast("JsonObject", schema))
     return error.value.pointer, str(error.value)
@@ -178,7 +178,7 @@ LEVELS = 200
 
 
 def ladder(keyword: str, end: JsonValue) -> JsonObject:
-    """Small, but there are 2 ** LEVELS ways down."""
+    """A small schema with 2 ** LEVELS paths."""
     names: JsonObject = {}
     for level in range(LEVELS):
         down: JsonObject = {"$ref": f"#/$defs/d{level + 1}"}
@@ -209,7 +209,7 @@ def test_a_long_chain_of_definitions_is_no_deep_conversation() -> None:
 
 
 def doubling(depth: int) -> JsonObject:
-    """Small, but takes 2 ** depth steps."""
+    """A small schema that takes 2 ** depth steps."""
     names: JsonObject = {
         f"d{level}": {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}] * 2} for level in range(depth)
     }  # fmt: skip
@@ -239,7 +239,7 @@ def test_a_deep_object_is_validated_or_refused() -> None:
 
 
 def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even past the refusal at the start."""
+    """Not even when the check at the start is bypassed."""
 
     def connect(*_: object) -> NoReturn:
         raise AssertionError("a schema was fetched")
@@ -268,7 +268,7 @@ def in_a(**keywords: JsonValue) -> Checker:
 
 
 def test_what_is_compared_is_counted_and_compared_once() -> None:
-    """Each with each would be a hundred million comparisons."""
+    """Comparing all pairs would take a hundred million comparisons."""
     unique = in_a(type="array", uniqueItems=True)
     numbered: list[JsonValue] = [{"x": number} for number in range(10_000)]
     assert unique.errors({"a": numbered}) == []
@@ -360,7 +360,7 @@ def test_a_schema_says_so_in_several_ways(schema: JsonObject) -> None:
 
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_a_long_list_is_no_work_for_the_draft(draft: str) -> None:
-    """Its own schema compares each with each where they are of several types."""
+    """The draft's own check compares all pairs when the types differ."""
     mixed: list[JsonValue] = [*range(1_000), *map(str, range(1_000))]
     schema: JsonObject = {"$schema": draft, "properties": {"a": {"enum": mixed}}}
     assert Checker(usable(schema)).errors({"a": "7"}) == []
@@ -392,7 +392,7 @@ def test_a_number_beyond_reason_does_not_fit() -> None:
 
 
 def fanning(levels: int) -> JsonObject:
-    """Small, but there are 20 * 8 ** levels ways down."""
+    """A small schema with 20 * 8 ** levels paths."""
     names: JsonObject = {f"d{n}": {"oneOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 8} for n in range(levels)}
     return {"anyOf": [{"$ref": "#/$defs/d0"}] * 20, "$defs": {**names, f"d{levels}": {"type": "object"}}}
 
@@ -421,7 +421,7 @@ def test_a_ring_that_a_condition_closes_is_one(keyword: str) -> None:
 
 
 def test_as_many_steps_as_there_are_suffice() -> None:
-    """What is said of a schema before it is used is at least what using it takes."""
+    """The estimated cost of a schema is at least its actual cost."""
     schema: JsonObject = {
         "type": "object", "required": ["a"], "anyOf": [{"$ref": "#/$defs/d0"}, {"not": {"$ref": "#/$defs/d0"}}],
         "if": {"required": ["b"]}, "then": {"$ref": "#/$defs/d0"}, "else": {"minProperties": 0},

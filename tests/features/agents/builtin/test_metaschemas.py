@@ -1,4 +1,4 @@
-"""A draft's schema of schemas as one says what the draft itself says."""
+"""The merged meta-schema of a draft finds the same errors as the draft's own check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES: list[JsonValue] = [
 
 
 def schemas(draft: str) -> Iterator[JsonObject]:
-    """Each keyword with a value of each kind, also deep inside."""
+    """Each keyword with a value of each kind, also nested."""
     named = _whole(DRAFTS[draft].META_SCHEMA)["properties"]
     assert isinstance(named, dict)
     for keyword in named:
@@ -30,7 +30,7 @@ def schemas(draft: str) -> Iterator[JsonObject]:
 
 
 def said(schema: JsonObject, draft: str) -> list[object] | None:
-    """Where the draft's own check finds something wrong, to the first keyword."""
+    """The first path element of the error that the draft's own check finds; None if valid."""
     try:
         DRAFTS[draft].check_schema(schema, format_checker=None)  # type: ignore[attr-defined]  # jsonschema's, not asked for
     except SchemaError as error:

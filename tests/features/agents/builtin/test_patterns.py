@@ -1,4 +1,4 @@
-"""Patterns of a caller's schema: how large they are is known before they are compiled, and nothing of them is kept."""
+"""Regular expressions in a caller's schema: size is estimated before compiling, and nothing is cached."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_what_is_not_understood_is_not_a_pattern(pattern: str) -> None:
 
 
 def test_a_pattern_matches_as_it_stands() -> None:
-    """Groups that are kept are not, for a table would be made for them."""
+    """Except that capturing groups do not capture, because captures need a table."""
     kept = measured(r"^(\d{2})-(?P<b>[(]|x)(?<c>\(y)?$")
     assert kept.pattern == r"^(?:\d{2})-(?:[(]|x)(?:\(y)?$"
     assert [Pattern(kept).matches(text) for text in ("12-(", "12-x(y", "12-y", "1-x")] == [True, True, False, False]
@@ -93,7 +93,7 @@ class _Mallinfo(ctypes.Structure):
 
 @pytest.fixture
 def allocated() -> Callable[[], int]:
-    """The bytes that are in use outside of Python's own heaps."""
+    """The bytes in use outside Python's own heaps."""
     libc = ctypes.CDLL(find_library("c"))
     if not hasattr(libc, "mallinfo2"):
         pytest.skip("this C library does not tell")

@@ -1,4 +1,4 @@
-"""The reference page against the code."""
+"""The reference page matches the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def section(agent: AnyAgent) -> str:
 
 
 def fields(text: str, kind: str) -> dict[str, str]:
-    """The fields of the table that is headed so, each with its row."""
+    """The fields of the table with this heading, each with its row."""
     [rows] = re.findall(rf"(?m)^\| {kind} \| \| \|\n\|---\|---\|---\|\n((?:\|.*\n)+)", text)
     return {name: row for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 

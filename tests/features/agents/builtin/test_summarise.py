@@ -44,10 +44,10 @@ async def test_a_document_is_read_to_its_end_first(workspace: AgentWorkspace, mo
     assert document in complaint(workspace.model.asked[3])
 
 
-async def test_one_answer_of_the_model_cannot_read_more_than_a_conversation_may_hold(
+async def test_one_answer_cannot_read_more_than_a_conversation_may_hold(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is left unread is told in the output, and the summary is taken as it is."""
+    """The output reports the unread part, and the summary is accepted."""
     monkeypatch.setattr(document_pages, "PAGE_CHARACTERS", 10)
     monkeypatch.setattr(document_pages, "MOST_CHARACTERS", 30)
     long, other = await workspace.document("Long", "0123456789" * 100), await workspace.document("Other", "Text")
@@ -90,7 +90,7 @@ async def test_a_search_that_finds_nothing_fails_the_run(workspace: AgentWorkspa
 
 
 async def test_a_model_that_finds_nothing_fails_the_run(workspace: AgentWorkspace) -> None:
-    """It is asked for no summary of nothing."""
+    """The model is not asked to summarise nothing."""
     workspace.model.says(
         calling("search", query="deadlines"), final(title="Nothing", summary="Nothing.", key_points=[])
     )

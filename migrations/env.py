@@ -1,4 +1,4 @@
-"""Alembic's environment. `partywall migrate` hands over a connection of the migration owner."""
+"""Alembic's environment. `partywall migrate` passes a connection of the migration owner."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def run(connection: Connection) -> None:
 
 connection = context.config.attributes.get("connection")
 if not isinstance(connection, Connection):
-    raise SystemExit("migrations run through `partywall migrate`, which knows the owner's connection")
+    raise SystemExit("run migrations with `partywall migrate`, which connects as the owner")
 run(connection)

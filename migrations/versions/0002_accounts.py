@@ -1,4 +1,4 @@
-"""sessions, refresh tokens, counted login failures, and the narrow functions of logging in"""
+"""sessions, refresh tokens, counters of login failures, and the SECURITY DEFINER functions for logins"""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ CREATE POLICY own ON refresh_token USING (account_id = (SELECT wall.current_user
 CREATE POLICY directory ON refresh_token TO CURRENT_USER USING (true);
 """
 
-# What must be asked before anyone is known. A conflict in registering writes all the same, so that a known address
-# takes as long as a new one; a session without a row was never revoked, because revoked ones outlive their tokens.
+# Queries before authentication. A conflict in a registration also writes, so that a known address takes as long as a
+# new one; a session without a row was never revoked, because revoked sessions outlive their tokens.
 _FUNCTIONS = """
 CREATE FUNCTION wall.credential_of(address text)
     RETURNS TABLE (account_id uuid, password_hash text, verified boolean, disabled boolean)

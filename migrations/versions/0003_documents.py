@@ -1,4 +1,4 @@
-"""documents, their versions, and what one statement calls to write news and jobs beside its rows"""
+"""documents, their versions, and functions that add events and jobs in the statement that writes rows"""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ ALTER TABLE document_version FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON document_version USING (project_id = (SELECT wall.current_project()));
 """
 
-# Functions, because a data-modifying part that *updates* could be planned before the scope is bound; what is called
-# with the rows that were written cannot. They run with the caller's rights.
+# Functions, because PostgreSQL could plan a data-modifying CTE that *updates* before the scope is bound; a function
+# call with the written rows comes after it. They run with the caller's rights.
 _FUNCTIONS = """
 CREATE FUNCTION wall.append_events(project uuid, actor text, news jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -1,4 +1,4 @@
-"""events that are no longer kept"""
+"""pruning of events"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# One project for each call, so that its counter is locked for the length of one short transaction. Events go from the
-# oldest on without gaps, whatever the clock did, and a reader learns of it in the same snapshot.
+# One project per call, so that its counter is locked for one short transaction only. Events are removed from the oldest
+# on without gaps, whatever the clock says, and a reader sees the removal in the same snapshot.
 _PRUNE = """
 CREATE POLICY pruning ON event TO CURRENT_USER USING (true);
 CREATE POLICY pruning ON event_counter TO CURRENT_USER USING (true);
@@ -53,7 +53,7 @@ def upgrade() -> None:
     script(_PRUNE)
     op.execute("REVOKE EXECUTE ON FUNCTION wall.prune_events FROM PUBLIC")
     grant("EXECUTE", "FUNCTION wall.prune_events")
-    # What happened is history: the program adds to it, and takes away through the function alone.
+    # Events are append-only: the application adds rows, and removes them only through the function.
     op.execute(f"REVOKE DELETE ON event FROM {runtime_role()}")
     op.execute(f"REVOKE UPDATE ON event_counter FROM {runtime_role()}")
     grant("UPDATE (last)", "event_counter")

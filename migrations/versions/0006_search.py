@@ -1,4 +1,4 @@
-"""chunks, postings, vectors by dimension, and which model's index serves"""
+"""chunks, postings, vectors by dimension, and the active search index"""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ CREATE INDEX {table}_project_id_chunk_idx ON {table} (project_id, chunk);
 CREATE INDEX {table}_embedding_idx ON {table} USING hnsw (embedding halfvec_cosine_ops) WHERE approximate;
 """
 
-# The count is kept in the transaction that adds or removes chunks, whoever does it: a job, a person, a cascade, or an
-# operator who has bound no project.
+# The transaction that adds or removes chunks updates the count, whether it is a job, a user, a cascade or an operator
+# without a scope.
 _COUNTS = """
 CREATE POLICY counting ON search_statistic TO CURRENT_USER USING (true);
 
@@ -127,7 +127,7 @@ CREATE TRIGGER chunk_removed AFTER DELETE ON chunk
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION wall.count_removed_chunks();
 """
 
-# Which projects another model must index is asked across the wall, and nothing but their ids is answered.
+# Finds the projects to reindex with another model, across all projects; returns only their ids.
 _STALE = """
 CREATE POLICY directory ON search_index FOR SELECT TO CURRENT_USER USING (true);
 

@@ -1,4 +1,4 @@
-"""invitations, API keys, and who may change who may enter"""
+"""invitations, API keys, and who may change access to a project"""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ END
 $$;
 """
 
-# What must be asked before a project is entered, and what no member's own rights would allow.
+# Queries before a scope exists, and those that no member's own rights allow.
 _FUNCTIONS = """
 CREATE FUNCTION wall.memberships() RETURNS TABLE (project_id uuid, role text) LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -177,7 +177,7 @@ CREATE TRIGGER project_member_owner AFTER DELETE OR UPDATE OF role ON project_me
     FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION wall.require_an_owner();
 """
 
-# A restrictive policy stands beside the wall: also inside a project only a person who manages it may do these.
+# A restrictive policy in addition to the wall: within a project, only a user who manages it may do these.
 _POLICIES = """
 DROP POLICY listed ON project;
 CREATE POLICY listed ON project FOR SELECT USING (id IN (SELECT m.project_id FROM wall.memberships() AS m));

@@ -1,4 +1,4 @@
-"""addresses are confirmed, and registering may be for those who were invited"""
+"""confirmation of addresses, and registration that can be limited to invited users"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# Whoever is not admitted is registered and taken back, so that it takes as long as the rest; the id that is answered
-# leads nowhere then. It is that of the known account where there is one, so that the caller cannot tell which.
+# A registration that is not admitted is written and rolled back, so that it takes as long as any other; the returned id
+# then refers to nothing. For a known address it is the account's id, so that the caller cannot tell the difference.
 _FUNCTIONS = """
 CREATE FUNCTION wall.is_invited(address text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -57,7 +57,7 @@ _CALLED = "wall.register_account(text, text, text, boolean), wall.verify_email(u
 
 
 def upgrade() -> None:
-    # The function of three parameters stays for the processes of the former version, until a later release.
+    # The function with three parameters remains for processes of the previous version, until a later release.
     script(_FUNCTIONS)
     # lint: allow sql-text - a constant list of functions
     op.execute(f"REVOKE EXECUTE ON FUNCTION {_CALLED}, wall.is_invited(text) FROM PUBLIC")

@@ -1,4 +1,4 @@
-"""invitations that have expired are forgotten; accepting one waits for its project first"""
+"""expired invitations are pruned; accepting one locks its project first"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-# Of every project, for a worker that enters none: it can take away what is worth nothing any more, and see nothing.
+# For all projects, called by a worker without a scope: it can delete expired invitations, but read none.
 _PRUNE = """
 CREATE FUNCTION wall.prune_invitations() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -20,7 +20,7 @@ AS $$
 $$;
 """
 
-# The project before the invitation, as deleting the project takes them: in the other order both would wait for ever.
+# Locks the project before the invitation, in the same order as deleting a project; otherwise both could deadlock.
 _LOCK = """
     PERFORM FROM public.project AS p
     WHERE p.id = (SELECT i.project_id FROM public.invitation AS i WHERE i.token_hash = presented) FOR KEY SHARE;

@@ -1,4 +1,4 @@
-"""whoever writes holds the project and the own membership until the commit; keys that are over are forgotten"""
+"""writers lock the project and their own membership until the commit; expired keys are pruned"""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-# Always the project first. So the end of a project waits for its writers before it touches their rows, a removal waits
-# for what the removed one has begun, and what comes after either finds no way in: nobody waits in a ring, and no
-# policy has to refuse in mid-transaction what entering allowed.
+# Always locks the project first. Deleting a project therefore waits for its writers before it changes their rows, a
+# removal waits for the removed member's transactions, and later transactions get no access: there are no deadlocks, and
+# no policy refuses in mid-transaction what `open_shared_scope` allowed.
 _HOLD = """
 CREATE FUNCTION wall.lock_shared(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -75,7 +75,7 @@ END
 $$;
 """
 
-# The counter before the events, as the end of a project takes them.
+# Locks the counter before the events, in the same order as deleting a project.
 _COUNTER_FIRST = """
     PERFORM FROM public.event_counter AS c WHERE c.project_id = chosen FOR UPDATE;
 """

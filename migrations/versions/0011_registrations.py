@@ -1,4 +1,4 @@
-"""each registration of an unconfirmed address waits by itself, so that confirming one lets nobody else in"""
+"""each registration of an unconfirmed address is stored separately, so that confirming one admits nobody else"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
-# The one that made the account has no password of its own here: the account has it.
+# The registration that created the account has no password here: it is in the account.
 _TABLE = """
 CREATE TABLE registration (
     id uuid NOT NULL CONSTRAINT registration_pkey PRIMARY KEY,
@@ -30,8 +30,9 @@ ALTER TABLE registration FORCE ROW LEVEL SECURITY;
 CREATE POLICY directory ON registration TO CURRENT_USER USING (true);
 """
 
-# What may not wait (the address is confirmed, was not invited, or has too many of the last hour) is written and taken
-# back, so that it takes as long as the rest. The answer is the account with this address, or an id that leads nowhere.
+# A registration that is refused (the address is confirmed, was not invited, or had too many within an hour) is written
+# and rolled back, so that it takes as long as any other. Returns the account with this address, or an id that refers to
+# nothing.
 _REGISTER = """
 CREATE FUNCTION wall.register(
     registration uuid, token_hash bytea, expires_at timestamptz,
@@ -110,8 +111,8 @@ AS $$
 $$;
 """
 
-# Whoever had the account before keeps nothing that opens it: no password, no session, no key, no invitation. Answers
-# the sessions that ended, or null where the token is not good. The account is locked first, as registering does.
+# Removes everything through which a previous holder could access the account: password, sessions, keys, invitations.
+# Returns the sessions that ended, or null for an invalid token. The account is locked first, as in a registration.
 _CONFIRM = """
 CREATE FUNCTION wall.confirm_registration(presented bytea) RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
@@ -154,7 +155,7 @@ _CALLED = """wall.register(uuid, bytea, timestamptz, text, text, text, boolean, 
     wall.register_again(uuid, bytea, timestamptz, integer), wall.waiting_registration(uuid),
     wall.confirm_registration(bytea), wall.prune_registrations()"""
 
-# As they were: what they made was confirmed with the password of whoever came first.
+# The previous functions: their confirmation activates the password of whoever registered first.
 _FORMER = """
 CREATE FUNCTION wall.register_account(address text, password_hash text, full_name text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
@@ -211,7 +212,7 @@ def upgrade() -> None:
     # lint: allow sql-text - a constant list of functions
     op.execute(f"REVOKE EXECUTE ON FUNCTION {_CALLED}, wall.registrations_of_last_hour(uuid) FROM PUBLIC")
     grant("EXECUTE", f"FUNCTION {_CALLED}")
-    # Also for processes of the former version: whatever these confirm is the hole that is closed here.
+    # Also for processes of the previous version: their confirmations are the vulnerability that is closed here.
     # lint: allow sql-text - a constant list of functions
     op.execute(f"DROP FUNCTION {_FORMER_NAMES}")
 

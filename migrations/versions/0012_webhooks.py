@@ -1,4 +1,4 @@
-"""webhooks, how far each has come, and its deliveries"""
+"""webhooks, their progress and their deliveries"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-# What people decide stands apart from what the workers keep: they may change the one, and only read the other.
+# Users' settings and workers' state are in separate tables: users may change the first and only read the second.
 _TABLES = """
 CREATE TABLE webhook (
     project_id uuid NOT NULL CONSTRAINT webhook_project_id_fkey REFERENCES project (id) ON DELETE CASCADE,
@@ -73,7 +73,7 @@ CREATE INDEX webhook_delivery_listed_idx ON webhook_delivery (project_id, webhoo
 CREATE INDEX webhook_delivery_created_at_idx ON webhook_delivery USING brin (created_at);
 """
 
-# Beside the wall: a webhook carries the project's events outside, so that only a person who manages it sees and makes
+# In addition to the wall: a webhook sends the project's events outside, so only a user who manages it may see or create
 # one. The project's own worker reads what it delivers.
 _POLICIES = """
 ALTER TABLE webhook ENABLE ROW LEVEL SECURITY;
@@ -101,8 +101,8 @@ CREATE POLICY dispatching ON webhook_delivery TO CURRENT_USER USING (true);
 _MANAGED = "(SELECT wall.person_role()) IN ('owner', 'admin')"
 _SERVED = "(SELECT wall.current_principal()) = 'service:' || project_id::text"
 
-# Of every project, for a worker that enters none: which webhooks have something to send, and then the worker enters
-# the project of each. Whoever was served longest ago comes first.
+# For all projects, called by a worker without a scope: finds the webhooks with something to send; the worker then opens
+# a scope for each project. Those served longest ago come first.
 _FUNCTIONS = """
 CREATE FUNCTION wall.claim_webhooks(worker uuid, most integer, lease interval)
     RETURNS TABLE (project_id uuid, webhook_id uuid)
@@ -130,7 +130,7 @@ AS $$
     RETURNING taken.project_id, taken.webhook_id
 $$;
 
--- What somebody else has in hand is left for the next time: this holds rows of many projects, and waits for none.
+-- Skips locked rows until the next call: this locks rows of many projects, and waits for none.
 CREATE FUNCTION wall.prune_webhook_deliveries(before timestamptz, most integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$

@@ -1,4 +1,4 @@
-"""runs of agents, their journal, and what a project may use in a month"""
+"""agent runs, their journal, and a project's monthly budget"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-# What models and tools answer is kept as json, which holds any text; jsonb refuses U+0000.
+# Answers of models and tools are stored as json, which can hold any text; jsonb refuses U+0000.
 _TABLES = """
 CREATE TABLE run (
     project_id uuid NOT NULL CONSTRAINT run_project_id_fkey REFERENCES project (id) ON DELETE CASCADE,

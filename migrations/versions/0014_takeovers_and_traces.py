@@ -1,4 +1,4 @@
-"""a takeover ends webhooks too; runs know their trace; workers look where news has come from"""
+"""a reclaimed account's webhooks are disabled; runs store their trace; workers check projects with new events"""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ALTER TABLE webhook_progress ADD CONSTRAINT webhook_progress_disabled_reason_che
     CHECK (disabled_reason IN ('gone', 'failing', 'reclaimed'));
 """
 
-# An address that one who did not own the account has given gets nothing more, until its owner has looked at it: every
-# webhook of the account's own projects, because any may have been changed, and those that it has made elsewhere.
+# Addresses that were set by someone who did not own the account receive nothing until the owner has checked them: all
+# webhooks of the account's own projects, because any may have been changed, and those it created elsewhere.
 _RECLAIM = """
 CREATE FUNCTION wall.disable_webhooks_of(account uuid) RETURNS void LANGUAGE sql SET search_path = pg_catalog
 AS $$
@@ -30,8 +30,8 @@ AS $$
 $$;
 """
 
-# As it was, but it waits for whoever has locked one of the projects to make what outlives a session, and whoever does
-# after it finds the session ended; and nothing that the account has made goes on sending.
+# As before, but it waits for transactions that have locked one of the projects to create keys or the like, and later
+# ones find the session ended; the account's webhooks stop sending.
 _CONFIRM = """
 CREATE OR REPLACE FUNCTION wall.confirm_registration(presented bytea) RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
@@ -73,7 +73,7 @@ $$;
 _WEBHOOKS = """    PERFORM wall.disable_webhooks_of(chosen.account_id);
 """
 
-# What `wall.claim_webhooks` does, for the projects from which news was heard: by their keys, and not by reading all.
+# As `wall.claim_webhooks`, but only for projects with new events: by key, without reading all rows.
 _CLAIM = """
 CREATE FUNCTION wall.claim_webhooks_of(worker uuid, most integer, lease interval, projects uuid[])
     RETURNS TABLE (project_id uuid, webhook_id uuid)
@@ -105,7 +105,7 @@ def upgrade() -> None:
     script(_RECLAIM)
     script(_CONFIRM.format(project="NO KEY UPDATE", webhooks=_WEBHOOKS))
     script(_CLAIM)
-    # W3C Trace Context, as it came with the request: what the run calls belongs to the same trace.
+    # The request's W3C Trace Context: the calls of a run belong to the same trace.
     script("ALTER TABLE run ADD COLUMN traceparent text;")
     # lint: allow sql-text - a constant list of functions
     op.execute(f"REVOKE EXECUTE ON FUNCTION {_CALLED}, wall.disable_webhooks_of(uuid) FROM PUBLIC")

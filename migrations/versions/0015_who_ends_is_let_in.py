@@ -1,4 +1,4 @@
-"""whoever ends a project or a membership is let in before the writers that come after"""
+"""whoever ends a project or a membership gets the lock before later writers"""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-# Rows are shared past those who wait for them: without a break in the writing, an end would wait for ever. Whoever asks
-# for a lock by number stands in a line. The gate of the project comes before its row, the gate of the principal before
-# the membership, so they are taken in the same order as the rows.
+# Shared row locks are granted ahead of a waiting exclusive lock, so with continuous writes a deletion would wait
+# forever. Advisory locks are granted in order. The project's advisory lock comes before its row, the principal's before
+# the membership, so the order is the same as for the rows.
 _GATE = """
 CREATE FUNCTION wall.lock_key(project uuid, principal text) RETURNS bigint LANGUAGE sql IMMUTABLE
 RETURN hashtextextended('partywall.writers ' || project::text || ' ' || principal, 0);

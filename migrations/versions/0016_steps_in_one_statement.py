@@ -1,4 +1,4 @@
-"""a step of a run is begun, and written down, in one round trip"""
+"""a run's step is begun, and stored, in one round trip"""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-# Both enter, prove the right and the lease, and only then write; `last` is the number of their event. Who has lost the
-# right is told the role alone, who has lost the lease that the job is not `ours`. They run as the caller, behind the
-# policies: each statement of a function begins with what those before it have bound.
+# Both open the scope, check the right and the lease, and only then write; `last` is the number of their event. Without
+# the right they return only the role, without the lease `ours` is false. They run as the caller, subject to the
+# policies: each statement of a function sees the scope that an earlier one has bound.
 _HEAD = """
 #variable_conflict use_column
 DECLARE
@@ -43,7 +43,8 @@ CREATE FUNCTION wall.begin_step(
     VALUES (entered, of_run, of_turn, named, numbered)
     ON CONFLICT (project_id, run_id, turn, name, number) DO UPDATE SET attempts = step.attempts + 1
     RETURNING step.attempts INTO run_usage;
-    -- A repeat is no news. What nobody is told need not be on disk before the call: with the answer it will be.
+    -- A repetition adds no event. Without an event the row need not be flushed before the call; the result's commit
+    -- does that.
     IF run_usage.attempts = 1 AND news IS NOT NULL THEN
         last := wall.append_events(entered, acting, news);
     ELSE
@@ -76,7 +77,7 @@ CREATE FUNCTION wall.finish_step(
         attempts = 0, state = r.state + 1
     WHERE r.project_id = entered AND r.id = of_run
     RETURNING r.model_calls, r.tool_calls, r.input_tokens, r.output_tokens, r.cost, r.priced INTO run_usage;
-    -- After a model's last words comes what was used by then.
+    -- After a model's answer comes the usage so far.
     IF model > 0 THEN
         news := news || jsonb_build_object(
             'type', 'run.usage', 'subject_kind', 'run', 'subject_id', of_run::text, 'data', jsonb_build_object(

@@ -1,4 +1,4 @@
-"""what a call has used is counted in one place, whether it was finished or cut off"""
+"""one function counts a call's usage, whether the call finished or was interrupted"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-# A step that is finished is progress, so the run's attempts begin anew. Null is an unknown price.
+# A finished step is progress, so the run's attempts start again at zero. Null is an unknown price.
 _ADD = """
     INSERT INTO public.agent_usage AS used (project_id, month, tokens, tool_calls, seconds, cost)
     VALUES (entered, in_month, tokens_in + tokens_out, tool, took, coalesce(price, 0))
@@ -31,7 +31,7 @@ _TOLD = """jsonb_build_object(
                 'cost', CASE WHEN run_usage.priced THEN trim_scale(run_usage.cost)::text END
             )"""
 
-# Adds to the run and to its project's month, and answers what the run has used by then, as it is told.
+# Adds to the run and to its project's month, and returns the run's usage so far, as data of an event.
 _COUNT = """
 CREATE FUNCTION wall.count_usage(
     entered uuid, of_run uuid, in_month date, progress boolean,
@@ -72,7 +72,7 @@ BEGIN
     UPDATE public.run_step AS step SET result = answer, finished_at = clock_timestamp()
     WHERE step.project_id = entered AND step.run_id = of_run AND step.turn = of_turn
         AND step.name = named AND step.number = numbered;{add}
-    -- After a model's last words comes what was used by then.
+    -- After a model's answer comes the usage so far.
     IF model > 0 THEN
         news := news || jsonb_build_object(
             'type', 'run.usage', 'subject_kind', 'run', 'subject_id', of_run::text, 'data', {told}

@@ -1,4 +1,4 @@
-"""the chunks of a large document are written bit by bit, and become searchable at once"""
+"""the chunks of a large document are written in batches, and become searchable together"""
 
 from __future__ import annotations
 

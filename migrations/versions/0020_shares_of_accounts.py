@@ -1,4 +1,4 @@
-"""places of runs and of webhooks are shared between accounts"""
+"""accounts share the slots of runs and webhooks fairly"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0019"
 branch_labels = None
 depends_on = None
 
-# What a project uses counts for one account: of its owners the one that has been in it longest.
+# A project's usage counts for one account: the owner who has been a member longest.
 _ACCOUNTS = """
 CREATE FUNCTION wall.owner_account(project uuid) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -21,8 +21,8 @@ AS $$
 $$;
 """
 
-# All of it goes by the project that is bound, and that its principal may enter. A cancelled run keeps its place until
-# its job has been taken off the queue, so that no account has more jobs there than it has places.
+# All functions use the bound project, which the principal may enter. A cancelled run keeps its slot until its job has
+# left the queue, so that no account has more jobs there than slots.
 _RUNS = """
 CREATE POLICY admission ON run TO CURRENT_USER USING (true);
 UPDATE run SET admitted = false WHERE admitted AND status NOT IN ('queued', 'running');
@@ -54,7 +54,7 @@ AS $$
     HAVING project = wall.current_project()
 $$;
 
--- The account's projects take turns: whichever has the fewest places is next, and in it the oldest run.
+-- The account's projects take turns: the project with the fewest slots is next, with its oldest run.
 CREATE FUNCTION wall.admit_runs(of_project uuid, each_project integer, each_account integer)
     RETURNS TABLE (project_id uuid, run_id uuid, principal text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog
@@ -93,7 +93,7 @@ BEGIN
 END
 $$;
 
--- One project of each account that has runs without a place.
+-- One project of each account with runs that wait for a slot.
 CREATE FUNCTION wall.projects_with_waiting_runs() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
@@ -102,8 +102,8 @@ AS $$
 $$;
 """
 
-# With each webhook the account that it counts for. The accounts take turns; in each comes first what was served longest
-# ago.
+# Returns each webhook with the account that it counts for. The accounts take turns; within one, the webhook served
+# longest ago comes first.
 _CLAIMS = """
 CREATE FUNCTION wall.claim_webhooks{of}(worker uuid, most integer, lease interval{given})
     RETURNS TABLE (account_id uuid, project_id uuid, webhook_id uuid)

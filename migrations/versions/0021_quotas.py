@@ -1,4 +1,4 @@
-"""quotas that operators set, what is used of them, and each text of a document stored once"""
+"""quotas that operators set, their usage, and each text of a document stored once"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-# `most` is null where there is no limit. `quota_default` is written from the settings by every process that starts,
-# the other two by operators alone.
+# `most` is null for no limit. Every starting process writes `quota_default` from the settings; only operators write the
+# other two tables.
 _TABLES = """
 CREATE TABLE quota_default (
     quota text NOT NULL CONSTRAINT quota_default_pkey PRIMARY KEY,
@@ -107,7 +107,7 @@ AS $$
     ) AS found ORDER BY found.place LIMIT 1
 $$;
 
--- `used` is by now, with the `more` that is asked for. The numbers are told only where they are the caller's own.
+-- `used` includes the requested `more`. The error contains the numbers only if they belong to the caller.
 CREATE FUNCTION wall.require_quota(named text, used numeric, more numeric, most numeric, told boolean) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
 AS $$
@@ -121,10 +121,10 @@ END
 $$;
 """
 
-# A writer takes any slot of the project that no other transaction holds, and makes one where there is none: nobody
-# waits, and a project has at most as many slots as it ever had writers at the same time. What a slot has to spare may
-# be added without a look at the quota, so that not every writer sums up the slots; it is small, and what is near the
-# quota has none. The project may be about to end, then there is nothing to count.
+# A writer takes any unlocked slot of the project, or creates one if there is none: no writer waits, and a project has
+# at most as many slots as it had concurrent writers. A slot's spare amount can be used without checking the quota, so
+# that not every writer sums up the slots; it is small, and zero near the quota. A project that is being deleted may
+# have nothing to count.
 _USAGE = """
 CREATE FUNCTION wall.add_usage(project uuid, more_documents bigint, more_bytes bigint) RETURNS void LANGUAGE plpgsql
 AS $$
@@ -182,8 +182,8 @@ BEGIN
 END
 $$;
 
--- What a document holds of the quota of bytes. One that is marked as deleted holds nothing of any quota: its room is
--- free at once, and its purge gives back nothing more.
+-- The bytes of a document that count towards the quota. A document marked as deleted counts towards no quota: its share
+-- is free at once, and its purge releases nothing more.
 CREATE FUNCTION wall.bytes_of(size integer, original_size bigint, history_bytes bigint, metadata jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN size + coalesce(original_size, 0) + history_bytes + octet_length(metadata::text);
@@ -238,7 +238,7 @@ BEGIN
 END
 $$;
 
--- An answer that is kept for its Idempotency-Key may be as large as the document that it shows.
+-- An answer stored for its Idempotency-Key may be as large as the document in it.
 CREATE FUNCTION wall.count_added_answers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
@@ -261,7 +261,7 @@ BEGIN
 END
 $$;
 
--- The answers that show what is deleted are emptied.
+-- Answers that contain a deleted resource are emptied.
 CREATE FUNCTION wall.count_changed_answers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
@@ -295,9 +295,8 @@ CREATE TRIGGER document_changed AFTER UPDATE OF size, original_size, history_byt
     FOR EACH ROW EXECUTE FUNCTION wall.count_changed_document();
 """
 
-# A text that gives way to another is kept, once, and one that becomes the current text again stands in the document
-# alone. `history_bytes` stands on the document, so that a change is counted as one, and the end of a document without a
-# look at each of its texts.
+# A replaced text is stored once, and a text that becomes current again is stored only in the document. `history_bytes`
+# is a column of the document, so that a change counts once, and deleting a document does not read all its texts.
 _TEXTS = """
 CREATE FUNCTION wall.keep_text() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -347,7 +346,7 @@ CREATE TRIGGER document_version_added AFTER INSERT ON document_version
     FOR EACH ROW WHEN (NEW.number > 1) EXECUTE FUNCTION wall.drop_old_versions();
 """
 
-# The policies would hide every row from the owner.
+# The policies would hide all rows from the owner.
 _MOVE_TEXTS = """
 ALTER TABLE document NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE document_version NO FORCE ROW LEVEL SECURITY;
@@ -426,12 +425,12 @@ BEGIN
     RETURN NULL;
 END"""
 
-# Who owns how many projects is counted one change at a time for each account, the others as they stand.
+# Owned projects are counted with a lock per account, the other quotas without one.
 _LIMITS = """
 CREATE FUNCTION wall.limit_keys() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
-    -- Those that are over are kept to tell whose they were, but not without end.
+    -- Expired and revoked keys are kept to show who had them, but only the last 1000.
     DELETE FROM public.api_key AS k WHERE k.project_id = NEW.project_id AND k.id IN (
         SELECT gone.id FROM public.api_key AS gone
         WHERE gone.project_id = NEW.project_id AND (gone.revoked_at IS NOT NULL OR gone.expires_at <= now())
@@ -518,7 +517,7 @@ CREATE TRIGGER project_member_given AFTER UPDATE OF role ON project_member
 CREATE TRIGGER run_added AFTER INSERT ON run FOR EACH ROW EXECUTE FUNCTION wall.count_run();
 """
 
-# Every member may know these numbers, also those of keys and webhooks, whose rows most of them may not see.
+# Every member may see these numbers, even for keys and webhooks, whose rows most members may not see.
 _SHOW = """
 CREATE FUNCTION wall.usage() RETURNS TABLE (quota text, used numeric, most numeric) LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -559,8 +558,8 @@ AS $$
 $$;
 """
 
-# For operators, whom the policies of documents let into no project: it enters as the project's own worker. Whoever
-# writes has ended by then, and nobody begins.
+# For operators, to whom the policies of documents give no access: it opens a scope as the project's own worker. It
+# waits until all writers have finished, and blocks new ones.
 _RECOUNT = """
 CREATE FUNCTION wall.recount_usage(project uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog
 AS $$

@@ -1,4 +1,4 @@
-"""projects and documents are marked as deleted first and purged in batches; what expires is pruned in batches"""
+"""projects and documents are marked as deleted and purged in batches; expired rows are pruned in batches"""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALTER TABLE idempotency_key DROP COLUMN subjects;
 ALTER TABLE project DROP COLUMN deleted_at;
 """
 
-# Only what is not deleted is listed and counted, which an index that holds nothing else can do alone.
+# Lists and counts exclude deleted rows, so an index-only scan needs an index without them.
 _LISTED = """
 DROP INDEX document_created_at_idx, document_updated_at_idx, document_title_idx;
 CREATE INDEX document_created_at_idx ON document (project_id, created_at, id){kept};
@@ -124,7 +124,7 @@ $$;
 _STALE_KEPT = """
         AND NOT EXISTS (SELECT FROM public.project AS p WHERE p.id = i.project_id AND p.deleted_at IS NOT NULL)"""
 
-# Of all at once, as they were.
+# For all rows at once, as before.
 _FORMER = """
 CREATE FUNCTION wall.prune_invitations() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -150,7 +150,7 @@ $$;
 """
 _FORMER_NAMES = "wall.prune_invitations(), wall.prune_api_keys(timestamptz), wall.prune_registrations()"
 
-# Restrictive: what is deleted is gone for the program, whatever a query forgets.
+# Restrictive: the application cannot see deleted rows, even if a query lacks the filter.
 _KEPT = """
 CREATE POLICY kept ON document AS RESTRICTIVE TO {runtime} USING (deleted_at IS NULL);
 CREATE POLICY purging ON document TO CURRENT_USER USING (deleted_at IS NOT NULL OR project_id IN ({doomed}));
@@ -168,7 +168,7 @@ _CALLED = """wall.delete_project(uuid), wall.purge_project(uuid, integer, bigint
     wall.deleted_documents(integer), wall.has_deleted_documents(uuid), wall.prune_invitations(integer),
     wall.prune_api_keys(timestamptz, integer), wall.prune_registrations(integer),
     wall.prune_sessions(timestamptz, integer), wall.prune_idempotency_keys(timestamptz, integer, bigint)"""
-# What has no mark is deleted the old way before the marks go.
+# Marked rows are deleted in the old way before the column is dropped.
 _FINISH = "DELETE FROM project WHERE deleted_at IS NOT NULL; DELETE FROM document WHERE deleted_at IS NOT NULL;"
 
 

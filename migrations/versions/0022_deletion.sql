@@ -1,7 +1,7 @@
--- Deleting in two steps: a short transaction marks, and a job purges what is marked, some of it at a time.
+-- Deletes in two steps: a short transaction marks rows, and a job purges them in batches.
 
--- Ends the project for everybody, for one of its owners, who has entered it. Who locked it first has waited for its writers. What
--- lets anybody in goes with the mark, so that no read has to look for it.
+-- Deletes the entered project for all users; only an owner may call it. The caller has locked the project, and so
+-- waited for its writers. Everything that grants access is deleted with the mark, so that reads need not check for it.
 CREATE FUNCTION wall.delete_project(doomed uuid) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
@@ -18,16 +18,16 @@ BEGIN
     DELETE FROM public.invitation AS i WHERE i.project_id = doomed;
     DELETE FROM public.api_key AS k WHERE k.project_id = doomed;
     DELETE FROM public.project_member AS m WHERE m.project_id = doomed;
-    -- An answer outside of the project that made it, or shows it: the key stays used, and is answered 404.
+    -- An answer outside of the project that created or contains it: the key remains used, and a repetition gets 404.
     UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
     WHERE i.subjects @> ARRAY[doomed];
     RETURN true;
 END
 $$;
 
--- Deletes some rows of a marked project: of the first table that has any, at most `most` (of small rows ten times as
--- many), and no more after so many bytes. Answers how many; 0 when none is left, null for a project that is not marked.
--- One call at a time, and the event counter before the events, as whoever prunes them.
+-- Deletes some rows of a marked project: from the first table that has any, at most `most` (ten times as many small
+-- rows), and up to the given bytes. Returns their number; 0 when none is left, null for a project that is not marked.
+-- One call at a time; it locks the event counter before the events, as pruning does.
 CREATE FUNCTION wall.purge_project(doomed uuid, most integer, bytes bigint) RETURNS bigint LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -73,7 +73,7 @@ BEGIN
 END
 $$;
 
--- The last row of a marked project; what it still takes along are single rows.
+-- Deletes the last row of a marked project; only single rows are left to cascade to.
 CREATE FUNCTION wall.forget_project(doomed uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$ DELETE FROM public.project AS p WHERE p.id = doomed AND p.deleted_at IS NOT NULL $$;
 
@@ -81,7 +81,7 @@ CREATE FUNCTION wall.deleted_projects(most integer) RETURNS SETOF uuid LANGUAGE 
     SET search_path = pg_catalog
 AS $$ SELECT p.id FROM public.project AS p WHERE p.deleted_at IS NOT NULL ORDER BY p.deleted_at LIMIT most $$;
 
--- Of the entered project. Its external id is free at once, and no stored answer shows it any more.
+-- In the entered project. The external id becomes free at once, and no stored answer contains the document any more.
 CREATE FUNCTION wall.delete_document(doomed uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
@@ -97,7 +97,7 @@ BEGIN
 END
 $$;
 
--- Some of a marked document of the entered project, its own row last; 0 when it is gone.
+-- Purges part of a marked document in the entered project, its own row last; returns 0 when it is gone.
 CREATE FUNCTION wall.purge_document(doomed uuid, most integer, bytes bigint) RETURNS bigint LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -143,7 +143,7 @@ BEGIN
 END
 $$;
 
--- Those of deleted projects go with their project.
+-- Documents of deleted projects are purged with their project.
 CREATE FUNCTION wall.deleted_documents(most integer) RETURNS TABLE (project_id uuid, document_id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -151,15 +151,15 @@ AS $$
     WHERE d.deleted_at IS NOT NULL AND p.deleted_at IS NULL ORDER BY d.deleted_at LIMIT most
 $$;
 
--- Whether passages of deleted documents may still be found in the project.
+-- Whether the project still has passages of deleted documents.
 CREATE FUNCTION wall.has_deleted_documents(project uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
     SELECT EXISTS (SELECT FROM public.document AS d WHERE d.project_id = project AND d.deleted_at IS NOT NULL)
 $$;
 
--- What has expired, of every project and account, at most so many at a time. What somebody else has in hand is left for
--- the next time: these hold rows of many, and wait for none.
+-- Deletes expired rows of all projects and accounts, at most `most` at a time. Skips locked rows until the next call,
+-- so that it waits for no project.
 CREATE FUNCTION wall.prune_invitations(most integer) RETURNS bigint LANGUAGE sql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
@@ -196,7 +196,7 @@ AS $$
     SELECT count(*) FROM removed
 $$;
 
--- With their refresh tokens.
+-- Deletes their refresh tokens, too.
 CREATE FUNCTION wall.prune_sessions(before timestamptz, most integer) RETURNS bigint LANGUAGE sql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
@@ -209,7 +209,7 @@ AS $$
     SELECT count(*) FROM removed
 $$;
 
--- The oldest first, and no more after so many bytes. Answers how many; 0 when none is old enough.
+-- The oldest first, up to the given bytes. Returns their number; 0 when none is old enough.
 CREATE FUNCTION wall.prune_idempotency_keys(before timestamptz, most integer, bytes bigint) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$

@@ -1,4 +1,4 @@
-"""networks that an account's owner has logged in from, so that strangers' failures do not count against them"""
+"""networks from which an account's owner has logged in, so that failures of others do not lock the owner out"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ down_revision = "0022"
 branch_labels = None
 depends_on = None
 
-# Both are keyed hashes, the second one of the address and the network together: the table names nobody and no place,
-# and tells of no two accounts that they share one.
+# Both are keyed hashes, the second one of address and network together: the table reveals no user and no location, and
+# not whether two accounts share a network.
 _TABLE = """
 CREATE TABLE known_network (
     address_hash bytea NOT NULL,

@@ -1,4 +1,4 @@
-"""accounts take turns on the queue: the jobs of one that has had its turn go behind those of others"""
+"""accounts take turns on the queue: after its turn, an account's jobs move behind those of others"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ down_revision = "0023"
 branch_labels = None
 depends_on = None
 
-# The account's jobs of this kind that wait are put behind those of others, if others have any. Answers whether it did.
-# The payload of a job in a project names it under `project_id`. One worker at a time: two would wait for one another.
+# Moves the account's waiting jobs of this kind behind those of others, if there are any. Returns whether it did. A
+# project's job has `project_id` in its payload. One worker at a time, because two could deadlock.
 _YIELD = """
 CREATE FUNCTION wall.yield_turn(kind text, of_project uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog

@@ -1,4 +1,4 @@
-"""a run whose model is away waits without a place, and one job at a time works on a run"""
+"""a run whose model is unavailable waits without a slot, and one job at a time works on a run"""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ down_revision = "0024"
 branch_labels = None
 depends_on = None
 
-# `retry_at` is when a run that was put back may be admitted again, `failing_at` when what it waits for failed first
-# since its last finished step, `job_id` the job that works on it.
+# `retry_at` is when a postponed run may be admitted again, `failing_at` the first failure since its last finished step,
+# `job_id` the job that works on it.
 _COLUMNS = "retry_at, failing_at, job_id"
 _ADD = """
 ALTER TABLE run ADD COLUMN retry_at timestamptz, ADD COLUMN failing_at timestamptz, ADD COLUMN job_id bigint;

@@ -1,4 +1,4 @@
-"""what is counted of failed logins is found by its address, and a confirmation is mailed again without a login"""
+"""counters of login failures are found by address, and a confirmation is mailed again without a login"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ down_revision = "0025"
 branch_labels = None
 depends_on = None
 
-# `counter` is of an address and a network together, or of the address alone. What was counted before counts on; of
-# those of a network the address is not known, and they end within the time of a lock.
+# `counter` identifies an address with a network, or an address alone. Existing counters remain; for those of a network
+# the address is unknown, and they expire with the lockout.
 _COUNTERS = """
 ALTER TABLE login_failure RENAME COLUMN address_hash TO counter;
 ALTER TABLE login_failure ADD COLUMN address_hash bytea;
@@ -21,9 +21,9 @@ ALTER TABLE login_failure ALTER COLUMN address_hash SET NOT NULL;
 CREATE INDEX login_failure_address_hash_idx ON login_failure (address_hash);
 """
 
-# Nobody who asks for the mail again says which registration is theirs, so all that wait are mailed again, each with
-# the time at which its password was chosen. Where none waits any more, one with the account's own password does. How
-# often a registration is mailed is bounded here as well, for the cache that counts may be away.
+# A request to mail again does not say which registration is meant, so all pending ones are mailed, each with the time
+# at which its password was chosen. If none is pending, one with the account's own password is created. The number of
+# mails per registration is limited here too, because the cache with its counters may be unavailable.
 _AGAIN = """
 ALTER TABLE registration ADD COLUMN resent integer DEFAULT 0 NOT NULL;
 

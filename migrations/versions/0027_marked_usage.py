@@ -1,4 +1,4 @@
-"""what is marked as deleted counts for its project and account until it is gone"""
+"""resources marked as deleted count for their project and account until they are purged"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALTER TABLE project_usage ADD COLUMN marked_documents bigint DEFAULT 0 NOT NULL,
 ALTER TABLE project ADD COLUMN deleted_for uuid;
 CREATE INDEX project_deleted_for_idx ON project (deleted_for) WHERE deleted_at IS NOT NULL;
 """
-# The policies would hide every row from the owner.
+# The policies would hide all rows from the owner.
 _COUNT = """
 ALTER TABLE document NO FORCE ROW LEVEL SECURITY;
 INSERT INTO project_usage (project_id, marked_documents, marked_bytes)

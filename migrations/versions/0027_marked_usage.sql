@@ -1,6 +1,6 @@
--- What is marked as deleted counts apart, until it is gone: nobody may have more of it than of what is alive.
+-- Resources marked as deleted are counted separately until they are purged, with the same limits as the others.
 
--- A slot's amounts may be negative: it is their sum over all slots that counts. Nothing becomes spare by a deletion.
+-- A slot's amounts may be negative: only their sum over all slots counts. A deletion adds no spare amount.
 CREATE FUNCTION wall.mark_usage(
     project uuid, more_documents bigint, more_bytes bigint, more_marked_documents bigint, more_marked_bytes bigint
 ) RETURNS void LANGUAGE plpgsql
@@ -184,7 +184,7 @@ BEGIN
     DELETE FROM public.invitation AS i WHERE i.project_id = doomed;
     DELETE FROM public.api_key AS k WHERE k.project_id = doomed;
     DELETE FROM public.project_member AS m WHERE m.project_id = doomed;
-    -- An answer outside of the project that made it, or shows it: the key stays used, and is answered 404.
+    -- An answer outside of the project that created or contains it: the key remains used, and a repetition gets 404.
     UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
     WHERE i.subjects @> ARRAY[doomed];
     RETURN true;

@@ -1,4 +1,4 @@
--- As they were.
+-- The previous functions.
 
 CREATE OR REPLACE FUNCTION wall.add_usage(project uuid, more_documents bigint, more_bytes bigint) RETURNS void LANGUAGE plpgsql
 AS $$
@@ -142,7 +142,7 @@ BEGIN
     DELETE FROM public.invitation AS i WHERE i.project_id = doomed;
     DELETE FROM public.api_key AS k WHERE k.project_id = doomed;
     DELETE FROM public.project_member AS m WHERE m.project_id = doomed;
-    -- An answer outside of the project that made it, or shows it: the key stays used, and is answered 404.
+    -- An answer outside of the project that created or contains it: the key remains used, and a repetition gets 404.
     UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
     WHERE i.subjects @> ARRAY[doomed];
     RETURN true;

@@ -1,4 +1,4 @@
-"""events are numbered after the commit that they come with"""
+"""events are numbered after their transaction's commit"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BEGIN
 END
 $$;
 """
-# The policies let the owner do it.
+# The policies allow the owner to do it.
 _NUMBER_ALL = """
 SELECT FROM wall.number_locked_events(ARRAY(SELECT DISTINCT project_id FROM pending_event), 2147483647);
 """
@@ -50,7 +50,7 @@ def upgrade() -> None:
     # lint: allow sql-text - a constant list of functions
     op.execute(f"REVOKE EXECUTE ON FUNCTION {_CALLED}, {_OWN} FROM PUBLIC")
     grant("EXECUTE", f"FUNCTION {_CALLED}")
-    # The program adds to history through the functions alone.
+    # The application adds events only through the functions.
     op.execute(f"REVOKE INSERT ON event FROM {runtime_role()}")
     op.execute(f"REVOKE UPDATE (last) ON event_counter FROM {runtime_role()}")
 

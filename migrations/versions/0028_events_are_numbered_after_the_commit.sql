@@ -1,5 +1,5 @@
--- A writer adds what happened to this table in its own transaction, as its last act. `seq` orders the rows: whoever could
--- have seen a committed row adds its own one later, so with a higher `seq`. The sequence must not be cached by sessions.
+-- A writer adds its events to this table as the last statement of its transaction. `seq` orders the rows: a transaction
+-- that could see a committed row adds its own one later, with a higher `seq`. Sessions must not cache the sequence.
 CREATE TABLE pending_event (
     project_id uuid NOT NULL CONSTRAINT pending_event_project_id_fkey REFERENCES project (id) ON DELETE CASCADE,
     seq bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) NOT NULL,
@@ -15,8 +15,8 @@ ALTER TABLE pending_event FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON pending_event USING (project_id = (SELECT wall.current_project()));
 CREATE POLICY numbering ON pending_event TO CURRENT_USER USING (true);
 
--- Adds events to the project that is entered, and answers how many; null in any other project. No lock is taken that a
--- second writer of the project would wait for. What could not be numbered later is refused here.
+-- Adds events to the entered project, and returns their number; null for any other project. Takes no lock that another
+-- writer of the project would wait for. Refuses events that could not be numbered later.
 CREATE OR REPLACE FUNCTION wall.append_events(project uuid, actor text, news jsonb) RETURNS bigint LANGUAGE plpgsql
     VOLATILE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -36,9 +36,9 @@ BEGIN
 END
 $$;
 
--- Gives the next numbers to what is pending in projects whose counters the caller has locked: of each at most `most`
--- events, and the rest of the row with the last of them. A row holds what one transaction has told, so that stays
--- together. The statement begins after the locks were taken, so it sees whatever was numbered before.
+-- Numbers pending events of projects whose counters the caller has locked: at most `most` events of each, and the rest
+-- of the last one's row. A row holds the events of one transaction, which stay together. The statement begins after the
+-- locks were taken, so it sees all earlier numbers.
 CREATE FUNCTION wall.number_locked_events(locked uuid[], most integer)
     RETURNS TABLE (project_id uuid, last bigint, events bigint) LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -72,10 +72,10 @@ AS $$
     SELECT c.project_id, c.last, c.events FROM counted AS c
 $$;
 
--- Numbers what is pending in these projects, of each at most `most` events, and answers for each of them that exists. One
--- that is `busy` is in somebody else's hand, and is to be asked for again. `role` is the one of the project's service,
--- null where the project is marked as deleted. Waits for nobody. Where the caller stops in the middle of its transaction,
--- which only a connection through a pooler lets it, the counters are free again a second later.
+-- Numbers pending events of these projects, at most `most` of each, and returns a row for each project that exists.
+-- `busy` means that another process has locked its counter, so the call must be repeated. `role` is that of the
+-- project's service, null if the project is marked as deleted. Waits for no lock. If the caller stops in
+-- mid-transaction, which is only possible through a pooler, the counters are unlocked a second later.
 CREATE FUNCTION wall.number_events(projects uuid[], most integer)
     RETURNS TABLE (project_id uuid, role text, busy boolean, last bigint, events bigint) LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog
@@ -97,7 +97,7 @@ BEGIN
 END
 $$;
 
--- The first projects behind `after`, in the order of their ids, in which something is pending.
+-- The first projects after `after`, ordered by id, with pending events.
 CREATE FUNCTION wall.projects_with_pending_events(after uuid, most integer) RETURNS SETOF uuid LANGUAGE sql STABLE
     SECURITY DEFINER SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
@@ -112,8 +112,8 @@ AS $$
     SELECT found.id FROM found WHERE found.id IS NOT NULL LIMIT most
 $$;
 
--- Numbers what is pending in one project, at most `most` events, and waits for whoever is at it. Answers the number of
--- the last event, and how many of them have got theirs now.
+-- Numbers pending events of one project, at most `most`, and waits for the counter's lock. Returns the number of the
+-- last event, and how many were numbered.
 CREATE FUNCTION wall.catch_up_events(project uuid, most integer, OUT last bigint, OUT events bigint) LANGUAGE plpgsql
     VOLATILE SECURITY DEFINER SET search_path = pg_catalog
 AS $$

@@ -1,4 +1,4 @@
-"""what waits to be indexed is known from the documents themselves, and leased to workers in batches"""
+"""documents that wait for indexing are found by their own columns, and leased to workers in batches"""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _FUNCTIONS = """wall.projects_to_index(boolean, uuid, integer),
     wall.claim_documents(text, uuid, text, uuid, interval, integer, bigint),
     wall.settle_documents(uuid, uuid, uuid[], integer[], text[], text[], text[], integer[])"""
 
-# Jobs of kinds that no worker knows any more. Their documents are pending.
+# Jobs of kinds that no longer have a handler. Their documents are pending.
 _FORGET = """
 DELETE FROM job WHERE kind IN ('index_documents', 'index_large_document');
 DROP FUNCTION wall.enqueue(text[], bytea[]);
 """
 
-# Whoever waits has to ask again, for there are no jobs for them.
+# Waiting documents must be requested again, because there are no jobs for them.
 _FORMER = """
 CREATE FUNCTION wall.enqueue(kinds text[], payloads bytea[]) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

@@ -1,13 +1,13 @@
--- What waits for the worker that indexes is known from the documents: no writer enqueues anything. Whether one is large
--- is a CASE: PostgreSQL turns `(size > 131072) = false` into `size <= 131072`, which the index does not know, and a cast
--- to a number is not leakproof, so that row-level security could keep it from the index.
+-- Documents that wait for indexing are found by their own columns: no writer enqueues anything. The size class is a
+-- CASE, because PostgreSQL turns `(size > 131072) = false` into `size <= 131072`, which the index does not contain, and
+-- a cast to a number is not leakproof, so that row-level security could prevent the use of the index.
 
 CREATE INDEX document_pending_idx ON document (project_id, (CASE WHEN size > 131072 THEN 1 ELSE 0 END), id)
     WHERE index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL;
 
--- One row for a document that a worker has in hand, or has had. It is not taken before `due_at`, which is the end of the
--- lease or of a pause, unless it has been edited since: then `revision` is another. `words` marks one whose words are
--- indexed while its vectors are missing; such a document is pending and says why in `index_error`.
+-- One row for each document that a worker has claimed, now or before. It is not claimed again before `due_at`, the end
+-- of the lease or of a pause, unless the document has been edited since: then `revision` differs. `words` marks a
+-- document whose words are indexed while its vectors are missing; it is pending, with the reason in `index_error`.
 CREATE TABLE indexing_attempt (
     project_id uuid NOT NULL,
     document_id uuid NOT NULL,
@@ -29,8 +29,8 @@ CREATE POLICY waiting ON indexing_attempt FOR SELECT TO CURRENT_USER USING (true
 CREATE POLICY waiting ON document FOR SELECT TO CURRENT_USER
     USING (index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL);
 
--- Which projects after `beyond` have something due, of what kind, and for which account: nothing but ids crosses the wall.
--- Walks in the index from project to project, however many documents each has.
+-- Finds the projects after `beyond` with due documents, their size class and account; only ids cross the wall. Walks
+-- the index from project to project, however many documents each has.
 CREATE FUNCTION wall.projects_to_index(vectors boolean, beyond uuid, most integer)
     RETURNS TABLE (project_id uuid, kind text, account_id uuid) LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -82,9 +82,9 @@ AS $$
     FROM found JOIN public.project AS p ON p.id = found.project_id AND p.deleted_at IS NULL
 $$;
 
--- Leases some of what is due in a project for a principal that may write there, and answers it. Documents that were lost
--- with the worker that had them come one at a time: one of them may have killed it. What a crash of the server loses of
--- this is a lease, so nobody waits for the disk.
+-- Leases due documents of a project to a principal that may write there, and returns them. Documents that were lost
+-- with their worker come one at a time, because one of them may have killed it. A server crash loses only leases, so
+-- the commit does not wait for the disk.
 CREATE FUNCTION wall.claim_documents(
     principal text, project uuid, kind text, by_lease uuid, lasting interval, most integer, most_bytes bigint
 ) RETURNS TABLE (
@@ -156,8 +156,8 @@ BEGIN
 END
 $$;
 
--- Ends the lease of each, and marks those whose version and language are still these; answers what it has marked. One by
--- one, for a plan that knows little of the tables would read the whole project. A document is locked before its attempt.
+-- Ends the leases, marks the documents whose version and language have not changed, and returns those. One by one,
+-- because a plan made without statistics would read the whole project. A document is locked before its attempt.
 CREATE FUNCTION wall.settle_documents(
     project uuid, by_lease uuid, ids uuid[], versions integer[], languages text[], statuses text[], notes text[],
     counts integer[]

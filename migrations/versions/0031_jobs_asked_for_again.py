@@ -1,4 +1,4 @@
-"""a job that is asked for again while it is at work, and limits of jobs for projects and accounts"""
+"""a running job can be requested again, and job limits for projects and accounts"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
--- Since when a job that is at work is to be run once more: it may have looked already at what it is asked for now.
+-- Set if a running job must run once more, because it may already have read what is now requested.
 ALTER TABLE job ADD COLUMN again_at timestamptz;
 
--- Jobs of which there is one at a time for each key, none of them before its moment. One that waits is left as it is, one
--- that is delayed is due at the earlier moment, unless it pauses after a failed attempt, and one at work is run again. The
--- rows stay locked until the commit, so no worker ends or begins one of them in between; all lock them in the same order.
+-- Enqueues jobs, one at a time for each key, none before its due time. A waiting job stays as it is, a delayed one
+-- becomes due at the earlier time, unless it pauses after a failed attempt, and a running one runs again. The rows stay
+-- locked until the commit, so no worker ends or begins one of them meanwhile; all callers lock in the same order.
 CREATE FUNCTION wall.enqueue_once(kinds text[], payloads jsonb[], keys text[], dues timestamptz[]) RETURNS integer
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
@@ -25,8 +25,8 @@ BEGIN
 END
 $$;
 
--- The same jobs, asked for by who may wait for nobody: this table is only added to, and the next look for jobs passes on
--- what it has.
+-- Requests for the same jobs by transactions that must not wait: the table is append-only, and the next look for jobs
+-- passes the requests on.
 CREATE TABLE job_request (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT job_request_pkey PRIMARY KEY,
     kind text NOT NULL,
@@ -36,9 +36,8 @@ CREATE TABLE job_request (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 5000,
     autovacuum_vacuum_insert_threshold = -1);
 
--- Passes on what was asked for, the first 500, and answers whether something is left: more, or what is for a job that
--- somebody has locked, of which one request is kept for each. One worker at a time does it; the others wait, and see in
--- their next statement what it has made.
+-- Passes on the first 500 requests, and returns whether any are left: more of them, or those for a locked job, of which
+-- one is kept for each. One worker at a time; the others wait, and their next statement sees its jobs.
 CREATE FUNCTION wall.pass_requests_on() RETURNS boolean LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
@@ -82,14 +81,14 @@ BEGIN
 END
 $$;
 
--- Whose share the jobs of a project take.
+-- The account for which the jobs of a project count.
 CREATE FUNCTION wall.account_of_jobs(project uuid) RETURNS uuid LANGUAGE sql STABLE SET search_path = pg_catalog
 AS $$ SELECT coalesce(wall.owner_account(project), project) $$;
 
--- Which projects have waiting jobs: one step of the index leads to the next project. Jobs that are due wait from now on.
--- Of a kind with limits those are passed over that have as many at work as they may, in the project or over all projects
--- of its account. The last row names no line, but in how long the next job is due, and the next one counts as lost. What
--- was asked for is passed on first.
+-- Finds the projects with waiting jobs: each index step leads to the next project. Sets due jobs to waiting. For a kind
+-- with limits, it skips projects that have reached the limit of running jobs, in the project or over all projects of
+-- the account. The last row has no project; it says when the next job is due and when the next one counts as lost.
+-- Passes on requests first.
 DROP FUNCTION wall.job_lines(text[], uuid[], integer, interval);
 CREATE FUNCTION wall.job_lines(
     kinds text[], starts uuid[], each integer, silent interval, of_project integer[], of_account integer[]
@@ -168,8 +167,8 @@ BEGIN
 END
 $$;
 
--- The same where only so many may be at work at once, over all workers, in the project and in all projects of its account.
--- One worker at a time takes for an account, and counts once it holds the lock; lost jobs count until they have ended.
+-- The same for kinds with a limit of running jobs, over all workers, in the project and in all projects of its account.
+-- One worker at a time claims for an account, and counts after it has the lock; lost jobs count until they have ended.
 CREATE FUNCTION wall.claim_limited_jobs(
     kinds text[], projects uuid[], counts integer[], of_project integer[], of_account integer[], with_lease uuid
 ) RETURNS TABLE (
@@ -220,10 +219,10 @@ BEGIN
 END
 $$;
 
--- What becomes of jobs after an attempt. Without a state they are done, unless they were asked for again meanwhile; with
--- the state `again` they are wanted once more after a pause. Then a new job takes the place of each, at the end of its
--- line. One that pauses after a failure keeps its pause: its next attempt does what was asked for. Where the lease was
--- lost nothing is touched.
+-- Stores the result of an attempt. Jobs without a state are done, unless they were requested again meanwhile; those
+-- with the state `again` run once more after a pause. In both cases a new job replaces the old one, at the end of its
+-- queue. A job that pauses after a failure keeps its pause: its next attempt does what was requested. Jobs with a lost
+-- lease are not changed.
 CREATE OR REPLACE FUNCTION wall.settle_jobs(
     ids bigint[], leases uuid[], states text[], pauses interval[], errors text[]
 ) RETURNS void LANGUAGE plpgsql VOLATILE
@@ -261,7 +260,7 @@ BEGIN
 END
 $$;
 
--- The worker lives: nobody takes its jobs over.
+-- Renews the worker's leases, so that no other worker takes its jobs.
 CREATE OR REPLACE FUNCTION wall.renew_jobs(ids bigint[], leases uuid[]) RETURNS void LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$

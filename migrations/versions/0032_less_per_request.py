@@ -1,4 +1,4 @@
-"""tokens are refreshed in one statement; a membership is looked up once for each transaction that writes"""
+"""tokens are refreshed in one statement; a writing transaction looks up the membership once"""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ END
 $$;
 """
 
-# Tokens of a session follow one another, so that those that are over are found without reading all of them.
+# The index orders a session's tokens by time, so that expired ones are found without reading all of them.
 _TABLES = """
 ALTER TABLE session ADD COLUMN used_minute integer DEFAULT 0 NOT NULL, ADD COLUMN uses integer DEFAULT 0 NOT NULL,
     ADD COLUMN former_uses integer DEFAULT 0 NOT NULL;

@@ -1,7 +1,7 @@
--- Exchanges a refresh token for its successor, in one statement. No row for a token that there is not; `wait` says how
--- many seconds a session that was used `per_minute` times has to wait, and then nothing is done; otherwise what the
--- token was found to be. The session's row is locked first, as whoever ends it does, so of two requests with the same
--- token one rotates it and the other finds it used.
+-- Exchanges a refresh token for its successor in one statement. Returns no row for an unknown token; `wait` is how many
+-- seconds a session that was used `per_minute` times must wait, in which case nothing changes; otherwise the state of
+-- the token. The session's row is locked first, as when a session is ended, so of two requests with the same token one
+-- rotates it and the other finds it used.
 --
 -- Uses are counted over a sliding minute, as a weighted sum of this one and the one before.
 CREATE FUNCTION wall.refresh(
@@ -53,14 +53,14 @@ BEGIN
         IF FOUND THEN
             INSERT INTO public.refresh_token (token_hash, account_id, session_id)
             VALUES (successor, owner, known.session_id);
-            -- Of a living session those that would have expired by now.
+            -- Deletes this session's tokens that would have expired by now.
             DELETE FROM public.refresh_token AS t WHERE t.account_id = owner AND t.session_id = known.session_id
                 AND t.created_at < forgotten AND t.used_at < forgotten;
             RETURN QUERY SELECT owner, known.session_id::uuid, NULL::integer, true, true, true, true;
             RETURN;
         END IF;
     END IF;
-    -- Nothing but the count is written, and nobody waits for the disk.
+    -- Only the counter is written, so the commit need not wait for the disk.
     bound := set_config('synchronous_commit', 'off', true);
     RETURN QUERY SELECT owner, t.session_id, NULL::integer, false, t.used_at IS NOT NULL,
         EXISTS (SELECT FROM public.refresh_token AS n WHERE n.token_hash = successor AND n.used_at IS NULL), lives
@@ -68,7 +68,7 @@ BEGIN
 END
 $$;
 
--- What these call without a query they assign: PERFORM would begin and end an executor for each of them.
+-- These functions assign results instead of using PERFORM, which would start and end an executor for each call.
 CREATE OR REPLACE FUNCTION wall.open_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
@@ -109,9 +109,9 @@ BEGIN
 END
 $$;
 
--- What this transaction has proved is not asked again: the membership is looked up once, and held until the commit. The
--- proof names both, so it is of no use for another principal or project; it ends with the transaction, and goes back
--- with the savepoint in which the locks were taken.
+-- A transaction checks access once: the membership is looked up once, and locked until the commit. The proof contains
+-- principal and project, so it is not valid for others; it ends with the transaction, or with a rollback to the
+-- savepoint before the locks.
 CREATE OR REPLACE FUNCTION wall.open_shared_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
@@ -129,7 +129,7 @@ BEGIN
 END
 $$;
 
--- For a statement that is a transaction of its own, and so of one snapshot: what is found here is so until its end.
+-- For a statement that is its own transaction, with one snapshot: the result stays valid until its end.
 CREATE FUNCTION wall.open_scope_statement(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$

@@ -1,4 +1,4 @@
-"""the events of a project are bounded by number and bytes"""
+"""a project's events are limited in number and bytes"""
 
 from __future__ import annotations
 

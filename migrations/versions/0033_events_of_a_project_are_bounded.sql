@@ -1,17 +1,17 @@
--- What an event takes: its text, and some two hundred bytes for the row and its places in the indexes.
+-- The size of an event: its text, and about two hundred bytes for the row and its index entries.
 CREATE FUNCTION wall.event_bytes(subject_id text, data jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE
 RETURN 200 + octet_length(subject_id) + octet_length(data::text);
 
--- Of the events that are kept, those with a number; `last - oldest + 1` says how many they are.
+-- The bytes of the stored, numbered events; their number is `last - oldest + 1`.
 ALTER TABLE event_counter ADD COLUMN bytes bigint DEFAULT 0 NOT NULL;
 UPDATE event_counter AS c SET bytes = kept.bytes FROM (
     SELECT e.project_id, sum(wall.event_bytes(e.subject_id, e.data))::bigint AS bytes FROM event AS e
     GROUP BY e.project_id
 ) AS kept WHERE c.project_id = kept.project_id;
 
--- Gives the next numbers to what is pending in projects whose counters the caller has locked: of each at most `most`
--- events, and the rest of the row with the last of them. A row holds what one transaction has told, so that stays
--- together. The statement begins after the locks were taken, so it sees whatever was numbered before.
+-- Numbers pending events of projects whose counters the caller has locked: at most `most` events of each, and the rest
+-- of the last one's row. A row holds the events of one transaction, which stay together. The statement begins after the
+-- locks were taken, so it sees all earlier numbers.
 CREATE OR REPLACE FUNCTION wall.number_locked_events(locked uuid[], most integer)
     RETURNS TABLE (project_id uuid, last bigint, events bigint) LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -78,8 +78,8 @@ BEGIN
 END
 $$;
 
--- Removes the oldest events, at most `most` of them, of one project that has more events or bytes of them than it may,
--- with what was to be delivered of them, and answers how many; 0 where no project has more.
+-- Removes the oldest events, at most `most`, of one project that has too many events or bytes of them, with their
+-- deliveries, and returns their number; 0 if no project has too many.
 CREATE FUNCTION wall.trim_events(most_events bigint, most_bytes bigint, most integer) RETURNS bigint LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog
 AS $$

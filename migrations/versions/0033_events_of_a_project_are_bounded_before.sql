@@ -25,10 +25,9 @@ BEGIN
 END
 $$;
 
--- As in 0028.
--- Gives the next numbers to what is pending in projects whose counters the caller has locked: of each at most `most`
--- events, and the rest of the row with the last of them. A row holds what one transaction has told, so that stays
--- together. The statement begins after the locks were taken, so it sees whatever was numbered before.
+-- As in 0028. Numbers pending events of projects whose counters the caller has locked: at most `most` events of each,
+-- and the rest of the last one's row. A row holds the events of one transaction, which stay together. The statement
+-- begins after the locks were taken, so it sees all earlier numbers.
 CREATE OR REPLACE FUNCTION wall.number_locked_events(locked uuid[], most integer)
     RETURNS TABLE (project_id uuid, last bigint, events bigint) LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog

@@ -1,4 +1,4 @@
-"""a webhook is served by a job, which is enqueued with the numbers of its project's events"""
+"""a job serves a webhook; it is enqueued when its project's events are numbered"""
 
 from __future__ import annotations
 

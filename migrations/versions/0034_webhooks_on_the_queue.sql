@@ -1,12 +1,12 @@
--- Who serves a webhook holds its job, so it needs no lease of its own. After a look for events it rests until
--- `quiet_until`: what happens in between is sent together.
+-- A worker that serves a webhook holds its job, so the webhook needs no lease. After a look for events it pauses until
+-- `quiet_until`: events in between are sent together.
 DROP FUNCTION wall.claim_webhooks(uuid, integer, interval);
 DROP FUNCTION wall.claim_webhooks_of(uuid, integer, interval, uuid[]);
 ALTER TABLE webhook_progress DROP COLUMN leased_by, DROP COLUMN leased_until, DROP COLUMN served_at,
     ADD COLUMN quiet_until timestamptz;
 
--- Asks for the job of each enabled webhook of these projects, not before it has rested, and answers the projects that have
--- one. Waits for nobody, so neither do the events, which get their numbers in the same transaction.
+-- Requests the job of each enabled webhook of these projects, not before its pause ends, and returns the projects that
+-- have one. Waits for no lock, and so does not delay the numbering of events in the same transaction.
 CREATE FUNCTION wall.enqueue_deliveries(projects uuid[]) RETURNS SETOF uuid LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -25,7 +25,8 @@ AS $$
     SELECT DISTINCT a.project_id FROM asked AS a
 $$;
 
--- As in 0028; and the jobs of a project's webhooks are asked for in the same transaction: `jobs` says that there are any.
+-- As in 0028, but requests the jobs of the project's webhooks in the same transaction: `jobs` says whether there are
+-- any.
 DROP FUNCTION wall.number_events(uuid[], integer);
 DROP FUNCTION wall.catch_up_events(uuid, integer);
 CREATE FUNCTION wall.number_events(projects uuid[], most integer)

@@ -1,4 +1,4 @@
-"""a run has its job from its start on, and the queue keeps the limits of runs"""
+"""a run has its job from the start, and the queue enforces the limits of runs"""
 
 from __future__ import annotations
 

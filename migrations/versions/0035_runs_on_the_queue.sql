@@ -24,7 +24,7 @@ BEGIN
 END
 $$;
 
--- As in 0031; who has reached a limit is found once for each look, and once for all lines that are taken from.
+-- As in 0031, but reached limits are computed once per look, and once for all projects that jobs are claimed from.
 CREATE OR REPLACE FUNCTION wall.job_lines(
     kinds text[], starts uuid[], each integer, silent interval, of_project integer[], of_account integer[]
 ) RETURNS TABLE (kind text, project_id uuid, account_id uuid, due_in interval, lost_in interval)
@@ -138,7 +138,7 @@ BEGIN
 END
 $$;
 
--- One job for each run that a worker has to do something for: that which works on it, or a new one.
+-- One job for each run that needs a worker: the job that works on it, or a new one.
 UPDATE job SET dedupe_key = 'run_agent:' || (payload ->> 'run_id') WHERE kind = 'run_agent' AND state = 'dead_letter';
 DELETE FROM job WHERE kind = 'run_agent' AND state IN ('waiting', 'delayed');
 DELETE FROM job AS j WHERE j.kind = 'run_agent' AND j.state = 'running' AND EXISTS (

@@ -1,4 +1,4 @@
--- As in 0020, 0025 and 0031. Runs get their places, and with them their jobs, at the next look.
+-- As in 0020, 0025 and 0031. Runs get their slots, and with them their jobs, at the next look.
 DROP FUNCTION wall.enqueue_once(text[], jsonb[], text[], timestamptz[], integer[]);
 CREATE FUNCTION wall.enqueue_once(kinds text[], payloads jsonb[], keys text[], dues timestamptz[]) RETURNS integer
     LANGUAGE plpgsql VOLATILE

@@ -1,4 +1,4 @@
-"""what runs store counts in the bytes of their project, and a run can be deleted"""
+"""the data of runs counts towards their project's bytes, and a run can be deleted"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ depends_on = None
 
 _HERE = Path(__file__)
 _AFTER, _BEFORE = _HERE.with_suffix(".sql"), _HERE.with_name(f"{_HERE.stem}_before.sql")
-# The policies would hide every row from the owner.
+# The policies would hide all rows from the owner.
 _COUNT = """
 ALTER TABLE run_turn NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE run_step NO FORCE ROW LEVEL SECURITY;

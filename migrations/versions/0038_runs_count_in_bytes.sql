@@ -1,6 +1,6 @@
--- What runs store counts in the bytes of their project: when they start, when they wait and when they are over.
+-- The data of runs counts towards their project's bytes: when a run starts, waits and ends.
 
--- With the texts, 1 KiB for its own row and 256 bytes for each turn and step, for what runs without texts take.
+-- The texts, plus 1 KiB for the run's own row and 256 bytes for each turn and step, for what runs take without texts.
 CREATE FUNCTION wall.bytes_of_run(of_run public.run) RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog
 AS $$
     SELECT 1024 + octet_length(of_run.input::text) + coalesce(octet_length(of_run.output::text), 0)
@@ -21,7 +21,7 @@ BEGIN
 END
 $$;
 
--- Counts what is stored already, whatever the quota is; whoever adds something next looks at it.
+-- Counts data that is already stored, even above the quota; the next addition checks the quota.
 CREATE FUNCTION wall.note_usage(project uuid, more_bytes bigint) RETURNS void LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -71,7 +71,8 @@ BEGIN
 END
 $$;
 
--- Of the entered project, with its journal, once it is over. No stored answer shows it any more, and no run that continues it.
+-- Deletes a finished run of the entered project with its journal. Stored answers and continuing runs no longer refer to
+-- it.
 CREATE FUNCTION wall.delete_run(doomed uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- As it was: what runs store counts in no quota of bytes.
+-- As before: the data of runs counts towards no quota of bytes.
 
 CREATE OR REPLACE FUNCTION wall.count_run() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$

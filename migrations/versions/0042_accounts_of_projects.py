@@ -1,4 +1,4 @@
-"""a project counts for another owner once that one accepts it; who registers has confirmation mails of their own"""
+"""a project counts for another owner once they accept it; registrants have their own limit of confirmation mails"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
--- What a project uses counts for the account that is written down with it: its creator's, until another owner accepts it.
--- `released` says that this account is no owner that may act any more, so an owner who changes something takes it over.
+-- A project's usage counts for its stored account: the creator's, until another owner accepts it. `released` means that
+-- this account is no longer an active owner, so the next owner who changes something takes the project over.
 
 CREATE OR REPLACE FUNCTION wall.owner_account(project uuid) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -13,7 +13,7 @@ AS $$
     SELECT p.id FROM public.project AS p WHERE p.account_id = wall.owner_account(project) AND p.deleted_at IS NULL
 $$;
 
--- With the project that is asked for, which counts already. Whoever asks has locked the account.
+-- Includes the new project, which already counts. The caller has locked the account.
 CREATE FUNCTION wall.require_room_for_project(account uuid) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -31,7 +31,8 @@ BEGIN
 END
 $$;
 
--- For no lock is waited, because writers hold the project already: who meets one is let in, and asked the next time.
+-- Waits for no lock, because writers already hold the project: an owner who meets a locked row may write, and takes the
+-- project over with a later change.
 CREATE FUNCTION wall.take_over_project(project uuid, account uuid) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -59,7 +60,7 @@ EXCEPTION WHEN check_violation THEN
 END
 $$;
 
--- For an owner's changes that do not enter to write.
+-- For changes by an owner that do not open a shared scope.
 CREATE FUNCTION wall.accept_project() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
@@ -104,7 +105,7 @@ BEGIN
 END
 $$;
 
--- `accepting` where a person's own request enters, and not a worker that acts for one.
+-- `accepting` is true for a user's own request, false for a worker that acts for a user.
 DROP FUNCTION wall.open_shared_scope(text, uuid);
 CREATE FUNCTION wall.open_shared_scope(principal text, project uuid, accepting boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog
@@ -123,7 +124,8 @@ BEGIN
 END
 $$;
 
--- A project's first owner is who made it. Who becomes an owner again has it back, unless another has taken it over.
+-- A project's first owner is its creator. An account that becomes an owner again gets the project back, unless another
+-- has taken it over.
 CREATE FUNCTION wall.note_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN

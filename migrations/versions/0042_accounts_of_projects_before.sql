@@ -1,4 +1,4 @@
--- As they were: a project counts for the one of its owners who has been in it longest.
+-- As before: a project counts for the owner who has been a member longest.
 
 CREATE OR REPLACE FUNCTION wall.owner_account(project uuid) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog

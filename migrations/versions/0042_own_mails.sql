@@ -1,5 +1,5 @@
--- Who asks for the mail again from where the address was registered has places of their own, so that a stranger's asking
--- leaves them. The network is kept as a keyed hash of it and the address, which names nobody.
+-- Requests to mail again from the network of the registration have their own limit, so that requests by others do not
+-- use it up. The network is stored as a keyed hash of network and address, which identifies nobody.
 DROP FUNCTION wall.register(uuid, bytea, timestamptz, text, text, text, boolean, integer);
 CREATE FUNCTION wall.register(
     registration uuid, token_hash bytea, expires_at timestamptz,
@@ -36,7 +36,7 @@ BEGIN
 END
 $$;
 
--- `own` are those that are mailed at the expense of who registered them.
+-- `own` are the registrations whose mails count against the registrant's own limit.
 DROP FUNCTION wall.registrations_to_resend(text, uuid, bytea, timestamptz, integer);
 CREATE FUNCTION wall.registrations_to_resend(
     address text, registration uuid, token_hash bytea, expires_at timestamptz, most integer, network bytea, most_own integer

@@ -74,9 +74,9 @@ def _entry(path: str) -> AccessEntry:
 def test_an_answered_request_is_one_line_of_json(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     access_log(LogSettings(format="json"))(_entry("/healthz"))
     [line] = capsysbinary.readouterr().out.splitlines()
-    told = json.loads(line)
-    assert datetime.fromisoformat(told.pop("timestamp")).utcoffset() == timedelta(0)
-    assert told == {**_entry("/healthz"), "event": "request", "level": "info"}
+    logged = json.loads(line)
+    assert datetime.fromisoformat(logged.pop("timestamp")).utcoffset() == timedelta(0)
+    assert logged == {**_entry("/healthz"), "event": "request", "level": "info"}
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ except UnicodeDecodeError:
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     [line] = ran.stdout.splitlines()
-    told = json.loads(line)
-    assert (told["level"], told["event"]) == ("info", "Invalid UTF-8 sequence received from client.")
-    assert "exception" not in told
+    logged = json.loads(line)
+    assert (logged["level"], logged["event"]) == ("info", "Invalid UTF-8 sequence received from client.")
+    assert "exception" not in logged
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is full")
@@ -202,9 +202,9 @@ except RuntimeError:
     structlog.get_logger().exception("failed")
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    told = json.loads(ran.stdout)["exception"]
-    assert "ValidationError: 1 validation error for Wanted" in told
-    assert "RuntimeError: translated" in told
+    logged = json.loads(ran.stdout)["exception"]
+    assert "ValidationError: 1 validation error for Wanted" in logged
+    assert "RuntimeError: translated" in logged
     assert "hunter2" not in ran.stdout
 
 

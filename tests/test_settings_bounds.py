@@ -126,5 +126,5 @@ def written(bound: object) -> str:
 
 def test_the_reference_tells_the_bounds() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
-    told = re.findall(r"(?m)^\| `([A-Z_]+)` \| (\S+ to \S+) \|$", page)
-    assert told == [(number.variable, bounds(number)) for number in ALL]
+    documented = re.findall(r"(?m)^\| `([A-Z_]+)` \| (\S+ to \S+) \|$", page)
+    assert documented == [(number.variable, bounds(number)) for number in ALL]

@@ -91,10 +91,10 @@ def test_all_pages_of_projects_are_read(api: Api) -> None:
     assert [project.name for project in list_projects(api)] == names
 
 
-@pytest.mark.parametrize(("characters", "said"), [(1001, "at most 1000 characters"), (10_000, "too long")])
-def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, characters: int, said: str) -> None:
+@pytest.mark.parametrize(("characters", "message"), [(1001, "at most 1000 characters"), (10_000, "too long")])
+def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, characters: int, message: str) -> None:
     project = person.project()
-    with person.api() as api, pytest.raises(ClientError, match=said):
+    with person.api() as api, pytest.raises(ClientError, match=message):
         search(api, project, "\u6f22" * characters, limit=1, mode="text")
 
 

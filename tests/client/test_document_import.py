@@ -57,13 +57,13 @@ class Target:
     ) -> tuple[int, int, int, int]:
         known = known_documents(self.api, self.id) if known is None else known
         counts = ImportCounts()
-        importer = Import(self.api, self.id, known, self._told, metadata or {}, root, replace, planned, counts)
+        importer = Import(self.api, self.id, known, self._record, metadata or {}, root, replace, planned, counts)
         importer.warned = self.warnings.append
         importer.run(documents)
         assert counts.done == len(documents)
         return counts.sent, counts.changed, counts.unchanged, len(counts.failed)
 
-    def _told(self, _tally: ImportCounts, failure: str | None) -> None:
+    def _record(self, _tally: ImportCounts, failure: str | None) -> None:
         if failure is not None:
             self.failures.append(failure)
 

@@ -29,12 +29,12 @@ def test_an_unverified_user_is_told_how_to_continue(
     """As under required verification: the account is created, but it cannot log in before its mail is confirmed."""
     monkeypatch.setenv("PARTYWALL_PASSWORD", "another password than before")
     assert run(["register", "--email", person.email, "--server", person.server]) == 0
-    told = capsys.readouterr()
-    assert told.out == (
+    printed = capsys.readouterr()
+    assert printed.out == (
         f"accepted: confirm {person.email} as described in the mail,"
         f" then run `partywall login --server {person.server}`\n"
     )
-    assert told.err == ""
+    assert printed.err == ""
 
 
 def test_registering_without_a_login_exits_as_partly_done(
@@ -42,10 +42,10 @@ def test_registering_without_a_login_exits_as_partly_done(
 ) -> None:
     terminal.write_text("where the tokens should be kept")
     assert run(["register", "--email", "kept@example.com", "--server", server]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("registered, but not logged in (")
-    assert f"`partywall login --server {server}`" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("registered, but not logged in (")
+    assert f"`partywall login --server {server}`" in printed.err
 
 
 def test_a_refused_login_exits_as_nothing_done(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,10 +73,10 @@ def test_a_stopped_import_exits_as_partly_done(
     assert run(["login", "--email", person.email, "--server", proxy.url]) == 0
     proxy.posts = 2  # the project and the first batch
     assert run(["import", str(files), "--project", "Half"]) == 1
-    told = capsys.readouterr()
-    assert told.out.endswith(f"{BATCH_DOCUMENTS} sent, 0 changed, 0 unchanged, {SERVER_FAILURES - 1} failed\n")
-    assert "stopped: " in told.err
-    assert "repeat the command to continue" in told.err
+    printed = capsys.readouterr()
+    assert printed.out.endswith(f"{BATCH_DOCUMENTS} sent, 0 changed, 0 unchanged, {SERVER_FAILURES - 1} failed\n")
+    assert "stopped: " in printed.err
+    assert "repeat the command to continue" in printed.err
 
 
 def test_an_import_that_cannot_begin_is_refused(
@@ -88,5 +88,5 @@ def test_an_import_that_cannot_begin_is_refused(
     proxy.posts = 0
     capsys.readouterr()
     assert run(["import", str(tmp_path / "a.txt"), "--project", "None"]) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.startswith("partywall: ")) == ("", True)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.startswith("partywall: ")) == ("", True)

@@ -58,7 +58,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def said_of(server: str) -> str:
+def error_of(server: str) -> str:
     """The one line that a command prints."""
     with pytest.raises(UsageError) as refusal, failures(), Api(server, None, RetryBudget(0.0)) as api:
         list_projects(api)
@@ -84,9 +84,9 @@ def test_what_is_no_servers_address_is_told(server: str) -> None:
 
 
 def test_a_path_that_is_not_the_servers_is_told(person: Person) -> None:
-    said = said_of(f"{person.server}/app")
-    assert "answered 404" in said
-    assert "check that --server is its URL, without a path" in said
+    message = error_of(f"{person.server}/app")
+    assert "answered 404" in message
+    assert "check that --server is its URL, without a path" in message
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_a_path_that_is_not_the_servers_is_told(person: Person) -> None:
 )  # fmt: skip
 def test_the_answer_of_another_server_is_told(status: int, body: bytes, kind: str) -> None:
     with answering(status, body, **{"Content-Type": kind}) as server:
-        assert "check that --server is its URL" in said_of(server)
+        assert "check that --server is its URL" in error_of(server)
 
 
 def test_the_target_of_a_redirect_is_shown() -> None:
     with answering(301, Location="https://example.test/api/v1/projects?limit=100") as server:
-        assert said_of(server) == f"{server} redirects to https://example.test: use that as --server"
+        assert error_of(server) == f"{server} redirects to https://example.test: use that as --server"
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])
@@ -108,17 +108,17 @@ def test_the_target_of_a_redirect_is_shown() -> None:
 def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: int, scheme: str) -> None:
     with answering(status) as proxy:
         monkeypatch.setenv(f"{scheme}_proxy", proxy)
-        said = said_of(ELSEWHERE.replace("http", scheme, 1))
-    assert str(status) in said
-    assert f"through the proxy in {scheme.upper()}_PROXY: set NO_PROXY=partywall.invalid to bypass it" in said
+        message = error_of(ELSEWHERE.replace("http", scheme, 1))
+    assert str(status) in message
+    assert f"through the proxy in {scheme.upper()}_PROXY: set NO_PROXY=partywall.invalid to bypass it" in message
 
 
 def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", f"http://me:secret@127.0.0.1:{free_port()}")
-    said = said_of(ELSEWHERE)
-    assert said.startswith(f"cannot reach {ELSEWHERE}: ")
-    assert "ALL_PROXY" in said
-    assert "secret" not in said
+    message = error_of(ELSEWHERE)
+    assert message.startswith(f"cannot reach {ELSEWHERE}: ")
+    assert "ALL_PROXY" in message
+    assert "secret" not in message
 
 
 def test_an_invalid_proxy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,12 +128,12 @@ def test_an_invalid_proxy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://[::", "proxy"),
     ):
         monkeypatch.setenv("http_proxy", value)
-        assert said_of(ELSEWHERE).startswith(f"cannot use the {kind} from the environment: ")
+        assert error_of(ELSEWHERE).startswith(f"cannot use the {kind} from the environment: ")
 
 
 def test_invalid_certificates_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
-    assert said_of(ELSEWHERE).startswith("cannot use SSL_CERT_FILE or SSL_CERT_DIR: ")
+    assert error_of(ELSEWHERE).startswith("cannot use SSL_CERT_FILE or SSL_CERT_DIR: ")
 
 
 def test_loopback_requests_use_no_proxy(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_loopback_requests_use_no_proxy(person: Person, monkeypatch: pytest.Monk
             with Api(server, TokenAuth(person.server, person.file), RetryBudget(0.0)) as api:
                 assert list_projects(api) == []
         monkeypatch.setenv("no_proxy", "partywall.invalid")
-        assert "PROXY" not in said_of(ELSEWHERE)
+        assert "PROXY" not in error_of(ELSEWHERE)
 
 
 def test_a_refused_key_is_named_by_its_variable() -> None:

@@ -50,13 +50,13 @@ def test_concurrent_commands_use_one_refresh_token(person: Person) -> None:
 
 def test_a_lost_refresh_response_is_requested_again(person: Person, proxy: Proxy) -> None:
     """The server has rotated the token, but its answer is lost; the token asks again and gets the same successor."""
-    spoiled = damage_access_token(person)
+    damaged = damage_access_token(person)
     moved = Person(proxy.url, person.email, person.store)
-    moved.file.write(spoiled.model_copy(update={"server": proxy.url}))
+    moved.file.write(damaged.model_copy(update={"server": proxy.url}))
     proxy.lose = 2  # the refusal of the damaged token, then the renewal
     with moved.api() as api:
         assert list_projects(api) == []
-    assert stored(moved).refresh_token != spoiled.refresh_token
+    assert stored(moved).refresh_token != damaged.refresh_token
 
 
 def test_a_revoked_session_says_to_log_in(person: Person) -> None:

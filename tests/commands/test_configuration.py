@@ -119,7 +119,7 @@ def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "expected"),
     [
         (
             "AGENTS__KEYS",
@@ -147,9 +147,9 @@ def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
     ],
 )
 def test_what_is_wrong_in_a_mapping_is_named_as_a_setting(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
-    assert said in lines(monkeypatch, **SERVERS, **{name: value})
+    assert expected in lines(monkeypatch, **SERVERS, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -301,9 +301,9 @@ def test_a_line_that_sets_nothing_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(text)
-    [told] = lines(monkeypatch, **SERVERS)
-    assert told.startswith(f".env, line {line}: ")
-    assert "closed\n" not in told
+    [line_printed] = lines(monkeypatch, **SERVERS)
+    assert line_printed.startswith(f".env, line {line}: ")
+    assert "closed\n" not in line_printed
     assert capfd.readouterr() == ("", "")
 
 

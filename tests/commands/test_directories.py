@@ -18,9 +18,9 @@ def test_a_directory_that_is_written_to_is_made_or_named(settings: Settings, tmp
     require_directories(settings.model_copy(update={"blobs": BlobSettings(directory=blobs)}), make=True)
     assert blobs.is_dir()
     (tmp_path / "file").touch()
-    for path, said in ((tmp_path / "file" / "x", "not a directory"), (Path("/proc/nowhere"), "no such file")):
+    for path, reason in ((tmp_path / "file" / "x", "not a directory"), (Path("/proc/nowhere"), "no such file")):
         wrong = settings.model_copy(update={"blobs": BlobSettings(directory=path)})
-        with pytest.raises(UsageError, match=f"^BLOBS__DIRECTORY: .*{said}"):
+        with pytest.raises(UsageError, match=f"^BLOBS__DIRECTORY: .*{reason}"):
             require_directories(wrong, make=True)
 
 

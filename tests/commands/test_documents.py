@@ -70,9 +70,9 @@ def test_every_command_is_documented_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_overview_says_what_the_command_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([name, "--help"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert COMMANDS[name].summary in said
-    assert said.startswith(f"Usage: partywall {name} ")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert COMMANDS[name].summary in printed
+    assert printed.startswith(f"Usage: partywall {name} ")
 
 
 def statements(text: str) -> list[str]:

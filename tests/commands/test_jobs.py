@@ -59,9 +59,9 @@ async def test_dead_letters_are_listed_and_requeued(
     assert "900009 is not a dead letter" in capsys.readouterr().err
     assert await command("jobs", "retry", "--all") == 0
     assert await command("jobs", "list") == 0
-    told = capsys.readouterr()
-    assert "no dead letters" in told.err
-    [waiting] = [line for line in told.out.splitlines() if KIND in line]
+    printed = capsys.readouterr()
+    assert "no dead letters" in printed.err
+    [waiting] = [line for line in printed.out.splitlines() if KIND in line]
     assert waiting.startswith("3 waiting  ")
     assert waiting.endswith(f"Z  {KIND}  no worker of this version knows this kind")
     assert await command("jobs", "retry", "--all") == 0

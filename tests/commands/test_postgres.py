@@ -117,15 +117,15 @@ async def test_a_database_without_the_extensions_names_them(engines: Urls) -> No
         await superuser.execute("CREATE EXTENSION vector; CREATE EXTENSION pg_trgm")
     finally:
         await superuser.close()
-    said = "lacks btree_gin, unaccent: have a superuser run CREATE EXTENSION btree_gin; CREATE EXTENSION unaccent;$"
-    with pytest.raises(CommandError, match=said):
+    expected = "lacks btree_gin, unaccent: have a superuser run CREATE EXTENSION btree_gin; CREATE EXTENSION unaccent;$"
+    with pytest.raises(CommandError, match=expected):
         await migrate(bare.owner, bare.runtime)
 
 
 def test_a_refused_statement_is_not_reported_as_unreachable() -> None:
-    for error, said in (
+    for error, expected in (
         (asyncpg.UndefinedObjectError("no such dictionary"), "PostgreSQL refused: no such dictionary"),
         (asyncpg.CannotConnectNowError("starting up"), "PostgreSQL is unreachable: starting up"),
     ):
-        with pytest.raises(UsageError, match=said), database_failures():
+        with pytest.raises(UsageError, match=expected), database_failures():
             raise error

@@ -67,10 +67,10 @@ def test_what_an_operator_can_put_right_is_one_line(
         else:
             monkeypatch.setenv(name, value)
     assert run([command]) == 2
-    said = capsys.readouterr().err
-    assert names in said
-    assert said.count("\n") == 1
-    assert "very-secret" not in said
+    message = capsys.readouterr().err
+    assert names in message
+    assert message.count("\n") == 1
+    assert "very-secret" not in message
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def busy_port() -> Iterator[int]:
 
 def test_a_busy_port_is_one_line(busy_port: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["api", "--port", str(busy_port)]) == 2
-    said = capsys.readouterr().err
-    assert f"port {busy_port}" in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert f"port {busy_port}" in message
+    assert message.count("\n") == 1
 
 
 def test_the_owner_of_the_tables_is_refused(

@@ -97,9 +97,9 @@ async def test_what_is_asked_wrongly_is_refused_in_one_line(
     project = await (await users.person()).project()
     owner = () if "--account" in arguments or "--project" in arguments else ("--project", str(project))
     assert await quotas(*arguments, *owner) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("partywall: ")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("partywall: ")
+    assert message.count("\n") == 1
 
 
 async def test_exactly_one_account_or_project_is_required(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ async def command(*arguments: str) -> int:
     return await asyncio.to_thread(run, ("reindex", *arguments))
 
 
-async def stocked(users: Users, person: Person) -> UUID:
+async def project_with_failures(users: Users, person: Person) -> UUID:
     """Three failed documents, one of them for another reason, and an indexed one."""
     project = await person.project()
     batch = [{"title": f"T{number}", "content": "C"} for number in range(4)]
@@ -69,7 +69,7 @@ async def test_documents_are_queued_again(
     users: Users, capsys: pytest.CaptureFixture[str], arguments: list[str], found: str
 ) -> None:
     person = await users.person()
-    project, other = await stocked(users, person), await stocked(users, person)
+    project, other = await project_with_failures(users, person), await project_with_failures(users, person)
     assert await command(*arguments, "--project", str(project)) == 0
     assert capsys.readouterr().out.endswith(f"{len(found.split())} documents queued\n")
     assert (await waiting(users, project), await waiting(users, other)) == (found, "")
@@ -94,13 +94,13 @@ async def test_documents_are_queued_again(
 )
 async def test_invalid_arguments_are_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert await command(*arguments) == 2
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err
-    assert said.out == "", "nothing was asked for"
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    assert printed.out == "", "nothing was asked for"
 
 
 async def test_a_project_that_is_named_twice_counts_once(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
-    project = str(await stocked(users, await users.person()))
+    project = str(await project_with_failures(users, await users.person()))
     assert await command("--all", "--project", project, "--project", project.upper()) == 0
     assert capsys.readouterr().out.endswith("\n4 documents queued\n")
 
@@ -114,9 +114,9 @@ async def test_a_project_that_is_not_there_is_named(users: Users, capsys: pytest
 async def test_existing_projects_are_reindexed_despite_a_missing_one(
     users: Users, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project, missing = await stocked(users, await users.person()), uuid4()
+    project, missing = await project_with_failures(users, await users.person()), uuid4()
     assert await command("--all", "--project", str(missing), "--project", str(project)) == 1
-    told = capsys.readouterr()
-    assert told.out.endswith("4 documents queued\n")
-    assert told.err == f"there is no project {missing}\n"
+    printed = capsys.readouterr()
+    assert printed.out.endswith("4 documents queued\n")
+    assert printed.err == f"there is no project {missing}\n"
     assert await waiting(users, project) == "T0 T1 T2 T3"

@@ -44,7 +44,7 @@ def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: di
     assert list(tmp_path.iterdir()) == []
 
 
-def asked_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> ServeOptions:
+def options_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> ServeOptions:
     """What `serve` would do, without starting anything."""
     monkeypatch.chdir(tmp_path)
     asked: list[ServeOptions] = []
@@ -58,15 +58,15 @@ def asked_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> Serv
     return asked[0]
 
 
-def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | None:
-    return asked_of(monkeypatch, tmp_path, host).warning
+def warning_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | None:
+    return options_of(monkeypatch, tmp_path, host).warning
 
 
 def test_the_children_may_write_to_every_directory_of_the_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Started as root, they run under another account, which cannot create directories here."""
-    options = asked_of(monkeypatch, tmp_path, "127.0.0.1")
+    options = options_of(monkeypatch, tmp_path, "127.0.0.1")
     names = [name for name in vars(Settings) if name.endswith("_directory")]
     settings = Settings(
         data_dir=options.data_dir, database=DatabaseSettings(engine="embedded"), cache=CacheSettings(engine="embedded")
@@ -76,10 +76,10 @@ def test_the_children_may_write_to_every_directory_of_the_settings(
 
 
 def test_larger_pools_fit_into_the_embedded_postgres(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    usual = asked_of(monkeypatch, tmp_path, "127.0.0.1").connections
+    usual = options_of(monkeypatch, tmp_path, "127.0.0.1").connections
     assert usual <= CONNECTIONS
     monkeypatch.setenv("DATABASE__POOL_SIZE", "100")
-    assert asked_of(monkeypatch, tmp_path, "127.0.0.1").connections >= usual + 2 * (84 + 126)
+    assert options_of(monkeypatch, tmp_path, "127.0.0.1").connections >= usual + 2 * (84 + 126)
 
 
 EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")  # noqa: S104 - nothing is bound to it
@@ -87,17 +87,17 @@ EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")
 
 @pytest.mark.parametrize("host", EXPOSED)
 def test_a_public_address_gives_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
-    warning = told(monkeypatch, tmp_path, host)
+    warning = warning_of(monkeypatch, tmp_path, host)
     assert warning is not None
     for what in ("plain HTTP", "anyone may register", "/docs is served"):
         assert what in warning
     monkeypatch.setenv("ACCOUNTS__REGISTRATION", "closed")
     monkeypatch.setenv("HTTP__DOCS", "false")
-    closed = told(monkeypatch, tmp_path, host)
+    closed = warning_of(monkeypatch, tmp_path, host)
     assert closed is not None
     assert "nobody may register; /docs is not served" in closed
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_a_loopback_address_gives_no_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
-    assert told(monkeypatch, tmp_path, host) is None
+    assert warning_of(monkeypatch, tmp_path, host) is None

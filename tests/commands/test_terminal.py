@@ -93,9 +93,9 @@ def test_an_argument_that_is_not_utf_8_is_refused_in_one_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert cli.run(arguments) == 2
-    said = capsys.readouterr().err
-    assert_harmless(said)
-    assert "is not UTF-8" in said
+    message = capsys.readouterr().err
+    assert_harmless(message)
+    assert "is not UTF-8" in message
 
 
 def test_a_folder_that_is_imported_may_have_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ WRONG = {
 }
 
 
-def spoiled(url: str, what: str, cache: str = "redis://127.0.0.1") -> str:
+def broken_url(url: str, what: str, cache: str = "redis://127.0.0.1") -> str:
     """A URL whose password the test can find in the message."""
     there = make_url(url).set(drivername="postgresql")
     elsewhere = there.set(host="127.0.0.1", port=free_port()).difference_update_query(["host"])
@@ -80,11 +80,11 @@ def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: Datab
 
 def refused(capsys: pytest.CaptureFixture[str], *command: str) -> str:
     assert run(command) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1, said
-    assert "very-secret" not in said
-    assert "Traceback" not in said
-    return said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1, message
+    assert "very-secret" not in message
+    assert "Traceback" not in message
+    return message
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -97,12 +97,12 @@ def test_whatever_is_wrong_is_said_in_a_line(
 ) -> None:
     assert settings.cache.url is not None
     cache = settings.cache.url.get_secret_value()
-    monkeypatch.setenv("DATABASE__URL", spoiled(database.runtime, what, cache))
-    said = refused(capsys, "api")
-    assert WRONG[what] in said
-    assert "DATABASE__URL" in said
+    monkeypatch.setenv("DATABASE__URL", broken_url(database.runtime, what, cache))
+    message = refused(capsys, "api")
+    assert WRONG[what] in message
+    assert "DATABASE__URL" in message
     monkeypatch.setenv("DATABASE__URL", database.runtime)
-    monkeypatch.setenv("DATABASE__OWNER_URL", spoiled(database.owner, what, cache))
+    monkeypatch.setenv("DATABASE__OWNER_URL", broken_url(database.owner, what, cache))
     assert WRONG[what] in refused(capsys, "users", "list")
 
 
@@ -110,10 +110,10 @@ def test_whatever_is_wrong_is_said_in_a_line(
 def test_each_process_says_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: DatabaseUrls, command: str
 ) -> None:
-    monkeypatch.setenv("DATABASE__URL", spoiled(database.runtime, "password"))
+    monkeypatch.setenv("DATABASE__URL", broken_url(database.runtime, "password"))
     assert "DATABASE__URL" in refused(capsys, command)
     monkeypatch.setenv("DATABASE__URL", database.runtime)
-    monkeypatch.setenv("DATABASE__DIRECT_URL", spoiled(database.runtime, "port"))
+    monkeypatch.setenv("DATABASE__DIRECT_URL", broken_url(database.runtime, "port"))
     assert "DATABASE__DIRECT_URL" in refused(capsys, command)
 
 
@@ -157,7 +157,7 @@ def test_each_command_of_the_owner_says_it(
     database: DatabaseUrls,
     command: tuple[str, ...],
 ) -> None:
-    monkeypatch.setenv("DATABASE__OWNER_URL", spoiled(database.owner, "password"))
+    monkeypatch.setenv("DATABASE__OWNER_URL", broken_url(database.owner, "password"))
     assert "DATABASE__OWNER_URL" in refused(capsys, *command)
 
 

@@ -40,11 +40,11 @@ WRONG = (
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), WRONG, ids=lambda each: " ".join(each) if isinstance(each, tuple) else ""
+    ("arguments", "expected"), WRONG, ids=lambda each: " ".join(each) if isinstance(each, tuple) else ""
 )
 def test_it_is_named_in_one_line(
     arguments: tuple[str, ...],
-    said: str,
+    expected: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -53,6 +53,6 @@ def test_it_is_named_in_one_line(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PARTYWALL_PASSWORD", "")
     assert run(arguments) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert said in told.err
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert expected in printed.err

@@ -52,9 +52,9 @@ class Given(BaseModel):
 def test_an_error_says_where_and_what_in_a_code() -> None:
     with pytest.raises(ValidationError) as found:
         Given.model_validate({"name": "long", "rank": 0, "a/b": 1})
-    told = field_errors(found.value.errors(), "/input")["errors"]
-    assert isinstance(told, list)
-    assert [(each["pointer"], each["code"]) for each in told if isinstance(each, dict)] == [
+    errors = field_errors(found.value.errors(), "/input")["errors"]
+    assert isinstance(errors, list)
+    assert [(each["pointer"], each["code"]) for each in errors if isinstance(each, dict)] == [
         ("/input/name", "too_long"), ("/input/rank", "too_small"), ("/input/needed", "missing"),
         ("/input/a~1b", "unknown_field"),
     ]  # fmt: skip
@@ -65,8 +65,10 @@ async def test_every_error_of_an_answer_has_a_code(app: FastAPI, users: Users) -
     made = await client.post("/api/v1/projects", json={"name": "", "more": 1})
     listed = await client.get("/api/v1/projects", params={"limit": "many", "cursor": "AAAA"})
     foreign = await client.get("/api/v1/projects", params={"cursor": "AAAA"})
-    told = [[(each["pointer"], each["code"]) for each in answer.json()["errors"]] for answer in (made, listed, foreign)]
-    assert told == [
+    errors = [
+        [(each["pointer"], each["code"]) for each in answer.json()["errors"]] for answer in (made, listed, foreign)
+    ]
+    assert errors == [
         [("/name", "too_short"), ("/more", "unknown_field")], [("/query/limit", "wrong_type")],
         [("/query/cursor", "bad_cursor")],
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from partywall.core.log_masks import error_fields, one_clean_line
 
 
 @pytest.mark.parametrize(
-    ("said", "logged"),
+    ("text", "logged"),
     [
         ("one\r\n\x1b[31mtwo\x00\u202ethree\u2028", "one [31mtwo three"),
         ("key 'sk-0123456789abc'.", "key '***"),
@@ -18,9 +18,9 @@ from partywall.core.log_masks import error_fields, one_clean_line
         ("", ""),
     ],
 )
-def test_external_text_is_logged_as_one_clean_line(said: str, logged: str) -> None:
-    assert one_clean_line(said, 40).rstrip("…").strip() == logged
-    assert len(one_clean_line(said, 40)) <= 40
+def test_external_text_is_logged_as_one_clean_line(text: str, logged: str) -> None:
+    assert one_clean_line(text, 40).rstrip("…").strip() == logged
+    assert len(one_clean_line(text, 40)) <= 40
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_numbers_that_clients_send_are_taken() -> None:
     assert Given.model_validate({"a": {"b": usual}}).a == {"b": usual}
 
 
-class Told(ResponseModel):
+class Output(ResponseModel):
     at: Instant
 
 
@@ -59,7 +59,7 @@ async def test_an_instant_is_written_in_utc_by_the_schema_and_by_the_database(
     resources: Resources, instant: datetime, written: str
 ) -> None:
     """Whatever time zone the input or the database session uses."""
-    assert Told(at=instant).model_dump(mode="json") == {"at": written}
+    assert Output(at=instant).model_dump(mode="json") == {"at": written}
     async with resources.sessions.begin() as session:
         await session.execute(text("SET LOCAL timezone = 'Asia/Tokyo'"))
         assert await session.scalar(select(rfc3339(literal(instant, DateTime(timezone=True))))) == written
@@ -81,7 +81,7 @@ async def test_an_instant_at_an_end_of_the_calendar_is_read_as_it_was_stored(res
     async with resources.sessions.begin() as session:
         stored = await session.scalar(select(literal(instant, DateTime(timezone=True))))
         written = await session.scalar(select(rfc3339(literal(instant, DateTime(timezone=True)))))
-    assert (stored, Told(at=instant).model_dump(mode="json")["at"], written) == (instant, ENDS[given], ENDS[given])
+    assert (stored, Output(at=instant).model_dump(mode="json")["at"], written) == (instant, ENDS[given], ENDS[given])
 
 
 @pytest.mark.parametrize(

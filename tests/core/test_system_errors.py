@@ -13,9 +13,9 @@ def test_a_file_of_another_user_is_reported(monkeypatch: pytest.MonkeyPatch, tmp
     """Also where the file itself may not be inspected: then the owner of its parent directory counts."""
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 4242)
     for path in (tmp_path, tmp_path / "missing" / "file"):
-        said = explained(PermissionError(13, "Permission denied", str(path)))
-        assert said.startswith(f"{path}: permission denied ({tmp_path} belongs to ")
-        assert "chown" in said
+        message = explained(PermissionError(13, "Permission denied", str(path)))
+        assert message.startswith(f"{path}: permission denied ({tmp_path} belongs to ")
+        assert "chown" in message
 
 
 def test_other_errors_keep_their_message(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_an_unreadable_session_file_is_one_line(
     (tmp_path / "config").touch()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     assert run(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("partywall: ")
-    assert said.endswith(": not a directory\n")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("partywall: ")
+    assert message.endswith(": not a directory\n")
+    assert message.count("\n") == 1

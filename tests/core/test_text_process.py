@@ -44,7 +44,7 @@ async def test_a_text_process_gives_the_same_result_as_a_direct_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "limits", "said"),
+    ("text", "limits", "reason"),
     [
         (b"<div>" * 300_000, HASTY, "more than 1 seconds"),
         (b"<p>x" * 1_500_000, LIMITS, "more than 256 MB of memory"),
@@ -52,11 +52,11 @@ async def test_a_text_process_gives_the_same_result_as_a_direct_call() -> None:
     ids=["time", "memory"],
 )
 async def test_exceeding_a_limit_gives_a_reason_and_leaves_no_process(
-    text: bytes, limits: TextLimits, said: str, monkeypatch: pytest.MonkeyPatch
+    text: bytes, limits: TextLimits, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "_MAX_WAIT", 60)
     before = children()
-    with pytest.raises(TextTooCostlyError, match=said):
+    with pytest.raises(TextTooCostlyError, match=reason):
         await TextProcesses(limits).run(read_page, text, len(text))
     assert children() <= before
 

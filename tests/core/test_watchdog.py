@@ -59,19 +59,19 @@ async def ended(program: str) -> tuple[int | None, str]:
     )  # fmt: skip
     try:
         async with asyncio.timeout(60):
-            said = (await process.communicate())[1].decode()
+            output = (await process.communicate())[1].decode()
     finally:
         if process.returncode is None:
             process.kill()
-    return process.returncode, said
+    return process.returncode, output
 
 
 @pytest.mark.parametrize("program", [WATCHED, WORKER, API], ids=["pattern", "worker", "api"])
 async def test_a_blocked_loop_ends_the_process_with_a_traceback(program: str) -> None:
-    code, said = await ended(program)
+    code, output = await ended(program)
     assert code == 1
-    assert "Timeout" in said
-    assert "in blocked" in said
+    assert "Timeout" in output
+    assert "in blocked" in output
 
 
 async def test_a_responsive_loop_keeps_the_process_alive(monkeypatch: pytest.MonkeyPatch) -> None:

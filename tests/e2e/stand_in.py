@@ -28,10 +28,10 @@ async def meet(command: str) -> None:
 
 
 def is_notified() -> bool:
-    told = sys.stdin.readline() != ""
-    sys.stdout.write(f"{sys.argv[1]} was {'told' if told else 'left'}\n")
+    notified = sys.stdin.readline() != ""
+    sys.stdout.write(f"{sys.argv[1]} was {'told' if notified else 'left'}\n")
     sys.stdout.flush()
-    return told
+    return notified
 
 
 async def migrate() -> None:

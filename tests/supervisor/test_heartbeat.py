@@ -46,11 +46,11 @@ def test_a_running_child_is_unresponsive_after_several_checks() -> None:
     assert silent(silence, 1)
 
 
-@pytest.mark.parametrize("said", [b"", BEAT + LAST_BEAT], ids=["begins", "ends"])
-def test_a_starting_or_ending_child_has_a_longer_limit(said: bytes) -> None:
+@pytest.mark.parametrize("received", [b"", BEAT + LAST_BEAT], ids=["begins", "ends"])
+def test_a_starting_or_ending_child_has_a_longer_limit(received: bytes) -> None:
     silence = Silence(answers_within=45, pause=1)
-    if said:
-        assert not silence.is_too_long(said)
+    if received:
+        assert not silence.is_too_long(received)
     assert not silent(silence, int(STARTS_WITHIN) - 1)
     assert silent(silence, 1)
 
@@ -76,13 +76,13 @@ async def started(file: Path, nth: int) -> int:
 
 
 async def test_a_stopped_child_is_killed_and_another_started(tmp_path: Path) -> None:
-    file, said = tmp_path / "started", list[str]()
+    file, messages = tmp_path / "started", list[str]()
     command = (sys.executable, "-c", CHILD, str(file))
-    part = Child("part", command, {**os.environ, **UNMEASURED}, said.append, answers_within=1.5, pause=0.05)
+    part = Child("part", command, {**os.environ, **UNMEASURED}, messages.append, answers_within=1.5, pause=0.05)
     part.send_start_signal()
     async with kept(part):
         first = await started(file, 1)
         os.kill(first, signal.SIGSTOP)
         assert await started(file, 2) != first
-    assert said[0] == "the part does not answer; killing it"
-    assert said[1].startswith("the part was killed by SIGKILL; starting it again")
+    assert messages[0] == "the part does not answer; killing it"
+    assert messages[1].startswith("the part was killed by SIGKILL; starting it again")

@@ -40,8 +40,8 @@ def at_most(count: int) -> Rule:
     """Limits the batch, as TEI (32) and some gateways (10) do."""
 
     def rule(texts: list[str]) -> Response | None:
-        said = f"batch size {len(texts)} > maximum allowed batch size {count}"
-        return JSONResponse({"error": said, "error_type": "Validation"}, 422) if len(texts) > count else None
+        message = f"batch size {len(texts)} > maximum allowed batch size {count}"
+        return JSONResponse({"error": message, "error_type": "Validation"}, 422) if len(texts) > count else None
 
     return rule
 
@@ -50,8 +50,8 @@ def no_longer_than(characters: int, code: int) -> Rule:
     """Limits the text's length, as OpenAI (400) and TEI (413) do; Ollama answers 500."""
 
     def rule(texts: list[str]) -> Response | None:
-        said = {"error": {"message": "This model's maximum context length is 512 tokens", "type": "invalid"}}
-        return JSONResponse(said, code) if any(len(text) > characters for text in texts) else None
+        problem = {"error": {"message": "This model's maximum context length is 512 tokens", "type": "invalid"}}
+        return JSONResponse(problem, code) if any(len(text) > characters for text in texts) else None
 
     return rule
 
@@ -127,7 +127,7 @@ async def test_a_server_that_is_down_is_not_asked_text_by_text(endpoint: Endpoin
     assert len(endpoint.requests) == 2
 
 
-class Impatient(httpx2.AsyncHTTPTransport):
+class TimeoutTransport(httpx2.AsyncHTTPTransport):
     """Raises the timeout at once, instead of after 30 seconds, for requests that contain the word."""
 
     word = b"poison"
@@ -139,7 +139,7 @@ class Impatient(httpx2.AsyncHTTPTransport):
 
 
 async def test_a_text_that_times_out_is_separated_from_its_batch(endpoint: Endpoint) -> None:
-    async with httpx2.AsyncClient(transport=(transport := Impatient())) as client:
+    async with httpx2.AsyncClient(transport=(transport := TimeoutTransport())) as client:
         asked = OpenAiEmbedder(client, OpenAiOptions(endpoint.url, "a-model", DIMENSION))
         made = await asked.embed_documents(["a", "poison"])
         assert made.failed == {1: "the embeddings endpoint does not answer (ReadTimeout)"}
@@ -161,7 +161,7 @@ async def test_errors_that_no_text_causes_say_how_long_to_wait(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (b'{"error":{"message":"too\\nlong","type":"x"}}', "too long"),
         (b'{"error":"batch size","error_type":"Validation"}', "batch size"),
@@ -173,5 +173,5 @@ async def test_errors_that_no_text_causes_say_how_long_to_wait(
         (b"", ""),
     ],
 )
-def test_the_servers_message_is_kept_short_and_without_keys(content: bytes, said: str) -> None:
-    assert said_by(content, "hidden") == said
+def test_the_servers_message_is_kept_short_and_without_keys(content: bytes, expected: str) -> None:
+    assert said_by(content, "hidden") == expected

@@ -73,8 +73,8 @@ async def test_it_gives_up_in_the_end(client: httpx2.AsyncClient, endpoint: Endp
 
 
 async def test_a_final_error_is_not_retried_and_shows_no_secret(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
-    said = {"error": {"message": "no such\nkey: sk-secret"}}
-    endpoint.faults.append(lambda: JSONResponse(said, 401))
+    problem = {"error": {"message": "no such\nkey: sk-secret"}}
+    endpoint.faults.append(lambda: JSONResponse(problem, 401))
     with structlog.testing.capture_logs() as logs, pytest.raises(EmbeddingError, match="answered 401") as raised:
         await embedder(client, endpoint.url).embed_query("a text")
     assert "sk-secret" not in str(raised.value)

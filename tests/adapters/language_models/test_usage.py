@@ -14,7 +14,7 @@ type Fields = dict[str, object]
 WORD = "word"  # a token each, by the rule of thumb
 
 
-def told(prompt: int | None, completion: int | None, **more: object) -> Fields:
+def usage(prompt: int | None, completion: int | None, **more: object) -> Fields:
     counts = {"prompt_tokens": prompt, "completion_tokens": completion}
     return {name: value for name, value in counts.items() if value is not None} | more
 
@@ -36,31 +36,31 @@ def used(chunks: Sequence[Fields]) -> tuple[object, object]:
     return last["prompt_tokens"], last["completion_tokens"]
 
 
-TOTALS = [chunk(1, told(4900, at)) for at in range(1, 101)]
-PIECES = [chunk(3, told(0, 3)) for _ in range(20)]
+TOTALS = [chunk(1, usage(4900, at)) for at in range(1, 101)]
+PIECES = [chunk(3, usage(0, 3)) for _ in range(20)]
 CASES: dict[str, tuple[list[Fields], tuple[int, int]]] = {
-    "at the end": ([chunk(30, None), chunk(0, told(40, 30))], (40, 30)),
+    "at the end": ([chunk(30, None), chunk(0, usage(40, 30))], (40, 30)),
     "running totals": (TOTALS, (4900, 100)),
-    "running totals and again at the end": ([*TOTALS, *[chunk(0, told(4900, 100))] * 2], (4900, 100)),
-    "running totals, corrected at the end": ([*TOTALS, chunk(0, told(4890, 99))], (4890, 99)),
-    "running totals, then nothing": ([*TOTALS, chunk(0, told(0, 0))], (4900, 100)),
-    "running totals now and then": ([chunk(1, told(40, at // 10 * 10 + 10)) for at in range(100)], (40, 100)),
-    "running totals of few tokens": ([chunk(2, told(40, at)) for at in range(1, 101)], (40, 100)),
-    "running totals of hidden reasoning": ([chunk(1, told(40, 5000 + at)) for at in range(100)], (40, 5099)),
-    "the prompt first": ([chunk(0, told(40, 1)), *(chunk(1, told(0, at)) for at in range(2, 31))], (40, 30)),
-    "pieces": ([chunk(0, told(40, 0)), *PIECES], (40, 60)),
-    "pieces with the prompt each": ([chunk(3, told(40, 3)) for _ in range(20)], (40, 60)),
-    "uneven pieces": ([chunk(at % 5 + 1, told(None, at % 5 + 1)) for at in range(20)], (0, 60)),
-    "pieces and their sum": ([chunk(0, told(40, 0)), *PIECES, chunk(0, told(40, 60))], (40, 60)),
+    "running totals and again at the end": ([*TOTALS, *[chunk(0, usage(4900, 100))] * 2], (4900, 100)),
+    "running totals, corrected at the end": ([*TOTALS, chunk(0, usage(4890, 99))], (4890, 99)),
+    "running totals, then nothing": ([*TOTALS, chunk(0, usage(0, 0))], (4900, 100)),
+    "running totals now and then": ([chunk(1, usage(40, at // 10 * 10 + 10)) for at in range(100)], (40, 100)),
+    "running totals of few tokens": ([chunk(2, usage(40, at)) for at in range(1, 101)], (40, 100)),
+    "running totals of hidden reasoning": ([chunk(1, usage(40, 5000 + at)) for at in range(100)], (40, 5099)),
+    "the prompt first": ([chunk(0, usage(40, 1)), *(chunk(1, usage(0, at)) for at in range(2, 31))], (40, 30)),
+    "pieces": ([chunk(0, usage(40, 0)), *PIECES], (40, 60)),
+    "pieces with the prompt each": ([chunk(3, usage(40, 3)) for _ in range(20)], (40, 60)),
+    "uneven pieces": ([chunk(at % 5 + 1, usage(None, at % 5 + 1)) for at in range(20)], (0, 60)),
+    "pieces and their sum": ([chunk(0, usage(40, 0)), *PIECES, chunk(0, usage(40, 60))], (40, 60)),
     "steps of the server's own": (
-        [chunk(100, None), chunk(0, told(1000, 100)), chunk(80, None), chunk(0, told(1200, 80))],
+        [chunk(100, None), chunk(0, usage(1000, 100)), chunk(80, None), chunk(0, usage(1200, 80))],
         (2200, 180),
     ),
-    "growing steps of the server's own": ([chunk(100, told(1000, 100)), chunk(120, told(1200, 120))], (2200, 220)),
-    "Groq's": ([chunk(30, None, x_groq={"id": "x", "usage": told(40, 30)})], (40, 30)),
-    "Moonshot's": ([{"choices": [{"index": 0, "delta": {"content": WORD}, "usage": told(40, 1)}]}], (40, 1)),
+    "growing steps of the server's own": ([chunk(100, usage(1000, 100)), chunk(120, usage(1200, 120))], (2200, 220)),
+    "Groq's": ([chunk(30, None, x_groq={"id": "x", "usage": usage(40, 30)})], (40, 30)),
+    "Moonshot's": ([{"choices": [{"index": 0, "delta": {"content": WORD}, "usage": usage(40, 1)}]}], (40, 1)),
     "text": ([chunk(3, {"prompt_tokens": "40", "completion_tokens": "3.0", "total_tokens": "43"})], (40, 3)),
-    "floats": ([chunk(3, told(40, 0) | {"completion_tokens": 3.0})], (40, 3)),
+    "floats": ([chunk(3, usage(40, 0) | {"completion_tokens": 3.0})], (40, 3)),
     "half of it unreadable": ([chunk(3, {"prompt_tokens": "many", "completion_tokens": "3"})], (0, 3)),
     "other names": ([chunk(3, {"input_tokens": 40, "output_tokens": 3})], (40, 3)),
     "one half and a total": ([chunk(3, {"completion_tokens": 3, "total_tokens": 43})], (40, 3)),
@@ -81,14 +81,14 @@ def test_usage_so_far_never_exceeds_the_totals() -> None:
 
 def test_details_are_not_counted_twice() -> None:
     cached = {"prompt_tokens_details": {"cached_tokens": 30}}
-    *_, last = read([chunk(1, told(40, at, **cached)) for at in range(1, 10)])
+    *_, last = read([chunk(1, usage(40, at, **cached)) for at in range(1, 10)])
     assert last["prompt_tokens_details"] == {"cached_tokens": 30}
-    *_, last = read([chunk(3, told(0, 3, completion_tokens_details={"reasoning_tokens": 1})) for _ in range(20)])
+    *_, last = read([chunk(3, usage(0, 3, completion_tokens_details={"reasoning_tokens": 1})) for _ in range(20)])
     assert last["completion_tokens_details"] == {"reasoning_tokens": 20}
 
 
 def test_the_number_of_usage_fields_is_bounded() -> None:
-    *_, last = read([chunk(1, told(4, at, **{f"x{at}": at})) for at in range(1, 500)])
+    *_, last = read([chunk(1, usage(4, at, **{f"x{at}": at})) for at in range(1, 500)])
     assert (last["prompt_tokens"], last["completion_tokens"]) == (4, 499)
     assert len(last) < 100
 
@@ -118,15 +118,15 @@ def test_counts_that_anthropic_omits_later_are_kept() -> None:
 @pytest.mark.parametrize("place", ["top", "message", "x_groq", "choice"])
 def test_unreadable_usage_falls_back_to_the_estimate(unread: object, place: str) -> None:
     """Whatever is passed on, the reader finds no count in it and nothing that it cannot parse."""
-    said: Fields = {"choices": [{"index": 0, "delta": {"content": WORD}}]}
+    event: Fields = {"choices": [{"index": 0, "delta": {"content": WORD}}]}
     match place:
         case "top":
-            said["usage"] = unread
+            event["usage"] = unread
         case "choice":
-            said = {"choices": [{"index": 0, "delta": {"content": WORD}, "usage": unread}]}
+            event = {"choices": [{"index": 0, "delta": {"content": WORD}, "usage": unread}]}
         case _:
-            said[place] = {"usage": unread}
-    passed = orjson.loads(Answer().take(ServerEvent(b"", orjson.dumps(said))).data)
+            event[place] = {"usage": unread}
+    passed = orjson.loads(Answer().take(ServerEvent(b"", orjson.dumps(event))).data)
     places = (passed, passed.get("message"), passed.get("x_groq"), passed["choices"][0])
     for usage in [holder.get("usage") for holder in places if holder is not None]:
         assert usage is None or not any(usage.values())

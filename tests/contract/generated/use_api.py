@@ -52,7 +52,7 @@ uploaded = upload_document.sync(project.id, client=client, body=BodyUploadDocume
 assert isinstance(uploaded, Document), uploaded
 problem = create_project.sync(client=client, body=ProjectCreate(name=""))
 assert isinstance(problem, Problem), problem
-said = {
+result = {
     "accepted": accepted.status,
     "project": project.name,
     "dated": project.created_at.tzinfo is not None,
@@ -61,4 +61,4 @@ said = {
     "code": problem.code,
     "errors": [[each.pointer, each.code] for each in problem.errors or ()],
 }
-sys.stdout.write(json.dumps(said))
+sys.stdout.write(json.dumps(result))

@@ -62,8 +62,8 @@ async def test_a_forged_scope_reads_and_writes_no_row(
     async with runtime.transaction():
         assert await runtime.fetchval("SELECT wall.open_scope($1, $2)", f"user:{one.id}", foreign) is None
         assert await runtime.fetchval("SELECT count(*) FROM event") == 0
-        told = '[{"type": "t", "subject_kind": "k", "subject_id": "s", "data": {}}]'
-        assert await runtime.fetchval("SELECT wall.append_events($1, 'x', $2)", foreign, told) is None
+        events = '[{"type": "t", "subject_kind": "k", "subject_id": "s", "data": {}}]'
+        assert await runtime.fetchval("SELECT wall.append_events($1, 'x', $2)", foreign, events) is None
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await runtime.execute(
                 "INSERT INTO event (project_id, id, type, actor, subject_kind, subject_id)"

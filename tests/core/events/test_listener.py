@@ -20,7 +20,7 @@ from partywall.core.tenancy import ProjectScope, open_scope
 from tests.users import Users
 
 
-class Heard:
+class CallCounter:
     def __init__(self) -> None:
         self.count = 0
 
@@ -50,30 +50,30 @@ async def subscriber_cache(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def voice(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
+async def publisher(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
     client = create_cache(valkey.url)
     yield client
     await client.aclose()
 
 
-async def test_channels_come_and_go_on_one_connection(subscriber_cache: Redis, voice: Redis) -> None:
-    listener, one, other = Listener(subscriber_cache), Heard(), Heard()
+async def test_channels_come_and_go_on_one_connection(subscriber_cache: Redis, publisher: Redis) -> None:
+    listener, one, other = Listener(subscriber_cache), CallCounter(), CallCounter()
     async with Background() as background:
         background.start("listener", listener.run)
         listener.listen(CacheKey("one"), one)
         await until(lambda: one.count == 1)
         listener.listen(CacheKey("other"), other)
         await until(lambda: other.count == 1)
-        await voice.publish("one", 1)
+        await publisher.publish("one", 1)
         await until(lambda: one.count == 2)
         assert other.count == 1
         listener.forget(CacheKey("one"))
         async with asyncio.timeout(60):
-            while (await voice.pubsub_numsub("one"))[0][1]:
+            while (await publisher.pubsub_numsub("one"))[0][1]:
                 await asyncio.sleep(0.02)
-        await voice.publish("other", 1)
+        await publisher.publish("other", 1)
         await until(lambda: other.count == 2)
-        subscribers = [client for client in await voice.client_list(_type="pubsub") if int(client["sub"])]
+        subscribers = [client for client in await publisher.client_list(_type="pubsub") if int(client["sub"])]
         assert len(subscribers) == 1
         listener.forget(CacheKey("other"))
         listener.listen(CacheKey("one"), one)
@@ -81,30 +81,30 @@ async def test_channels_come_and_go_on_one_connection(subscriber_cache: Redis, v
 
 
 async def test_a_restart_of_the_cache_is_a_reason_to_look(
-    valkey: EmbeddedValkey, subscriber_cache: Redis, voice: Redis
+    valkey: EmbeddedValkey, subscriber_cache: Redis, publisher: Redis
 ) -> None:
-    listener, heard = Listener(subscriber_cache), Heard()
+    listener, calls = Listener(subscriber_cache), CallCounter()
     async with Background() as background:
         background.start("listener", listener.run)
-        listener.listen(CacheKey("news"), heard)
-        await until(lambda: heard.count == 1)
+        listener.listen(CacheKey("news"), calls)
+        await until(lambda: calls.count == 1)
         await valkey.stop()
         await asyncio.sleep(0.5)
-        assert heard.count == 1
+        assert calls.count == 1
         await valkey.start()
-        await until(lambda: heard.count == 2)
-        await voice.publish("news", 1)
-        await until(lambda: heard.count == 3)
+        await until(lambda: calls.count == 2)
+        await publisher.publish("news", 1)
+        await until(lambda: calls.count == 3)
 
 
-async def test_a_killed_connection_is_opened_again(subscriber_cache: Redis, voice: Redis) -> None:
-    listener, heard = Listener(subscriber_cache), Heard()
+async def test_a_killed_connection_is_opened_again(subscriber_cache: Redis, publisher: Redis) -> None:
+    listener, calls = Listener(subscriber_cache), CallCounter()
     async with Background() as background:
         background.start("listener", listener.run)
-        listener.listen(CacheKey("news"), heard)
-        await until(lambda: heard.count == 1)
-        await voice.client_kill_filter(_type="pubsub")
-        await until(lambda: heard.count == 2)
+        listener.listen(CacheKey("news"), calls)
+        await until(lambda: calls.count == 1)
+        await publisher.client_kill_filter(_type="pubsub")
+        await until(lambda: calls.count == 2)
 
 
 async def a_scope(users: Users, resources: Resources) -> ProjectScope:
@@ -115,10 +115,10 @@ async def a_scope(users: Users, resources: Resources) -> ProjectScope:
 
 
 async def test_what_could_not_be_announced_is_announced_later(
-    users: Users, resources: Resources, valkey: EmbeddedValkey, subscriber_cache: Redis, voice: Redis
+    users: Users, resources: Resources, valkey: EmbeddedValkey, subscriber_cache: Redis, publisher: Redis
 ) -> None:
     scope = await a_scope(users, resources)
-    listener, heard, notifier = Listener(subscriber_cache), Heard(), EventNotifier(voice)
+    listener, calls, notifier = Listener(subscriber_cache), CallCounter(), EventNotifier(publisher)
     await valkey.stop()
     async with Background() as background:
         background.start("notifier", notifier.run)
@@ -126,16 +126,16 @@ async def test_what_could_not_be_announced_is_announced_later(
         notifier.notify(scope, 1)
         await asyncio.sleep(0.3)
         await valkey.start()
-        listener.listen(events_channel(scope), heard)
-        await until(lambda: heard.count >= 1)
+        listener.listen(events_channel(scope), calls)
+        await until(lambda: calls.count >= 1)
         notifier.notify(scope, 2)
-        await until(lambda: heard.count >= 2)
+        await until(lambda: calls.count >= 2)
 
 
-async def test_many_announcements_of_a_project_become_one(users: Users, resources: Resources, voice: Redis) -> None:
+async def test_many_announcements_of_a_project_become_one(users: Users, resources: Resources, publisher: Redis) -> None:
     scope = await a_scope(users, resources)
-    notifier = EventNotifier(voice)
-    async with voice.pubsub() as pubsub:
+    notifier = EventNotifier(publisher)
+    async with publisher.pubsub() as pubsub:
         await pubsub.subscribe(events_channel(scope))
         await pubsub.get_message(timeout=2)
         for last in range(1, 50):

@@ -121,13 +121,13 @@ async def test_numbering_returns_a_row_for_every_requested_project(users: Users)
     async with users.transaction() as session:
         await session.execute("SELECT wall.catch_up_events($1, 9)", project)
         await session.execute("SELECT FROM event_counter WHERE project_id = $1 FOR NO KEY UPDATE", project)
-        told = await session.fetchval("SELECT last FROM event_counter WHERE project_id = $1", project)
+        last = await session.fetchval("SELECT last FROM event_counter WHERE project_id = $1", project)
         await session.execute(
             "INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', $2)", project,
             '[{"type": "a.b", "subject_kind": "c", "subject_id": "d", "data": {}}]',
         )  # fmt: skip
         numbers = "SELECT project_id, busy, last, events, jobs FROM wall.number_events(ARRAY[$1::uuid], 9)"
-        assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, told + 1, 1, False)]
+        assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, last + 1, 1, False)]
         assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, None, 0, False)]
 
 

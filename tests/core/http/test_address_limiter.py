@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from partywall.core.http import address_limiter as turns_module
+from partywall.core.http import address_limiter as limiter_module
 from partywall.core.http.address_limiter import AT_ONCE, AddressLimiter, RequestSlot, end_request_slot, set_request_slot
 from partywall.core.http.connections import Http
 from tests.core.http.bytes import answer_on, ask, bearer, documents, head
@@ -53,14 +53,14 @@ async def test_callers_of_one_address_take_turns() -> None:
 
 
 async def test_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "MAX_WAIT_SECONDS", 0.0)
-    address_limiter, told = AddressLimiter(at_once=1, seconds=0.01), asyncio.Event()
+    monkeypatch.setattr(limiter_module, "MAX_WAIT_SECONDS", 0.0)
+    address_limiter, notified = AddressLimiter(at_once=1, seconds=0.01), asyncio.Event()
     address_limiter.take("a", lambda: None)
     address_limiter.take("a", lambda: None)
-    address_limiter.take("a", lambda: None, lambda _: told.set())
-    late = address_limiter.take("a", lambda: None, lambda _: told.set())
+    address_limiter.take("a", lambda: None, lambda _: notified.set())
+    late = address_limiter.take("a", lambda: None, lambda _: notified.set())
     async with asyncio.timeout(MAX_WAIT):
-        await told.wait()
+        await notified.wait()
     assert not late.waits
 
 
@@ -93,7 +93,7 @@ async def test_a_request_with_an_unfinished_body_holds_no_slot(
 
 
 async def test_fewer_requests_begin_while_the_loop_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", -1.0)  # every round counts as long
+    monkeypatch.setattr(limiter_module, "LONG_ROUND_SECONDS", -1.0)  # every round counts as long
     address_limiter, begun = AddressLimiter(at_once=17), list[int]()
     address_limiter.take("a", lambda: None)
     await asyncio.sleep(0)
@@ -104,7 +104,7 @@ async def test_fewer_requests_begin_while_the_loop_is_slow(monkeypatch: pytest.M
         rounds.append(len(begun))
         await asyncio.sleep(0)
     assert rounds == [8, 12, 14, 15, 16]
-    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", 60.0)
+    monkeypatch.setattr(limiter_module, "LONG_ROUND_SECONDS", 60.0)
     address_limiter.take("b", lambda: begun.append(0))
     await asyncio.sleep(0)
     for _ in range(8):

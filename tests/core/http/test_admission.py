@@ -97,9 +97,9 @@ async def test_a_route_without_a_body_receives_none() -> None:
 
     async def send(_: Message) -> None: ...
 
-    room = SharedBudget[str](1, 1)
+    budget = SharedBudget[str](1, 1)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"15")], "state": {}}
-    await Admission(careless, tuple, spools.Spool(Path(), room), BodyMemory.of(6))(scope, receive, send)
+    await Admission(careless, tuple, spools.Spool(Path(), budget), BodyMemory.of(6))(scope, receive, send)
     assert (seen, coming) == ([b""], [])
 
 
@@ -144,8 +144,8 @@ async def test_a_known_caller_is_served(users: Users, server: Serving) -> None:
 async def test_the_ordinary_limit_and_the_public_one(users: Users, server: Serving) -> None:
     owner = await users.person()
     for path, limit in ((PROJECTS, ORDINARY_BYTES), ("/api/v1/auth/register", PUBLIC_BYTES)):
-        said = (f"Content-Length: {limit + 1}", JSON, bearer(owner.token))
-        answer = await ask(server, head("POST", path, *said))
+        headers = (f"Content-Length: {limit + 1}", JSON, bearer(owner.token))
+        answer = await ask(server, head("POST", path, *headers))
         assert (answer.status, answer.code) == (413, "content_too_large")
         unsaid = ("Transfer-Encoding: chunked", JSON, bearer(owner.token))
         answer = await ask(server, head("POST", path, *unsaid), chunked([b" " * (limit + 1)]))
@@ -173,9 +173,9 @@ async def test_a_large_document_arrives_whole(users: Users, server: Serving, siz
     content = "ä, [{:" * (size // 7)
     body = json.dumps({"title": "Large", "content": content}, ensure_ascii=False).encode()
     plain = lines == "Content-Length"
-    said = f"Content-Length: {len(body)}" if plain else "Transfer-Encoding: chunked"
+    headers = f"Content-Length: {len(body)}" if plain else "Transfer-Encoding: chunked"
     sent = body if plain else chunked([body[:1000], body[1000:], b""])
-    answer = await ask(server, head("POST", documents(project), said, JSON, bearer(owner.token)), sent)
+    answer = await ask(server, head("POST", documents(project), headers, JSON, bearer(owner.token)), sent)
     assert answer.status == 201
     assert json.loads(answer.body)["content"] == content
 
@@ -183,8 +183,8 @@ async def test_a_large_document_arrives_whole(users: Users, server: Serving, siz
 async def test_compressed_bodies_are_refused_unread(users: Users, server: Serving) -> None:
     owner = await users.person()
     for encoding in ("gzip", "br", "gzip, gzip"):
-        said = ("Content-Length: 5000", JSON, f"Content-Encoding: {encoding}", bearer(owner.token))
-        answer = await ask(server, head("POST", documents(await owner.project()), *said))
+        headers = ("Content-Length: 5000", JSON, f"Content-Encoding: {encoding}", bearer(owner.token))
+        answer = await ask(server, head("POST", documents(await owner.project()), *headers))
         assert (answer.status, answer.code) == (415, "unsupported_media_type")
         assert answer.headers["accept-encoding"] == "identity"
 
@@ -202,8 +202,8 @@ async def test_json_and_forms_need_their_content_type(users: Users, server: Serv
         ("POST", "/api/v1/auth/register"),
         ("POST", f"{documents(project)}/upload"),
     ):
-        said = (f"Content-Length: {len(body)}", bearer(owner.token), *kind)
-        answer = await ask(server, head(method, path, *said), body)
+        headers = (f"Content-Length: {len(body)}", bearer(owner.token), *kind)
+        answer = await ask(server, head(method, path, *headers), body)
         assert (answer.status, answer.code) == (415, "unsupported_media_type"), (method, path)
 
 
@@ -233,8 +233,8 @@ async def test_bodies_of_many_values_are_refused(users: Users, server: Serving) 
         (documents(project), b"[" + b"{}," * 250_000 + b"{}]"),
         ("/api/v1/auth/register", json.dumps({f"k{n}": 1 for n in range(200)}).encode()),
     ):
-        said = (f"Content-Length: {len(body)}", JSON, bearer(owner.token))
-        answer = await ask(server, head("POST", path, *said), body)
+        headers = (f"Content-Length: {len(body)}", JSON, bearer(owner.token))
+        answer = await ask(server, head("POST", path, *headers), body)
         assert (answer.status, answer.code) == (413, "content_too_large")
 
 
@@ -244,8 +244,8 @@ async def test_only_a_few_of_many_errors_are_listed(users: Users, server: Servin
     unknown = json.dumps({f"k{n}": 1 for n in range(4_000)}).encode()
     bad = json.dumps({"documents": [{"title": 1, "content": 2, "x": 3}] * 400}).encode()
     for path, body, more in ((PROJECTS, unknown, None), (f"{documents(project)}/batch", bad, 400 * 3 - 20)):
-        said = (f"Content-Length: {len(body)}", JSON, bearer(owner.token))
-        answer = await ask(server, head("POST", path, *said), body)
+        headers = (f"Content-Length: {len(body)}", JSON, bearer(owner.token))
+        answer = await ask(server, head("POST", path, *headers), body)
         assert (answer.status, answer.code) == (422, "validation_failed")
         assert len(json.loads(answer.body)["errors"]) <= 20
         assert len(answer.body) < 10_000
@@ -284,15 +284,15 @@ async def test_unfinished_bodies_have_a_disk_limit_and_leave_nothing(users: User
     owner, other = await users.person(), await users.person()
     directory = strict.resources.settings.spool_directory
     project, elsewhere = await owner.project(), await other.project()
-    said = (f"Content-Length: {12 * 1024 * 1024}", JSON)
+    headers = (f"Content-Length: {12 * 1024 * 1024}", JSON)
     async with wired(strict) as first:
-        first.print_line(head("POST", documents(project), *said, bearer(owner.token)) + b"x" * 200_000)
+        first.print_line(head("POST", documents(project), *headers, bearer(owner.token)) + b"x" * 200_000)
         await until(lambda: open_in(directory))
-        second = await ask(strict, head("POST", documents(project), *said, bearer(owner.token)))
+        second = await ask(strict, head("POST", documents(project), *headers, bearer(owner.token)))
         assert (second.status, second.code) == (503, "unavailable")
         assert int(second.headers["retry-after"]) > 0
         async with wired(strict) as third:
-            third.print_line(head("POST", documents(elsewhere), *said, bearer(other.token)))
+            third.print_line(head("POST", documents(elsewhere), *headers, bearer(other.token)))
             late = await answer_on(third)
         assert (late.status, late.code) == (408, "request_timeout")
         for connection in list(strict.server.server_state.connections):
@@ -307,13 +307,13 @@ async def test_a_full_disk_is_reported_before_anything_is_written(
 ) -> None:
     """A tenth of a small disk stays free; a body that fits in the rest is read."""
     owner = await users.person()
-    said = (f"Content-Length: {1024 * 1024}", JSON, bearer(owner.token))
+    headers = (f"Content-Length: {1024 * 1024}", JSON, bearer(owner.token))
     path = documents(await owner.project())
     answers = []
     for free in (26_000_000, 194_000_000):
         usage = (260_000_000, 260_000_000 - free, free)
         monkeypatch.setattr("shutil.disk_usage", lambda _, usage=usage: SimpleNamespace(total=usage[0], free=usage[2]))
-        answers.append(await ask(server, head("POST", path, *said), b"[" + b" " * (1024 * 1024 - 2) + b"]"))
+        answers.append(await ask(server, head("POST", path, *headers), b"[" + b" " * (1024 * 1024 - 2) + b"]"))
     assert [(answer.status, answer.code) for answer in answers] == [
         (503, "insufficient_storage"),
         (422, "validation_failed"),
@@ -333,6 +333,6 @@ async def test_a_form_has_few_parts(users: Users, server: Serving) -> None:
         [b'--b\r\nContent-Disposition: form-data; name="file"\r\n' + b"X: z\r\n" * 900 + b"\r\nx\r\n"],
     ):
         body = b"".join(parts) + b"--b--\r\n"
-        said = (f"Content-Length: {len(body)}", "Content-Type: multipart/form-data; boundary=b", bearer(owner.token))
-        answer = await ask(server, head("POST", path, *said), body)
+        headers = (f"Content-Length: {len(body)}", "Content-Type: multipart/form-data; boundary=b", bearer(owner.token))
+        answer = await ask(server, head("POST", path, *headers), body)
         assert (answer.status, answer.code) == (400, "bad_request")

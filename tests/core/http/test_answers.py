@@ -62,7 +62,7 @@ async def test_every_error_is_a_problem_with_security_headers(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "sent", "said"),
+    ("method", "path", "sent", "detail"),
     [
         ("GET", "/projects", b"", "begin with /api/v1/"),
         ("GET", "/api/v1/projects/", b"", "No path ends with a slash"),
@@ -72,10 +72,12 @@ async def test_every_error_is_a_problem_with_security_headers(
         ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "as a form"),
     ],
 )
-async def test_an_error_says_what_to_do(anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str) -> None:
+async def test_an_error_says_what_to_do(
+    anonymous: AsyncClient, method: str, path: str, sent: bytes, detail: str
+) -> None:
     headers = {"Content-Type": "application/json"} if sent else {}
     answer = await anonymous.request(method, path, content=sent, headers=headers)
-    assert said in answer.json()["detail"]
+    assert detail in answer.json()["detail"]
 
 
 async def test_a_body_of_another_type_is_told_which_the_route_reads(anonymous: AsyncClient) -> None:
@@ -164,25 +166,25 @@ async def test_a_body_in_another_charset_is_refused_by_every_route(users: Users,
         for method, operation in operations.items():
             for media_type in operation.get("requestBody", {"content": {}})["content"]:
                 url = re.sub(r"{[a-z_]+}", f"{uuid4()}", path.replace("{project_id}", f"{project}"))
-                said = media_type + ("; boundary=x" if media_type.startswith("multipart/") else "")
-                headers = {"Content-Type": said + _OTHER_CHARSETS[found % len(_OTHER_CHARSETS)]}
+                content_type = media_type + ("; boundary=x" if media_type.startswith("multipart/") else "")
+                headers = {"Content-Type": content_type + _OTHER_CHARSETS[found % len(_OTHER_CHARSETS)]}
                 answer = await person.client.request(method, url, content=b"{}", headers=headers)
                 assert_problem(answer, 415, "unsupported_media_type")
                 found += 1
     assert found > len(_OTHER_CHARSETS)
 
 
-@pytest.mark.parametrize("said", _OTHER_CHARSETS)
-def test_what_is_not_plainly_utf8_is_another_charset(said: str) -> None:
+@pytest.mark.parametrize("charset", _OTHER_CHARSETS)
+def test_what_is_not_plainly_utf8_is_another_charset(charset: str) -> None:
     for media_type in ("application/json", "application/problem+json", "text/plain"):
-        assert other_charset((media_type + said).encode()) is not None
+        assert other_charset((media_type + charset).encode()) is not None
 
 
 @pytest.mark.parametrize(
-    "said", ["", "; charset=", '; charset=""', "; charset", "; charset=UTF8 ; a=b", "; x-charset=a"]
+    "charset", ["", "; charset=", '; charset=""', "; charset", "; charset=UTF8 ; a=b", "; x-charset=a"]
 )
-def test_what_names_no_other_charset_is_utf8(said: str) -> None:
-    assert other_charset(f"application/json{said}".encode()) is None
+def test_what_names_no_other_charset_is_utf8(charset: str) -> None:
+    assert other_charset(f"application/json{charset}".encode()) is None
 
 
 async def test_utf8_may_be_named(users: Users) -> None:

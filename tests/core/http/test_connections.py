@@ -104,7 +104,9 @@ async def test_an_endless_head_is_cut_off(server: Serving) -> None:
 
 async def test_chunk_framing_has_a_limit(users: Users, server: Serving) -> None:
     owner = await users.person()
-    said = head("POST", PROJECTS, "Transfer-Encoding: chunked", "Content-Type: application/json", bearer(owner.token))
+    request_head = head(
+        "POST", PROJECTS, "Transfer-Encoding: chunked", "Content-Type: application/json", bearer(owner.token)
+    )
     for endless in (
         b"1;" + b"x" * (2 * FRAMING_BYTES + 300_000),
         b"1;%b\r\n{\r\n" % (b"x" * 3000) * 200,
@@ -112,7 +114,7 @@ async def test_chunk_framing_has_a_limit(users: Users, server: Serving) -> None:
         b"2\r\n{}\r\n0\r\nX: " + b"x" * 500_000,
     ):
         async with wired(server) as wire:
-            wire.print_line(said)
+            wire.print_line(request_head)
             with suppress(ConnectionError):
                 await wire.insist(endless, 1)
             answer = await answer_on(wire)
@@ -136,9 +138,9 @@ async def test_a_trailer_is_no_header(users: Users, server: Serving) -> None:
 async def test_pipelined_requests_are_limited(users: Users, server: Serving) -> None:
     async with wired(server) as wire:
         wire.print_line(HEALTH * 5_000)
-        said = await wire.rest()
-    assert 10 <= said.count(b"HTTP/1.1 200") <= 40
-    assert said.count(b"connection: close") == 1
+        received = await wire.rest()
+    assert 10 <= received.count(b"HTTP/1.1 200") <= 40
+    assert received.count(b"connection: close") == 1
 
 
 @pytest.mark.parametrize(
@@ -154,10 +156,12 @@ async def test_pipelined_requests_are_limited(users: Users, server: Serving) -> 
 async def test_only_the_chunked_transfer_coding_is_accepted(
     users: Users, server: Serving, version: str, lines: tuple[str, ...], status: int
 ) -> None:
-    said = head("POST", PROJECTS, "Content-Type: application/json", bearer((await users.person()).token), *lines)
+    request_head = head(
+        "POST", PROJECTS, "Content-Type: application/json", bearer((await users.person()).token), *lines
+    )
     async with wired(server) as wire:
         wire.print_line(
-            said.replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1) + b'd\r\n{"name": "x"}\r\n0\r\n\r\n'
+            request_head.replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1) + b'd\r\n{"name": "x"}\r\n0\r\n\r\n'
         )
         answer = await answer_on(wire)
         assert answer.status == status
@@ -273,9 +277,9 @@ async def test_a_request_for_a_socket_has_limits(
 async def test_an_upgrade_to_something_else_ends_the_connection(server: Serving) -> None:
     async with wired(server) as wire:
         wire.print_line(head("GET", "/healthz", "Connection: Upgrade", "Upgrade: h2c") + HEALTH * 3)
-        said = await wire.rest()
-    assert said.count(b"HTTP/1.1 200") == 1
-    assert b"connection: close" in said
+        received = await wire.rest()
+    assert received.count(b"HTTP/1.1 200") == 1
+    assert b"connection: close" in received
 
 
 async def test_silent_connections_are_closed_and_half_requests_time_out(users: Users, strict: Serving) -> None:
@@ -435,8 +439,8 @@ async def test_a_stop_does_not_wait_for_bodies(users: Users, settings: Settings)
     path = documents(await owner.project())
     async with serve(settings) as serving, wired(serving) as whole, wired(serving) as first, wired(serving) as second:
         for wire, size in ((first, 1_000), (second, 1_000_000)):
-            said = ("Content-Type: application/json", f"Content-Length: {size}", bearer(owner.token))
-            wire.print_line(head("POST", path, *said) + b"{")
+            headers = ("Content-Type: application/json", f"Content-Length: {size}", bearer(owner.token))
+            wire.print_line(head("POST", path, *headers) + b"{")
         whole.print_line(HEALTH)
         assert (await answer_on(whole)).status == 200
         stopping = asyncio.create_task(serving.stop())

@@ -10,7 +10,7 @@ FORWARDED_FOR = (b"x-forwarded-for", b"203.0.113.9")
 FORWARDED = (b"forwarded", b"for=203.0.113.9")
 
 
-def said(notice: ForwardedNotice, peer: str, *headers: tuple[bytes, bytes]) -> list[str]:
+def logged_reasons(notice: ForwardedNotice, peer: str, *headers: tuple[bytes, bytes]) -> list[str]:
     scope = {"type": "http", "client": (peer, 1), "headers": list(headers)}
     with capture_logs() as logs:
         notice(scope)
@@ -20,16 +20,16 @@ def said(notice: ForwardedNotice, peer: str, *headers: tuple[bytes, bytes]) -> l
 @pytest.mark.parametrize("header", [FORWARDED_FOR, FORWARDED])
 def test_a_forwarded_header_from_an_untrusted_peer_is_logged_once(header: tuple[bytes, bytes]) -> None:
     notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
-    assert said(notice, "192.0.2.1", (b"host", b"x")) == []
-    [reason] = said(notice, "192.0.2.1", header)
+    assert logged_reasons(notice, "192.0.2.1", (b"host", b"x")) == []
+    [reason] = logged_reasons(notice, "192.0.2.1", header)
     assert "HTTP__TRUSTED_PROXIES" in reason
     for _ in range(3):
-        assert said(notice, "192.0.2.2", header) == []
+        assert logged_reasons(notice, "192.0.2.2", header) == []
 
 
 def test_a_trusted_proxy_with_another_header_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
-    assert said(notice, "10.0.0.1", FORWARDED_FOR) == []
-    assert said(notice, "10.0.0.1", FORWARDED_FOR, FORWARDED) == []
-    [reason] = said(notice, "10.0.0.1", FORWARDED)
+    assert logged_reasons(notice, "10.0.0.1", FORWARDED_FOR) == []
+    assert logged_reasons(notice, "10.0.0.1", FORWARDED_FOR, FORWARDED) == []
+    [reason] = logged_reasons(notice, "10.0.0.1", FORWARDED)
     assert "X-Forwarded-For" in reason

@@ -33,7 +33,7 @@ class Watched:
     requeue: int = 0
     let_go: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
-    def let_all_go(self) -> None:
+    def release_all(self) -> None:
         for _ in range(100):
             self.let_go.release()
 
@@ -65,10 +65,10 @@ async def watching(resources: Resources, database: DatabaseUrls, *kinds: Watched
             yield
         finally:
             for each in kinds:
-                each.let_all_go()
+                each.release_all()
 
 
-async def lose(resources: Resources, *kinds: JobKind[Note]) -> None:
+async def mark_worker_lost(resources: Resources, *kinds: JobKind[Note]) -> None:
     """Leaves them as a worker that was killed an hour ago."""
     lost = text(
         "UPDATE job SET state = 'running', lease = gen_random_uuid(),"
@@ -97,7 +97,7 @@ async def test_one_quarantined_job_runs_at_a_time_next_to_new_ones(
     watched, other = Watched(), Watched()
     await fill(resources, watched.kind, len(ALL))
     await add(resources, other.kind, "another kind")
-    await lose(resources, watched.kind, other.kind)
+    await mark_worker_lost(resources, watched.kind, other.kind)
     async with watching(resources, database, watched, other):
         await watched.begins("0")
         for name in ("new", "newer"):
@@ -108,7 +108,7 @@ async def test_one_quarantined_job_runs_at_a_time_next_to_new_ones(
         watched.let_go.release()
         await watched.begins("1")
         assert other.begun == ["new", "newer"]
-        watched.let_all_go()
+        watched.release_all()
         await other.begins("new", "newer", "another kind")
     assert watched.begun == ALL, "the oldest are first"
     assert other.begun == ["new", "newer", "another kind"]
@@ -117,7 +117,7 @@ async def test_one_quarantined_job_runs_at_a_time_next_to_new_ones(
 async def test_a_job_with_progress_leaves_quarantine(resources: Resources, database: DatabaseUrls) -> None:
     watched = Watched()
     await fill(resources, watched.kind, 3)
-    await lose(resources, watched.kind)
+    await mark_worker_lost(resources, watched.kind)
     async with watching(resources, database, watched):
         await watched.begins("0")
         watched.at_work["0"].progressed()
@@ -132,7 +132,7 @@ async def test_a_job_with_progress_leaves_quarantine(resources: Resources, datab
 async def test_each_worker_has_its_own_quarantine_slot(resources: Resources, database: DatabaseUrls) -> None:
     watched = Watched()
     await fill(resources, watched.kind, 3)
-    await lose(resources, watched.kind)
+    await mark_worker_lost(resources, watched.kind)
     async with AsyncExitStack() as workers:
         await workers.enter_async_context(watching(resources, database, watched))
         await watched.begins("0")
@@ -146,7 +146,7 @@ async def test_a_hanging_job_blocks_quarantine_only_for_a_time(
     monkeypatch.setattr(crash_quarantine, "MAX_WAIT", timedelta(seconds=0.1))
     watched = Watched()
     await fill(resources, watched.kind, 3)
-    await lose(resources, watched.kind)
+    await mark_worker_lost(resources, watched.kind)
     async with watching(resources, database, watched):
         await watched.begins("0", "1", "2")
 
@@ -158,7 +158,7 @@ async def test_a_requeued_job_is_not_quarantined(
     monkeypatch.setattr(dead_letter, "FIRST_DELAY", timedelta(0))
     watched = Watched(requeue=1)
     await fill(resources, watched.kind, 3)
-    await lose(resources, watched.kind)
+    await mark_worker_lost(resources, watched.kind)
     async with watching(resources, database, watched):
         await watched.begins("0", "1", "2")
         assert sorted(watched.begun) == ["0", "0", "1", "1", "2", "2"]

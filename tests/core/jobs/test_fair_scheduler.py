@@ -82,19 +82,19 @@ async def test_a_single_job_is_served_despite_a_large_backlog(
     assert order.index(late) < 290
 
 
-def whose(*projects: UUID, account: UUID = ONE) -> list[JobLine]:
+def lines_of(*projects: UUID, account: UUID = ONE) -> list[JobLine]:
     return [JobLine("kind", project, account) for project in projects]
 
 
 def test_accounts_take_turns_and_so_do_their_projects() -> None:
     """In turn, whichever is next when more job lines are found."""
-    taking = FairScheduler(["kind", "other"])
+    scheduler = FairScheduler(["kind", "other"])
     first, second, third = (new_id() for _ in range(3))
-    taking.found(["kind"], whose(first, second) + whose(third, account=TWO))
-    chosen = [taking.choose({"kind": 1})[0].project for _ in range(4)]
+    scheduler.found(["kind"], lines_of(first, second) + lines_of(third, account=TWO))
+    chosen = [scheduler.choose({"kind": 1})[0].project for _ in range(4)]
     assert chosen == [first, third, second, third]
-    taking.found(["kind"], whose(first, second) + whose(third, account=TWO))
-    assert {each.project: each.jobs for each in taking.choose({"kind": 6, "other": 1})} == {
+    scheduler.found(["kind"], lines_of(first, second) + lines_of(third, account=TWO))
+    assert {each.project: each.jobs for each in scheduler.choose({"kind": 6, "other": 1})} == {
         first: 2,
         second: 1,
         third: 3,
@@ -102,36 +102,36 @@ def test_accounts_take_turns_and_so_do_their_projects() -> None:
 
 
 def test_a_line_that_gave_fewer_jobs_than_requested_is_empty() -> None:
-    taking = FairScheduler(["kind"])
+    scheduler = FairScheduler(["kind"])
     first, second = new_id(), new_id()
-    taking.found(["kind"], whose(first, second))
-    chosen = taking.choose({"kind": 4})
-    taking.taken(chosen, Counter({("kind", first): 2, ("kind", second): 1}))
-    assert [each.project for each in taking.choose({"kind": 4})] == [first]
-    taking.found(["kind"], [])
-    assert taking.is_empty
-    assert taking.choose({"kind": 4}) == []
+    scheduler.found(["kind"], lines_of(first, second))
+    chosen = scheduler.choose({"kind": 4})
+    scheduler.taken(chosen, Counter({("kind", first): 2, ("kind", second): 1}))
+    assert [each.project for each in scheduler.choose({"kind": 4})] == [first]
+    scheduler.found(["kind"], [])
+    assert scheduler.is_empty
+    assert scheduler.choose({"kind": 4}) == []
 
 
 def test_projects_keep_their_turn_after_reaching_a_limit() -> None:
     """When the same slot becomes free again and again, every project gets its share."""
-    taking, served = FairScheduler(["kind"], limits={"kind": 2}), list[UUID]()
+    scheduler, served = FairScheduler(["kind"], limits={"kind": 2}), list[UUID]()
     first, second, third, other = (UUID(int=number) for number in range(1, 5))
-    lines = whose(first, second, third)
-    taking.found(["kind"], lines)
-    assert [(each.project, each.jobs) for each in taking.choose({"kind": 9})] == [(first, 1), (second, 1)]
-    taking.taken([], Counter())
+    lines = lines_of(first, second, third)
+    scheduler.found(["kind"], lines)
+    assert [(each.project, each.jobs) for each in scheduler.choose({"kind": 9})] == [(first, 1), (second, 1)]
+    scheduler.taken([], Counter())
     for _ in range(2):
-        taking.begin("kind", ONE)
+        scheduler.begin("kind", ONE)
     for _ in range(6):
-        taking.found(["kind"], whose(other, account=TWO))  # the account is at its limit
-        assert {each.project for each in taking.choose({"kind": 1})} == {other}
-        taking.end("kind", ONE)
-        taking.found(["kind"], lines)
-        chosen = taking.choose({"kind": 9})
+        scheduler.found(["kind"], lines_of(other, account=TWO))  # the account is at its limit
+        assert {each.project for each in scheduler.choose({"kind": 1})} == {other}
+        scheduler.end("kind", ONE)
+        scheduler.found(["kind"], lines)
+        chosen = scheduler.choose({"kind": 9})
         assert [each.jobs for each in chosen] == [1]
-        taking.taken(chosen, Counter((each.kind, each.project) for each in chosen))
-        taking.begin("kind", ONE)
+        scheduler.taken(chosen, Counter((each.kind, each.project) for each in chosen))
+        scheduler.begin("kind", ONE)
         served.append(chosen[0].project)
     assert Counter(served) == {first: 2, second: 2, third: 2}
 
@@ -141,12 +141,12 @@ def test_lines_beyond_one_window_get_their_turn(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(fair_scheduler, "WINDOW", 10)
     chance = random.Random(3)
     waiting = sorted(new_id() for _ in range(37))
-    taking, served = FairScheduler(["kind"]), Counter[UUID]()
+    scheduler, served = FairScheduler(["kind"]), Counter[UUID]()
     for _ in range(3 * 37):
-        for start in taking.unknown().values():
+        for start in scheduler.unknown().values():
             lines = [JobLine("kind", each, chance.choice([ONE, TWO])) for each in waiting if each >= start][:10]
-            taking.found(["kind"], lines)
-        served.update(each.project for each in taking.choose({"kind": 1}))
+            scheduler.found(["kind"], lines)
+        served.update(each.project for each in scheduler.choose({"kind": 1}))
     assert set(served) == set(waiting)
     assert max(served.values()) <= 6
 
@@ -159,12 +159,12 @@ def shared(total: int, of: int = 3) -> tuple[FairScheduler, int]:
     return FairScheduler(["kind"], {"kind": max(1, total // of)}), total
 
 
-def begun(taking: FairScheduler, free: int) -> Counter[UUID]:
+def begun(scheduler: FairScheduler, free: int) -> Counter[UUID]:
     """Starts what fits and returns the number of jobs per account."""
     chosen: Counter[UUID] = Counter()
-    for kind, project, jobs in taking.choose({"kind": free}):
+    for kind, project, jobs in scheduler.choose({"kind": free}):
         for _ in range(jobs):
-            taking.begin(kind, project)
+            scheduler.begin(kind, project)
             chosen[project] += 1
     return chosen
 
@@ -176,49 +176,49 @@ def accounts(*each: UUID) -> list[JobLine]:
 
 @pytest.mark.parametrize(("total", "taken"), [(1, 1), (2, 1), (3, 1), (6, 2), (50, 16)])
 def test_shared_slots_limit_a_single_account(total: int, taken: int) -> None:
-    taking, free = shared(total)
-    taking.found(["kind"], accounts(ONE))
-    assert begun(taking, free) == {ONE: taken}
-    assert begun(taking, free - taken) == {}
+    scheduler, free = shared(total)
+    scheduler.found(["kind"], accounts(ONE))
+    assert begun(scheduler, free) == {ONE: taken}
+    assert begun(scheduler, free - taken) == {}
 
 
 def test_shared_slots_keep_some_for_a_new_tenant() -> None:
-    taking, free = shared(50)
+    scheduler, free = shared(50)
     many = [new_id() for _ in range(7)]
-    taking.found(["kind"], accounts(*many))
-    shares = begun(taking, free)
+    scheduler.found(["kind"], accounts(*many))
+    shares = begun(scheduler, free)
     assert set(shares) == set(many)
     assert max(shares.values()) - min(shares.values()) <= 1
     assert (left := free - shares.total()) >= 5
-    taking.found(["kind"], accounts(*many, TWO))
-    assert begun(taking, left)[TWO] > 0
+    scheduler.found(["kind"], accounts(*many, TWO))
+    assert begun(scheduler, left)[TWO] > 0
 
 
 def test_a_freed_shared_slot_goes_to_a_tenant_without_one() -> None:
-    taking, free = shared(3)
+    scheduler, free = shared(3)
     full = [new_id() for _ in range(3)]
-    taking.found(["kind"], accounts(*full))
-    assert begun(taking, free) == dict.fromkeys(full, 1)
-    assert not taking.has_new_tenant("kind")
-    taking.found(["kind"], accounts(*full, ONE, TWO))
-    assert taking.has_new_tenant("kind")
-    taking.end("kind", full[0])
-    assert begun(taking, 1) == {ONE: 1}
-    taking.end("kind", full[1])
-    assert begun(taking, 1)[ONE] == 0
+    scheduler.found(["kind"], accounts(*full))
+    assert begun(scheduler, free) == dict.fromkeys(full, 1)
+    assert not scheduler.has_new_tenant("kind")
+    scheduler.found(["kind"], accounts(*full, ONE, TWO))
+    assert scheduler.has_new_tenant("kind")
+    scheduler.end("kind", full[0])
+    assert begun(scheduler, 1) == {ONE: 1}
+    scheduler.end("kind", full[1])
+    assert begun(scheduler, 1)[ONE] == 0
 
 
 def test_projects_of_an_account_divide_its_shared_slots() -> None:
-    taking, free = shared(12)
+    scheduler, free = shared(12)
     first, second = new_id(), new_id()
-    taking.found(["kind"], whose(first, second))
-    assert {each.project: each.jobs for each in taking.choose({"kind": free})} == {first: 2, second: 2}
+    scheduler.found(["kind"], lines_of(first, second))
+    assert {each.project: each.jobs for each in scheduler.choose({"kind": free})} == {first: 2, second: 2}
 
 
 def test_shared_slots_with_a_limit_keep_some_for_newcomers() -> None:
-    taking = FairScheduler(["kind"], {"kind": 12}, {"kind": 4})
+    scheduler = FairScheduler(["kind"], {"kind": 12}, {"kind": 4})
     three = [new_id() for _ in range(3)]
-    taking.found(["kind"], accounts(*three))
-    assert begun(taking, 12) == dict.fromkeys(three, 3)
-    taking.found(["kind"], accounts(*three, ONE, TWO))
-    assert begun(taking, 3) == {ONE: 1, TWO: 1}
+    scheduler.found(["kind"], accounts(*three))
+    assert begun(scheduler, 12) == dict.fromkeys(three, 3)
+    scheduler.found(["kind"], accounts(*three, ONE, TWO))
+    assert begun(scheduler, 3) == {ONE: 1, TWO: 1}

@@ -200,8 +200,8 @@ async def test_why_an_attempt_was_not_recorded_is_logged(resources: Resources, d
             async with resources.sessions.begin() as session:
                 await enqueue(session, kind, Note(text="the secret"))
             await eventually(lambda: _is_dead_letter(resources, kind.name))
-    told = [log["exc_info"] for log in logs if log["event"] == "attempt_not_recorded"]
-    assert [(type(error), str(error)) for error in told] == [(ConnectionError, "away with the secret")]
+    logged = [log["exc_info"] for log in logs if log["event"] == "attempt_not_recorded"]
+    assert [(type(error), str(error)) for error in logged] == [(ConnectionError, "away with the secret")]
 
 
 async def _is_dead_letter(resources: Resources, name: str) -> bool:
@@ -398,7 +398,7 @@ async def test_a_schedule_runs(resources: Resources, database: DatabaseUrls) -> 
         await ran.wait()
 
 
-def that_looks_seldom(resources: Resources) -> Resources:
+def with_rare_polling(resources: Resources) -> Resources:
     settings = resources.settings
     jobs = settings.jobs.model_copy(update={"poll_interval": timedelta(hours=1)})
     return replace(resources, settings=settings.model_copy(update={"jobs": jobs}))
@@ -414,7 +414,7 @@ async def test_a_worker_without_running_jobs_stops_at_once(resources: Resources)
     async with resources.sessions.begin() as session:
         await enqueue(session, kind, Note(text="in hand"))
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(that_looks_seldom(resources), [handles(kind, handle)]).run(stop))
+        group.create_task(JobRunner(with_rare_polling(resources), [handles(kind, handle)]).run(stop))
         await begun.wait()
         stop.set()
         release.set()
@@ -428,23 +428,23 @@ async def test_a_stopping_worker_requeues_long_jobs_except_last_attempts(
     kinds = kind_of(Note, max_attempts=2), kind_of(Note, max_attempts=1)
     begun, stop, cut = asyncio.Barrier(3), asyncio.Event(), asyncio.Event()
 
-    async def first_of_two(context: JobContext, payload: Note) -> None:
+    async def first_attempt(context: JobContext, payload: Note) -> None:
         try:
             await begun.wait()
             await asyncio.Event().wait()
         finally:
             cut.set()
 
-    async def the_last(context: JobContext, payload: Note) -> None:
+    async def last_attempt(context: JobContext, payload: Note) -> None:
         await begun.wait()
         await cut.wait()
 
     async with resources.sessions.begin() as session:
         for kind in kinds:
             await enqueue(session, kind, Note(text="in hand"))
-    handlers = [handles(kinds[0], first_of_two), handles(kinds[1], the_last)]
+    handlers = [handles(kinds[0], first_attempt), handles(kinds[1], last_attempt)]
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(that_looks_seldom(resources), handlers).run(stop))
+        group.create_task(JobRunner(with_rare_polling(resources), handlers).run(stop))
         await begun.wait()
         stop.set()
     assert [await queued(resources, kind) for kind in kinds] == [1, 0]

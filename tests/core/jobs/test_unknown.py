@@ -40,8 +40,8 @@ async def test_an_unknown_kind_is_logged_once(resources: Resources, users: Users
         await kinds.look()
         await put(resources, "removed", 1)
         await kinds.look()
-    [told] = [log for log in logs if log["event"] == "job_kind_unknown"]
-    assert (told["log_level"], told["kind"], told["jobs"]) == ("warning", "removed", 3)
+    [logged] = [log for log in logs if log["event"] == "job_kind_unknown"]
+    assert (logged["log_level"], logged["kind"], logged["jobs"]) == ("warning", "removed", 3)
 
 
 async def test_a_worker_looks_for_unknown_kinds(
@@ -51,7 +51,7 @@ async def test_a_worker_looks_for_unknown_kinds(
     with structlog.testing.capture_logs() as logs:
         async with working(resources, database):
 
-            async def told() -> bool:
+            async def logged() -> bool:
                 return [log["kind"] for log in logs if log["event"] == "job_kind_unknown"] == ["removed"]
 
-            await eventually(told)
+            await eventually(logged)

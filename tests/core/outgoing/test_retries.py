@@ -19,7 +19,7 @@ FAULTS = Faults(all=(OSError,), repeated=(ConnectionError,), unreached=(Connecti
 
 
 @dataclass
-class Said:
+class FakeResponse:
     status_code: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     closed: bool = False
@@ -32,10 +32,10 @@ class Said:
 class Server:
     """Answers or fails in turn and repeats the last one."""
 
-    turns: list[Said | Exception]
+    turns: list[FakeResponse | Exception]
     asked: int = 0
 
-    async def __call__(self) -> Said:
+    async def __call__(self) -> FakeResponse:
         self.asked += 1
         turn = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
         if isinstance(turn, Exception):
@@ -54,20 +54,20 @@ def test_pauses_double_and_vary_and_have_an_end() -> None:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
 def test_temporary_failures_are_retried(status: int) -> None:
-    assert RETRIES.after_answer(1, Said(status)) is not None
+    assert RETRIES.after_answer(1, FakeResponse(status)) is not None
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 413, 422, 501])
 def test_final_failures_are_not_retried(status: int) -> None:
-    assert RETRIES.after_answer(1, Said(status)) is None
+    assert RETRIES.after_answer(1, FakeResponse(status)) is None
 
 
 def test_the_server_says_how_long_to_wait_within_bounds() -> None:
-    assert RETRIES.after_answer(1, Said(429, {"retry-after": "7"})) == 7
-    assert (RETRIES.after_answer(1, Said(503, {"retry-after": "0"})) or 0) >= 0.5
-    assert RETRIES.after_answer(1, Said(429, {"retry-after": "21"})) is None
-    assert RETRIES.after_answer(1, Said(429, {"x-should-retry": "false"})) is None
-    assert RETRIES.after_answer(4, Said(429, {"retry-after": "1"})) is None
+    assert RETRIES.after_answer(1, FakeResponse(429, {"retry-after": "7"})) == 7
+    assert (RETRIES.after_answer(1, FakeResponse(503, {"retry-after": "0"})) or 0) >= 0.5
+    assert RETRIES.after_answer(1, FakeResponse(429, {"retry-after": "21"})) is None
+    assert RETRIES.after_answer(1, FakeResponse(429, {"x-should-retry": "false"})) is None
+    assert RETRIES.after_answer(4, FakeResponse(429, {"retry-after": "1"})) is None
 
 
 def test_a_time_to_come_back_is_counted_from_now() -> None:
@@ -85,13 +85,13 @@ def test_what_is_asked_for_is_written_in_whole_seconds() -> None:
 
 
 async def test_a_discarded_response_is_closed() -> None:
-    busy = Said(503)
-    answer = await ask(Server([busy, Said(200)]), Circuit(), QUICK, FAULTS)
+    busy = FakeResponse(503)
+    answer = await ask(Server([busy, FakeResponse(200)]), Circuit(), QUICK, FAULTS)
     assert (answer.status_code, answer.closed, busy.closed) == (200, False, True)
 
 
 async def test_the_last_response_or_failure_is_returned() -> None:
-    busy, away = Server([Said(503)]), Server([ConnectionResetError()])
+    busy, away = Server([FakeResponse(503)]), Server([ConnectionResetError()])
     assert (await ask(busy, Circuit(), QUICK, FAULTS)).status_code == 503
     with pytest.raises(ConnectionResetError):
         await ask(away, Circuit(), QUICK, FAULTS)
@@ -109,7 +109,7 @@ async def test_a_timeout_is_a_failure_and_not_retried() -> None:
 
 
 async def test_an_open_circuit_fails_at_once() -> None:
-    server, circuit = Server([Said(500)]), Circuit()
+    server, circuit = Server([FakeResponse(500)]), Circuit()
     for _ in range(2):
         await ask(server, circuit, QUICK, FAULTS)
     with pytest.raises(CircuitOpenError) as caught:
@@ -118,11 +118,11 @@ async def test_an_open_circuit_fails_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "asked"), [(Said(500), 1), (ConnectionResetError(), 1), (ConnectionRefusedError(), 0)]
+    ("failure", "asked"), [(FakeResponse(500), 1), (ConnectionResetError(), 1), (ConnectionRefusedError(), 0)]
 )
-async def test_one_tenants_failures_do_not_count_for_others(failure: Said | Exception, asked: int) -> None:
+async def test_one_tenants_failures_do_not_count_for_others(failure: FakeResponse | Exception, asked: int) -> None:
     """Only a request that was never sent counts for all tenants."""
-    failing, well, circuit = Server([failure]), Server([Said(200)]), Circuit()
+    failing, well, circuit = Server([failure]), Server([FakeResponse(200)]), Circuit()
 
     async def ask_for(tenant: str, server: Server) -> None:
         set_current_tenant(Tenant(tenant))
@@ -142,6 +142,6 @@ async def test_too_many_requests_is_no_failure_of_the_server() -> None:
     circuit = Circuit()
     for _ in range(FAILURES_UNTIL_OPEN - 1):
         circuit.unreached()
-    await ask(Server([Said(429)]), circuit, QUICK, FAULTS)
+    await ask(Server([FakeResponse(429)]), circuit, QUICK, FAULTS)
     circuit.unreached()
     circuit.admit("a")

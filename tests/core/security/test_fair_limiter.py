@@ -9,7 +9,7 @@ from partywall.core.security.fair_limiter import FairLimiter
 from partywall.core.security.fair_queue import QueueFullError, QueueLimits
 
 
-class Hall:
+class Callers:
     """Records who enters, and releases everybody at once."""
 
     def __init__(self, slots: FairLimiter) -> None:
@@ -19,7 +19,7 @@ class Hall:
         self.tasks: list[asyncio.Task[None]] = []
         self.doors = asyncio.Event()
 
-    async def come(self, client: str, times: int = 1, *, known: bool = False) -> None:
+    async def arrive(self, client: str, times: int = 1, *, known: bool = False) -> None:
         self.tasks += [asyncio.create_task(self._visit(client, known)) for _ in range(times)]
         await settle()
 
@@ -43,50 +43,50 @@ async def settle() -> None:
 
 
 async def test_networks_take_turns_and_so_do_their_clients() -> None:
-    hall = Hall(FairLimiter(1))
-    await hall.come("203.0.113.1", times=6)
-    await hall.come("203.0.113.2")
-    await hall.come("198.51.100.1")
-    await hall.come("2001:db8:1:2::/64")
-    assert hall.entered == ["203.0.113.1"]
-    entered = await hall.let_through()
+    callers = Callers(FairLimiter(1))
+    await callers.arrive("203.0.113.1", times=6)
+    await callers.arrive("203.0.113.2")
+    await callers.arrive("198.51.100.1")
+    await callers.arrive("2001:db8:1:2::/64")
+    assert callers.entered == ["203.0.113.1"]
+    entered = await callers.let_through()
     assert entered[1:5] == ["203.0.113.1", "198.51.100.1", "2001:db8:1:2::/64", "203.0.113.2"]
     assert len(entered) == 9
-    assert hall.slots.waiting == 0
+    assert callers.slots.waiting == 0
 
 
 async def test_a_client_and_a_network_fill_only_their_own_share() -> None:
-    hall = Hall(FairLimiter(1, QueueLimits(most=100, per_network=5, per_client=3)))
-    await hall.come("192.0.2.1")
-    await hall.come("203.0.113.1", times=10)
-    await hall.come("203.0.113.2", times=10)
-    await hall.come("198.51.100.1")
-    assert hall.refused == {"203.0.113.1": 7, "203.0.113.2": 8}
-    assert "198.51.100.1" in await hall.let_through()
+    callers = Callers(FairLimiter(1, QueueLimits(most=100, per_network=5, per_client=3)))
+    await callers.arrive("192.0.2.1")
+    await callers.arrive("203.0.113.1", times=10)
+    await callers.arrive("203.0.113.2", times=10)
+    await callers.arrive("198.51.100.1")
+    assert callers.refused == {"203.0.113.1": 7, "203.0.113.2": 8}
+    assert "198.51.100.1" in await callers.let_through()
 
 
 async def test_a_full_queue_evicts_from_the_heaviest_network() -> None:
-    hall = Hall(FairLimiter(1, QueueLimits(most=6, per_network=4, per_client=4)))
-    await hall.come("192.0.2.1")
-    await hall.come("203.0.113.1", times=4)
-    await hall.come("198.51.100.1", times=2)
-    await hall.come("192.0.2.7", times=3)
-    assert hall.refused == {"203.0.113.1": 2, "192.0.2.7": 1}
-    assert hall.slots.waiting == 6
-    assert len(await hall.let_through()) == 7
+    callers = Callers(FairLimiter(1, QueueLimits(most=6, per_network=4, per_client=4)))
+    await callers.arrive("192.0.2.1")
+    await callers.arrive("203.0.113.1", times=4)
+    await callers.arrive("198.51.100.1", times=2)
+    await callers.arrive("192.0.2.7", times=3)
+    assert callers.refused == {"203.0.113.1": 2, "192.0.2.7": 1}
+    assert callers.slots.waiting == 6
+    assert len(await callers.let_through()) == 7
 
 
 async def test_a_cancelled_waiter_loses_no_slot() -> None:
     slots = FairLimiter(1)
-    hall = Hall(slots)
-    await hall.come("192.0.2.1")
-    await hall.come("203.0.113.1", times=3)
-    hall.tasks[1].cancel()
-    hall.tasks[0].cancel()  # its slot goes to the one that is about to leave
-    hall.tasks[2].cancel()
+    callers = Callers(slots)
+    await callers.arrive("192.0.2.1")
+    await callers.arrive("203.0.113.1", times=3)
+    callers.tasks[1].cancel()
+    callers.tasks[0].cancel()  # its slot goes to the one that is about to leave
+    callers.tasks[2].cancel()
     await settle()
-    assert hall.entered == ["192.0.2.1", "203.0.113.1"]
-    await hall.let_through()
+    assert callers.entered == ["192.0.2.1", "203.0.113.1"]
+    await callers.let_through()
     assert slots.waiting == 0
     async with asyncio.timeout(60), slots.enter("192.0.2.1"):
         pass
@@ -118,33 +118,33 @@ KNOWN, GUESSERS = "192.0.2.9", [f"10.{number}.0.1" for number in range(100)]
 
 
 async def test_a_known_caller_does_not_wait_for_a_hundred_networks() -> None:
-    hall = Hall(FairLimiter(1))
+    callers = Callers(FairLimiter(1))
     for guesser in GUESSERS:
-        await hall.come(guesser, times=2)
-    await hall.come(KNOWN, known=True)
-    entered = await hall.let_through()
+        await callers.arrive(guesser, times=2)
+    await callers.arrive(KNOWN, known=True)
+    entered = await callers.let_through()
     assert entered.index(KNOWN) == 1
     assert len(entered) == 201
 
 
 async def test_one_of_several_slots_is_kept_for_known_callers() -> None:
-    hall = Hall(FairLimiter(3))
+    callers = Callers(FairLimiter(3))
     for guesser in GUESSERS:
-        await hall.come(guesser)
-    assert hall.entered == GUESSERS[:2]
-    await hall.come(KNOWN, known=True)
-    assert hall.entered == [*GUESSERS[:2], KNOWN]
-    assert len(await hall.let_through()) == 101
+        await callers.arrive(guesser)
+    assert callers.entered == GUESSERS[:2]
+    await callers.arrive(KNOWN, known=True)
+    assert callers.entered == [*GUESSERS[:2], KNOWN]
+    assert len(await callers.let_through()) == 101
 
 
 async def test_known_callers_leave_every_second_turn_to_unknown_ones() -> None:
-    hall = Hall(FairLimiter(1))
-    await hall.come(KNOWN, known=True)
+    callers = Callers(FairLimiter(1))
+    await callers.arrive(KNOWN, known=True)
     for number in range(20):
-        await hall.come(f"172.16.{number}.1", known=True)
+        await callers.arrive(f"172.16.{number}.1", known=True)
     for guesser in GUESSERS[:10]:
-        await hall.come(guesser)
-    entered = await hall.let_through()
+        await callers.arrive(guesser)
+    entered = await callers.let_through()
     assert entered[1:21:2] == GUESSERS[:10]
     assert entered[2:21:2] == [f"172.16.{number}.1" for number in range(10)]
     assert entered[21:] == [f"172.16.{number}.1" for number in range(10, 20)]
@@ -152,44 +152,44 @@ async def test_known_callers_leave_every_second_turn_to_unknown_ones() -> None:
 
 async def test_unknown_callers_get_every_second_turn_of_two_slots() -> None:
     """However many known callers come."""
-    hall = Hall(FairLimiter(2))
-    await hall.come(KNOWN, times=20, known=True)
-    await hall.come(GUESSERS[0], times=5)
-    assert hall.entered == [KNOWN] * 2
-    entered = await hall.let_through()
+    callers = Callers(FairLimiter(2))
+    await callers.arrive(KNOWN, times=20, known=True)
+    await callers.arrive(GUESSERS[0], times=5)
+    assert callers.entered == [KNOWN] * 2
+    entered = await callers.let_through()
     assert entered[2:12].count(GUESSERS[0]) == 5
     assert len(entered) == 25
 
 
 async def test_known_callers_take_turns() -> None:
-    hall = Hall(FairLimiter(1))
-    await hall.come(KNOWN, times=6, known=True)
-    await hall.come("198.51.100.1", known=True)
-    assert (await hall.let_through())[1:3] == [KNOWN, "198.51.100.1"]
+    callers = Callers(FairLimiter(1))
+    await callers.arrive(KNOWN, times=6, known=True)
+    await callers.arrive("198.51.100.1", known=True)
+    assert (await callers.let_through())[1:3] == [KNOWN, "198.51.100.1"]
 
 
 async def test_a_full_queue_of_unknown_callers_refuses_no_known_one() -> None:
-    hall = Hall(FairLimiter(1, QueueLimits(most=2)))
+    callers = Callers(FairLimiter(1, QueueLimits(most=2)))
     for guesser in GUESSERS[:5]:
-        await hall.come(guesser)
-    await hall.come(KNOWN, known=True)
-    assert hall.refused == dict.fromkeys(GUESSERS[3:5], 1)
-    assert KNOWN in await hall.let_through()
+        await callers.arrive(guesser)
+    await callers.arrive(KNOWN, known=True)
+    assert callers.refused == dict.fromkeys(GUESSERS[3:5], 1)
+    assert KNOWN in await callers.let_through()
 
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_cancelled_waiters_neither_lose_nor_add_slots(known: bool) -> None:
     slots = FairLimiter(2)
-    hall = Hall(slots)
-    await hall.come(KNOWN, times=3, known=known)
-    await hall.come(GUESSERS[0], times=3)
-    for task in hall.tasks[::-1]:
+    callers = Callers(slots)
+    await callers.arrive(KNOWN, times=3, known=known)
+    await callers.arrive(GUESSERS[0], times=3)
+    for task in callers.tasks[::-1]:
         task.cancel()
     await settle()
     assert slots.waiting == 0
-    again = Hall(slots)
-    await again.come(GUESSERS[1], times=3)
+    again = Callers(slots)
+    await again.arrive(GUESSERS[1], times=3)
     assert again.entered == [GUESSERS[1]]
-    await again.come(KNOWN, times=3, known=True)
+    await again.arrive(KNOWN, times=3, known=True)
     assert again.entered == [GUESSERS[1], KNOWN]
     assert len(await again.let_through()) == 6

@@ -13,7 +13,7 @@ def assert_too_many(answer: Response) -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
-async def test_each_client_has_so_many_logins_and_so_many_registrations(variant: Variant) -> None:
+async def test_each_client_has_limits_on_logins_and_registrations(variant: Variant) -> None:
     async with variant(attempts_per_minute=3) as visitor:
         here = visitor.at("203.0.113.1")
         for _ in range(3):
@@ -26,7 +26,7 @@ async def test_each_client_has_so_many_logins_and_so_many_registrations(variant:
         assert (await visitor.client.get("/.well-known/jwks.json")).status_code == 200
 
 
-async def test_a_neighbour_stops_nobodys_refresh_nor_logout_nor_their_login_from_where_they_are_known(
+async def test_a_rate_limited_network_blocks_no_known_user(
     variant: Variant,
 ) -> None:
     async with variant(attempts_per_minute=3) as visitor:
@@ -48,7 +48,7 @@ async def test_a_neighbour_stops_nobodys_refresh_nor_logout_nor_their_login_from
         assert (await owner.me(other.access)).status_code == 401
 
 
-async def test_one_session_is_refreshed_so_often_and_no_other_pays_for_it(variant: Variant) -> None:
+async def test_each_session_has_its_own_refresh_limit(variant: Variant) -> None:
     async with variant(attempts_per_minute=3) as visitor:
         visitor = visitor.at("198.51.100.2")
         assert (await visitor.register()).status_code == 202
@@ -59,7 +59,7 @@ async def test_one_session_is_refreshed_so_often_and_no_other_pays_for_it(varian
         assert (await visitor.refresh(other.refresh)).status_code == 200
 
 
-async def test_while_valkey_is_away_the_lockout_alone_stands(variant: Variant) -> None:
+async def test_while_valkey_is_down_only_the_lockout_works(variant: Variant) -> None:
     async with variant(cache_url=NOWHERE, attempts_per_minute=1) as visitor:
         assert (await visitor.register()).status_code == 202
         login = await visitor.log_in()

@@ -53,6 +53,6 @@ def test_many_networks_together_are_slowed_down_more_and_more() -> None:
     assert [wait.total_seconds() for wait in waits[1:] if wait is not None] == [1, 2, 4, 128, 256, 300, 300]
 
 
-def test_outsiders_wait_no_longer_than_a_lock_of_ones_own() -> None:
+def test_unknown_networks_wait_no_longer_than_a_lock() -> None:
     short = of_unknown_networks(5, timedelta(milliseconds=500))
     assert short.wait(1000) == timedelta(milliseconds=500)

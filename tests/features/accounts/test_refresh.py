@@ -65,7 +65,7 @@ async def test_reuse_ends_the_family_and_that_is_stored(
     assert (await member.refresh(other.refresh)).status_code == 200
 
 
-async def test_a_grandparent_is_reuse_however_soon(member: Visitor) -> None:
+async def test_a_token_rotated_twice_is_always_reuse(member: Visitor) -> None:
     first = await member.log_in()
     second = await refreshed(member, first.refresh)
     third = await refreshed(member, second.refresh)
@@ -73,7 +73,7 @@ async def test_a_grandparent_is_reuse_however_soon(member: Visitor) -> None:
     assert (await member.refresh(third.refresh)).status_code == 400
 
 
-async def test_a_predecessor_gets_the_same_successor_for_as_long_as_that_was_not_used(
+async def test_a_rotated_token_gets_the_same_successor_until_that_is_used(
     member: Visitor, superuser: asyncpg.Connection
 ) -> None:
     first = await member.log_in()
@@ -123,9 +123,7 @@ async def test_an_expired_session_is_refused_and_refreshing_prolongs_it(
     assert (await member.refresh(second.refresh)).status_code == 400
 
 
-async def test_a_disabled_account_is_out_at_the_next_refresh_and_at_the_next_request(
-    member: Visitor, users: Users
-) -> None:
+async def test_a_disabled_account_is_refused_at_its_next_refresh_and_request(member: Visitor, users: Users) -> None:
     login = await member.log_in()
     assert (await member.me(login.access)).status_code == 200
     await users.execute("UPDATE account SET disabled_at = now() WHERE email = $1", member.email)

@@ -45,7 +45,7 @@ async def waiting(superuser: asyncpg.Connection, email: str) -> int:
 
 
 @pytest.mark.parametrize("verification", ["optional", "required"])
-async def test_the_password_that_holds_is_that_of_the_registration_that_was_confirmed(
+async def test_confirming_a_registration_sets_its_password(
     variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection, verification: str
 ) -> None:
     async with variant(verification=verification) as visitor:
@@ -60,7 +60,7 @@ async def test_the_password_that_holds_is_that_of_the_registration_that_was_conf
         assert await waiting(superuser, visitor.email) == 0
 
 
-async def test_nothing_stays_open_to_who_had_the_account_before(
+async def test_confirming_ends_all_access_of_the_earlier_registrant(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     before = await member.log_in()
@@ -89,7 +89,7 @@ async def test_nothing_stays_open_to_who_had_the_account_before(
     assert (await member.client.get(f"{PROJECTS}/{project}", headers=owner)).json()["name"] == "Archive"
 
 
-async def test_others_keep_what_they_have(
+async def test_other_users_keep_their_access(
     member: Visitor, account_jobs: AccountJobs, users: Users, superuser: asyncpg.Connection
 ) -> None:
     """Other members' projects and API keys keep working."""
@@ -151,7 +151,7 @@ async def test_an_address_has_so_many_registrations_within_an_hour(
     assert await waiting(superuser, member.email) == MAILS_PER_HOUR + 1
 
 
-async def test_what_cannot_be_confirmed_any_more_is_forgotten(
+async def test_expired_registrations_are_deleted(
     member: Visitor, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
     own = await account_id(superuser, member.email)
@@ -166,7 +166,7 @@ async def test_what_cannot_be_confirmed_any_more_is_forgotten(
     assert await waiting(superuser, member.email) == 1
 
 
-async def test_of_a_confirmed_address_no_registration_is_kept(
+async def test_registrations_of_a_confirmed_address_are_deleted(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     assert (await verify(member.client, await account_jobs.token(member))).status_code == 204
@@ -175,7 +175,7 @@ async def test_of_a_confirmed_address_no_registration_is_kept(
     assert (await member.try_login(OWN)).status_code == 400
 
 
-async def test_who_logs_in_while_the_address_is_confirmed_is_too_late(
+async def test_a_login_during_the_confirmation_fails(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The password was right when it was checked, but the account's password changed during hashing."""
@@ -194,7 +194,7 @@ async def test_who_logs_in_while_the_address_is_confirmed_is_too_late(
     assert await superuser.fetchval(query, await account_id(superuser, member.email)) == 0
 
 
-async def test_who_confirms_waits_for_a_login_that_is_under_way_and_ends_it(
+async def test_confirming_waits_for_a_login_in_progress_and_ends_it(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await member.register(OWN)

@@ -91,7 +91,7 @@ async def test_of_several_registrations_each_is_mailed_again(
     assert (await member.try_login(OWN)).status_code == 200
 
 
-async def test_where_none_waits_any_more_the_password_of_the_account_is_confirmed(
+async def test_without_a_pending_registration_the_accounts_password_is_confirmed(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     own = await account_id(superuser, member.email)
@@ -143,7 +143,7 @@ async def test_an_outsider_cannot_use_up_the_registrants_mails(
         assert account_jobs.tokens(owner.email) == [token] * (1 + MAILS_PER_HOUR + OWN_MAILS)
 
 
-async def test_mails_that_outsiders_ask_for_leave_that_of_a_registration(
+async def test_resent_mails_do_not_use_up_the_mail_of_a_registration(
     variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     async with variant() as visitor:

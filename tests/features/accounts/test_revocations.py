@@ -179,7 +179,7 @@ async def test_a_projects_key_that_is_revoked_here_ends_there(two: Two) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_what_is_none_of_ours_is_not_heard(resources: Resources) -> None:
+async def test_invalid_messages_are_ignored(resources: Resources) -> None:
     for message in (b"session", b"session x", b"\xff\xfe", b"nonsense 1", b"session " + b"1" * 10_000):
         read = Revocation.read(message)
         assert read is None or read.id is None

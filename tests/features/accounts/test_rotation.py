@@ -46,7 +46,7 @@ def test_a_token_has_256_bits_and_its_hash_does_not_hold_it() -> None:
     assert len(token_hash(ours.new())) == 32
 
 
-def test_what_we_have_not_made_is_told_apart_unasked() -> None:
+def test_a_forged_token_is_recognised_without_the_database() -> None:
     ours, others = of("one"), of("two")
     token = ours.new()
     assert ours.made(token)

@@ -48,14 +48,14 @@ def test_an_error_never_repeats_the_input() -> None:
 
 
 @pytest.mark.parametrize("address", ["ada@house.local", "ada@example.test", "Ada@Example.com"])
-def test_a_houses_own_domain_is_a_domain(address: str) -> None:
+def test_a_private_domain_is_accepted(address: str) -> None:
     assert normalised(address) == address.lower()
 
 
 @pytest.mark.parametrize(
     "name", ["A\x1b[31mda", "A\nda", "A\x85da", "A\u2028da", "\u202eadA", "A\u2066da", "A\x7fda", "A\tda"]
 )
-def test_a_name_steers_no_terminal(name: str) -> None:
+def test_a_name_with_control_characters_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="control characters"):
         Registration.model_validate({"email": "ada@example.com", "password": "correct horse", "full_name": name})
 

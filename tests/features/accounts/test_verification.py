@@ -61,7 +61,7 @@ async def test_where_verification_is_required_the_mail_permits_login(
         assert (await visitor.try_login()).status_code == 200
 
 
-async def test_a_token_is_good_for_its_registration_and_its_day(
+async def test_a_token_is_valid_for_its_registration_and_a_day(
     member: Visitor, account_jobs: AccountJobs, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
     own = await account_id(superuser, member.email)
@@ -168,7 +168,7 @@ async def test_the_mail_links_to_the_products_page_or_names_the_route(
     assert f'href="https://app.example.com/confirm#token={token}"' in html.get_content()
 
 
-async def test_nobodys_mailbox_is_filled(
+async def test_confirmation_mails_to_an_address_are_limited(
     member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     own = await account_id(superuser, member.email)
@@ -196,7 +196,7 @@ def shape(answer: Response) -> tuple[int, bytes, list[tuple[str, str]]]:
     return answer.status_code, answer.content, headers
 
 
-async def test_by_invitation_only_the_invited_come_in(
+async def test_by_invitation_only_invited_addresses_can_register(
     variant: Variant, users: Users, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     async with variant(registration="invite", verification="required") as visitor:

@@ -155,7 +155,7 @@ async def test_an_unaccepted_transfer_takes_no_slots_of_the_new_owner(workspace:
 
 
 @pytest.mark.parametrize(("scope", "limits"), [("project", {"in_project": 2}), ("account", {"in_account": 3})])
-async def test_what_is_not_over_has_a_limit(
+async def test_unfinished_runs_have_a_limit(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch, scope: str, limits: dict[str, int]
 ) -> None:
     changed = replace(OpenRunLimits.of(workspace.resources), **limits)
@@ -192,7 +192,7 @@ async def test_a_conversation_does_not_grow_for_ever(
     assert (answer.status_code, answer.json()["code"]) == (409, "run_not_continuable")
 
 
-def test_an_account_has_a_third_unless_it_is_said() -> None:
+def test_an_account_has_a_third_of_the_slots_by_default() -> None:
     assert AgentSettings().slots_per_account * 3 <= AgentSettings().concurrency
     assert AgentSettings(concurrency=2).slots_per_account == 1
     assert AgentSettings(concurrency_per_account=7).slots_per_account == 7

@@ -68,7 +68,7 @@ async def test_a_tool_error_is_reported_to_the_model(workspace: AgentWorkspace) 
     assert events["tool_returned"]["ok"] is False
 
 
-async def test_a_tool_that_asks_for_what_fits_no_schema_tells_the_model(workspace: AgentWorkspace) -> None:
+async def test_invalid_arguments_of_a_tool_are_reported_to_the_model(workspace: AgentWorkspace) -> None:
     workspace.model.says(calling("search", query=" "), final(answer="Nothing.", sources=[]))
     run = await workspace.run()
     assert run["status"] == "succeeded", run

@@ -99,7 +99,7 @@ async def test_what_is_done_is_not_repeated_for_the_next_model(workspace: AgentW
     assert content.text.count("once") == 1
 
 
-async def test_the_next_is_the_one_behind_that_which_broke_off(workspace: AgentWorkspace) -> None:
+async def test_the_fallback_is_the_model_after_the_failed_one(workspace: AgentWorkspace) -> None:
     workspace.model.script = by_model(first=Reply(status=503), second=CUT, third=CUT, fourth=DONE)
     run = await run_on(workspace, listed(workspace, "first", "second", "third", "fourth"))
     assert run["status"] == "succeeded", run
@@ -113,7 +113,7 @@ async def test_every_attempt_asks_all_models_and_the_last_one_ends_the_run(works
     assert models_asked(workspace)[:4] == ["first", "second"] * 2
 
 
-async def test_the_next_is_asked_also_where_there_is_but_one_attempt(workspace: AgentWorkspace) -> None:
+async def test_the_fallback_is_asked_even_with_a_single_attempt(workspace: AgentWorkspace) -> None:
     workspace.model.script = by_model(first=CUT, second=DONE)
     async with models_of(workspace.resources, listed(workspace, "first", "second")) as resources:
         agents = resources.settings.agents.model_copy(update={"max_attempts": 1})

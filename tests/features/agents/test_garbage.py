@@ -79,7 +79,7 @@ async def test_what_is_no_answer_fails_the_run_at_once(workspace: AgentWorkspace
     assert [log for log in logs if log.get("exc_info") or log["log_level"] == "error"] == []
 
 
-async def test_a_page_is_no_error(workspace: AgentWorkspace) -> None:
+async def test_an_html_page_is_an_invalid_answer(workspace: AgentWorkspace) -> None:
     workspace.model.says(Reply(raw=["<html></html>"], media_type="text/html"))
     run = await workspace.run()
     assert (code_of(run), len(workspace.model.asked)) == ("model_invalid", 1)
@@ -173,7 +173,7 @@ async def test_an_answer_that_ends_in_the_middle_is_asked_for_again(workspace: A
 
 
 @pytest.mark.parametrize("ending", [[DONE], [chunk({}, "tool_calls")], [chunk({}, "tool_calls"), "data: [DONE]"]])
-async def test_either_sign_of_the_end_will_do(workspace: AgentWorkspace, ending: list[str]) -> None:
+async def test_either_end_marker_is_accepted(workspace: AgentWorkspace, ending: list[str]) -> None:
     workspace.model.says(Reply(raw=[output(), *ending]))
     assert (await workspace.run())["status"] == "succeeded"
 

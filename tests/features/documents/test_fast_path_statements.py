@@ -174,7 +174,7 @@ async def test_a_statement_leaves_no_scope_on_the_connection(case: Case, workspa
     assert await case.connection.fetchval("SELECT count(*) FROM document") == 0
 
 
-async def test_the_list_walks_its_index_and_asks_the_wall_once(case: Case, workspace: Workspace, users: Users) -> None:
+async def test_the_list_uses_its_index_and_checks_access_once(case: Case, workspace: Workspace, users: Users) -> None:
     await users.execute(
         """
         INSERT INTO document (project_id, title, content, size, content_sha256, created_by, created_at)

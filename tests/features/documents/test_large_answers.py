@@ -96,7 +96,7 @@ async def test_another_project_sees_nothing_of_it(users: Users) -> None:
 
 
 @pytest.mark.parametrize("part", ["", "/content", "/versions/1"])
-async def test_who_does_not_read_holds_places_of_its_own_and_no_memory(users: Users, small: Serving, part: str) -> None:
+async def test_a_slow_reader_holds_only_its_own_slots_and_no_memory(users: Users, small: Serving, part: str) -> None:
     owner, other = await users.person(), await users.person()
     path, elsewhere = await large(owner, "x" * 3 * MIB), await large(other, "y" * 3 * MIB)
     async with AsyncExitStack() as stack:
@@ -121,7 +121,7 @@ async def test_who_does_not_read_holds_places_of_its_own_and_no_memory(users: Us
     assert list(small.resources.settings.spool_directory.iterdir()) == []
 
 
-async def test_what_has_happened_is_told_even_where_there_is_no_room(users: Users, small: Serving) -> None:
+async def test_a_completed_change_is_answered_even_without_space(users: Users, small: Serving) -> None:
     owner = await users.person()
     path = await large(owner, "x" * 3 * MIB)
     body = b'{"status": "published"}'

@@ -181,7 +181,7 @@ async def test_a_page_of_large_metadata_ends_earlier_and_the_next_goes_on(worksp
         ("?index_status=failed&sort=title", True),
     ],
 )  # fmt: skip
-async def test_what_may_look_through_the_project_waits_for_a_long_read(
+async def test_queries_that_may_scan_the_project_wait_for_a_long_read_slot(
     workspace: Workspace, resources: Resources, query: str, is_long: bool
 ) -> None:
     """Nothing else waits: an account at its limit of long reads still gets ordinary lists."""

@@ -404,7 +404,7 @@ def test_a_character_may_lie_on_two_pieces() -> None:
     [(b"<div>" * 300_000, 1, "1 seconds"), (b"<p>x" * 1_000_000, 60, "160 MB")],
     ids=["time", "memory"],
 )
-async def test_a_page_that_is_an_attack_is_given_up(
+async def test_a_page_that_exceeds_the_limits_is_refused(
     workspace: Workspace, resources: Resources, monkeypatch: pytest.MonkeyPatch, page: bytes, seconds: int, said: str
 ) -> None:
     monkeypatch.setattr(processes, "_MAX_WAIT", 60)

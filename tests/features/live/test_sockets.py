@@ -220,7 +220,7 @@ async def test_pages_of_other_origins_are_refused(users: Users, server: Serving,
             assert await refusal(address(other.url, project), origin=Origin(origin)) == (403, "origin_not_allowed")
 
 
-async def test_nothing_else_listens(server: Serving) -> None:
+async def test_no_other_path_accepts_sockets(server: Serving) -> None:
     base = server.url.replace("http", "ws", 1)
     for path in ("/", "/api/v1/ws", f"/api/v1/projects/{uuid4()}", f"/api/v1/projects/{uuid4()}/events"):
         assert await refusal(base + path) == (404, "route_not_found")

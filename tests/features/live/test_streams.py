@@ -199,7 +199,7 @@ async def test_a_stream_ends_with_its_credential_and_says_where_to_resume(
         assert stream.response.status_code == 401
 
 
-async def test_what_is_no_longer_kept_is_reset(users: Users, server: Serving, resources: Resources) -> None:
+async def test_a_position_that_is_no_longer_kept_is_reset(users: Users, server: Serving, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
     await write(resources, owner, project, *"abcde")

@@ -87,7 +87,7 @@ async def test_a_ticket_expires(
         assert stream.response.status_code == 401
 
 
-async def test_a_ticket_is_worth_no_more_than_its_token(
+async def test_a_ticket_expires_with_its_token(
     users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = await users.person()
@@ -100,7 +100,7 @@ async def test_a_ticket_is_worth_no_more_than_its_token(
         assert await ends(stream) == ["reconnect"]
 
 
-async def test_a_ticket_loses_its_worth_with_the_membership(users: Users, server: Serving) -> None:
+async def test_a_ticket_ends_with_the_membership(users: Users, server: Serving) -> None:
     owner, member = await users.person(), await users.person()
     project = await owner.project()
     await users.join(project, member, "viewer")
@@ -119,7 +119,7 @@ async def test_the_cache_holds_no_ticket_that_could_be_used(users: Users, resour
     assert ticket.encode() not in stored
 
 
-async def test_without_a_cache_there_are_no_tickets_but_streams(
+async def test_without_a_cache_streams_work_and_tickets_do_not(
     users: Users, live_settings: Settings, resources: Resources
 ) -> None:
     owner = await users.person()
@@ -158,7 +158,7 @@ async def status_of(server: Serving, project: UUID, ticket: str) -> int:
         return stream.response.status_code
 
 
-async def test_who_writes_to_the_cache_makes_no_ticket(users: Users, server: Serving, resources: Resources) -> None:
+async def test_a_value_written_to_the_cache_is_no_ticket(users: Users, server: Serving, resources: Resources) -> None:
     """Former formats for a service and a user, garbage, and another value type."""
     owner, project, ticket, key = await bought(users, server)
     kept = await stored(resources, key)
@@ -194,7 +194,7 @@ async def test_what_the_cache_holds_is_bound_to_its_ticket(users: Users, server:
     assert await status_of(server, project, own) == 401
 
 
-async def test_a_ticket_ends_with_its_time_whatever_the_cache_says(
+async def test_an_expired_ticket_is_refused_even_if_the_cache_keeps_it(
     users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, project, ticket, key = await bought(users, server)
@@ -203,7 +203,7 @@ async def test_a_ticket_ends_with_its_time_whatever_the_cache_says(
     assert await status_of(server, project, ticket) == 401
 
 
-async def test_no_ticket_speaks_for_a_service(users: Users, resources: Resources) -> None:
+async def test_a_service_gets_no_ticket(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
     tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
@@ -232,7 +232,7 @@ async def brittle() -> AsyncIterator[Redis]:
     shutil.rmtree(directory)
 
 
-async def test_a_cache_that_is_full_or_takes_no_writes_is_away(
+async def test_a_full_or_read_only_cache_counts_as_unavailable(
     users: Users, resources: Resources, brittle: Redis
 ) -> None:
     """Tickets already issued are not reported as invalid then."""

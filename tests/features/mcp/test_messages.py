@@ -79,7 +79,7 @@ def test_null_is_absent_and_a_whole_number_is_one() -> None:
     assert nothing.params == read_message(b'{"jsonrpc": "2.0", "method": "x"}').params == {}
 
 
-def test_arguments_are_the_tools_affair() -> None:
+def test_arguments_are_left_to_the_tool() -> None:
     """Arguments are kept apart from the rest of the message and validated by the tool."""
     read = read_message(saying(method="tools/call", params={"name": "x", "arguments": {"q": "\ud800", "n": 1e308}}))
     assert read.arguments == {"q": "\ud800", "n": 1e308}
@@ -181,7 +181,7 @@ async def test_what_is_wrong_is_answered_in_the_protocol(mcp_workspace: McpWorks
             assert (untyped.status_code, untyped.json()["code"]) == (415, "unsupported_media_type")
 
 
-async def test_of_nobody_else_is_anything_read(mcp_workspace: McpWorkspace) -> None:
+async def test_requests_without_access_are_not_parsed(mcp_workspace: McpWorkspace) -> None:
     async with mcp_workspace.raw("") as client:
         for body in (b"{", saying(), b"[]"):
             answer = await client.post(mcp_workspace.url(), content=body, headers=JSON)

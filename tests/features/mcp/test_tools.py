@@ -204,7 +204,7 @@ async def test_a_quota_that_is_used_up_is_told(mcp_workspace: McpWorkspace) -> N
     assert (told["code"], told["quota"], told["used"], told["limit"]) == ("quota_exceeded", "runs", 0, 0)
 
 
-async def test_what_is_costly_to_judge_waits_for_the_account(mcp_workspace: McpWorkspace) -> None:
+async def test_costly_validation_waits_for_the_accounts_turn(mcp_workspace: McpWorkspace) -> None:
     """The key's usage counts for the owner."""
     document, checks = await mcp_workspace.workspace.document(), mcp_workspace.served.resources.checks
 

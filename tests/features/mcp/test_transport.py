@@ -80,7 +80,7 @@ async def test_each_message_stands_alone(mcp_workspace: McpWorkspace) -> None:
     assert answer.json()["result"]["structuredContent"]["items"] == []
 
 
-async def test_a_notification_is_heard_and_not_answered(mcp_workspace: McpWorkspace) -> None:
+async def test_a_notification_is_accepted_and_not_answered(mcp_workspace: McpWorkspace) -> None:
     async with mcp_workspace.raw() as client:
         answer = await client.post(mcp_workspace.url(), json={"jsonrpc": "2.0", "method": "notifications/initialized"})
     assert (answer.status_code, answer.content) == (202, b"")
@@ -106,7 +106,7 @@ async def test_a_method_that_is_not_offered_is_not_found(mcp_workspace: McpWorks
 
 @pytest.mark.parametrize("text", ["\0", "\ud800", 1e308, 10**30])
 @pytest.mark.parametrize("tool", ["search_documents", "follow_run"])
-async def test_arguments_that_cannot_be_stored_are_the_tools_affair(
+async def test_arguments_that_cannot_be_stored_get_a_tool_error(
     mcp_workspace: McpWorkspace, tool: str, text: str | float
 ) -> None:
     async with mcp_workspace.raw() as client:
@@ -173,7 +173,7 @@ async def test_a_server_that_drains_keeps_nobody_waiting(mcp_workspace: McpWorks
     assert (followed["settled"], followed["run"]["status"]) == (False, "queued")
 
 
-async def test_who_waits_takes_the_place_of_a_stream(mcp_workspace: McpWorkspace, settings: Settings) -> None:
+async def test_a_waiting_call_takes_the_slot_of_a_stream(mcp_workspace: McpWorkspace, settings: Settings) -> None:
     events = settings.events.model_copy(update={"connections_per_principal": 1})
     async with (
         serve(settings.model_copy(update={"events": events})) as serving,
@@ -196,7 +196,7 @@ def failing(error: Exception) -> Callable[[Caller, RequestModel, ReportProgress]
 @pytest.mark.parametrize(
     ("error", "code"), [(RuntimeError("the secret"), "internal_error"), (PoolTimeoutError("the secret"), "unavailable")]
 )
-async def test_what_nobody_foresaw_says_nothing_but_the_request_id(
+async def test_an_unexpected_error_reveals_only_the_request_id(
     mcp_workspace: McpWorkspace, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
     broken = dataclasses.replace(BY_NAME["get_run"], work=failing(error))
@@ -211,7 +211,7 @@ async def test_what_nobody_foresaw_says_nothing_but_the_request_id(
     assert "secret" not in answer.text
 
 
-async def test_a_page_from_elsewhere_is_refused(mcp_workspace: McpWorkspace) -> None:
+async def test_a_request_of_another_origin_is_refused(mcp_workspace: McpWorkspace) -> None:
     """Also with a matching Host (DNS rebinding), because that name is not in the settings."""
     port = urlsplit(mcp_workspace.url()).port
     rebound = {"Origin": f"http://attacker.example:{port}", "Host": f"attacker.example:{port}"}
@@ -240,9 +240,7 @@ async def test_a_page_from_elsewhere_is_refused(mcp_workspace: McpWorkspace) -> 
         ("http://localhost.evil.example", "localhost.evil.example", False),
     ],
 )
-async def test_whose_pages_are_served(
-    mcp_workspace: McpWorkspace, origin: str | None, host: str, allowed: bool
-) -> None:
+async def test_allowed_origins(mcp_workspace: McpWorkspace, origin: str | None, host: str, allowed: bool) -> None:
     http = HttpSettings.model_validate(
         {"public_url": "https://partywall.example", "cors_origins": "https://app.example"}
     )

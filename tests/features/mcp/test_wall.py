@@ -28,7 +28,7 @@ async def test_another_projects_key_sees_nothing(mcp_workspace: McpWorkspace) ->
             assert (answer.status_code, answer.json()["code"]) == (404, "project_not_found")
 
 
-async def test_what_is_another_projects_does_not_exist(mcp_workspace: McpWorkspace) -> None:
+async def test_data_of_another_project_does_not_exist(mcp_workspace: McpWorkspace) -> None:
     """Also for a member of both projects."""
     neighbour = await mcp_workspace.workspace.owner.project()
     made = await mcp_workspace.workspace.owner.client.post(

@@ -78,7 +78,7 @@ async def test_nothing_remains(users: Users, resources: Resources, database: Dat
     assert await in_cache(resources.cache, *texts) == []
 
 
-async def test_what_has_no_number_yet_goes_as_well(users: Users, resources: Resources) -> None:
+async def test_unnumbered_events_are_deleted_as_well(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
     path = f"/api/v1/projects/{project}"
@@ -260,7 +260,7 @@ async def test_an_upload_under_way_leaves_no_file(users: Users, resources: Resou
     assert not directory.exists()
 
 
-async def test_a_marked_project_is_nobodys_work(users: Users, resources: Resources) -> None:
+async def test_a_deleted_project_gets_no_more_work(users: Users, resources: Resources) -> None:
     """No index is built, its invitations are invalid, and its owner may leave."""
     owner, guest = await users.person(), await users.person()
     project = await owner.project()

@@ -52,7 +52,7 @@ async def test_a_removed_member_is_an_outsider_at_once(team: Team) -> None:
     assert (await read(team.viewer, made)).status_code == 200
 
 
-async def test_who_was_lowered_writes_no_more(team: Team) -> None:
+async def test_a_demoted_member_cannot_write(team: Team) -> None:
     made = await write(team.editor, team)
     assert (await team.owner.client.patch(team.member(team.editor), json={"role": "viewer"})).status_code == 200
     refused = [
@@ -64,7 +64,7 @@ async def test_who_was_lowered_writes_no_more(team: Team) -> None:
     assert (await read(team.editor, made)).json()["title"] == "A title"
 
 
-async def test_who_was_raised_may_at_once(team: Team) -> None:
+async def test_a_promoted_member_can_write_at_once(team: Team) -> None:
     assert (await write(team.viewer, team)).status_code == 403
     assert (await team.owner.client.patch(team.member(team.viewer), json={"role": "editor"})).status_code == 200
     assert (await write(team.viewer, team)).status_code == 201

@@ -211,7 +211,7 @@ async def test_a_replay_is_authorised_again(team: Team) -> None:
     assert (again.status_code, again.json()["right"]) == (403, "invitation.manage")
 
 
-async def test_who_goes_takes_their_invitations_along(team: Team, post: Post) -> None:
+async def test_invitations_of_a_leaving_member_are_deleted(team: Team, post: Post) -> None:
     kept, gone = new_address(), new_address()
     await post.invite(team, kept, by=team.owner)
     await post.invite(team, gone, by=team.admin)
@@ -219,7 +219,7 @@ async def test_who_goes_takes_their_invitations_along(team: Team, post: Post) ->
     assert await pending(team) == [(kept, "editor")]
 
 
-async def test_who_is_removed_loses_their_invitations(team: Team, post: Post) -> None:
+async def test_invitations_of_a_removed_member_are_deleted(team: Team, post: Post) -> None:
     await post.invite(team, new_address(), by=team.admin)
     assert (await team.owner.client.delete(team.member(team.admin))).status_code == 204
     assert await pending(team) == []

@@ -224,7 +224,9 @@ async def test_a_change_that_waited_needs_the_callers_current_rights(team: Team)
 
 
 @pytest.mark.parametrize(("method", "right"), [("PATCH", "project.update"), ("DELETE", "project.delete")])
-async def test_so_is_a_change_of_the_project_itself(team: Team, method: str, right: str) -> None:
+async def test_a_project_change_that_waited_needs_the_callers_current_rights(
+    team: Team, method: str, right: str
+) -> None:
     await team.another("owner")
     body = {"name": "Mine"} if method == "PATCH" else None
     async with team.held() as release:

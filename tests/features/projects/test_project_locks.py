@@ -207,7 +207,7 @@ async def test_a_key_revoked_in_the_middle_of_writing_is_refused_properly(users:
     assert set(statuses) <= {201, 401, 404}, statuses
 
 
-async def test_entering_to_write_proves_what_entering_proves(users: Users, resources: Resources) -> None:
+async def test_the_write_scope_checks_access_like_the_read_scope(users: Users, resources: Resources) -> None:
     owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     async with resources.sessions.begin() as session:

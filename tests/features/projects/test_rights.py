@@ -96,14 +96,14 @@ async def test_a_key_never_decides_who_may_enter(team: Team, anonymous: AsyncCli
     assert {account: after[account] for account in before} == before
 
 
-async def test_a_key_leaves_nothing(team: Team, anonymous: AsyncClient) -> None:
+async def test_a_key_cannot_leave_a_project(team: Team, anonymous: AsyncClient) -> None:
     key = await team.key("admin")
     for url in (f"{team.url}/members/me", team.member(team.owner)):
         assert (await anonymous.delete(url, headers=key)).json()["right"] == "member.manage"
     assert len(await team.roles()) == 4
 
 
-def test_nobody_gives_more_than_they_have() -> None:
+def test_no_role_can_grant_more_rights_than_it_has() -> None:
     assert grantable(Role.OWNER) == {Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER}
     assert grantable(Role.ADMIN) == {Role.ADMIN, Role.EDITOR, Role.VIEWER}
     assert grantable(Role.EDITOR) == grantable(Role.VIEWER) == grantable(Role.SERVICE) == grantable(None) == frozenset()

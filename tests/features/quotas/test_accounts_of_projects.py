@@ -52,7 +52,7 @@ async def key_of(person: Person, limited: Limited) -> str:
 
 
 @pytest.mark.parametrize("way", ["transfer", "role"])
-async def test_a_gift_counts_for_the_giver_until_it_is_accepted(
+async def test_a_transferred_project_counts_for_the_giver_until_accepted(
     limited: Limited, users: Users, resources: Resources, way: str
 ) -> None:
     """Also when the giver leaves: neither reading nor a change by API key accepts the project."""
@@ -82,7 +82,7 @@ CHANGES: dict[str, tuple[str, str, dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_without_room_for_it_nothing_is_changed_in_it(limited: Limited, users: Users, change: str) -> None:
+async def test_an_owner_without_quota_cannot_change_the_project(limited: Limited, users: Users, change: str) -> None:
     method, path, body = CHANGES[change]
     heir = await given(limited, users)
     await heir.project()
@@ -104,7 +104,7 @@ async def own_at_most_by_now(users: Users, person: Person, projects: int) -> Non
 
 
 @pytest.mark.parametrize("way", ["delete", "transfer back", "remove the giver"])
-async def test_who_has_no_room_for_it_gets_rid_of_it(limited: Limited, users: Users, way: str) -> None:
+async def test_an_owner_without_quota_can_give_the_project_up(limited: Limited, users: Users, way: str) -> None:
     heir = await given(limited, users)
     await own_at_most(users, heir, 0)
     giver = str(limited.owner.id)
@@ -119,7 +119,7 @@ async def test_who_has_no_room_for_it_gets_rid_of_it(limited: Limited, users: Us
     assert await projects_of(limited.owner) == (0 if way == "delete" else 1)
 
 
-async def test_one_of_several_owners_goes_on_paying(limited: Limited, users: Users) -> None:
+async def test_a_project_keeps_counting_for_one_of_several_owners(limited: Limited, users: Users) -> None:
     other = await users.person()
     await users.join(limited.project, other, "owner")
     assert (await write(other, limited)).status_code == 201

@@ -101,7 +101,7 @@ async def test_answers_that_are_kept_for_their_keys_count(limited: Limited) -> N
     assert (await limited.used("documents"), await limited.used("bytes")) == (0, 0)
 
 
-async def test_keys_that_are_over_are_not_kept_without_end(limited: Limited) -> None:
+async def test_revoked_keys_are_deleted_beyond_a_limit(limited: Limited) -> None:
     await limited.users.execute(
         "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by, revoked_at)"
         " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x', now() FROM generate_series(1, 1003)",
@@ -120,7 +120,9 @@ async def test_keys_that_are_over_are_not_kept_without_end(limited: Limited) -> 
         ("/invitations", "members", {"role": "viewer"}),
     ],
 )
-async def test_what_a_project_has_few_of(limited: Limited, path: str, quota: str, body: dict[str, str]) -> None:
+async def test_keys_webhooks_and_members_have_quotas(
+    limited: Limited, path: str, quota: str, body: dict[str, str]
+) -> None:
     limit = 2 if quota == "members" else 1  # the owner is a member
     await limited.limit(**{quota: limit})
     emails = [{"email": f"{secrets.token_hex(8)}@example.com"} if quota == "members" else {} for _ in range(2)]

@@ -56,7 +56,7 @@ async def test_bm25_is_bm25(workspace: SearchWorkspace) -> None:
     assert [hit.score for hit in hits] == pytest.approx([twice, once])
 
 
-async def test_a_word_that_is_asked_twice_counts_twice(workspace: SearchWorkspace) -> None:
+async def test_a_repeated_query_word_counts_twice(workspace: SearchWorkspace) -> None:
     await workspace.index(await workspace.put("One", "cat"), await workspace.put("Two", "dog"))
     once = (await ask(workspace, SearchQuery(q="cat", mode=SearchMode.TEXT))).result.items[0].score
     twice = (await ask(workspace, SearchQuery(q="cat cats", mode=SearchMode.TEXT))).result.items[0].score

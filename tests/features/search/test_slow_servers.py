@@ -176,7 +176,7 @@ async def test_a_bad_text_does_not_keep_another_models_index_from_serving(
         await eventually(partial(is_true, workspace, serves, workspace.project, new.embedders.current.name))
 
 
-async def test_what_is_leased_while_it_is_told_to_stop_is_given_back(
+async def test_documents_leased_during_a_shutdown_are_released(
     workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document, stop = await workspace.put("A title", "words"), asyncio.Event()

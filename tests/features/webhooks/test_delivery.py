@@ -117,7 +117,7 @@ async def test_two_webhooks_each_get_every_event_under_ids_of_their_own(
     assert receiver.arrived[0].id != second_receiver.arrived[0].id
 
 
-async def test_both_secrets_sign_after_a_rotation_and_the_one_before_no_more(
+async def test_after_a_rotation_the_new_and_the_previous_secret_sign(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
     hook = await workspace.hook(receiver.url)

@@ -213,7 +213,7 @@ async def staged(users: Users, workspace: WebhookWorkspace) -> AsyncIterator[Sce
 
 
 @pytest.mark.parametrize(("one", "other"), MEETINGS, ids=lambda act: act.__name__)
-async def test_no_two_wait_for_each_other(workspace: WebhookWorkspace, users: Users, one: Act, other: Act) -> None:
+async def test_no_two_acts_deadlock(workspace: WebhookWorkspace, users: Users, one: Act, other: Act) -> None:
     for stop in itertools.count(1):
         async with staged(users, workspace) as scene:
             if not await meet(users, scene, one, other, stop):

@@ -59,7 +59,7 @@ LIES: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-async def test_a_lie_is_sent_back(workspace: AgentWorkspace, lie: str) -> None:
+async def test_a_false_citation_is_sent_back(workspace: AgentWorkspace, lie: str) -> None:
     document = await workspace.document("Contract", CONTRACT)
     workspace.model.says(cited(**{"document": document, **LIES[lie]}), cited(document))
     output = output_of(await run(workspace, "answer", question="When?"))
@@ -67,7 +67,7 @@ async def test_a_lie_is_sent_back(workspace: AgentWorkspace, lie: str) -> None:
     assert len(workspace.model.asked) == 2
 
 
-async def test_a_model_that_insists_on_a_lie_fails_the_run(workspace: AgentWorkspace) -> None:
+async def test_a_model_that_repeats_a_false_citation_fails_the_run(workspace: AgentWorkspace) -> None:
     document = await workspace.document("Contract", CONTRACT)
     workspace.model.says(cited(document, "It is delivered at once."))
     assert code_of(await run(workspace, "answer", question="When?")) == "output_invalid"
@@ -93,7 +93,7 @@ async def test_an_answer_without_support_says_so(workspace: AgentWorkspace) -> N
     assert len(workspace.model.asked) == 3
 
 
-async def test_documents_that_were_not_named_are_closed(workspace: AgentWorkspace) -> None:
+async def test_documents_that_were_not_given_cannot_be_read(workspace: AgentWorkspace) -> None:
     named, other = await workspace.document("Contract", CONTRACT), await workspace.document("Other", CONTRACT)
     workspace.model.says(calling("read", document_id=other), cited(other), cited(named))
     output = output_of(await run(workspace, "answer", question="When?", document_ids=[named], language="de"))
@@ -124,7 +124,7 @@ async def test_a_document_is_read_in_pages(workspace: AgentWorkspace, monkeypatc
     assert (beyond["text"], beyond["next"]) == ("", None)
 
 
-async def test_one_whole_text_at_a_time_has_memory_of_the_accounts_share(
+async def test_cited_texts_are_loaded_one_at_a_time_within_the_accounts_memory(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = CONTRACT + "More. " * (LARGE_BYTES // 6)

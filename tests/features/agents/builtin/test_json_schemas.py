@@ -150,7 +150,7 @@ def test_a_schema_is_refused_when_the_run_is_started(case: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_leads_elsewhere_is_refused_wherever_it_stands(name: str) -> None:
+def test_external_references_are_refused_everywhere(name: str) -> None:
     pointer, message = refused({"properties": {"a": {"items": {name: "https://json-schema.org/draft/2020-12/schema"}}}})
     assert pointer == f"/properties/a/items/{name}"
     assert "not supported" in message
@@ -202,7 +202,7 @@ def test_many_ways_to_the_same_definition_are_validated_at_once(keyword: str, en
     }
 
 
-def test_a_long_chain_of_definitions_is_no_deep_conversation() -> None:
+def test_a_long_chain_of_definitions_causes_no_deep_recursion() -> None:
     chain: JsonObject = {f"d{level}": {"$ref": f"#/$defs/d{level + 1}"} for level in range(400)}
     refused({"$ref": "#/$defs/d0", "$defs": {**chain, "d400": {}}})
     assert usable({"properties": {"a": True}, "$defs": {**chain, "d400": {}}})
@@ -314,7 +314,7 @@ def test_work_that_is_no_keyword_is_counted_too(case: str) -> None:
         Checker({"type": "object", **schema}).errors(value)
 
 
-def test_it_stops_where_nobody_waits() -> None:
+def test_a_check_stops_when_nobody_waits_for_it() -> None:
     stop = Event()
     checker = Checker(INVOICE, stop)
     assert checker.errors({"number": "INV-2026", "total": 1}) == []
@@ -415,12 +415,12 @@ def test_a_schema_is_looked_at_in_proportion_to_its_size(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("keyword", ["not", "if", "then", "else"])
-def test_a_ring_that_a_condition_closes_is_one(keyword: str) -> None:
+def test_a_cycle_through_a_condition_is_found(keyword: str) -> None:
     assert "form a cycle" in refused({"type": "object", keyword: {"$ref": "#"}})[1]
     assert "form a cycle" in refused({"type": "object", "dependentSchemas": {"a": {keyword: {"$ref": "#"}}}})[1]
 
 
-def test_as_many_steps_as_there_are_suffice() -> None:
+def test_the_estimated_steps_suffice() -> None:
     """The estimated cost of a schema is at least its actual cost."""
     schema: JsonObject = {
         "type": "object", "required": ["a"], "anyOf": [{"$ref": "#/$defs/d0"}, {"not": {"$ref": "#/$defs/d0"}}],

@@ -79,8 +79,8 @@ class AttackPlan:
             choices = self._choices(recipe.operation, position)
             for caller, shape in self._parties(recipe):
                 rng = random.Random(f"{_SEED} {recipe.operation.id} {position} {caller} {shape}")
-                fair = [each for each in choices if _is_fair(recipe.operation, position, caller, shape, each[0])]
-                yield from (Attempt(recipe, position, caller, shape, *each) for each in _share(position, fair, rng))
+                valid = [each for each in choices if _is_valid(recipe.operation, position, caller, shape, each[0])]
+                yield from (Attempt(recipe, position, caller, shape, *each) for each in _share(position, valid, rng))
 
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
         """One attempt for each declared position and caller, with a fixed seed; undeclared positions get a few callers.
@@ -89,9 +89,9 @@ class AttackPlan:
         permitted caller tries every value of the expected kind in HOME at each declared position; on open operations an
         anonymous caller does so too.
         """
-        scouts = [each for each in self.callers if each.name in recipe.permitted][:1]
+        probers = [each for each in self.callers if each.name in recipe.permitted][:1]
         if not recipe.operation.gated:
-            scouts += [each for each in self.callers if each.token is None]
+            probers += [each for each in self.callers if each.token is None]
         callers = list({caller.name: caller for caller, _ in self._parties(recipe)}.values())
         declared = [position for position in recipe.operation.positions if position.declared]
         for position in recipe.operation.positions:
@@ -102,11 +102,11 @@ class AttackPlan:
                 chosen = _few(callers, recipe.operation, position)
             for caller in chosen:
                 yield from self._one(recipe, position, caller, choices)
-            for scout in scouts if position.declared else ():
+            for prober in probers if position.declared else ():
                 yield from (
-                    Attempt(recipe, position, scout, Shape.HERE, value, spelling)
+                    Attempt(recipe, position, prober, Shape.HERE, value, spelling)
                     for value, spelling in _likeliest(position, choices)
-                    if _is_fair(recipe.operation, position, scout, Shape.HERE, value)
+                    if _is_valid(recipe.operation, position, prober, Shape.HERE, value)
                 )
 
     def _one(self, recipe: Recipe, position: Position, caller: Caller, choices: Sequence[Choice]) -> Iterator[Attempt]:
@@ -115,9 +115,9 @@ class AttackPlan:
         wanted = _likeliest(position, choices) if rng.random() < _LIKELY else []
         for some in (wanted, choices):
             drawn = (rng.choice(some) for _ in range(2 * len(some)))
-            fair = next((each for each in drawn if _is_fair(recipe.operation, position, caller, shape, each[0])), None)
-            if fair is not None:
-                yield Attempt(recipe, position, caller, shape, *fair)
+            pick = next((each for each in drawn if _is_valid(recipe.operation, position, caller, shape, each[0])), None)
+            if pick is not None:
+                yield Attempt(recipe, position, caller, shape, *pick)
                 return
 
     def _parties(self, recipe: Recipe) -> list[tuple[Caller, Shape]]:
@@ -164,17 +164,17 @@ def _share(position: Position, choices: Sequence[Choice], rng: random.Random) ->
 
 def _in_turn(callers: Sequence[Caller], operation: Operation, number: int) -> Sequence[Caller]:
     """All callers at the first declared position; at the others one without a credential and all callers with one."""
-    nobodies = [caller for caller in callers if caller.standing is Standing.NOBODY]
+    anonymous = [caller for caller in callers if caller.standing is Standing.NOBODY]
     if number == 0 or not operation.gated:
         return callers
-    return [each for each in callers if each not in nobodies] + [nobodies[number % len(nobodies)]]
+    return [each for each in callers if each not in anonymous] + [anonymous[number % len(anonymous)]]
 
 
 def _few(callers: Sequence[Caller], operation: Operation, position: Position) -> Sequence[Caller]:
     return random.Random(f"{_SEED} {operation.id} {position}").sample(callers, min(_CALLERS, len(callers)))
 
 
-def _is_fair(operation: Operation, position: Position, caller: Caller, shape: Shape, value: Value) -> bool:
+def _is_valid(operation: Operation, position: Position, caller: Caller, shape: Shape, value: Value) -> bool:
     """Excludes the caller's own account, and secrets at positions where they grant access to anyone who holds them."""
     name = position.name.lstrip("/")
     power = ((str(operation), name, True) in POWERS and shape is Shape.THERE) or (str(operation), name, False) in POWERS

@@ -128,7 +128,7 @@ class AttackRun:
         twins = [await self._send(attempt, foreign=False)]
         while self._likeness(twins[-1]) != self._likeness(sent):
             if len(twins) == TWINS:
-                what = f"answered {excerpt(sent.answer)}\n    but what exists nowhere: {excerpt(twins[0].answer)}"
+                what = f"answered {excerpt(sent.answer)}\n    but for a nonexistent value: {excerpt(twins[0].answer)}"
                 return Leak(attempt, what, _shown(sent))
             twins.append(await self._send(attempt, foreign=False))
         return None

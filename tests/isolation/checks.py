@@ -79,16 +79,16 @@ def error_fault(attempt: Attempt, answer: Answer) -> str | None:
 
 def content_fault(answer: Answer, forbidden_texts: Iterable[str], sent: str) -> str | None:
     """Describes text of FOREIGN in the answer that the attempt did not send itself. `sent` is in lower case."""
-    heard = _everything(answer)
-    for telltale in forbidden_texts:
-        if telltale in heard and telltale not in sent and _stands_alone(telltale, heard):
-            return f"answered with {telltale!r}, which is FOREIGN's: {excerpt(answer)}"
+    everything = _everything(answer)
+    for forbidden in forbidden_texts:
+        if forbidden in everything and forbidden not in sent and _stands_alone(forbidden, everything):
+            return f"answered with {forbidden!r}, which is FOREIGN's: {excerpt(answer)}"
     return None
 
 
-def _stands_alone(telltale: str, heard: str) -> bool:
+def _stands_alone(forbidden: str, everything: str) -> bool:
     """A number counts only on its own, not where its digits occur in a random id."""
-    return not telltale.isdigit() or re.search(rf"(?<![0-9a-z]){telltale}(?![0-9a-z])", heard) is not None
+    return not forbidden.isdigit() or re.search(rf"(?<![0-9a-z]){forbidden}(?![0-9a-z])", everything) is not None
 
 
 def _everything(answer: Answer) -> str:

@@ -169,7 +169,7 @@ async def _make(client: Client, learner: Learner, operation: Operation, realm: R
         if answer.succeeded:
             return
         refused.append(answer.body)
-    raise CannotExerciseError(f"{operation} makes nothing in {realm.name}: {refused}")
+    raise CannotExerciseError(f"{operation} creates nothing in {realm.name}: {refused}")
 
 
 async def _words(world: World) -> Words:

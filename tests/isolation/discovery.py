@@ -58,7 +58,7 @@ class Learner:
                 consuming = not operation.reads and not (await self._try(operation, home, ids, fields)).succeeded
                 return await self._permitted(Recipe(operation, fields, consuming))
             refused.append(f"with {fields}: {answer.status} {answer.body[:_EXCERPT].decode(errors='replace')}")
-        raise CannotExerciseError(f"{operation} reaches no success: " + "; ".join(refused))
+        raise CannotExerciseError(f"{operation} never succeeds: " + "; ".join(refused))
 
     async def call(
         self, recipe: Recipe, ids: Mapping[str, str], own: Mapping[str, str] | None = None, *, spend: bool = True
@@ -126,7 +126,7 @@ class Learner:
                     return found
         raise CannotExerciseError(
             f"no value for {{{parameter}}}: neither POST nor GET {collection} answers with one; "
-            "teach tests/isolation/overrides.py to make it"
+            "add one to tests/isolation/overrides.py"
         )
 
     async def _new_project(self, realm: Realm) -> str:

@@ -24,15 +24,15 @@ def _assert_covered(report: Report, operation: Operation, world: World) -> None:
     Of the callers without a credential, where one is required, each tried some position, and each position was tried.
     """
     named = {standing: {each.name for each in world.callers if each.standing is standing} for standing in Standing}
-    nobodies = named[Standing.NOBODY]
+    anonymous = named[Standing.NOBODY]
     if any(position.declared for position in operation.positions):
-        assert {caller for each, _, caller in report.covered if each == operation.id} >= nobodies
+        assert {caller for each, _, caller in report.covered if each == operation.id} >= anonymous
     for position in operation.positions:
         tried = {caller for each, where, caller in report.covered if (each, where) == (operation.id, str(position))}
         assert tried
         if position.declared:
             assert tried >= named[Standing.OUTSIDER] | named[Standing.MEMBER]
-            assert tried & nobodies if operation.gated else tried >= nobodies
+            assert tried & anonymous if operation.gated else tried >= anonymous
 
 
 async def test_who_may_read_tries_to_write(attacked_app: FastAPI, world: World) -> None:

@@ -44,7 +44,7 @@ async def empty_copy(
         yield copy
 
 
-async def settle(users: Users, resources: Resources, person: Person, corpus: list[tuple[str, str]]) -> UUID:
+async def fill(users: Users, resources: Resources, person: Person, corpus: list[tuple[str, str]]) -> UUID:
     project = await person.project()
     batch = {"documents": [{"title": title, "content": content} for title, content in corpus]}
     made = await person.client.post(f"/api/v1/projects/{project}/documents/batch", json=batch)
@@ -69,13 +69,13 @@ async def answers(person: Person, project: UUID) -> list[list[Hit]]:
 async def moved(users: Users, resources: Resources) -> list[str]:
     """In which situations the scores changed in any bit after a neighbour ten times as large was added."""
     person, neighbour = await users.person(), await users.person()
-    project = await settle(users, resources, person, CORPUS)
+    project = await fill(users, resources, person, CORPUS)
     alone = await answers(person, project)
     assert any(hits and len({hit["score"] for hit in hits}) > 2 for hits in alone), "nothing to compare"
-    await settle(users, resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
+    await fill(users, resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
     await users.execute("ANALYZE")
     found = ["beside the neighbour"] if await answers(person, project) != alone else []
-    newcomer = await settle(users, resources, person, CORPUS)
+    newcomer = await fill(users, resources, person, CORPUS)
     return found + (["moved in later"] if await answers(person, newcomer) != alone else [])
 
 
@@ -88,25 +88,25 @@ async def test_the_neighbours_vectors_crowd_nobody_out(empty_copy: Copy, monkeyp
     """In the shared approximate index: hundreds of nearer vectors of another project displace none of ours."""
     copy = empty_copy
     person, neighbour = await copy.users.person(), await copy.users.person()
-    project = await settle(copy.users, copy.resources, person, CORPUS)
+    project = await fill(copy.users, copy.resources, person, CORPUS)
     exact = await answers(person, project)
-    loud = await settle(copy.users, copy.resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
+    loud = await fill(copy.users, copy.resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
     for each in (project, loud):
         await approximate(copy, each)
-    await crowd(copy, loud, QUERIES[0])
+    await add_nearest_vectors(copy, loud, QUERIES[0])
     monkeypatch.setattr(vector_plan, "uses_index", lambda *_: True)
     # The planner prefers a sort for such a small project.
     await copy.users.execute(f'ALTER DATABASE "{copy.database_name}" SET enable_sort = off')
-    before = await walks(copy)
+    before = await index_scans(copy)
     params: dict[str, str | int] = {"q": QUERIES[0], "mode": "vector", "group": "chunk", "limit": 20}
     answer = await person.client.get(f"/api/v1/projects/{project}/search", params=params)
     found = [(item["title"], item["score"]) for item in answer.json()["items"]]
     assert found == [(item["title"], item["score"]) for item in exact[len(QUERIES)]]
     assert len(found) == len(CORPUS)
-    assert await walks(copy) > before, "the shared index was not used"
+    assert await index_scans(copy) > before, "the shared index was not used"
 
 
-async def walks(copy: Copy) -> int:
+async def index_scans(copy: Copy) -> int:
     """How many index scans there were; a connection reports them when it ends."""
     await copy.resources.engine.dispose()
     query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'embedding_256_embedding_idx'"
@@ -119,7 +119,7 @@ async def approximate(copy: Copy, project: UUID) -> None:
     await copy.users.execute("UPDATE search_index SET approximate = true WHERE project_id = $1", project)
 
 
-async def crowd(copy: Copy, project: UUID, query: str) -> None:
+async def add_nearest_vectors(copy: Copy, project: UUID, query: str) -> None:
     """Gives 600 of the neighbour's rows the query's vector: more than one index scan returns."""
     vector = await copy.resources.embedders.current.embed_query(query)
     text = "[" + ",".join(str(float(number)) for number in vector) + "]"
@@ -143,7 +143,7 @@ async def crowd(copy: Copy, project: UUID, query: str) -> None:
 async def test_what_a_search_knows_of_the_corpus_is_its_own(empty_copy: Copy) -> None:
     """The counts behind the scores, as the database stores them."""
     copy, person = empty_copy, await empty_copy.users.person()
-    project = await settle(copy.users, copy.resources, person, CORPUS)
+    project = await fill(copy.users, copy.resources, person, CORPUS)
     kept = await copy.users.fetch("SELECT chunks, terms FROM search_statistic WHERE project_id = $1", project)
     own = await copy.users.fetch(
         "SELECT count(*) AS chunks, sum(length) AS terms FROM chunk WHERE project_id = $1", project

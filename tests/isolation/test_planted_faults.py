@@ -45,7 +45,7 @@ PLANTED = [
     Planted(faults.a_new_route_without_the_scope_dependency, ["glance"], "answered 200"),
     Planted(faults.a_new_route_without_authentication, ["glance"], "as anonymous"),
     Planted(faults.a_cache_key_without_its_project, ["get_document"], "answered 200", DOCUMENTS),
-    Planted(faults.a_cursor_that_trusts_its_content, ["list_documents"], "but what exists nowhere: 422"),
+    Planted(faults.a_cursor_that_trusts_its_content, ["list_documents"], "but for a nonexistent value: 422"),
     Planted(
         faults.idempotency_records_without_principal_and_project,
         ["create_document"], "idempotency_key_reused", ["an idempotency key"],

@@ -54,7 +54,7 @@ async def test_a_route_that_cannot_be_exercised_fails(attack_routes: AttackRoute
     report = await attack_routes(unreachable)
     assert len(report.unexercised) == 2
     assert "no value for {note_id}: neither POST nor GET /api/v1/projects/{project_id}/notes" in str(report)
-    assert "POST /api/v1/projects/{project_id}/riddles reaches no success" in str(report)
+    assert "POST /api/v1/projects/{project_id}/riddles never succeeds" in str(report)
     assert (report.exercised, report.attempts) == (set(), 0)
 
 
@@ -121,7 +121,7 @@ def that_writes_next_door(router: APIRouter, world: World) -> None:
     [
         (without_gate_to_the_project, "answered 200"),
         (that_trusts_a_parameter, "which is FOREIGN's"),
-        (that_knows_what_exists, "but what exists nowhere: 404"),
+        (that_knows_what_exists, "but for a nonexistent value: 404"),
     ],
 )
 async def test_an_open_gateway_is_found(attack_routes: AttackRoutes, build: Build, what: str) -> None:

@@ -84,9 +84,7 @@ class World:
         for realm in (self.home, self.foreign):
             empty = [name for name, rows in (await self.superuser.counts(realm.project)).items() if not rows]
             if empty:
-                raise IncompleteWorldError(
-                    f"{realm.name} has no row in {', '.join(empty)}: teach the world to make one"
-                )
+                raise IncompleteWorldError(f"{realm.name} has no row in {', '.join(empty)}: World must create one")
 
 
 @asynccontextmanager

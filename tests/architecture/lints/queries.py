@@ -81,5 +81,5 @@ def _sql_constants(source: Source, tables: tuple[Table, ...]) -> Iterator[Findin
             continue
         named = [table.name for table in tables if re.search(rf"\b{re.escape(table.name)}\b", node.value)]
         if named:
-            message = f"SQL over {', '.join(named)} does not filter by {COLUMN}"
+            message = f"SQL over {', '.join(named)} does not mention {COLUMN}"
             yield source.finding("project-filter", node.lineno, message)

@@ -208,7 +208,7 @@ except RuntimeError:
     assert "hunter2" not in ran.stdout
 
 
-def test_a_path_is_written_short_whatever_its_characters_are() -> None:
+def test_a_logged_path_is_shortened() -> None:
     assert logged_path("/api/v1/a-b%20=c?") == "/api/v1/a-b%20=c?"
     assert logged_path("/\x00\x1f\n é") == "/%00%1F%0A%20%C3%A9"
     for character in ("\x01", "\U00020000", "\ud800", '"', "\\", "a"):

@@ -77,23 +77,23 @@ def test_the_walk_finds_what_can_be_set() -> None:
     assert len(ALL) > 60
 
 
-def test_each_has_a_least_and_a_most() -> None:
+def test_each_setting_has_a_minimum_and_a_maximum() -> None:
     for number in ALL:
         assert any(isinstance(note, Ge | Gt) for note in number.notes), f"{number.variable} has no least value"
         assert any(isinstance(note, Le | Lt) for note in number.notes), f"{number.variable} has no most value"
 
 
 @pytest.mark.parametrize("duration", ["NaN", "inf", "1e400", "", "P4000Y", "PT999999999999H", "-PT1S", "-00:00:01"])
-def test_no_duration_beyond_is_taken(duration: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_duration_beyond_the_bounds_is_accepted(duration: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_refused({number.variable: duration for number in ALL if number.kind is timedelta}, monkeypatch)
 
 
 @pytest.mark.parametrize("count", ["NaN", "inf", "-Infinity", "1e400", "9" * 17, "1" + "0" * 400, "-1", "0x10"])
-def test_no_number_beyond_is_taken(count: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_number_beyond_the_bounds_is_accepted(count: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_refused({number.variable: count for number in ALL if number.kind is not timedelta}, monkeypatch)
 
 
-def test_zero_is_taken_only_where_it_means_something(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zero_is_accepted_only_where_it_is_meaningful(monkeypatch: pytest.MonkeyPatch) -> None:
     zeros = {number.variable: "PT0S" if number.kind is timedelta else "0" for number in ALL}
     assert_refused({name: zero for name, zero in zeros.items() if name not in MAY_BE_ZERO}, monkeypatch)
 
@@ -124,7 +124,7 @@ def written(bound: object) -> str:
     return TypeAdapter(timedelta).dump_python(bound, mode="json") if isinstance(bound, timedelta) else str(bound)
 
 
-def test_the_reference_tells_the_bounds() -> None:
+def test_the_reference_documents_the_bounds() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
     documented = re.findall(r"(?m)^\| `([A-Z_]+)` \| (\S+ to \S+) \|$", page)
     assert documented == [(number.variable, bounds(number)) for number in ALL]

@@ -103,7 +103,7 @@ def test_a_refused_document_is_named_and_the_rest_goes_through(target: Target) -
     assert "U+0000" in target.failures[0]
 
 
-def test_what_could_not_be_read_is_counted(target: Target) -> None:
+def test_unreadable_files_are_counted(target: Target) -> None:
     assert target.run(UnreadableFile("x.txt", "not UTF-8"), text("y.txt", "fine")) == (1, 0, 0, 1)
     assert target.failures == ["x.txt: not UTF-8"]
 
@@ -197,7 +197,7 @@ def test_another_folder_overwrites_nothing_unless_it_is_told_to(target: Target) 
     assert target.run(*second, root="b#2") == (0, 0, 3, 0)
 
 
-def test_what_was_not_imported_is_not_overwritten(target: Target) -> None:
+def test_documents_not_imported_are_not_overwritten(target: Target) -> None:
     target.run(text("a.txt", "written by a program"))
     assert target.run(text("a.txt", "of the folder"), root="a#1", known={}) == (0, 0, 0, 1)
     assert target.run(text("a.txt", "written by a program"), root="a#1") == (0, 0, 1, 0)
@@ -227,7 +227,7 @@ def test_an_error_names_the_document(target: Target) -> None:
     assert failure.startswith("a.txt: its content: ")
 
 
-async def test_what_could_not_be_indexed_is_named(
+async def test_documents_that_could_not_be_indexed_are_named(
     target: Target, kept: Superuser, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target.run(text("a.txt", "one"), text("b.txt", "two"), text("c.txt", "three"))
@@ -241,7 +241,7 @@ async def test_what_could_not_be_indexed_is_named(
     assert capsys.readouterr().err == "not indexed: a.txt: too long\n"
 
 
-def test_what_holds_no_text_is_told(target: Target) -> None:
+def test_documents_without_text_are_reported(target: Target) -> None:
     scripts = b"<title>App</title><body><noscript>Enable scripts</noscript><div id=root></div><script>start()</script>"
     app = LocalDocument("app.html", "", "", hashlib.sha256(scripts).hexdigest(), upload=scripts)
     documents = [text("a.txt", "fine"), text("b.txt", " \n"), page("p.html", "fine"), app]

@@ -38,7 +38,7 @@ def test_files_are_walked_in_order_and_hidden_ones_left_out(tmp_path: Path) -> N
     assert [path.relative_to(tmp_path).as_posix() for path in scan(tmp_path).files] == ["b.txt", "a/y.HTML", "a/z.md"]
 
 
-def test_text_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_text_is_read_unchanged(tmp_path: Path) -> None:
     content = "  Grüße\r\n\n"
     [local] = read(write(tmp_path, {"notes/my notes.txt": content}))
     digest = hashlib.sha256(content.encode()).hexdigest()
@@ -61,7 +61,7 @@ def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, t
     assert local.title == title
 
 
-def test_a_page_goes_as_bytes(tmp_path: Path) -> None:
+def test_a_page_is_sent_as_bytes(tmp_path: Path) -> None:
     page = b"<p>\xff</p>"
     [local] = read(write(tmp_path, {"p.html": page}))
     assert local == LocalDocument("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
@@ -118,7 +118,7 @@ def test_an_id_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
     assert second == UnreadableFile("c.jsonl line 2", "line 1 has the same id")
 
 
-def test_whatever_is_skipped_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_each_skipped_file_is_named_with_its_reason(tmp_path: Path) -> None:
     names = ["a.md", "b.mdx", "c.rst", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.pdf"]
     write(tmp_path, dict.fromkeys(names, "x"))
     (tmp_path / "link.md").symlink_to(tmp_path / "a.md")
@@ -177,7 +177,7 @@ def test_one_file_is_called_by_its_name(tmp_path: Path) -> None:
     assert local.external_id == "one.txt"
 
 
-def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+def test_an_unreadable_file_has_a_reason(tmp_path: Path) -> None:
     write(tmp_path, {"latin.txt": "é".encode("latin-1"), "gone.txt": ""})
     files = scan(tmp_path).files
     (tmp_path / "gone.txt").unlink()
@@ -215,7 +215,7 @@ def test_a_lone_surrogate_fails_only_its_own_line(tmp_path: Path) -> None:
     assert isinstance(good, LocalDocument)
 
 
-def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path) -> None:
+def test_documents_the_server_would_refuse_are_found_before_sending(tmp_path: Path) -> None:
     """So a dry run reports it too."""
     deep = "/".join(["d" * 200] * 3)
     lines = [{"id": "a\0", "title": "t", "text": "x"}, {"id": "x" * 600, "title": "t", "text": "x"}]

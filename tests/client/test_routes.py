@@ -77,13 +77,13 @@ def test_the_address_of_the_api_is_not_the_servers(path: str) -> None:
 @pytest.mark.parametrize(
     "server", ["localhost:8000?x=1", "localhost:8000#x", "http://me:secret@localhost:8000", "ftp://x"]
 )
-def test_what_is_no_servers_address_is_told(server: str) -> None:
+def test_an_invalid_server_address_is_reported(server: str) -> None:
     with pytest.raises(ClientError, match="server URL") as refusal:
         normalize(server)
     assert "secret" not in str(refusal.value)
 
 
-def test_a_path_that_is_not_the_servers_is_told(person: Person) -> None:
+def test_a_wrong_path_is_reported(person: Person) -> None:
     message = error_of(f"{person.server}/app")
     assert "answered 404" in message
     assert "check that --server is its URL, without a path" in message
@@ -93,7 +93,7 @@ def test_a_path_that_is_not_the_servers_is_told(person: Person) -> None:
     ("status", "body", "kind"), [(200, b"<html>", "text/html"), (200, b'{"id": 1}', "application/json"),
                                  (404, b"{}", "application/json"), (500, b"oops", "text/plain")],
 )  # fmt: skip
-def test_the_answer_of_another_server_is_told(status: int, body: bytes, kind: str) -> None:
+def test_the_response_of_another_server_is_reported(status: int, body: bytes, kind: str) -> None:
     with answering(status, body, **{"Content-Type": kind}) as server:
         assert "check that --server is its URL" in error_of(server)
 

@@ -17,7 +17,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "config")
 
 
-def test_a_session_is_read_back_and_nobody_else_can_read_it(store: Store) -> None:
+def test_a_session_is_private_and_can_be_read_back(store: Store) -> None:
     file = store.session(SERVER)
     file.write(SESSION)
     assert file.read() == SESSION
@@ -25,7 +25,7 @@ def test_a_session_is_read_back_and_nobody_else_can_read_it(store: Store) -> Non
     assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
 
 
-def test_servers_have_sessions_of_their_own(store: Store) -> None:
+def test_each_server_has_its_own_session(store: Store) -> None:
     store.session(SERVER).write(SESSION)
     assert store.session("https://two.example.com").read() is None
 

@@ -83,12 +83,12 @@ def test_logging_out_ends_the_session_on_the_server(person: Person) -> None:
         api.submit("/auth/token", form)
 
 
-def test_a_wrong_password_is_said_in_words(person: Person) -> None:
+def test_a_wrong_password_has_a_clear_message(person: Person) -> None:
     with pytest.raises(ClientError, match="wrong e-mail address or password"):
         accounts.log_in(person.store, person.server, person.email, PASSWORD + "!")
 
 
-def test_what_registering_refuses_names_the_field(person: Person) -> None:
+def test_a_refused_registration_names_the_field(person: Person) -> None:
     with pytest.raises(ApiError, match="/password"):
         accounts.register(person.server, "ann@example.com", "short", None)
 

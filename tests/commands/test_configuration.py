@@ -65,7 +65,7 @@ def lines(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
     return refusal.value.message.splitlines()
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(monkeypatch) == ["DATABASE__ENGINE and CACHE__ENGINE are not set"]
     assert lines(monkeypatch, DATABASE__URL="postgresql://x") == ["DATABASE__ENGINE and CACHE__ENGINE are not set"]
     assert lines(monkeypatch, DATABASE__ENGINE="server") == ["CACHE__ENGINE is not set"]
@@ -146,7 +146,7 @@ def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
         ("MAIL__LINKS", "very-secret", "MAIL__LINKS is not a setting by itself: set MAIL__LINKS__INVITATION"),
     ],
 )
-def test_what_is_wrong_in_a_mapping_is_named_as_a_setting(
+def test_an_error_in_a_mapping_is_named_as_a_setting(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
     assert expected in lines(monkeypatch, **SERVERS, **{name: value})
@@ -307,7 +307,7 @@ def test_a_line_that_sets_nothing_is_named(
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_another_program_reads_in_the_file_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lines_of_other_programs_in_the_file_are_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A name without a value, or twice; and a byte order mark hides no setting."""
     monkeypatch.chdir(tmp_path)
     text = "\ufeffACCOUNTS__REGISTRATION=closed\nTHEIRS\nX=1\nX=2\nLOG__LEVEL=error\nlog__level='error'"

@@ -30,7 +30,7 @@ async def test_the_url_is_returned_when_the_server_answers(database: DatabaseUrl
         ("postgresql://app:very-secret@nobody.invalid/wall", "nobody.invalid/wall as app"),
     ],
 )
-async def test_what_cannot_be_reached_is_said_without_the_password(url: str | None, reason: str) -> None:
+async def test_an_unreachable_server_is_reported_without_the_password(url: str | None, reason: str) -> None:
     port = free_port()
     secret = None if url is None else SecretStr(url.format(port=port))
     with pytest.raises(UsageError, match=reason.format(port=port)) as refusal:
@@ -39,7 +39,7 @@ async def test_what_cannot_be_reached_is_said_without_the_password(url: str | No
     assert "\n" not in refusal.value.message
 
 
-async def test_a_wrong_password_is_said_without_it(database: DatabaseUrls) -> None:
+async def test_the_wrong_password_is_not_shown(database: DatabaseUrls) -> None:
     url = DatabaseUrls.dsn(database.runtime).replace(":", ":very-secret", 2).replace(":very-secret", ":", 1)
     with pytest.raises(UsageError, match="password authentication failed") as refusal:
         await require_postgres("DATABASE__URL", SecretStr(url))
@@ -58,7 +58,7 @@ async def test_a_database_without_a_schema_says_to_migrate(engines: Urls) -> Non
     ("sql", "reason"),
     [("SELECT * FROM nowhere", 'relation "nowhere" does not exist'), ("SELECT 1/0", "division by zero")],
 )
-async def test_what_postgresql_refuses_is_one_line(database: DatabaseUrls, sql: str, reason: str) -> None:
+async def test_a_refused_statement_is_one_line(database: DatabaseUrls, sql: str, reason: str) -> None:
     engine = create_engine(database.runtime, pool_size=1, overflow=0, settings={})
     try:
         with pytest.raises(UsageError, match=reason) as refusal, database_failures():

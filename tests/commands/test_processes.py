@@ -54,7 +54,7 @@ LAB = {"AGENTS__SERVERS__LAB__URL": "http://localhost:1/v1"}
     ],
 )
 @pytest.mark.parametrize("command", ["api", "worker"])
-def test_what_an_operator_can_put_right_is_one_line(
+def test_an_operators_mistake_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     command: str,

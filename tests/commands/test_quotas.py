@@ -91,7 +91,7 @@ async def test_a_recount_puts_right_what_was_counted_wrongly(users: Users, capsy
         ("recount", "--project", "00000000-0000-0000-0000-000000000000"),
     ],
 )
-async def test_what_is_asked_wrongly_is_refused_in_one_line(
+async def test_invalid_arguments_are_refused_in_one_line(
     users: Users, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     project = await (await users.person()).project()

@@ -25,7 +25,7 @@ def shown(terminal: bool) -> str:
     return file.getvalue()
 
 
-def test_a_hit_is_two_lines_in_a_pipe_and_steers_no_terminal() -> None:
+def test_a_hit_is_two_lines_in_a_pipe_without_control_characters() -> None:
     lines = shown(terminal=False).splitlines()
     assert lines[0].startswith(" 1. Bees  ]0;owned   0.500  7")
     assert lines[1].startswith("    One. The hive [31mhums in the orchard, and it hums all day")

@@ -26,7 +26,7 @@ def assert_harmless(shown: str, lines: int = 1) -> None:
     assert shown.replace("\n", "").isprintable()
 
 
-def test_nothing_steers_a_terminal_or_breaks_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_text_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(printable(HOSTILE)) == len(HOSTILE)
     print_line(HOSTILE)
     assert_harmless(capsys.readouterr().out)
@@ -44,7 +44,7 @@ def test_json_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(shown) == value
 
 
-def test_everyone_is_listed_in_one_line_each(
+def test_accounts_are_listed_in_one_line_each(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def listed(_: Path) -> list[ListedUser]:
@@ -59,7 +59,7 @@ def test_everyone_is_listed_in_one_line_each(
     assert shown.count("unverified  disabled") == 2
 
 
-def test_a_password_is_one_line_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_read_as_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for given, read in ((b" a b\r\nrest", " a b"), ("ä\n".encode(), "ä"), (b"", "")):
         monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(given)))
         assert password_line() == read
@@ -68,7 +68,7 @@ def test_a_password_is_one_line_of_text(monkeypatch: pytest.MonkeyPatch) -> None
         password_line()
 
 
-def test_what_a_server_says_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_servers_message_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError) as refusal, connection.failures():
         raise ApiError(422, Problem(detail=HOSTILE))
 

@@ -88,7 +88,7 @@ def refused(capsys: pytest.CaptureFixture[str], *command: str) -> str:
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_whatever_is_wrong_is_said_in_a_line(
+def test_each_cause_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     settings: Settings,
@@ -107,7 +107,7 @@ def test_whatever_is_wrong_is_said_in_a_line(
 
 
 @pytest.mark.parametrize("command", SERVING)
-def test_each_process_says_it(
+def test_each_process_reports_an_unusable_database(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: DatabaseUrls, command: str
 ) -> None:
     monkeypatch.setenv("DATABASE__URL", broken_url(database.runtime, "password"))
@@ -126,7 +126,7 @@ CACHES = {
 
 
 @pytest.mark.parametrize("what", CACHES)
-def test_a_cache_that_cannot_be_used_is_said_in_a_line(
+def test_an_unusable_cache_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: Settings, what: str
 ) -> None:
     assert settings.cache.url is not None
@@ -139,7 +139,7 @@ def test_a_cache_that_cannot_be_used_is_said_in_a_line(
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}", "redis://nosuch.invalid", "unix:///nosuch/valkey.sock"])
-async def test_a_cache_that_is_away_keeps_no_process_from_starting(url: str) -> None:
+async def test_an_unreachable_cache_does_not_prevent_a_start(url: str) -> None:
     await refuse_wrong_cache(SecretStr(url.format(port=free_port())))
 
 
@@ -151,7 +151,7 @@ def test_a_missing_url_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 @pytest.mark.parametrize("command", OWNING, ids=" ".join)
-def test_each_command_of_the_owner_says_it(
+def test_each_owner_command_reports_an_unusable_database(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     database: DatabaseUrls,

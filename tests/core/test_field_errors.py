@@ -49,7 +49,7 @@ class Given(BaseModel):
     needed: str
 
 
-def test_an_error_says_where_and_what_in_a_code() -> None:
+def test_an_error_has_a_pointer_and_a_code() -> None:
     with pytest.raises(ValidationError) as found:
         Given.model_validate({"name": "long", "rank": 0, "a/b": 1})
     errors = field_errors(found.value.errors(), "/input")["errors"]

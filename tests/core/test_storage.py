@@ -83,7 +83,7 @@ async def test_a_large_document_is_refused(users: Users) -> None:
         assert_full(await person.client.post(f"/api/v1/projects/{project}/documents", json=body))
 
 
-async def test_a_database_without_room_says_so() -> None:
+async def test_a_full_database_disk_is_reported() -> None:
     """For callers of the driver and of an engine."""
     directory = Path(tempfile.mkdtemp(prefix="pw-test-"))
     directory.chmod(0o711)

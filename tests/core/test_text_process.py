@@ -117,7 +117,7 @@ async def test_an_accounts_projects_share_its_processes() -> None:
     assert Page.parse(await behind) == Page("", "One")
 
 
-def test_a_text_may_take_as_long_as_its_size_explains() -> None:
+def test_the_time_limit_of_a_text_grows_with_its_size() -> None:
     limits = TextLimits(at_once=2, cpu_seconds=10, memory=LIMITS.memory)
     assert [limits.seconds_for(size) for size in (100, MEGABYTE, 2_500_000, 100 * MEGABYTE)] == [2, 2, 4, 10]
     assert limits.max_wait > 2 * limits.cpu_seconds, "it waits for the two ahead of it"

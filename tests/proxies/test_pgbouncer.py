@@ -141,7 +141,7 @@ async def test_limits_apply_per_transaction_and_do_not_leak(pooled: Pooled) -> N
 @pytest.mark.parametrize(
     ("limit_ms", "max_wait", "refusal"), [(50, None, asyncpg.QueryCanceledError), (20_000, 0.05, TimeoutError)]
 )
-async def test_a_statement_that_takes_too_long_is_ended(
+async def test_a_statement_that_takes_too_long_is_cancelled(
     pooled: Pooled, limit_ms: int, max_wait: float | None, refusal: type[Exception]
 ) -> None:
     options = server_settings("tests", limit_ms)

@@ -120,7 +120,7 @@ async def test_one_refused_text_differs_from_a_server_that_refuses_all(
     assert (await embedder.embed_documents(["poison"])).refused
 
 
-async def test_a_server_that_is_down_is_not_asked_text_by_text(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
+async def test_an_unreachable_server_is_not_tried_text_by_text(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
     endpoint.rule = not_about("", 500)
     with pytest.raises(EmbeddingUnavailable, match="answered 500"):
         await embedder.embed_documents([f"text {number}" for number in range(64)])

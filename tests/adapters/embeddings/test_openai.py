@@ -93,7 +93,7 @@ async def test_a_refused_text_differs_from_a_failing_endpoint(
         await embedder(client, endpoint.url).embed_query("a text")
 
 
-async def test_nobody_there(client: httpx2.AsyncClient) -> None:
+async def test_an_unreachable_endpoint_is_an_error(client: httpx2.AsyncClient) -> None:
     with pytest.raises(EmbeddingError, match="does not answer"):
         await embedder(client, "http://127.0.0.1:9/v1").embed_query("a text")
 

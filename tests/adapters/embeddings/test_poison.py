@@ -122,7 +122,7 @@ async def test_many_bad_texts_do_not_keep_the_server_busy(
     assert len(endpoint.requests) <= 2 * MOST_FAILURES
 
 
-async def test_what_was_made_before_an_outage_is_kept(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
+async def test_vectors_made_before_an_outage_are_kept(endpoint: Endpoint, embedder: OpenAiEmbedder) -> None:
     def rule(_: list[str]) -> Response | None:
         return JSONResponse({}, 429, {"Retry-After": "60"}) if len(endpoint.requests) > 1 else None
 

@@ -68,7 +68,7 @@ CASES: dict[str, tuple[list[Fields], tuple[int, int]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_answer_counts_once_in_whatever_form_its_usage_comes(name: str) -> None:
+def test_a_response_counts_once_in_every_form_of_usage(name: str) -> None:
     chunks, expected = CASES[name]
     assert used(chunks) == expected
 

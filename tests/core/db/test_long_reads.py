@@ -35,14 +35,14 @@ async def until_held(pool: ReadPool, slots: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_others_never_wait_behind_long_ones(pool: ReadPool) -> None:
+async def test_short_reads_never_wait_behind_long_ones(pool: ReadPool) -> None:
     slow = [asyncio.create_task(ask(pool.long, each, SLOW)) for each in [GREEDY, GREEDY_TOO] * LONG_READS]
     await until_held(pool.long, LONG_READS)
     assert await ask(pool, HONEST) == 1
     await cancelled(*slow)
 
 
-async def test_one_account_leaves_places_to_others(pool: ReadPool) -> None:
+async def test_one_account_leaves_slots_to_others(pool: ReadPool) -> None:
     slow = [asyncio.create_task(ask(pool.long, GREEDY, SLOW)) for _ in range(LONG_READS)]
     await until_held(pool.long, LONG_READS // 2)
     assert await ask(pool.long, HONEST) == 1
@@ -50,7 +50,7 @@ async def test_one_account_leaves_places_to_others(pool: ReadPool) -> None:
     await cancelled(*slow)
 
 
-async def test_what_takes_too_long_is_ended_by_the_server_and_said(database: DatabaseUrls) -> None:
+async def test_a_query_that_takes_too_long_is_cancelled_and_reported(database: DatabaseUrls) -> None:
     pool = await create_read_pool(database.runtime, size=1, settings=server_settings("tests", 100))
     with pytest.raises(ReadTimeoutError) as ended:
         await ask(pool.long, HONEST, SLOW)
@@ -59,7 +59,7 @@ async def test_what_takes_too_long_is_ended_by_the_server_and_said(database: Dat
     assert pool.long.slots.in_use == 0
 
 
-async def test_nobody_frees_a_place_by_going_away(pool: ReadPool) -> None:
+async def test_a_cancelled_caller_does_not_free_its_slot(pool: ReadPool) -> None:
     """A query that PostgreSQL still runs keeps its slot, whether its caller waits or not."""
     await ask(pool.long, GREEDY)  # then there is a connection, and the next query starts as soon as it has its slot
     slow = asyncio.create_task(ask(pool.long, GREEDY, SLOW))
@@ -68,7 +68,7 @@ async def test_nobody_frees_a_place_by_going_away(pool: ReadPool) -> None:
     assert pool.long.slots.in_use == 1
 
 
-async def test_the_server_has_a_limit_of_its_own_for_them(pool: ReadPool) -> None:
+async def test_long_reads_have_their_own_timeout_in_the_server(pool: ReadPool) -> None:
     assert [await ask(each, HONEST, "SHOW statement_timeout") for each in (pool, pool.long)] == ["15s", "3s"]
 
 

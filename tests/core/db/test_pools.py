@@ -80,7 +80,7 @@ async def test_transactions_of_one_tenant_leave_a_connection_to_others(
     assert pool.slots.in_use == 0
 
 
-async def test_places_come_back_after_failures(sessions: tuple[Sessions, SharedQueuePool]) -> None:
+async def test_slots_are_released_after_failures(sessions: tuple[Sessions, SharedQueuePool]) -> None:
     making, pool = sessions
     set_current_tenant(GREEDY)
     for _ in range(5):
@@ -108,7 +108,7 @@ async def test_a_lock_timeout_is_a_503(database: DatabaseUrls) -> None:
     await engine.dispose()
 
 
-async def test_an_engine_that_cannot_connect_keeps_no_place() -> None:
+async def test_an_engine_that_cannot_connect_holds_no_slot() -> None:
     engine = create_engine("postgresql://nobody@127.0.0.1:1/nothing", pool_size=1, overflow=0, settings=OPTIONS)
     pool = engine.sync_engine.pool
     assert isinstance(pool, SharedQueuePool)
@@ -173,7 +173,7 @@ def test_demand_is_the_peak_of_the_current_and_previous_period() -> None:
     assert demand.most == 1
 
 
-async def test_a_connection_is_taken_again_while_another_is_closed(
+async def test_a_connection_is_reused_while_another_is_closed(
     database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The task that takes a connection just returned keeps it and its slot."""

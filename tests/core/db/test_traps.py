@@ -58,9 +58,7 @@ async def test_after_a_transaction_the_setting_is_empty_and_not_null(
     assert await runtime.fetchval("SELECT count(*) FROM document") == 0
 
 
-async def test_a_released_savepoint_keeps_what_was_bound_in_it(
-    runtime: asyncpg.Connection, person: Person, project: UUID
-) -> None:
+async def test_a_released_savepoint_keeps_its_scope(runtime: asyncpg.Connection, person: Person, project: UUID) -> None:
     """So no test may stand between two requests with a savepoint: the second would find the first one's scope."""
     async with runtime.transaction():
         async with runtime.transaction():

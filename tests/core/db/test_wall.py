@@ -173,7 +173,7 @@ async def test_an_incomplete_scope_is_no_scope(
         "service:", "service:%", "system", "postgres", "partywall_owner",
     ],
 )  # fmt: skip
-async def test_a_made_up_principal_opens_nothing(
+async def test_an_invented_principal_has_no_access(
     runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]], made_up: str
 ) -> None:
     (_, mine), (other, foreign) = two

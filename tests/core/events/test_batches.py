@@ -57,7 +57,7 @@ async def test_a_read_looks_through_so_many_numbers(
     assert [read.upto for read in reads] == [4, 8, 10]
 
 
-async def test_what_is_no_longer_kept_is_not_looked_through(
+async def test_removed_events_are_not_scanned(
     users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "SPAN", 4)

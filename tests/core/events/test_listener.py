@@ -114,7 +114,7 @@ async def a_scope(users: Users, resources: Resources) -> ProjectScope:
         return await open_scope(session, owner.principal, project)
 
 
-async def test_what_could_not_be_announced_is_announced_later(
+async def test_a_failed_announcement_is_sent_later(
     users: Users, resources: Resources, valkey: EmbeddedValkey, subscriber_cache: Redis, publisher: Redis
 ) -> None:
     scope = await a_scope(users, resources)

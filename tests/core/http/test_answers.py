@@ -117,7 +117,7 @@ async def test_a_body_that_is_no_json_is_refused(users: Users) -> None:
 
 
 @pytest.mark.parametrize("name", ['"a\\u0000b"', '"\\ud800"', "NaN", "[]", "null", "1e400"])
-async def test_what_cannot_be_stored_is_refused(users: Users, name: str) -> None:
+async def test_characters_that_cannot_be_stored_are_refused(users: Users, name: str) -> None:
     person = await users.person()
     answer = await person.client.post(
         "/api/v1/projects", content=f'{{"name": {name}}}', headers={"Content-Type": "application/json"}
@@ -175,7 +175,7 @@ async def test_a_body_in_another_charset_is_refused_by_every_route(users: Users,
 
 
 @pytest.mark.parametrize("charset", _OTHER_CHARSETS)
-def test_what_is_not_plainly_utf8_is_another_charset(charset: str) -> None:
+def test_an_ambiguous_charset_is_not_utf8(charset: str) -> None:
     for media_type in ("application/json", "application/problem+json", "text/plain"):
         assert other_charset((media_type + charset).encode()) is not None
 
@@ -183,7 +183,7 @@ def test_what_is_not_plainly_utf8_is_another_charset(charset: str) -> None:
 @pytest.mark.parametrize(
     "charset", ["", "; charset=", '; charset=""', "; charset", "; charset=UTF8 ; a=b", "; x-charset=a"]
 )
-def test_what_names_no_other_charset_is_utf8(charset: str) -> None:
+def test_the_default_charset_is_utf8(charset: str) -> None:
     assert other_charset(f"application/json{charset}".encode()) is None
 
 

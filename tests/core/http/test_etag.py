@@ -17,7 +17,7 @@ def test_each_form_of_our_own_tag_is_accepted(given: str) -> None:
 
 
 @pytest.mark.parametrize("given", OTHERS)
-def test_no_other_tag_is_taken(given: str) -> None:
+def test_no_other_tag_is_accepted(given: str) -> None:
     assert not unchanged(given, entity_tag(3, 7))
     with pytest.raises(PreconditionFailedError):
         require_match(given, 3)

@@ -93,7 +93,7 @@ async def test_a_stream_gives_its_headers_and_ends(settings: Settings, users: Us
         assert json.loads(got.content)["id"] == str(project)
 
 
-async def test_the_access_line_tells_of_a_head_and_its_project() -> None:
+async def test_the_access_log_names_a_head_request_and_its_project() -> None:
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         scope["path_params"] = {"project_id": scope["method"]}
         await send({"type": "http.response.start", "status": 200, "headers": []})

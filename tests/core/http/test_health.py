@@ -49,7 +49,7 @@ async def test_without_its_database_a_process_is_alive_and_not_ready(
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_a_mail_server_that_is_away_stops_nothing(settings: Settings) -> None:
+async def test_an_unreachable_mail_server_stops_nothing(settings: Settings) -> None:
     mail = MailSettings.model_validate({"engine": "smtp", "host": "127.0.0.1", "port": free_port(), "from": "a@b.test"})
     async with serving(settings.model_copy(update={"mail": mail})) as client:
         ready = await client.get("/readyz")
@@ -57,7 +57,7 @@ async def test_a_mail_server_that_is_away_stops_nothing(settings: Settings) -> N
     assert ready.json()["resources"]["mailer"] == "failing"
 
 
-async def test_a_cache_that_is_away_stops_nothing(settings: Settings) -> None:
+async def test_an_unreachable_cache_stops_nothing(settings: Settings) -> None:
     cache = settings.cache.model_copy(update={"url": SecretStr(f"redis://127.0.0.1:{free_port()}/0")})
     async with serving(settings.model_copy(update={"cache": cache})) as client:
         ready = await client.get("/readyz")
@@ -65,7 +65,7 @@ async def test_a_cache_that_is_away_stops_nothing(settings: Settings) -> None:
     assert ready.json()["resources"]["cache"] == "failing"
 
 
-async def test_an_embeddings_server_that_is_away_stops_nothing(settings: Settings) -> None:
+async def test_an_unreachable_embeddings_server_stops_nothing(settings: Settings) -> None:
     url = f"http://127.0.0.1:{free_port()}/v1"
     away = EmbeddingSettings.model_validate({"engine": "openai", "url": url, "model": "a-model", "dimension": 8})
     async with serving(settings.model_copy(update={"embeddings": away})) as client:

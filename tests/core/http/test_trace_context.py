@@ -22,7 +22,7 @@ def test_a_trace_is_passed_on_as_version_00(given: str) -> None:
         f"01-{TRACE}-" + "a" * 500,
     ],
 )  # fmt: skip
-def test_what_is_no_trace_is_none(given: str) -> None:
+def test_an_invalid_traceparent_is_ignored(given: str) -> None:
     assert read_traceparent(given.encode()) is None
 
 
@@ -33,7 +33,7 @@ def test_more_than_one_traceparent_is_ignored() -> None:
     assert traceparent_of({"type": "http", "headers": []}) is None
 
 
-async def test_a_call_within_a_request_says_which_one_it_is_for() -> None:
+async def test_an_outgoing_call_carries_its_requests_trace() -> None:
     """A test is a task, so what it binds ends with it."""
     headers = [(b"traceparent", f"00-{TRACE}".encode())]
     begin_request({"type": "http", "headers": headers, "state": {"request_id": "the-request"}})

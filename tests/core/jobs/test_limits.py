@@ -96,7 +96,7 @@ async def test_the_limit_is_each_workers_own(resources: Resources, database: Dat
     assert slow.most == 4
 
 
-async def test_the_limit_may_stand_in_the_settings(resources: Resources, database: DatabaseUrls) -> None:
+async def test_the_limit_can_be_set(resources: Resources, database: DatabaseUrls) -> None:
     slow, slots = Slow(), resources.settings.agents.concurrency
     assert 2 < slots < MANY
     async with working(resources, database, slow.handler(lambda resources: resources.settings.agents.concurrency)):

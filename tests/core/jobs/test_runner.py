@@ -150,8 +150,8 @@ async def test_a_requeued_dead_letter_is_dropped_when_a_newer_job_exists(resourc
     assert left["id"] != dead_letters
 
 
-async def test_what_the_database_refuses_stops_no_worker(resources: Resources, database: DatabaseUrls) -> None:
-    """Neither an error's text nor a pause stops it, nor the jobs that end at the same time."""
+async def test_values_that_the_database_refuses_stop_no_worker(resources: Resources, database: DatabaseUrls) -> None:
+    """Neither an error text nor a pause that cannot be stored; jobs that end at the same time are recorded."""
     failing, pausing, other = kind_of(Note, max_attempts=1), kind_of(Note), kind_of(Note)
 
     async def fail(_: JobContext, __: Note) -> None:

@@ -70,7 +70,7 @@ async def _asks(asked: list[str]) -> bool:
     return not asked or len(asked) > before
 
 
-async def test_what_is_rolled_back_wakes_nobody(resources: Resources, users: Users) -> None:
+async def test_a_rollback_wakes_no_worker(resources: Resources, users: Users) -> None:
     woken: list[bool] = []
     with resources.waker.followed_by(lambda: woken.append(True)):
         async with asyncio.timeout(60):

@@ -43,7 +43,7 @@ def test_configured_private_networks_are_allowed() -> None:
         "https://bücher.example/straße", "https://example.com:80/",
     ],
 )  # fmt: skip
-def test_an_address_on_the_internet_is_taken(url: str) -> None:
+def test_an_address_on_the_internet_is_accepted(url: str) -> None:
     Destinations().parse(url)
 
 

@@ -78,7 +78,7 @@ async def opened(*answers: Sequence[str], ca_file: Path | None = None) -> AsyncI
         yield outgoing, names
 
 
-async def test_a_name_is_called_at_the_address_that_was_validated() -> None:
+async def test_a_connection_uses_the_validated_address() -> None:
     async with serving() as server, opened(["127.0.0.1"]) as (outgoing, names):
         answer = await outgoing.client.get(f"http://hooks.example:{server.port}/a?b=c")
     assert (answer.status_code, answer.text) == (200, "ok")
@@ -146,7 +146,7 @@ async def test_the_next_address_is_tried_where_one_is_dead() -> None:
         "localhost.",
     ],
 )
-async def test_no_spelling_of_an_inner_address_is_called(spelling: str) -> None:
+async def test_no_spelling_of_a_private_address_is_called(spelling: str) -> None:
     resolver = Resolver()
     outgoing = Outgoing.open(LOOSE, resolver)
     async with serving("127.0.0.2") as inner, outgoing.client:
@@ -209,7 +209,7 @@ async def test_failures_are_httpx_errors() -> None:
             await outgoing.client.get(f"http://a.example:{port}/")
 
 
-async def test_a_name_that_nobody_knows_is_said_to_be_so() -> None:
+async def test_an_unknown_name_is_reported() -> None:
     resolver = Resolver()
     outgoing = Outgoing.open(LOOSE, resolver)
     async with outgoing.client:
@@ -220,7 +220,7 @@ async def test_a_name_that_nobody_knows_is_said_to_be_so() -> None:
     resolver.close()
 
 
-async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_from_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving("127.0.0.2") as proxy, serving() as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.2:{proxy.port}")

@@ -94,7 +94,7 @@ async def test_waiting_lookups_of_one_tenant_are_limited(names: NameServer) -> N
 
 
 @pytest.mark.parametrize("found", [["10.0.0.1"], ["127.0.0.1"], [], ["93.184.216.34"] * 101, None])
-async def test_a_name_that_leads_inside_is_refused_as_one_that_nobody_knows(found: list[str] | None) -> None:
+async def test_a_private_name_is_refused_like_an_unknown_one(found: list[str] | None) -> None:
     async def resolve(_: str, __: int) -> list[str]:
         if found is None:
             raise OSError("nobody knows")

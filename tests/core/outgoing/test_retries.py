@@ -75,7 +75,7 @@ def test_a_time_to_come_back_is_counted_from_now() -> None:
     assert 0 < (seconds_asked({"retry-after": date}) or 0) <= 900
 
 
-def test_what_is_asked_for_is_written_in_whole_seconds() -> None:
+def test_retry_after_is_written_in_whole_seconds() -> None:
     headers = {"retry-after": "1.2"}
     note_asked(headers, b"")
     assert headers == {"retry-after": "2"}

@@ -40,7 +40,7 @@ async def test_processes_count_together(resources: Resources) -> None:
     assert [await limiter.admit(client) is None for limiter in limiters] == [True, True, False]
 
 
-async def test_everyone_is_admitted_while_valkey_is_away_and_it_is_said_once() -> None:
+async def test_without_valkey_everyone_is_admitted_and_one_line_is_logged() -> None:
     cache = create_cache("redis://127.0.0.1:1/0")
     limiter = AttemptLimiter(cache, per_minute=1)
     with capture_logs() as logs:
@@ -102,7 +102,7 @@ async def test_an_invalid_count_is_logged_and_affects_no_other(resources: Resour
     assert [await limiter.admit(one) is None for _ in range(2)] == [True, False]
 
 
-async def test_a_storm_opens_few_connections(settings: Settings) -> None:
+async def test_a_burst_opens_few_connections(settings: Settings) -> None:
     assert settings.cache.url is not None
     cache = create_cache(settings.cache.url.get_secret_value())
     limiter, one = AttemptLimiter(cache, per_minute=3), uuid4().hex

@@ -78,7 +78,7 @@ async def test_a_running_process_finds_a_new_key_when_a_token_names_it(own_sessi
     assert found.kid == made
 
 
-async def test_made_up_key_names_do_not_make_it_read_each_time(own_sessions: Sessions) -> None:
+async def test_invented_key_ids_do_not_cause_a_read_each_time(own_sessions: Sessions) -> None:
     ring = KeyRing(own_sessions, BOX)
     assert await ring.find("made up") is None
     read = await ring.load()

@@ -21,7 +21,7 @@ def test_a_signature_holds_for_its_message_alone() -> None:
     assert not signer.verify(b"message", signature[:-1])
 
 
-def test_what_was_sealed_opens_under_the_same_key_alone() -> None:
+def test_only_the_same_key_opens_a_sealed_value() -> None:
     sealed = KEEPER.box("one").seal(b"secret")
     assert b"secret" not in sealed
     assert KEEPER.box("one").open(sealed) == b"secret"

@@ -128,7 +128,7 @@ async def test_many_guesses_at_once_are_worth_no_more_than_five(member: Visitor)
     assert (await member.try_login()).status_code == 429
 
 
-async def test_many_honest_logins_at_once_all_succeed(member: Visitor) -> None:
+async def test_many_valid_logins_at_once_all_succeed(member: Visitor) -> None:
     answers = await asyncio.gather(*(member.try_login() for _ in range(8)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["refresh_token"] for answer in answers}) == 8

@@ -123,7 +123,7 @@ async def test_a_leaked_keys_tokens_streams_and_tickets_die_everywhere_at_once(t
 
 
 @pytest.mark.usefixtures("no_cache")
-async def test_without_the_cache_a_leaked_keys_tokens_die_when_the_keys_are_read_again(two: Two) -> None:
+async def test_without_the_cache_tokens_of_a_leaked_key_end_at_the_next_key_poll(two: Two) -> None:
     subscription = await two.follow(await two.project())
     await two.rotate()
     await two.until_refused(two.here)

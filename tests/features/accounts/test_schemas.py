@@ -32,7 +32,7 @@ def test_what_is_no_address_is_refused_without_repeating_it(written: str) -> Non
         normalised(written)
 
 
-def test_a_registration_keeps_the_password_as_it_is_and_the_rest_in_one_form() -> None:
+def test_a_registration_normalises_all_but_the_password() -> None:
     wanted = Registration.model_validate(
         {"email": " ADA@example.com", "password": "  spaces count  ", "full_name": " Ada "}
     )

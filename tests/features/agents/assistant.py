@@ -105,14 +105,14 @@ async def note(ctx: Context, text: str) -> str:
     return "noted"
 
 
-async def perish(_: Context) -> str:
+async def crash(_: Context) -> str:
     """Kills its worker, like running out of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
     await asyncio.Event().wait()
     return "never"
 
 
-async def stumble(_: Context, again: bool) -> str:
+async def fail(_: Context, again: bool) -> str:
     """Always fails."""
     if again:
         raise TryAgainError("The scales are being calibrated.", after=timedelta(seconds=0.2))
@@ -147,8 +147,8 @@ agent = AgentDefinition(
         Tool(append),
         Tool(note),
         Tool(character),
-        Tool(perish),
-        Tool(stumble),
+        Tool(crash),
+        Tool(fail),
         Tool(leave),
         Tool(leave_thread),
         Tool(leave_task),

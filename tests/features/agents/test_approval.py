@@ -128,7 +128,7 @@ async def test_a_decision_is_yes_or_no(workspace: AgentWorkspace, approve: objec
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/approve")
 
 
-async def twice_waiting(workspace: AgentWorkspace) -> tuple[str, str, str, str]:
+async def waiting_for_second_approval(workspace: AgentWorkspace) -> tuple[str, str, str, str]:
     """A run that waits for its second approval: run id, both documents, and the first pending id."""
     first, second = await workspace.document(), await workspace.document()
     run = await waiting_run(workspace, first)
@@ -141,7 +141,7 @@ async def twice_waiting(workspace: AgentWorkspace) -> tuple[str, str, str, str]:
 
 
 async def test_a_repeated_decision_does_not_approve_what_is_asked_next(workspace: AgentWorkspace) -> None:
-    run, first, second, shown = await twice_waiting(workspace)
+    run, first, second, shown = await waiting_for_second_approval(workspace)
     answer = await decision(workspace, run, pending_id=shown, approve=True)
     assert (answer.status_code, answer.json()["code"]) == (409, "run_pending_changed")
     assert (await workspace.get(run))["status"] == "waiting"

@@ -12,7 +12,7 @@ from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import Asked, Call, Reply, final
 
 
-async def steal(workspace: AgentWorkspace) -> None:
+async def take_lease(workspace: AgentWorkspace) -> None:
     """Takes the lease as another worker does after missing heartbeats; no worker holds this lease."""
     stolen = await workspace.users.execute(
         "UPDATE job SET lease = $1 WHERE kind = 'run_agent' AND state = 'running'", uuid4()
@@ -20,7 +20,7 @@ async def steal(workspace: AgentWorkspace) -> None:
     assert stolen == "UPDATE 1"
 
 
-async def die(workspace: AgentWorkspace) -> None:
+async def expire_lease(workspace: AgentWorkspace) -> None:
     """Expires the heartbeat of the new lease; the job must still exist."""
     silent = await workspace.users.execute(
         "UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = 'run_agent' AND state = 'running'"
@@ -49,13 +49,13 @@ async def test_who_has_lost_a_run_writes_nothing_more_and_another_goes_on(worksp
             async with asyncio.timeout(60):
                 await reached.wait()
                 before = await workspace.events(run)
-                await steal(workspace)
+                await take_lease(workspace)
                 lost.set()
                 while "lease_lost" not in {entry["event"] for entry in logs}:
                     await asyncio.sleep(0.02)
             await asyncio.sleep(0.3)
             assert await workspace.events(run) == before
-            await die(workspace)
+            await expire_lease(workspace)
             assert (await workspace.until(run))["status"] == "succeeded"
     assert [len(asked.tool_results) for asked in workspace.model.asked] == [0, 0, 1]
     content = await workspace.owner.client.get(f"{workspace.url}/documents/{document}/content")

@@ -24,7 +24,7 @@ def model(name: str) -> Model:
     ("reported", "finish", "expected"),
     [(1, None, 100), (0, None, 100), (250, None, 250), (80, "stop", 80), (0, "stop", 100)],
 )
-def test_what_a_cut_off_answer_says_at_its_beginning_is_not_the_whole(
+def test_usage_at_the_start_of_an_interrupted_answer_is_incomplete(
     reported: int, finish: FinishReason | None, expected: int
 ) -> None:
     usage = RequestUsage(input_tokens=40, output_tokens=reported)
@@ -34,7 +34,7 @@ def test_what_a_cut_off_answer_says_at_its_beginning_is_not_the_whole(
 
 
 @pytest.mark.parametrize("asked", [model("gpt-4o"), FallbackModel(model("gpt-4o"), model("unknown"))])
-def test_a_request_without_an_answer_has_the_price_of_the_model_that_was_asked_first(asked: Model) -> None:
+def test_a_request_without_an_answer_costs_the_first_models_price(asked: Model) -> None:
     model_call = ModelCall()
     assert ModelCall().silence is None
     model_call.send(asked, [ModelRequest([UserPromptPart("x" * 4_000_000)])], ModelRequestParameters())

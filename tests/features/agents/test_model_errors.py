@@ -69,7 +69,7 @@ async def test_the_kind_is_in_the_error_and_the_words_in_the_log(workspace: Agen
     assert words not in str(run["error"])
 
 
-async def test_what_is_said_in_the_middle_of_an_answer_is_in_the_log(workspace: AgentWorkspace) -> None:
+async def test_an_error_in_the_middle_of_an_answer_is_logged(workspace: AgentWorkspace) -> None:
     workspace.model.says(Reply(raw=[event(error(f"no tokens left for {KEY}", code="insufficient_quota"))]))
     server = ServerOptions(workspace.model.url, SecretStr(KEY))
     with structlog.testing.capture_logs() as logs:
@@ -78,7 +78,7 @@ async def test_what_is_said_in_the_middle_of_an_answer_is_in_the_log(workspace: 
     assert [log["said"] for log in logs if log["event"] == "run_failed"] == ["no tokens left for ***"]
 
 
-async def test_a_page_instead_of_an_answer_is_in_the_log(workspace: AgentWorkspace) -> None:
+async def test_an_html_page_instead_of_an_answer_is_logged(workspace: AgentWorkspace) -> None:
     """But not an answer that becomes unreadable later: its text belongs to the customer."""
     workspace.model.says(Reply(raw=["<html>Sign in, sk-0123456789abc</html>"], media_type="text/html"))
     with structlog.testing.capture_logs() as logs:
@@ -96,7 +96,7 @@ async def test_a_long_error_is_cut(workspace: AgentWorkspace) -> None:
     assert {len(str(log["said"])) <= 500 for log in logs if "said" in log} == {True}
 
 
-async def test_a_model_that_another_stands_in_for_is_in_the_log(workspace: AgentWorkspace) -> None:
+async def test_the_error_of_a_model_replaced_by_its_fallback_is_logged(workspace: AgentWorkspace) -> None:
     """Otherwise nobody would notice that its key is wrong."""
     workspace.model.script = lambda asked: Reply(status=401) if asked.body["model"] == "first" else Reply(status=400)
     servers = {"lab": ServerOptions(workspace.model.url)}

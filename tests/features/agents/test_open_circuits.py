@@ -14,7 +14,7 @@ from tests.features.agents.agent_workspace import AgentWorkspace, Json, patient_
 from tests.features.agents.model_server import Asked, Reply, final
 
 DONE = final(answer="Done.", sources=[])
-TURNED_AWAY = """
+STOPPED_BY_CIRCUIT = """
     SELECT attempts, extract(epoch FROM retry_at - now()) AS waits FROM run
     WHERE project_id = $1 AND status = 'queued' AND retry_at > now() + interval '2 seconds'
 """
@@ -27,10 +27,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry_schedule, "LONGEST_PAUSE", dead_letter.FIRST_DELAY)
 
 
-async def turned_away(workspace: AgentWorkspace) -> Json:
+async def stopped_by_circuit(workspace: AgentWorkspace) -> Json:
     """The first run that the open circuit stopped."""
     async with asyncio.timeout(60):
-        while not (found := await workspace.users.fetch(TURNED_AWAY, workspace.project)):
+        while not (found := await workspace.users.fetch(STOPPED_BY_CIRCUIT, workspace.project)):
             await asyncio.sleep(0.02)
     return dict(found[0])
 
@@ -45,7 +45,7 @@ async def test_prompts_that_a_server_fails_at_keep_no_other_account_from_it(work
     for _ in range(4):
         await poisoning.start("poison")
     async with workspace.working(patient_for_models(workspace.resources, concurrency_per_project=4)):
-        row = await turned_away(poisoning)
+        row = await stopped_by_circuit(poisoning)
         run = await workspace.start("plain")
         found = await workspace.until(run)
         assert (await other.client.delete(poisoning.url)).status_code == 204

@@ -26,7 +26,7 @@ def search() -> str:
     return chunk({"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": function}]})
 
 
-async def test_running_totals_are_counted_once_and_stop_no_honest_run(workspace: AgentWorkspace) -> None:
+async def test_running_totals_are_counted_once(workspace: AgentWorkspace) -> None:
     """The agent's limit is 50,000 tokens, the project's 20,000."""
     answer = await workspace.owner.client.put(f"{workspace.url}/budget", json={"tokens": 20_000})
     assert answer.status_code == 200

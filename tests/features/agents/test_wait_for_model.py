@@ -74,7 +74,7 @@ async def until_waiting(workspace: AgentWorkspace, run: str) -> Json:
                 return dict(row)
 
 
-async def awake(workspace: AgentWorkspace, run: str) -> None:
+async def end_wait(workspace: AgentWorkspace, run: str) -> None:
     """Ends the wait of the run."""
     await workspace.users.execute("UPDATE run SET retry_at = now() WHERE id::text = $1", run)
     await workspace.users.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
@@ -106,7 +106,7 @@ async def test_a_server_that_wants_time_gets_it_and_others_get_the_place(workspa
         assert (await workspace.get(run))["status"] == "queued"
         cancelled = await workspace.owner.client.post(f"{workspace.url}/runs/{run}/cancel")
         assert cancelled.json()["status"] == "cancelled"
-        await awake(workspace, run)
+        await end_wait(workspace, run)
     assert len(workspace.model.asked) == 2
 
 
@@ -116,7 +116,7 @@ async def test_another_worker_goes_on_after_the_pause(workspace: AgentWorkspace)
     run = await workspace.start()
     async with workspace.working(patient_for_models(workspace.resources)):
         await until_waiting(workspace, run)
-    await awake(workspace, run)
+    await end_wait(workspace, run)
     async with workspace.working(patient_for_models(workspace.resources)):
         found = await workspace.until(run)
     assert (found["status"], len(workspace.model.asked)) == ("succeeded", 3)
@@ -168,12 +168,12 @@ async def test_a_worker_that_dies_between_the_run_and_its_job_loses_nothing(work
             ):
                 await asyncio.sleep(0.02)
         assert workspace.model.asked == []
-        await awake(workspace, run)
+        await end_wait(workspace, run)
         assert (await workspace.until(run))["status"] == "succeeded"
 
 
 async def test_a_tool_that_raises_is_called_once(workspace: AgentWorkspace) -> None:
-    workspace.model.says(calling("stumble", again=False), DONE)
+    workspace.model.says(calling("fail", again=False), DONE)
     with structlog.testing.capture_logs() as logs:
         run = await workspace.run()
     assert (code_of(run), len(workspace.model.asked)) == ("tool_failed", 1)
@@ -183,7 +183,7 @@ async def test_a_tool_that_raises_is_called_once(workspace: AgentWorkspace) -> N
 
 
 async def test_a_tool_that_asks_for_it_is_called_again_later(workspace: AgentWorkspace) -> None:
-    workspace.model.says(calling("stumble", again=True), DONE)
+    workspace.model.says(calling("fail", again=True), DONE)
     run = await workspace.start()
     async with workspace.working(impatient_for_models(workspace.resources)):
         found = await workspace.until(run)

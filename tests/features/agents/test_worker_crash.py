@@ -165,7 +165,7 @@ async def test_a_run_that_kills_its_worker_takes_no_other_with_it(workspace: Age
 
     async def script(asked: Asked) -> Reply:
         if asked.prompt == "poison":
-            return calling("perish")
+            return calling("crash")
         if not at_work[asked.prompt].is_set():
             at_work[asked.prompt].set()
             return Reply(wait=hold)

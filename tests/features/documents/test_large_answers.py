@@ -112,9 +112,9 @@ async def test_a_slow_reader_holds_only_its_own_slots_and_no_memory(users: Users
         assert int(answer.headers["retry-after"]) > 0
         buffered = sum(each.transport.get_write_buffer_size() for each in small.server.server_state.connections)
         assert buffered < 2 * MIB
-        async with wired(small) as honest:
-            honest.print_line(head("GET", elsewhere + part, bearer(other.token)))
-            answer = await answer_on(honest)
+        async with wired(small) as quick:
+            quick.print_line(head("GET", elsewhere + part, bearer(other.token)))
+            answer = await answer_on(quick)
         assert answer.status == 200
         assert answer.body.count(b"y") >= 3 * MIB
     await until(lambda: small.resources.answers.under_way == 0)

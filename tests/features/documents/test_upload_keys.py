@@ -120,7 +120,7 @@ async def test_two_that_were_both_read_are_stored_once(
     assert len([path for path in found if path.is_file()]) == 1
 
 
-async def test_a_claim_ends_by_itself_and_is_given_back_by_its_holder_alone(resources: Resources) -> None:
+async def test_a_claim_expires_and_only_its_holder_can_release_it(resources: Resources) -> None:
     async with claim(resources.cache, CLAIM) as ours:
         assert ours
         assert 0 < await resources.cache.pttl(CLAIM) <= LEASE.total_seconds() * 1000

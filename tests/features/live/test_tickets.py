@@ -60,7 +60,7 @@ async def test_a_ticket_opens_one_stream_of_its_project(users: Users, server: Se
         assert spent.response.status_code == 401
 
 
-async def test_a_ticket_is_used_once_even_when_two_try_at_the_same_time(users: Users, server: Serving) -> None:
+async def test_a_ticket_is_used_once_even_by_two_clients_at_once(users: Users, server: Serving) -> None:
     owner = await users.person()
     project = await owner.project()
     ticket = (await owner.client.post(f"/api/v1/projects/{project}/events/ticket")).json()["ticket"]
@@ -139,7 +139,7 @@ async def test_without_a_cache_streams_work_and_tickets_do_not(
             assert (await stream.next()).id == 2
 
 
-async def bought(users: Users, server: Serving) -> tuple[Person, UUID, str, str]:
+async def issued(users: Users, server: Serving) -> tuple[Person, UUID, str, str]:
     """The owner, the project, a ticket and its key in the cache."""
     owner = await users.person()
     project = await owner.project()
@@ -160,7 +160,7 @@ async def status_of(server: Serving, project: UUID, ticket: str) -> int:
 
 async def test_a_value_written_to_the_cache_is_no_ticket(users: Users, server: Serving, resources: Resources) -> None:
     """Former formats for a service and a user, garbage, and another value type."""
-    owner, project, ticket, key = await bought(users, server)
+    owner, project, ticket, key = await issued(users, server)
     kept = await stored(resources, key)
     later = unix_time() + 1000
     said = [
@@ -183,8 +183,8 @@ async def test_a_value_written_to_the_cache_is_no_ticket(users: Users, server: S
 
 async def test_what_the_cache_holds_is_bound_to_its_ticket(users: Users, server: Serving, resources: Resources) -> None:
     """A value that was changed, or moved to another key, opens nothing."""
-    _, project, ticket, key = await bought(users, server)
-    other, theirs, own, own_key = await bought(users, server)
+    _, project, ticket, key = await issued(users, server)
+    other, theirs, own, own_key = await issued(users, server)
     await resources.cache.rename(key, own_key)
     assert await status_of(server, project, own) == 401
     assert await status_of(server, project, ticket) == 401
@@ -197,7 +197,7 @@ async def test_what_the_cache_holds_is_bound_to_its_ticket(users: Users, server:
 async def test_an_expired_ticket_is_refused_even_if_the_cache_keeps_it(
     users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, project, ticket, key = await bought(users, server)
+    _, project, ticket, key = await issued(users, server)
     await resources.cache.persist(key)
     monkeypatch.setattr("partywall.features.live.tickets.unix_time", lambda: unix_time() + 31)
     assert await status_of(server, project, ticket) == 401
@@ -220,7 +220,7 @@ async def test_a_service_gets_no_ticket(users: Users, resources: Resources) -> N
 
 
 @pytest.fixture
-async def brittle() -> AsyncIterator[Redis]:
+async def separate_cache() -> AsyncIterator[Redis]:
     """A separate Valkey, because the test changes its configuration."""
     directory = Path(tempfile.mkdtemp(prefix="pw-test-"))
     directory.chmod(0o711)
@@ -233,25 +233,25 @@ async def brittle() -> AsyncIterator[Redis]:
 
 
 async def test_a_full_or_read_only_cache_counts_as_unavailable(
-    users: Users, resources: Resources, brittle: Redis
+    users: Users, resources: Resources, separate_cache: Redis
 ) -> None:
     """Tickets already issued are not reported as invalid then."""
     owner = await users.person()
     verified = await resources.access_tokens.verify(owner.token)
     scope = await ScopedReader(resources.reads, owner.principal).scope(await owner.project())
-    tickets = Tickets(brittle, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
+    tickets = Tickets(separate_cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
     ticket = await tickets.issue(scope, verified)
-    await brittle.config_set("maxmemory-policy", "noeviction")
-    await brittle.config_set("maxmemory", "1")
+    await separate_cache.config_set("maxmemory-policy", "noeviction")
+    await separate_cache.config_set("maxmemory", "1")
     with pytest.raises(TicketsUnavailableError) as full:
         await tickets.issue(scope, verified)
     assert is_full(full.value.__cause__)
-    await brittle.config_set("maxmemory", "0")
-    await brittle.config_set("min-replicas-to-write", "1")
+    await separate_cache.config_set("maxmemory", "0")
+    await separate_cache.config_set("min-replicas-to-write", "1")
     with pytest.raises(TicketsUnavailableError):
         await tickets.redeem(ticket, scope.project_id)
-    assert await AttemptLimiter(brittle, 1).admit("someone") is None
-    async with claim(brittle, cache_keys.ticket("any")) as claimed:
+    assert await AttemptLimiter(separate_cache, 1).admit("someone") is None
+    async with claim(separate_cache, cache_keys.ticket("any")) as claimed:
         assert claimed
-    await brittle.config_set("min-replicas-to-write", "0")
+    await separate_cache.config_set("min-replicas-to-write", "0")
     assert (await tickets.redeem(ticket, scope.project_id)).principal == owner.principal

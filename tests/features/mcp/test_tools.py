@@ -119,7 +119,7 @@ async def test_a_run_is_started_and_followed_to_its_result(mcp_workspace: McpWor
     assert [step for step in told if step != "usage"] == steps
 
 
-async def test_a_run_that_waits_for_a_person_is_settled_and_can_be_cancelled(mcp_workspace: McpWorkspace) -> None:
+async def test_a_run_waiting_for_approval_is_settled_and_can_be_cancelled(mcp_workspace: McpWorkspace) -> None:
     document = await mcp_workspace.workspace.document()
     mcp_workspace.workspace.model.says(calling("publish", document_id=document))
     async with mcp_workspace.client() as client, mcp_workspace.workspace.working():

@@ -133,14 +133,14 @@ async def test_a_mail_to_a_project_that_ends_meanwhile_is_whole(
     number, payload = await post.job(team, invitation)
     get = MemberRepository.get
 
-    async def and_then_it_ends(members: MemberRepository, account: UUID) -> MemberRow | None:
+    async def get_then_end_project(members: MemberRepository, account: UUID) -> MemberRow | None:
         row = await get(members, account)
         assert row is not None
         ends = "UPDATE project SET deleted_at = now(), name = '' WHERE id = $1"
         await team.users.execute(ends, team.project)
         return row
 
-    monkeypatch.setattr(MemberRepository, "get", and_then_it_ends)
+    monkeypatch.setattr(MemberRepository, "get", get_then_end_project)
     await send_invitation(JobContext(post.resources, uuid4(), number, 1, last=False), payload)
     [letter] = await post.letters(email)
     assert name in text_of(letter, "plain")

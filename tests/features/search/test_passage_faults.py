@@ -1,4 +1,4 @@
-"""What a real server on loopback refused, or read only in part, is said on the document whatever comes between."""
+"""Texts that an embedding server refuses or truncates are reported on the document, despite interruptions."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 def picky(texts: list[str]) -> Response | None:
-    """Refuses what is about poison, and what is too long."""
+    """Refuses texts that contain "poison" and texts that are too long."""
     return not_about("poison", 400)(texts) or no_longer_than(600, 400)(texts)
 
 
 def down_once_found() -> Rule:
-    """Away for good as soon as a text comes for which the bad one was found before."""
+    """A server that goes down after the bad text was found, when the first "After" text arrives."""
     found, down = False, False
 
     def rule(texts: list[str]) -> Response | None:
@@ -103,7 +103,7 @@ async def test_an_outage_after_the_bad_text_was_found(
     endpoint.rule = None
     await workspace.ask(bad)
     await settle(workspace, resources)
-    assert await status(workspace, bad) == ("indexed", None), "it was cut again"
+    assert await status(workspace, bad) == ("indexed", None), "the document must be processed again"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -114,7 +114,7 @@ async def test_an_interruption_before_the_document_is_settled(
     monkeypatch: pytest.MonkeyPatch,
     case: str,
 ) -> None:
-    """As when another model's index begins, or the worker stops."""
+    """The interruption is a new index of another model; a stopping worker has the same effect."""
     resources, (text, expected) = await using(workspace, endpoint, client), CASES[case]
     endpoint.rule = picky
     bad = await workspace.put("Unreadable", text)
@@ -140,7 +140,7 @@ async def test_an_interruption_before_the_document_is_settled(
 
 @pytest.fixture
 def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker's turn with a document is over once it has stored vectors of two passages."""
+    """Ends each time slice once the vectors of two passages are stored."""
     for module in (document_indexer, large_documents, vector_filler):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", 2)
     over = False
@@ -161,7 +161,7 @@ def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def text_with(poisoned: int) -> str:
-    """Eight passages, of which the first ones are about poison."""
+    """Eight passages; the first `poisoned` ones contain "poison"."""
     passages = [
         f"# Part {number}\n\n{'poison' if number < poisoned else 'words'} {'filler ' * 200}" for number in range(8)
     ]
@@ -182,7 +182,7 @@ async def test_all_other_passages_get_their_vectors(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch,
     code: int, poisoned: int, said: str,
 ) -> None:  # fmt: skip
-    """Those together are never asked for alone: a call ends before."""
+    """With two bad passages MOST_FAILURES ends the call before they are requested one by one."""
     if poisoned > 1:
         monkeypatch.setattr(requests, "MOST_FAILURES", 2)
     resources = await using(workspace, endpoint, client)
@@ -195,7 +195,7 @@ async def test_all_other_passages_get_their_vectors(
 
 
 @pytest.mark.usefixtures("one_step_a_turn")
-async def test_a_note_outlives_its_turn(
+async def test_a_truncation_note_survives_its_time_slice(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     resources = await using(workspace, endpoint, client)
@@ -205,7 +205,7 @@ async def test_a_note_outlives_its_turn(
     assert await status(workspace, document) == SHORTENED
 
 
-async def test_what_another_model_refuses_is_said_once_its_index_serves(
+async def test_refusals_of_a_new_model_are_reported_once_its_index_serves(
     workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     await workspace.users.execute("DELETE FROM search_index WHERE project_id <> $1", workspace.project)

@@ -36,8 +36,8 @@ async def test_no_delivery_carries_the_cookie_of_another(
 
     receiver.answer = set_cookie
     one, other = await open_workspace(), await open_workspace()
-    await lead(one, receiver, hosts[0])
-    await lead(other, second_receiver, hosts[1])
+    await point_to(one, receiver, hosts[0])
+    await point_to(other, second_receiver, hosts[1])
     loose = Destinations.of(plain_http=True, networks=["127.0.0.1/32"], ports=[])
     outgoing = Outgoing.open(loose, found)
     async with outgoing.client, dispatching(resources, outgoing=outgoing):
@@ -49,7 +49,7 @@ async def test_no_delivery_carries_the_cookie_of_another(
         assert "cookie" not in arrived.headers
 
 
-async def lead(workspace: WebhookWorkspace, receiver: Receiver, host: str) -> None:
+async def point_to(workspace: WebhookWorkspace, receiver: Receiver, host: str) -> None:
     """Points the project's webhook to the receiver by a host name that only the test resolves."""
     hook = await workspace.hook(receiver.url)
     url = f"http://{host}:{receiver.port}/hook"

@@ -39,13 +39,13 @@ async def heard(resources: Resources) -> None:
 
 
 @pytest.fixture
-def far(monkeypatch: pytest.MonkeyPatch) -> None:
+def polls_hourly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the next poll an hour away."""
     monkeypatch.setattr(runner, "SHORTEST_PAUSE_SECONDS", NEVER.total_seconds())
     monkeypatch.setattr(webhook_workspace, "OFTEN", JobSettings(poll_interval=NEVER))
 
 
-@pytest.mark.usefixtures("far")
+@pytest.mark.usefixtures("polls_hourly")
 async def test_an_event_is_sent_long_before_the_next_poll(
     workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
 ) -> None:
@@ -147,7 +147,7 @@ async def test_every_follower_is_told_which_projects_have_events(resources: Reso
     assert told == [set(), both]
 
 
-@pytest.mark.usefixtures("far")
+@pytest.mark.usefixtures("polls_hourly")
 async def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_poll(resources: Resources) -> None:
     async with asyncio.timeout(60), dispatching(resources):
         await heard(resources)

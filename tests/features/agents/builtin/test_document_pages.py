@@ -61,9 +61,7 @@ GONE: dict[str, tuple[Json, Reply]] = {
 
 
 @pytest.mark.parametrize("agent", GONE)
-async def test_a_given_document_that_is_gone_when_it_is_read_fails_the_run_at_once(
-    workspace: AgentWorkspace, agent: str
-) -> None:
+async def test_a_given_document_deleted_before_it_is_read_fails_the_run(workspace: AgentWorkspace, agent: str) -> None:
     document = await workspace.document("Contract", CONTRACT)
     given, ending = GONE[agent]
     workspace.model.says(reads(document), ending)
@@ -86,7 +84,7 @@ async def test_a_given_document_that_is_gone_need_not_be_asked_for_first(workspa
     assert (code_of(found), used_by(found)["model_calls"]) == ("document_not_found", 1)
 
 
-async def test_a_given_document_that_is_gone_when_it_is_cited_fails_the_run(workspace: AgentWorkspace) -> None:
+async def test_a_given_document_deleted_before_it_is_cited_fails_the_run(workspace: AgentWorkspace) -> None:
     document = await workspace.document("Contract", CONTRACT)
     workspace.model.says(cited(document))
     started = await workspace.start(agent="answer", input={"question": "When?", "document_ids": [document]})

@@ -78,7 +78,7 @@ async def test_events_and_frames_arrive_at_once(front: Front, member: Member, wh
         connect(address(url, member.project), proxy=None) as connection,
     ):
         socket = Socket(connection)
-        await socket.print_line({"token": member.person.token, "after": 0})
+        await socket.send({"token": member.person.token, "after": 0})
         assert (await socket.next())["type"] == "project.created"
         made = await member.root.post(f"{member.base}/documents", json={"title": "a", "content": "b"})
         assert made.status_code == 201, made.text

@@ -50,7 +50,7 @@ def bearer(token: str) -> str:
 async def ask(serving: Serving, *parts: bytes) -> Answer:
     async with wired(serving) as wire:
         for part in parts:
-            wire.print_line(part)
+            wire.send(part)
         return await answer_on(wire)
 
 

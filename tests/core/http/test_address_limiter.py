@@ -83,12 +83,12 @@ async def test_a_request_with_an_unfinished_body_holds_no_slot(
     async with asyncio.timeout(MAX_WAIT), AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(wired(server)) for _ in range(2 * AT_ONCE)]
         for wire in wires:
-            wire.print_line(begun)
+            wire.send(begun)
         async with wired(server) as other:
-            other.print_line(head("GET", "/healthz", *mine))
+            other.send(head("GET", "/healthz", *mine))
             assert (await answer_on(other)).status == 200
         for wire in wires:
-            wire.print_line(rest)
+            wire.send(rest)
         assert {(await answer_on(wire)).status for wire in wires} == {status}
 
 
@@ -148,13 +148,13 @@ async def test_a_burst_is_answered_despite_aborted_connections(server: Serving) 
     async with asyncio.timeout(MAX_WAIT), AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(wired(server)) for _ in range(3 * AT_ONCE)]
         for wire in wires:
-            wire.print_line(head("GET", "/healthz"))
+            wire.send(head("GET", "/healthz"))
         for wire in wires[::2]:
             wire.writer.transport.abort()
         for _ in range(2):
             assert {(await answer_on(wire)).status for wire in wires[1::2]} == {200}
             for wire in wires[1::2]:
-                wire.print_line(head("GET", "/healthz"))
+                wire.send(head("GET", "/healthz"))
 
 
 def cycles() -> int:
@@ -174,7 +174,7 @@ async def test_reset_connections_leave_nothing_in_memory(server: Serving) -> Non
         async with AsyncExitStack() as stack:
             for _ in range(3):
                 wire = await stack.enter_async_context(wired(server))
-                wire.print_line(head("GET", "/healthz"))
+                wire.send(head("GET", "/healthz"))
                 await answer_on(wire)
                 connection = wire.writer.get_extra_info("socket")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -188,14 +188,14 @@ async def test_reset_connections_leave_nothing_in_memory(server: Serving) -> Non
 async def test_an_answered_request_is_freed_without_the_collector(server: Serving) -> None:
     """A reference cycle would keep its body and its response until the garbage collector runs and stops every task."""
     async with wired(server) as wire:
-        wire.print_line(head("GET", "/healthz"))
+        wire.send(head("GET", "/healthz"))
         await answer_on(wire)
         gc.collect()
         gc.disable()
         try:
             before = cycles()
             for _ in range(5):
-                wire.print_line(head("GET", "/healthz"))
+                wire.send(head("GET", "/healthz"))
                 assert (await answer_on(wire)).status == 200
             assert cycles() == before
         finally:

@@ -60,8 +60,8 @@ async def test_an_outsider_gets_no_100_continue(server: Serving) -> None:
 
 async def test_an_outsider_who_keeps_sending_can_read_the_answer(server: Serving) -> None:
     async with wired(server) as wire:
-        wire.print_line(head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON))
-        wire.print_line(b"{}," * 200_000)
+        wire.send(head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON))
+        wire.send(b"{}," * 200_000)
         assert (await answer_on(wire)).status == 401
         with suppress(ConnectionError):
             await wire.rest()
@@ -286,13 +286,13 @@ async def test_unfinished_bodies_have_a_disk_limit_and_leave_nothing(users: User
     project, elsewhere = await owner.project(), await other.project()
     headers = (f"Content-Length: {12 * 1024 * 1024}", JSON)
     async with wired(strict) as first:
-        first.print_line(head("POST", documents(project), *headers, bearer(owner.token)) + b"x" * 200_000)
+        first.send(head("POST", documents(project), *headers, bearer(owner.token)) + b"x" * 200_000)
         await until(lambda: open_in(directory))
         second = await ask(strict, head("POST", documents(project), *headers, bearer(owner.token)))
         assert (second.status, second.code) == (503, "unavailable")
         assert int(second.headers["retry-after"]) > 0
         async with wired(strict) as third:
-            third.print_line(head("POST", documents(elsewhere), *headers, bearer(other.token)))
+            third.send(head("POST", documents(elsewhere), *headers, bearer(other.token)))
             late = await answer_on(third)
         assert (late.status, late.code) == (408, "request_timeout")
         for connection in list(strict.server.server_state.connections):

@@ -60,7 +60,7 @@ TOO_LARGE = {
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_malformed_requests_are_reported(server: Serving, name: str) -> None:
     async with wired(server) as wire:
-        wire.print_line(MALFORMED[name])
+        wire.send(MALFORMED[name])
         answer = await answer_on(wire)
         assert answer.status in {400, 401}
         if answer.status == 400:
@@ -94,9 +94,9 @@ async def test_a_head_just_within_the_limits_is_served(server: Serving) -> None:
 async def test_an_endless_head_is_cut_off(server: Serving) -> None:
     """Also one that never ends, on a connection that has been served."""
     async with wired(server) as wire:
-        wire.print_line(HEALTH)
+        wire.send(HEALTH)
         assert (await answer_on(wire)).status == 200
-        wire.print_line(b"GET / HTTP/1.1\r\nX: ")
+        wire.send(b"GET / HTTP/1.1\r\nX: ")
         with suppress(ConnectionError):
             await wire.insist(b"x" * 100_000, 10)
         assert (await answer_on(wire)).code == "headers_too_large"
@@ -114,7 +114,7 @@ async def test_chunk_framing_has_a_limit(users: Users, server: Serving) -> None:
         b"2\r\n{}\r\n0\r\nX: " + b"x" * 500_000,
     ):
         async with wired(server) as wire:
-            wire.print_line(request_head)
+            wire.send(request_head)
             with suppress(ConnectionError):
                 await wire.insist(endless, 1)
             answer = await answer_on(wire)
@@ -137,7 +137,7 @@ async def test_a_trailer_is_no_header(users: Users, server: Serving) -> None:
 
 async def test_pipelined_requests_are_limited(users: Users, server: Serving) -> None:
     async with wired(server) as wire:
-        wire.print_line(HEALTH * 5_000)
+        wire.send(HEALTH * 5_000)
         received = await wire.rest()
     assert 10 <= received.count(b"HTTP/1.1 200") <= 40
     assert received.count(b"connection: close") == 1
@@ -160,7 +160,7 @@ async def test_only_the_chunked_transfer_coding_is_accepted(
         "POST", PROJECTS, "Content-Type: application/json", bearer((await users.person()).token), *lines
     )
     async with wired(server) as wire:
-        wire.print_line(
+        wire.send(
             request_head.replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1) + b'd\r\n{"name": "x"}\r\n0\r\n\r\n'
         )
         answer = await answer_on(wire)
@@ -184,7 +184,7 @@ async def test_a_half_closed_connection_gets_every_answer(users: Users, server: 
     owner, body = await users.person(), b'{"name": "x"}'
     lines = (bearer(owner.token), "Content-Type: application/json", f"Content-Length: {len(body)}")
     async with wired(server) as wire:
-        wire.print_line(head("POST", PROJECTS, *lines) + body + HEALTH)
+        wire.send(head("POST", PROJECTS, *lines) + body + HEALTH)
         wire.writer.write_eof()
         assert (await answer_on(wire)).status == 201
         answer = await answer_on(wire)
@@ -207,7 +207,7 @@ async def test_waiting_requests_of_half_closed_connections_do_not_begin(
     async with AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(wired(server)) for _ in range(AT_ONCE + 4)]
         for number, wire in enumerate(wires):
-            wire.print_line(head("GET", "/healthz", bearer(str(number))))
+            wire.send(head("GET", "/healthz", bearer(str(number))))
         await until(lambda: begun == AT_ONCE)
         for wire in wires:
             wire.writer.write_eof()
@@ -219,7 +219,7 @@ async def test_waiting_requests_of_half_closed_connections_do_not_begin(
 async def test_half_a_request_gets_no_answer(server: Serving) -> None:
     for half in (b"GET /healthz HTTP/1.1\r\n", head("POST", PROJECTS, "Content-Length: 5"), b""):
         async with wired(server) as wire:
-            wire.print_line(half)
+            wire.send(half)
             wire.writer.write_eof()
             assert b"HTTP/1.1 200" not in await wire.rest()
 
@@ -235,7 +235,7 @@ async def test_a_half_closed_connection_does_not_wait_for_ever(
     monkeypatch.setattr(connections, "HALF_CLOSED_SECONDS", 0.2)
     monkeypatch.setattr(strict.app, "middleware_stack", hang)
     async with wired(strict) as wire:
-        wire.print_line(HEALTH)
+        wire.send(HEALTH)
         wire.writer.write_eof()
         assert await wire.rest() == b""
     answered.set()
@@ -267,7 +267,7 @@ async def test_a_request_for_a_socket_has_limits(
         "Sec-WebSocket-Version: 13",
     )
     async with wired(server) as wire:
-        wire.print_line(head(method, path, *asked, *lines))
+        wire.send(head(method, path, *asked, *lines))
         answer = await answer_on(wire)
         assert answer.status == status
         assert answer.code
@@ -276,7 +276,7 @@ async def test_a_request_for_a_socket_has_limits(
 
 async def test_an_upgrade_to_something_else_ends_the_connection(server: Serving) -> None:
     async with wired(server) as wire:
-        wire.print_line(head("GET", "/healthz", "Connection: Upgrade", "Upgrade: h2c") + HEALTH * 3)
+        wire.send(head("GET", "/healthz", "Connection: Upgrade", "Upgrade: h2c") + HEALTH * 3)
         received = await wire.rest()
     assert received.count(b"HTTP/1.1 200") == 1
     assert b"connection: close" in received
@@ -286,18 +286,18 @@ async def test_silent_connections_are_closed_and_half_requests_time_out(users: U
     owner = await users.person()
     body = head("POST", PROJECTS, "Content-Length: 500", "Content-Type: application/json", bearer(owner.token))
     async with wired(strict) as silent, wired(strict) as half, wired(strict) as bodiless, wired(strict) as lines:
-        half.print_line(b"GET /healthz HTTP/1.1\r\nHost: h")
-        bodiless.print_line(body + b'{"name":')
-        lines.print_line(HEALTH)
+        half.send(b"GET /healthz HTTP/1.1\r\nHost: h")
+        bodiless.send(body + b'{"name":')
+        lines.send(HEALTH)
         assert (await answer_on(lines)).status == 200
-        lines.print_line(b"\r\n")
+        lines.send(b"\r\n")
         assert await silent.rest() == b""
         assert (await answer_on(half)).code == "request_timeout"
         assert (await answer_on(bodiless)).code == "request_timeout"
         assert (await answer_on(lines)).code == "request_timeout"
     async with wired(strict) as kept:
         for _ in range(3):
-            kept.print_line(HEALTH)
+            kept.send(HEALTH)
             assert (await answer_on(kept)).status == 200
             await asyncio.sleep(0.3)
 
@@ -306,7 +306,7 @@ async def test_the_oldest_unfinished_connections_are_closed_first(strict: Servin
     async with AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(wired(strict)) for _ in range(30)]
         for each in crowd:
-            each.print_line(b"GET /healthz HTTP/1.1\r\n")
+            each.send(b"GET /healthz HTTP/1.1\r\n")
         assert (await ask(strict, HEALTH)).status == 200
         await until(lambda: sum(each.reader.at_eof() or each.reader.exception() is not None for each in crowd) >= 20)
 
@@ -316,12 +316,12 @@ async def test_connections_are_limited_per_address(strict: Serving) -> None:
         kept: list[Wire] = []
         for _ in range(PER_ADDRESS):
             kept.append(await stack.enter_async_context(wired(strict)))
-            kept[-1].print_line(HEALTH)
+            kept[-1].send(HEALTH)
             assert (await answer_on(kept[-1])).status == 200
         async with wired(strict) as refused:
             answer = await answer_on(refused)
             assert (answer.status, answer.code) == (503, "too_many_connections")
-        kept[0].print_line(HEALTH)
+        kept[0].send(HEALTH)
         assert (await answer_on(kept[0])).status == 200
     await until(lambda: not strict.server.server_state.connections)
     assert (await ask(strict, HEALTH)).status == 200
@@ -339,13 +339,13 @@ async def test_at_the_connection_limit_idle_connections_are_closed(
     ):
         held = [await stack.enter_async_context(wired(full)) for _ in range(16)]
         for each in held:
-            each.print_line(crowd)
+            each.send(crowd)
             if crowd == HEALTH:
                 assert (await answer_on(each)).status == 200
         assert (await ask(full, HEALTH)).status == 200
         with suppress(ConnectionError):
             assert await held[0].rest() == b""
-        held[-1].print_line(HEALTH if crowd == HEALTH else b"\r\n")
+        held[-1].send(HEALTH if crowd == HEALTH else b"\r\n")
         assert (await answer_on(held[-1])).status == 200
 
 
@@ -358,11 +358,11 @@ async def test_a_new_connection_is_not_closed_for_others(settings: Settings) -> 
     ):
         for _ in range(7):
             idle = await stack.enter_async_context(wired(full))
-            idle.print_line(HEALTH)
+            idle.send(HEALTH)
             assert (await answer_on(idle)).status == 200
         newcomers = [await stack.enter_async_context(wired(full)) for _ in range(6)]
         for each in newcomers:
-            each.print_line(HEALTH)
+            each.send(HEALTH)
         assert [(await answer_on(each)).status for each in newcomers] == [200] * 6
 
 
@@ -377,7 +377,7 @@ async def test_a_client_that_does_not_read_its_response_is_disconnected(users: U
     before = set(held)
     async with wired(strict, receive_buffer=4096) as slow:
         slow.read_no_more()
-        slow.print_line(head("GET", path, bearer(owner.token)))
+        slow.send(head("GET", path, bearer(owner.token)))
         await until(lambda: bool(set(held) - before))
         [connection] = set(held) - before
         await until(lambda: connection not in held)
@@ -390,9 +390,9 @@ async def test_an_error_is_never_written_into_another_response(users: Users, str
     content = "x" * 3_000_000
     made = await owner.client.post(f"{PROJECTS}/{project}/documents", json={"title": "Large", "content": content})
     async with wired(strict, receive_buffer=4096) as wire:
-        wire.print_line(head("GET", f"{PROJECTS}/{project}/documents/{made.json()['id']}/content", bearer(owner.token)))
+        wire.send(head("GET", f"{PROJECTS}/{project}/documents/{made.json()['id']}/content", bearer(owner.token)))
         await wire.until(b"\r\n\r\n")
-        wire.print_line(behind)
+        wire.send(behind)
         with suppress(ConnectionError):
             rest = await wire.rest()
             assert rest.strip(b"x") == b""
@@ -420,7 +420,7 @@ async def test_a_closed_websocket_releases_its_slot(users: Users, strict: Servin
 async def test_a_client_that_sends_its_whole_body_can_read_the_refusal(server: Serving) -> None:
     size = 30 * 1024 * 1024
     async with wired(server) as wire:
-        wire.print_line(head("POST", PROJECTS, f"Content-Length: {size}"))
+        wire.send(head("POST", PROJECTS, f"Content-Length: {size}"))
         await wire.insist(bytes(1024 * 1024), size // (1024 * 1024))
         assert (await answer_on(wire)).status == 401
         assert await wire.rest() == b""
@@ -429,7 +429,7 @@ async def test_a_client_that_sends_its_whole_body_can_read_the_refusal(server: S
 async def test_the_discarded_rest_of_a_body_is_limited(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unread_body, "_BYTES", 1024)
     async with wired(server) as wire:
-        wire.print_line(head("POST", PROJECTS, "Transfer-Encoding: chunked"))
+        wire.send(head("POST", PROJECTS, "Transfer-Encoding: chunked"))
         with pytest.raises(ConnectionError):
             await wire.insist(b"10000\r\n" + bytes(65536) + b"\r\n", 10_000)
 
@@ -440,8 +440,8 @@ async def test_a_stop_does_not_wait_for_bodies(users: Users, settings: Settings)
     async with serve(settings) as serving, wired(serving) as whole, wired(serving) as first, wired(serving) as second:
         for wire, size in ((first, 1_000), (second, 1_000_000)):
             headers = ("Content-Type: application/json", f"Content-Length: {size}", bearer(owner.token))
-            wire.print_line(head("POST", path, *headers) + b"{")
-        whole.print_line(HEALTH)
+            wire.send(head("POST", path, *headers) + b"{")
+        whole.send(HEALTH)
         assert (await answer_on(whole)).status == 200
         stopping = asyncio.create_task(serving.stop())
         for wire in (first, second):

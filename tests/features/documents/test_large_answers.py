@@ -103,17 +103,17 @@ async def test_a_slow_reader_holds_only_its_own_slots_and_no_memory(users: Users
         slow = [await stack.enter_async_context(wired(small, receive_buffer=4096)) for _ in range(6)]
         for each in slow:
             each.read_no_more()
-            each.print_line(head("GET", path + part, bearer(owner.token)))
+            each.send(head("GET", path + part, bearer(owner.token)))
         await until(lambda: small.resources.answers.under_way == 8 * MIB)
         async with wired(small) as late:
-            late.print_line(head("GET", path + part, bearer(owner.token)))
+            late.send(head("GET", path + part, bearer(owner.token)))
             answer = await answer_on(late)
         assert (answer.status, answer.code) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
         buffered = sum(each.transport.get_write_buffer_size() for each in small.server.server_state.connections)
         assert buffered < 2 * MIB
         async with wired(small) as quick:
-            quick.print_line(head("GET", elsewhere + part, bearer(other.token)))
+            quick.send(head("GET", elsewhere + part, bearer(other.token)))
             answer = await answer_on(quick)
         assert answer.status == 200
         assert answer.body.count(b"y") >= 3 * MIB
@@ -129,10 +129,10 @@ async def test_a_completed_change_is_answered_even_without_space(users: Users, s
         for _ in range(2):
             slow = await stack.enter_async_context(wired(small, receive_buffer=4096))
             slow.read_no_more()
-            slow.print_line(head("GET", path, bearer(owner.token)))
+            slow.send(head("GET", path, bearer(owner.token)))
         await until(lambda: small.resources.answers.under_way == 8 * MIB)
         async with wired(small) as late:
             said = (f"Content-Length: {len(body)}", "Content-Type: application/json", bearer(owner.token))
-            late.print_line(head("PATCH", path, *said) + body)
+            late.send(head("PATCH", path, *said) + body)
             answer = await answer_on(late)
     assert (answer.status, json.loads(answer.body)["status"]) == (200, "published")

@@ -23,7 +23,7 @@ MAX_WAIT = 60.0
 class Socket:
     connection: ClientConnection
 
-    async def print_line(self, message: object) -> None:
+    async def send(self, message: object) -> None:
         """Sends text and bytes unchanged, anything else as JSON."""
         await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
@@ -68,5 +68,5 @@ async def opened(
     ) as connection:
         socket = Socket(connection)
         if first is not None:
-            await socket.print_line(first)
+            await socket.send(first)
         yield socket

@@ -44,7 +44,7 @@ async def test_an_open_stream_holds_nothing_of_its_request(users: Users, server:
     async with clients(server) as wires:
         before = held()
         for wire in wires:
-            wire.print_line(opening)
+            wire.send(opening)
             await wire.until(OPENING)
         added = held() - before
     assert added[Request] == added[EventStream] == 0
@@ -57,7 +57,7 @@ async def test_an_open_stream_holds_nothing_of_its_request(users: Users, server:
 async def test_an_idle_connection_allocates_no_event_and_no_deque(server: Serving) -> None:
     """An Event and a deque each would be a third of its memory."""
     async with wired(server) as wire:
-        wire.print_line(head("GET", "/healthz"))
+        wire.send(head("GET", "/healthz"))
         await answer_on(wire)
         [connection] = server.server.server_state.connections
         assert isinstance(connection, Http)
@@ -80,7 +80,7 @@ async def test_the_log_has_one_line_of_a_stream_when_it_ends(
 
     async with serve(live_settings.model_copy(update={"log": log})) as logging:
         async with wired(logging) as wire:
-            wire.print_line(stream(project, owner.token))
+            wire.send(stream(project, owner.token))
             await wire.until(OPENING)
             assert lines() == []
         await until(lambda: len(lines()) == 1)

@@ -29,10 +29,10 @@ FLOODS = {
 async def shake_hands(wire: Wire, person: Person, *, greet: bool) -> None:
     """Upgrades the connection; with `greet`, also authenticates and waits for the first event."""
     project = await person.project()
-    wire.print_line(upgrade(project))
+    wire.send(upgrade(project))
     assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
     if greet:
-        wire.print_line(frame(Opcode.TEXT, json.dumps(greeting(person, after=0)).encode()))
+        wire.send(frame(Opcode.TEXT, json.dumps(greeting(person, after=0)).encode()))
         await wire.until(b"project.created")
 
 
@@ -41,7 +41,7 @@ async def shake_hands(wire: Wire, person: Person, *, greet: bool) -> None:
 async def test_frames_are_counted_whatever_they_are(users: Users, server: Serving, flood: str, greet: bool) -> None:
     async with wired(server) as wire:
         await shake_hands(wire, await users.person(), greet=greet)
-        wire.print_line(FLOODS[flood] + frame(Opcode.PING))
+        wire.send(FLOODS[flood] + frame(Opcode.PING))
         assert (await wire.rest()).endswith(TOO_MANY)
     await until(lambda: server.resources.handshakes.taken == server.resources.tailers.followed == 0)
 
@@ -51,7 +51,7 @@ async def test_pings_are_answered_as_long_as_they_are_few(users: Users, server: 
         await shake_hands(wire, await users.person(), greet=False)
         for number in range(FRAMES_PER_MINUTE):
             payload = b"%03d." % number
-            wire.print_line(frame(Opcode.PING, payload))
+            wire.send(frame(Opcode.PING, payload))
             await wire.until(Frame(Opcode.PONG, payload).serialize(mask=False))
 
 
@@ -63,8 +63,8 @@ async def test_the_pongs_that_the_server_asks_for_are_free(
         await shake_hands(wire, await users.person(), greet=True)
         for _ in range(3):
             await wire.until(b"\x89\x04")
-            wire.print_line(frame(Opcode.PONG, await wire.reader.readexactly(4)))
-        wire.print_line(frame(Opcode.PONG, b"again"))
+            wire.send(frame(Opcode.PONG, await wire.reader.readexactly(4)))
+        wire.send(frame(Opcode.PONG, b"again"))
         assert (await wire.rest()).endswith(TOO_MANY)
 
 
@@ -86,12 +86,12 @@ async def test_parts_that_add_nothing_are_not_kept(users: Users, server: Serving
     async with wired(server) as wire:
         await shake_hands(wire, person, greet=False)
         [connection] = cast("set[Sockets]", server.server.server_state.connections - before)
-        wire.print_line(
+        wire.send(
             frame(Opcode.TEXT, text[:5], fin=False) + frame(Opcode.CONT, fin=False) * 200 + frame(Opcode.PING)
         )
         await wire.until(b"\x8a\x00")
         assert len(connection.frames) == 1
-        wire.print_line(frame(Opcode.CONT, text[5:], fin=False) + frame(Opcode.CONT))
+        wire.send(frame(Opcode.CONT, text[5:], fin=False) + frame(Opcode.CONT))
         await wire.until(b"project.created")
 
 
@@ -109,10 +109,10 @@ async def test_nothing_is_answered_before_the_upgrade(
     person = await users.person()
     project = await person.project()
     async with wired(server) as wire, wired(server) as other:
-        wire.print_line(upgrade(project))
+        wire.send(upgrade(project))
         await asked.wait()
-        wire.print_line(frame(Opcode.PING, b"early"))
-        other.print_line(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+        wire.send(frame(Opcode.PING, b"early"))
+        other.send(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
         await other.until(b"\r\n\r\n")
         proceed.set()
         assert (await wire.until(b"\x8a\x05early")).startswith(b"HTTP/1.1 101 ")

@@ -41,10 +41,10 @@ def log(capfdbinary: pytest.CaptureFixture[bytes]) -> Log:
 async def test_bytes_behind_an_open_stream_end_it(users: Users, server: Serving, log: Log, behind: str) -> None:
     owner = await users.person()
     async with wired(server) as wire:
-        wire.print_line(stream(await owner.project(), owner.token))
+        wire.send(stream(await owner.project(), owner.token))
         assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         await until(lambda: server.resources.tailers.followed == 1)
-        wire.print_line(BEHIND[behind])
+        wire.send(BEHIND[behind])
         await until(lambda: log.shows(b"/events"))
         assert server.resources.tailers.followed == 0
     assert not log.shows(b"Traceback")
@@ -57,7 +57,7 @@ async def test_who_leaves_is_noticed_whatever_came_with_the_request(
     owner = await users.person()
     project = await owner.project()
     async with wired(server) as wire:
-        wire.print_line(stream(project, owner.token) + BEHIND.get(behind, upgrade(project)))
+        wire.send(stream(project, owner.token) + BEHIND.get(behind, upgrade(project)))
         if behind in ("a request", "many requests"):
             await wire.until(b"HTTP/1.1 200 ")
     await until(lambda: log.shows(b"/events"))
@@ -67,7 +67,7 @@ async def test_who_leaves_is_noticed_whatever_came_with_the_request(
 
 async def test_requests_behind_one_another_are_answered_in_turn(users: Users, server: Serving) -> None:
     async with wired(server) as wire:
-        wire.print_line(HEALTH * 3)
+        wire.send(HEALTH * 3)
         for _ in range(3):
             assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
             await wire.until(b"}")

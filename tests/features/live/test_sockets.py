@@ -174,7 +174,7 @@ async def test_a_bad_later_message_ends_the_socket(users: Users, server: Serving
     project = await owner.project()
     async with opened(server.url, project, greeting(owner, after=0)) as socket:
         assert (await socket.next())["id"] == 1
-        await socket.print_line(message)
+        await socket.send(message)
         assert await socket.closed() == (4400, "bad_message")
 
 
@@ -183,9 +183,9 @@ async def test_a_client_may_ping_but_not_all_the_time(users: Users, server: Serv
     project = await owner.project()
     async with opened(server.url, project, greeting(owner)) as socket:
         for _ in range(event_socket.MESSAGES_PER_MINUTE):
-            await socket.print_line({"type": "ping"})
+            await socket.send({"type": "ping"})
             assert (await socket.connection.recv()) == '{"type":"pong"}'
-        await socket.print_line({"type": "ping"})
+        await socket.send({"type": "ping"})
         assert await socket.closed() == (4429, "too_many_messages")
 
 
@@ -193,9 +193,9 @@ async def test_a_message_that_is_too_big_is_not_read(users: Users, server: Servi
     owner = await users.person()
     project = await owner.project()
     async with opened(server.url, project, greeting(owner, types="document.*" + ",document.*" * 80)) as socket:
-        await socket.print_line({"type": "ping"})
+        await socket.send({"type": "ping"})
         assert (await socket.connection.recv()) == '{"type":"pong"}'
-        await socket.print_line(" " * 9000)
+        await socket.send(" " * 9000)
         assert (await socket.closed())[0] == 1009
     async with opened(server.url, project, " " * 9000) as socket:
         assert (await socket.closed())[0] == 1009

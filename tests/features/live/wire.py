@@ -21,7 +21,7 @@ class Wire:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    def print_line(self, content: bytes) -> None:
+    def send(self, content: bytes) -> None:
         self.writer.write(content)
 
     def read_no_more(self) -> None:

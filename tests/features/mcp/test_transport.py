@@ -157,9 +157,9 @@ async def test_bytes_behind_a_waiting_call_end_its_stream(mcp_workspace: McpWork
     )
     kind = "Accept: application/json, text/event-stream\r\nContent-Type: application/json"
     async with wired(mcp_workspace.served) as wire:
-        wire.print_line(f"{head}\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        wire.send(f"{head}\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         await until(lambda: mcp_workspace.served.resources.tailers.followed == 1)
-        wire.print_line(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wire.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: idle(mcp_workspace.served))
 
 

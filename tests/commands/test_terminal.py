@@ -12,7 +12,7 @@ from partywall import cli
 from partywall.client.document_import import source_root
 from partywall.client.errors import ApiError, Problem
 from partywall.commands import connection, users
-from partywall.commands.terminal import password_line, print_json, send, print_lines, printable
+from partywall.commands.terminal import password_line, print_json, print_line, print_lines, printable
 from partywall.commands.usage_error import UsageError
 from partywall.features.accounts.operations import ListedUser
 
@@ -28,9 +28,9 @@ def assert_harmless(shown: str, lines: int = 1) -> None:
 
 def test_printed_text_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(printable(HOSTILE)) == len(HOSTILE)
-    send(HOSTILE)
+    print_line(HOSTILE)
     assert_harmless(capsys.readouterr().out)
-    send(HOSTILE, err=True)
+    print_line(HOSTILE, err=True)
     assert_harmless(capsys.readouterr().err)
     print_lines(f"one\n{HOSTILE.replace(chr(10), ' ')}")
     assert_harmless(capsys.readouterr().out, lines=2)

@@ -86,9 +86,7 @@ async def test_parts_that_add_nothing_are_not_kept(users: Users, server: Serving
     async with wired(server) as wire:
         await shake_hands(wire, person, greet=False)
         [connection] = cast("set[Sockets]", server.server.server_state.connections - before)
-        wire.send(
-            frame(Opcode.TEXT, text[:5], fin=False) + frame(Opcode.CONT, fin=False) * 200 + frame(Opcode.PING)
-        )
+        wire.send(frame(Opcode.TEXT, text[:5], fin=False) + frame(Opcode.CONT, fin=False) * 200 + frame(Opcode.PING))
         await wire.until(b"\x8a\x00")
         assert len(connection.frames) == 1
         wire.send(frame(Opcode.CONT, text[5:], fin=False) + frame(Opcode.CONT))

@@ -162,7 +162,7 @@ def test_an_error_in_a_mapping_is_named_as_a_setting(
 )  # fmt: skip
 def test_an_origin_that_no_browser_sends_is_refused(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
     [line] = lines(monkeypatch, **SERVERS, HTTP__CORS_ORIGINS=f"https://a.example:8443,{origin}")
-    assert line.startswith("HTTP__CORS_ORIGINS: origins such as https://app.example")
+    assert line.startswith("HTTP__CORS_ORIGINS: must be origins such as https://app.example")
 
 
 ANY_TEXT = ("", " ", "very-secret\nx", "very-secret\x1b[31m", " very-secret", "very-secret" * 2000, "very-secret\udcff")

@@ -77,7 +77,7 @@ def main() -> int:
     parser.add_argument("command", choices=["api", "worker", "migrate"])
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
-    parser.add_argument("--when-told", action="store_true")
+    parser.add_argument("--when-told", dest="start_signal", action="store_true")
     arguments = parser.parse_args()
     if os.environ.get("STAND_IN_REFUSES") == arguments.command:
         return 2

@@ -162,7 +162,7 @@ async def test_a_leftover_server_is_stopped_first(data_dir: Path) -> None:
             assert await connection.fetchval("SELECT 1") == 1
     runtime.close("none")
     again.remove()
-    assert any("left behind" in line for line in reports)
+    assert any("an earlier run had left" in line for line in reports)
 
 
 async def test_a_stale_pid_file_naming_another_process_is_ignored(data_dir: Path) -> None:

@@ -60,6 +60,7 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunRepository.get": lambda r, seeded_project: r.get(run(seeded_project)),
     "RunRepository.last_turn": lambda r, seeded_project: r.last_turn(run(seeded_project)),
     "RunRepository.page": lambda r, _: r.page({}, "created_at", 10, 0, None),
+    "RunRepository.is_continued": lambda r, seeded_project: r.is_continued(run(seeded_project)),
     "RunRepository.size_of_messages": lambda r, seeded_project: r.size_of_messages(run(seeded_project)),
     "RunRepository.turn": lambda r, seeded_project: r.turn(run(seeded_project), 1),
     "RunWriter.add": lambda r, _: r.add("assistant", {}, None, None),
@@ -84,7 +85,9 @@ AGENT_CALLS: Final[dict[str, Call]] = {
 HARMLESS: Final = {"AdmissionRepository.lock"}
 # Rows that these calls need besides the one row in every table.
 STARTED: Final = """
-    WITH another AS (INSERT INTO run (project_id, agent, input, principal) VALUES ($1, 'assistant', '{}', 'user:x'))
+    WITH another AS (
+        INSERT INTO run (project_id, agent, input, principal, continues) VALUES ($1, 'assistant', '{}', 'user:x', $2)
+    )
     INSERT INTO run_step (project_id, run_id, turn, name, number, effect, result, finished_at)
     SELECT $1, $2, 1, 'a step', 1, '["done"]', '{}', now()
 """

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import pytest
 from httpx2 import Response
 
 from partywall.core.db import engine as engines
-from partywall.core.db.session import Sessions
+from partywall.core.db.session import AsyncSession, Sessions
+from partywall.core.tenancy import ProjectScope
+from partywall.features.agents import service
 from partywall.features.quotas import operations
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import final
@@ -88,6 +91,9 @@ async def test_no_stored_answer_and_no_later_run_shows_a_deleted_one(workspace: 
     async with workspace.working():
         await workspace.until(run)
     later = await workspace.start(continues=run)
+    refused = await delete(workspace, run)
+    assert (refused.status_code, refused.json()["code"]) == (409, "run_not_finished")
+    assert (await workspace.owner.client.post(f"{workspace.url}/runs/{later}/cancel")).status_code == 200
     before = (await workspace.owner.client.get(f"{workspace.url}/runs/{later}")).headers["ETag"]
     assert (await delete(workspace, run)).status_code == 204
     after = await workspace.owner.client.get(f"{workspace.url}/runs/{later}")
@@ -96,3 +102,19 @@ async def test_no_stored_answer_and_no_later_run_shows_a_deleted_one(workspace: 
     assert (again.status_code, "Secret" in again.text) == (404, False)
     query = "SELECT FROM idempotency_key WHERE project_id = $1 AND body <> ''"
     assert await workspace.users.fetch(query, UUID(str(workspace.project))) == []
+
+
+async def test_a_run_deleted_while_another_is_started_on_it_is_not_found(
+    workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.model.says(final(answer="Soon.", sources=[]))
+    run = str((await workspace.run())["id"])
+    lock = service.lock_starts
+
+    async def delete_and_lock(session: AsyncSession, scope: ProjectScope) -> None:
+        await workspace.users.execute("DELETE FROM run WHERE id = $1", UUID(run))
+        await lock(session, scope)
+
+    monkeypatch.setattr(service, "lock_starts", delete_and_lock)
+    answer = await workspace.post(continues=run)
+    assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")

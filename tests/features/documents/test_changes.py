@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from uuid import uuid4
+from collections.abc import Sequence
+from uuid import UUID, uuid4
 
 import pytest
 
+from partywall.features.documents.repository import DocumentWriter
 from tests.features.documents.conftest import Inside, Workspace
 
 
@@ -31,7 +33,7 @@ async def test_new_text_is_a_new_version_and_is_indexed_again(workspace: Workspa
     made = await workspace.document()
     url = f"{workspace.url}/{made['id']}"
     await inside.users.execute("UPDATE document SET index_status = 'failed', index_error = 'why'")
-    changed = (await workspace.client.patch(url, json={"content": "Za"})).json()
+    changed = (await workspace.client.patch(url, json={"content": "Zażółć"})).json()
     assert (changed["revision"], changed["version"]) == (2, 2)
     assert (changed["index_status"], changed["index_error"]) == ("pending", None)
     assert changed["size"] == len("Zażółć".encode())
@@ -160,6 +162,21 @@ async def test_reindex_has_a_document_wait_again(workspace: Workspace, inside: I
     assert await inside.pending() == [made["id"]]
     assert (await workspace.post(f"/{uuid4()}/reindex")).status_code == 404
     assert [type_ for type_, _, _ in await inside.events()] == ["document.created"]
+
+
+async def test_reindex_of_a_document_that_is_deleted_meanwhile_is_not_found(
+    workspace: Workspace, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await workspace.document()
+    await_index = DocumentWriter.await_index
+
+    async def await_and_delete(writer: DocumentWriter, ids: Sequence[UUID]) -> None:
+        await await_index(writer, ids)
+        await inside.users.execute("DELETE FROM document WHERE id = $1::text::uuid", made["id"])
+
+    monkeypatch.setattr(DocumentWriter, "await_index", await_and_delete)
+    answer = await workspace.post(f"/{made['id']}/reindex")
+    assert (answer.status_code, answer.json()["code"]) == (404, "document_not_found")
 
 
 async def test_no_change_enqueues_anything(workspace: Workspace, inside: Inside) -> None:

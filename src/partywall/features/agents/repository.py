@@ -103,6 +103,13 @@ class RunRepository:
         )
         return found
 
+    async def is_continued(self, run_id: UUID) -> bool:
+        """Whether an unfinished run continues it."""
+        query = select(Run.id).where(
+            Run.project_id == self.scope.project_id, Run.continues == run_id, Run.finished_at.is_(None)
+        )
+        return await self.session.scalar(query.limit(1)) is not None
+
     async def size_of_messages(self, run_id: UUID) -> int:
         """In bytes, as its last turn stored them."""
         query = (
@@ -137,12 +144,12 @@ class RunWriter:
         )  # fmt: skip
         return made.one()
 
-    async def lock(self, run_id: UUID) -> Run | None:
-        """The current row, locked until the transaction ends."""
+    async def lock(self, run_id: UUID, *, to_delete: bool = False) -> Run | None:
+        """The current row, locked until the transaction ends. `to_delete` also waits for runs that continue it."""
         found: Run | None = await self.session.scalar(
             select(Run)
             .where(Run.project_id == self.scope.project_id, Run.id == run_id)
-            .with_for_update(key_share=True)
+            .with_for_update(key_share=not to_delete)
             .execution_options(populate_existing=True)
         )
         return found

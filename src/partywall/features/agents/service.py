@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
@@ -95,6 +96,14 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
         raise RunNotFoundError
 
 
+def _nothing_to_continue() -> RunNotFoundError:
+    return RunNotFoundError("The run to continue does not exist.")
+
+
+# It may be deleted after it was read.
+_VIOLATIONS: Final = {"run_project_id_continues_fkey": _nothing_to_continue}
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedRun:
     """A request to start a run, with its input validated by the agent's schema."""
@@ -123,7 +132,8 @@ class RunService:
         await self._refuse_unknown(checked)
         await lock_starts(self.session, self.scope)
         await refuse_too_many(self.session, self.scope, self.limits)
-        row = await self._writer.add(wanted.agent, wanted.input, wanted.continues, request_id, traceparent)
+        with violations(_VIOLATIONS):
+            row = await self._writer.add(wanted.agent, wanted.input, wanted.continues, request_id, traceparent)
         self._record_event("run.queued", row)
         await enqueue_run(self.session, row)
         return present(row)
@@ -157,9 +167,11 @@ class RunService:
     async def delete(self, run_id: UUID) -> None:
         """Deletes the run and its journal; raises RunNotFinishedError."""
         require(self.scope, Right.RUN_START)
-        row = await self._locked(run_id)
+        row = await self._locked(run_id, to_delete=True)
         if not RunStatus(row.status).over:
             raise RunNotFinishedError(f"The run is {row.status}. Cancel it first.")
+        if await RunRepository(self.session, self.scope).is_continued(run_id):
+            raise RunNotFinishedError("An unfinished run continues it. Cancel that one first, or wait for its end.")
         await self._writer.delete(run_id)
         self._record_event("run.deleted", row)
 
@@ -192,7 +204,7 @@ class RunService:
     async def _refuse_unfit(self, run_id: UUID, agent: str) -> None:
         earlier = await RunRepository(self.session, self.scope).get(run_id)
         if earlier is None:
-            raise RunNotFoundError("The run to continue does not exist.")
+            raise _nothing_to_continue()
         if earlier.agent != agent or earlier.status != RunStatus.SUCCEEDED:
             raise RunNotContinuableError(f"That run has the agent {earlier.agent} and the status {earlier.status}.")
         if await RunRepository(self.session, self.scope).size_of_messages(run_id) > LONGEST_CONVERSATION:
@@ -200,8 +212,8 @@ class RunService:
                 f"Its messages take more than {LONGEST_CONVERSATION:,} bytes; start a new one."
             )
 
-    async def _locked(self, run_id: UUID) -> RunRow:
-        row = await self._writer.lock(run_id)
+    async def _locked(self, run_id: UUID, *, to_delete: bool = False) -> RunRow:
+        row = await self._writer.lock(run_id, to_delete=to_delete)
         if row is None:
             raise RunNotFoundError
         return row

@@ -29,7 +29,7 @@ from partywall.features.documents.creation_repository import (
     values_of,
     values_of_many,
 )
-from partywall.features.documents.exceptions import VIOLATIONS, ExternalIdTakenError
+from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, ExternalIdTakenError
 from partywall.features.documents.repository import DocumentRepository
 from partywall.features.documents.schemas import DocumentCreate, metadata_json
 from partywall.features.projects.rights import Right, require, roles_with
@@ -142,8 +142,10 @@ def show_one(scope: ProjectScope) -> Show:
     """Shows a document in its current state."""
 
     async def show(session: AsyncReadSession, ids: Sequence[UUID]) -> bytes:
-        body, _, _ = await DocumentRepository(session, scope).shown(ids[0])
-        return body
+        row = await DocumentRepository(session, scope).shown(ids[0])
+        if row is None:
+            raise DocumentNotFoundError
+        return row.body
 
     return show
 

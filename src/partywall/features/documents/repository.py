@@ -104,11 +104,11 @@ class DocumentRepository:
         wanted = (DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_, DOCUMENT.c.deleted_at.is_(None))
         return (await self.session.execute(select(*columns).where(*wanted).with_for_update())).one_or_none()
 
-    async def shown(self, id_: UUID, *, content: bool = True) -> Row[bytes, int, int]:
-        """The document's JSON, revision and state."""
+    async def shown(self, id_: UUID, *, content: bool = True) -> Row[bytes, int, int] | None:
+        """The document's JSON, revision and state; None when it is gone."""
         columns = ((_BODY if content else _BODY_BUT_CONTENT).label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
         query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
-        return (await self.session.execute(query)).one()
+        return (await self.session.execute(query)).one_or_none()
 
     async def summaries(self, ids: Sequence[UUID]) -> bytes:
         """A JSON array of documents without content, sorted by id."""

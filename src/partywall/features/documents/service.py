@@ -122,8 +122,6 @@ class DocumentService:
         """Index again. Also retries a failed document, without waiting for its next attempt."""
         may_write(self.scope)
         await DocumentWriter(self.session, self.scope).await_index([id_])
-        if not await DocumentRepository(self.session, self.scope).existing([id_]):
-            raise DocumentNotFoundError
         return await self._shown(id_)
 
     async def _change(self, locked: LockedDocument, wanted: DocumentFields) -> DocumentJson:
@@ -151,12 +149,11 @@ class DocumentService:
 
     async def _shown(self, id_: UUID, content: str | None = None) -> DocumentJson:
         """The document's JSON. A large `content` is inserted here instead of being read back from the database."""
-        repository = DocumentRepository(self.session, self.scope)
-        if content is None or len(content) <= LARGE_BYTES:
-            row = await repository.shown(id_)
-            return DocumentJson(row.body, row.revision, row.state)
-        row = await repository.shown(id_, content=False)
-        return DocumentJson(with_content(row.body, content), row.revision, row.state)
+        large = content if content is not None and len(content) > LARGE_BYTES else None
+        row = await DocumentRepository(self.session, self.scope).shown(id_, content=large is None)
+        if row is None:
+            raise DocumentNotFoundError
+        return DocumentJson(row.body if large is None else with_content(row.body, large), row.revision, row.state)
 
     @property
     def _worker(self) -> str:

@@ -11,6 +11,7 @@ from partywall.core.db import engine as engines
 from partywall.core.db.session import AsyncSession, Sessions
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents import service
+from partywall.features.agents.admission import lock_starts
 from partywall.features.quotas import operations
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import final
@@ -109,11 +110,10 @@ async def test_a_run_deleted_while_another_is_started_on_it_is_not_found(
 ) -> None:
     workspace.model.says(final(answer="Soon.", sources=[]))
     run = str((await workspace.run())["id"])
-    lock = service.lock_starts
 
     async def delete_and_lock(session: AsyncSession, scope: ProjectScope) -> None:
         await workspace.users.execute("DELETE FROM run WHERE id = $1", UUID(run))
-        await lock(session, scope)
+        await lock_starts(session, scope)
 
     monkeypatch.setattr(service, "lock_starts", delete_and_lock)
     answer = await workspace.post(continues=run)

@@ -145,7 +145,8 @@ def show_one(scope: ProjectScope) -> Show:
         row = await DocumentRepository(session, scope).shown(ids[0])
         if row is None:
             raise DocumentNotFoundError
-        return row.body
+        body: bytes = row.body
+        return body
 
     return show
 

@@ -151,6 +151,42 @@ async def test_an_address_has_so_many_registrations_within_an_hour(
     assert await waiting(superuser, member.email) == MAILS_PER_HOUR + 1
 
 
+async def test_no_network_uses_up_the_registrations_of_the_others(
+    variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection
+) -> None:
+    async with variant() as visitor:
+        for number in range(MAILS_PER_HOUR + 1):
+            await visitor.at("198.51.100.1").register(f"{PASSWORD} {number}")
+        await visitor.at("203.0.113.1").register(OWN)
+        assert await waiting(superuser, visitor.email) == MAILS_PER_HOUR + 1
+        assert (await verify(visitor.client, await account_jobs.token(visitor))).status_code == 204
+        assert (await visitor.try_login(OWN)).status_code == 200
+        assert len(account_jobs.texts(visitor.email)) == MAILS_PER_HOUR + 1
+
+
+async def test_newer_registrations_of_others_do_not_displace_ones_own(
+    variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection
+) -> None:
+    async with variant() as visitor:
+        owner = visitor.at("203.0.113.1")
+        await owner.register(OWN)
+        token = await account_jobs.token(owner)
+        for number in range(MAILS_PER_HOUR):
+            await visitor.at("198.51.100.1").register(f"{PASSWORD} {number}")
+        await account_jobs.work(await account_id(superuser, owner.email))
+        await owner.resend()
+        await account_jobs.resend(owner.email)
+        await account_jobs.work(await account_id(superuser, owner.email))
+        assert account_jobs.tokens(owner.email).count(token) == 2
+
+
+async def test_many_networks_do_not_fill_a_mailbox(variant: Variant, superuser: asyncpg.Connection) -> None:
+    async with variant() as visitor:
+        for number in range(2 * MAILS_PER_HOUR + 1):
+            await visitor.at(f"198.51.100.{number}").register()
+        assert await waiting(superuser, visitor.email) == 2 * MAILS_PER_HOUR
+
+
 async def test_expired_registrations_are_deleted(
     member: Visitor, resources: Resources, superuser: asyncpg.Connection
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import EmailMessage
 from uuid import UUID, uuid4
 
@@ -40,10 +41,10 @@ class Post:
         [row] = rows
         return row["id"], SendInvitation.model_validate_json(row["payload"])
 
-    async def deliver(self, team: Team, invitation: UUID) -> None:
+    async def deliver(self, team: Team, invitation: UUID) -> timedelta | None:
         """Runs the handler of that job."""
         number, payload = await self.job(team, invitation)
-        await send_invitation(JobContext(self.resources, uuid4(), number, 1, last=False), payload)
+        return await send_invitation(JobContext(self.resources, uuid4(), number, 1, last=False), payload)
 
     async def letters(self, address: str) -> list[EmailMessage]:
         return await asyncio.to_thread(mails_to, self.resources.settings.mail_directory, address)

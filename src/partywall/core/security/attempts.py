@@ -62,9 +62,9 @@ class AttemptLimiter:
         """
         return await self._ask(self._limiter.hit, self._limit(per_hour, times), counted)
 
-    async def wait(self, counted: str, *, times: int = 1) -> int | None:
+    async def wait(self, counted: str, *, per_hour: int | None = None, times: int = 1) -> int | None:
         """What `admit` would return; counts nothing."""
-        return await self._ask(self._limiter.test, self._limit(None, times), counted)
+        return await self._ask(self._limiter.test, self._limit(per_hour, times), counted)
 
     def _limit(self, per_hour: int | None, times: int) -> RateLimitItem:
         return RateLimitItemPerMinute(self._per_minute * times) if per_hour is None else RateLimitItemPerHour(per_hour)

@@ -12,7 +12,8 @@ COUNTED_ADDRESSES: Final = "counted addresses"
 JWKS_MAX_AGE: Final = 300
 VERIFICATION_TTL: Final = timedelta(hours=24)
 MAX_VERIFICATION_TOKEN: Final = 200
-# Per address, from all clients together. Also the limit of registrations kept for it.
+# Per address, from all clients together. Also the limit of registrations kept for it from one network; twice as many
+# are kept from all networks.
 MAILS_PER_HOUR: Final = 5
 # Resends per registration for its own network, in addition to those that anyone can use up.
 OWN_MAILS: Final = 3

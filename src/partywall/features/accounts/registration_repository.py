@@ -79,7 +79,8 @@ class RegistrationGateway:
         """Create the account unless the address is known or not invited. The caller cannot tell which.
 
         Returns the id of the account with this address, or an unused id if there is still none. The registration is
-        not kept if the address is already confirmed or has too many registrations within the hour.
+        not kept if the address is already confirmed or has too many registrations within the hour, from this network
+        or from all.
         """
         values = {
             "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at, "address": address,

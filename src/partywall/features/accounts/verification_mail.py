@@ -44,7 +44,8 @@ async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
     if waiting is None and account.email_verified_at is None:
         log.warning("confirmation_withheld", reason="too many registrations of one address, or one that has expired")
         return
-    if context.attempt == 1 and not payload.own and await _too_many(context, payload):
+    counted = not payload.own and (waiting is None or not payload.registered)
+    if context.attempt == 1 and counted and await _too_many(context, payload):
         log.warning("confirmation_withheld", reason="too many mails to one address")
         return
     if waiting is None:
@@ -77,7 +78,10 @@ def _confirmation(context: JobContext, waiting: PendingRegistration) -> dict[str
 
 
 async def _too_many(context: JobContext, payload: ConfirmAddress) -> bool:
-    """Registrations and resends are counted apart, because anyone can request a resend."""
+    """Notices and resends are counted apart, because anyone can request a resend.
+
+    The mails of waiting registrations are not counted: the database limits the registrations.
+    """
     kind = "registered" if payload.registered else "confirmation"
     wait = await context.resources.attempts.admit(f"{kind}/{payload.account_id}", per_hour=MAILS_PER_HOUR)
     return wait is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,21 +20,23 @@ log = structlog.get_logger(__name__)
 TEMPLATE: Final = MailTemplate(Path(__file__).with_name("templates"), "invitation")
 
 
-async def send_invitation(context: JobContext, payload: SendInvitation) -> None:
-    """Mail the token, unless the invitation was withdrawn or its recipient gets too many mails.
+async def send_invitation(context: JobContext, payload: SendInvitation) -> timedelta | None:
+    """Mail the token, unless the invitation was withdrawn or has expired.
 
-    Mails to a recipient are counted over all projects. The inviter does not learn that a mail was withheld.
+    If the recipient gets too many mails, returns a pause after which the job tries again. Mails to a recipient are
+    counted over all projects. The inviter does not learn that a mail was withheld.
     """
     async with context.read(payload) as (session, scope):
         mail = await find_invitation_mail(session, scope, payload.invitation_id)
     if mail is None:
         log.info("invitation_not_sent", invitation_id=str(payload.invitation_id))
-        return
+        return None
     resources = context.resources
     quota = InvitationQuota(resources.attempts, resources.secrets.signer(invitation_quota.PURPOSE))
-    if context.attempt == 1 and not await quota.may_deliver(mail.email):
-        log.warning("invitation_withheld", reason="too many mails to one address")
-        return
+    after = await quota.deliver_after(scope.principal, mail.email) if context.attempt == 1 else None
+    if after is not None:
+        log.warning("invitation_withheld", reason="too many mails to one address", retry_after=after.total_seconds())
+        return after
     token = InvitationTokens(resources.secrets.signer(PURPOSE)).of(payload.invitation_id)
     values = {
         "project": mail.project,
@@ -45,3 +48,4 @@ async def send_invitation(context: JobContext, payload: SendInvitation) -> None:
         "link": link_with(resources.settings.mail.links.invitation, token),
     }
     await send_mail(context, TEMPLATE, mail.email, values)
+    return None

@@ -89,6 +89,9 @@ async def test_a_document_is_found_in_its_own_language(workspace: SearchWorkspac
         ("zh", "請款invoice單", "invoice"),
         ("ja", "PDFで送る", "pdf"),
         ("ko", "Python을 쓴다", "python"),
+        ("el", "ΣΊΣΥΦΟΣ ΟΔΟΣ", "οδος"),
+        ("en", "ΣΊΣΥΦΟΣ ΟΔΟΣ", "σίσυφος"),
+        ("en", "Η οδός", "ΟΔΌΣ"),
     ],
 )
 async def test_words_beside_typographic_characters_are_found(
@@ -96,6 +99,30 @@ async def test_words_beside_typographic_characters_are_found(
 ) -> None:
     await workspace.index(await workspace.put("Found", text, metadata={"language": language}))
     assert await workspace.titles(word, mode="text") == ["Found"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "queries"),
+    [
+        ("en", "The client/server model and/or trees", "client server client/server and/or server/tree trees/none"),
+        ("en", r"supplier/customer’s, x//output, a\b/backed, me@host.example/mailed", "customer output backed mailed"),
+        ("en", "Due 12/31/2026 at 90 km/h, see a.b/column", "31 2026 12/31/2026 km km/h column a.b/column"),
+        ("en", "<b>See</b> /etc/passwd on <https://www.example.com/pricing>", "passwd /etc/passwd www.example.com"),
+        ("en", "Read https://www.example.com/pricing", "pricing https://www.example.com/pricing"),
+        ("de", "100 €/Stück, Farbe/Größe, http://exämple.de/pfad/seite", "Stück Farbe Größe pfad seite Größe/Farbe"),
+    ],
+)
+async def test_words_joined_by_slashes_are_found(
+    workspace: SearchWorkspace, language: str, text: str, queries: str
+) -> None:
+    await workspace.index(await workspace.put("Found", text, metadata={"language": language}))
+    missed = [query for query in queries.split() if await workspace.titles(query, mode="text") != ["Found"]]
+    assert missed == []
+
+
+async def test_tags_are_not_words(workspace: SearchWorkspace) -> None:
+    await workspace.index(await workspace.put("Found", 'One<br/>two <img src="/pictures/harbour" /></section>'))
+    assert await workspace.titles("br img pictures section", mode="text") == []
 
 
 async def tag(workspace: SearchWorkspace, document: UUID, **metadata: JsonValue) -> str:

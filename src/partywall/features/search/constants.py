@@ -93,13 +93,29 @@ _EAST_ASIAN: Final = (
     r"\uFF66-\uFF9F"
 )
 _APART: Final = f"[{_MARKS}]+|[{_EAST_ASIAN}]+"
+# The sigma of a word's end, which lower case does not make of a capital.
+_LAST_SIGMA: Final = r"[\u03A3\u03C3]\M"
+# Without words of its own: a tag, which may contain slashes, and the start of a URL.
+_MARKUP: Final = r"</?[A-Za-z][A-Za-z0-9-]*(\s[^<>]*)?/?>|\w+://"
+# PostgreSQL takes `client/server` for the name of a file: one word, which ends at the first letter beyond ASCII.
+_WITH_PARTS: Final = r"""(
+    SELECT CASE WHEN shown LIKE '%/%' THEN concat_ws(' ', shown, (
+        SELECT string_agg(translate(part, '/~', '  '), ' ')
+        FROM regexp_split_to_table(regexp_replace(shown, '{markup}', ' ', 'g'), '[\s<>]+') AS part
+        WHERE part LIKE '%/%'
+    )) ELSE shown END
+    FROM (SELECT {shown} OFFSET 0) AS normalised (shown)
+)"""
 
 
 def visible(text: str) -> str:
     """SQL that normalises a text before it is split into words.
 
     Removes invisible characters, ligatures and wide forms; separates marks such as `™` and runs of East Asian script
-    from adjacent letters.
+    from adjacent letters; writes a Greek word's last sigma in its own form. Words joined by slashes, such as
+    `client/server`, stay whole, and their parts are added to the end of the text.
     """
     shown = f"translate({text}, E'{_INVISIBLE}', ' ')"
-    return f"normalize(regexp_replace({shown}, E'{_APART}', ' \\& ', 'g'), NFKC)"
+    shown = f"normalize(regexp_replace({shown}, E'{_APART}', ' \\& ', 'g'), NFKC)"
+    shown = f"regexp_replace({shown}, '{_LAST_SIGMA}', E'\\u03C2', 'g')"
+    return _WITH_PARTS.format(shown=shown, markup=_MARKUP)

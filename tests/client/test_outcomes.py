@@ -90,3 +90,16 @@ def test_an_import_that_cannot_begin_is_refused(
     assert run(["import", str(tmp_path / "a.txt"), "--project", "None"]) == 2
     printed = capsys.readouterr()
     assert (printed.out, printed.err.startswith("partywall: ")) == ("", True)
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], []])
+def test_an_import_into_a_project_that_cannot_be_created_is_refused(
+    person: Person, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    assert run(["login", "--email", person.email, "--server", person.server]) == 0
+    for name in ("n" * 201, " "):
+        capsys.readouterr()
+        assert run(["import", str(tmp_path / "a.txt"), "--project", name, *options]) == 2
+        printed = capsys.readouterr()
+        assert (printed.out, printed.err) == ("", "partywall: a project's name has 1 to 200 characters\n")

@@ -19,7 +19,7 @@ from partywall.client.document_import import (
     known_documents,
 )
 from partywall.client.document_import.existing import ExistingDocument, find_known
-from partywall.client.document_import.send import INCOMING
+from partywall.client.document_import.send import DEFAULT_UPLOAD_BYTES, INCOMING
 from partywall.client.errors import ApiError
 from partywall.commands.connection import Connection
 from partywall.commands.document_import import wait_for_index
@@ -213,10 +213,12 @@ def test_two_unicode_forms_of_one_path_are_one_document(target: Target) -> None:
 def test_a_plan_sends_nothing(target: Target) -> None:
     target.run(text("a.txt", "old"), text("b.txt", "same"))
     plans: list[tuple[str, str]] = []
-    documents = [text("a.txt", "new"), text("b.txt", "same"), page("p.html", "new"), text("c.txt", "new")]
+    large = LocalDocument("large.html", "", "", "", upload=bytes(DEFAULT_UPLOAD_BYTES + 1))
+    documents = [text("a.txt", "new"), text("b.txt", "same"), page("p.html", "new"), text("c.txt", "new"), large]
     outcome = target.run(*documents, planned=lambda outcome, name: plans.append((outcome, name)))
-    assert outcome == (2, 1, 1, 0)
+    assert outcome == (2, 1, 1, 1)
     assert plans == [("changed", "a.txt"), ("sent", "p.html"), ("sent", "c.txt")]
+    assert target.failures == ["large.html: larger than 26,214,400 bytes, the default limit of servers"]
     assert set(known_documents(target.api, target.id)) == {"a.txt", "b.txt"}
     assert target.document("a.txt")["content"] == "old"
 

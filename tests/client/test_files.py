@@ -18,7 +18,10 @@ from partywall.client.document_import import (
     holds_documents,
     scan,
 )
-from partywall.client.document_import.files import LONG_PATH, NOT_TEXT
+from partywall.client.document_import.files import LARGE_TEXT, LONG_PATH, MAX_CONTENT_BYTES, NOT_TEXT
+from partywall.client.document_import.send import DEFAULT_UPLOAD_BYTES
+from partywall.features.documents import constants
+from partywall.settings import BlobSettings
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -62,9 +65,29 @@ def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, t
 
 
 def test_a_page_is_sent_as_bytes(tmp_path: Path) -> None:
-    page = b"<p>\xff</p>"
+    page = "\ufeff<meta charset=latin1><p>ü</p>".encode()
     [local] = read(write(tmp_path, {"p.html": page}))
     assert local == LocalDocument("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
+
+
+def test_a_page_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    [found] = read(write(tmp_path, {"p.html": "<meta charset=latin1><p>ü</p>".encode("latin-1")}))
+    assert found == UnreadableFile("p.html", "not UTF-8 text (byte 24)")
+
+
+def test_a_text_that_the_server_would_refuse_for_its_size_is_refused(tmp_path: Path) -> None:
+    largest = "ü" * (MAX_CONTENT_BYTES // 2)
+    lines = [json.dumps({"id": name, "title": "", "text": text}) for name, text in (("a", ""), ("b", largest + "x"))]
+    write(tmp_path, {"a.txt": largest, "b.txt": f"{largest}x", "c.jsonl": "\n".join(lines)})
+    found = read(tmp_path)
+    assert [each.place for each in found if isinstance(each, LocalDocument)] == ["a.txt", "c.jsonl line 1"]
+    refused = [each for each in found if isinstance(each, UnreadableFile)]
+    assert refused == [UnreadableFile("b.txt", LARGE_TEXT), UnreadableFile("c.jsonl line 2", LARGE_TEXT)]
+
+
+def test_the_size_limits_are_those_of_the_server() -> None:
+    assert MAX_CONTENT_BYTES == constants.MAX_CONTENT_BYTES
+    assert BlobSettings.model_fields["max_upload_bytes"].default == DEFAULT_UPLOAD_BYTES
 
 
 def test_each_line_of_json_is_a_document(tmp_path: Path) -> None:

@@ -90,3 +90,34 @@ def test_an_import_that_cannot_begin_is_refused(
     assert run(["import", str(tmp_path / "a.txt"), "--project", "None"]) == 2
     printed = capsys.readouterr()
     assert (printed.out, printed.err.startswith("partywall: ")) == ("", True)
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], []])
+def test_an_import_into_a_project_that_cannot_be_created_is_refused(
+    person: Person, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    assert run(["login", "--email", person.email, "--server", person.server]) == 0
+    for name in ("n" * 201, " "):
+        capsys.readouterr()
+        assert run(["import", str(tmp_path / "a.txt"), "--project", name, *options]) == 2
+        printed = capsys.readouterr()
+        assert (printed.out, printed.err) == ("", "partywall: a project's name has 1 to 200 characters\n")
+
+
+def test_a_refused_value_is_called_as_on_the_command_line(
+    person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["login", "--email", person.email, "--server", person.server]) == 0
+    assert run(["projects", "create", "Some"]) == 0
+    monkeypatch.setenv("PARTYWALL_PASSWORD", "short")
+    for arguments, name in (
+        (["register", "--email", "new@example.com", "--name", "n" * 1000, "--server", person.server], "--name"),
+        (["register", "--email", "new@example.com", "--server", person.server], "the password"),
+        (["register", "--email", "nobody", "--server", person.server], "--email"),
+        (["search", ""], "QUERY"),
+        (["projects", "create", "a\u202eb"], "the project's name"),
+    ):
+        capsys.readouterr()
+        assert run(arguments) == 2
+        assert f"{name}: " in capsys.readouterr().err.removeprefix("partywall: ")

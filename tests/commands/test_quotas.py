@@ -106,3 +106,28 @@ async def test_exactly_one_account_or_project_is_required(capsys: pytest.Capture
     assert await quotas("show") == 2
     assert await quotas("show", "--project", str(uuid4()), "--account", "a@example.com") == 2
     assert capsys.readouterr().err.count("give either --project ID or --account EMAIL") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("set", "documents", "5", "--account", "ann@example.com"),
+            "'documents' is a limit of a project: give --project ID",
+        ),
+        (
+            ("clear", "documents", "--account", "ann@example.com"),
+            "'documents' is a limit of a project: give --project ID",
+        ),
+        (
+            ("set", "projects", "5", "--project", str(uuid4())),
+            "'projects' is a limit of an account: give --account EMAIL",
+        ),
+        (("set", "unknown", "5", "--account", "ann@example.com"), "'unknown' is not one of "),
+    ],
+)
+async def test_a_limit_of_another_owner_is_explained(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await quotas(*arguments) == 2
+    assert f"partywall: {message}" in capsys.readouterr().err

@@ -106,3 +106,25 @@ def test_a_folder_that_is_imported_may_have_any_name(tmp_path: Path, capsys: pyt
     assert source_root(folder).startswith("\ufffd#")
     assert cli.run(["import", "examples", "--project", str(folder)]) == 2
     assert "is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "skipped"),
+    [
+        (["--exclude", "*"], "skipped 7 (excluded): 0.md, 1.md, 2.md, 3.md, 4.md and 2 more"),
+        (["--include", "*.txt"], "skipped 7 (not included): 0.md, "),
+        (["--exclude", "*.md", "--dry-run"], "skipped 7 (excluded): 0.md, "),
+        (["--exclude", "*.md"], "skipped 1 (.py files are not supported): a.py"),
+    ],
+)
+def test_an_import_of_nothing_names_what_is_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], skipped: str
+) -> None:
+    for name in (*(f"{number}.md" for number in range(7)), "a.py"):
+        (tmp_path / name).write_text("text")
+    assert cli.run(["import", str(tmp_path), "--project", "X", *options]) == 2
+    message = capsys.readouterr().err
+    assert "nothing to import" in message
+    assert "no .txt" not in message
+    assert skipped in message
+    assert message.count("\n") == 1

@@ -55,6 +55,24 @@ TITLES = {
     "front matter with an empty one": (f"---\ntitle:\nlayout: page\n---{REAL}", "Real title"),
     "front matter without an end": (f"---\ntitle: x\n{REAL}", "Real title"),
     "rules that are none": (f"---\n\nsome text\n\n---{REAL}", "Real title"),
+    "front matter with a blank one": (f'---\ntitle: "  "\n---{REAL}', "Real title"),
+    "front matter with none": (f"---\ntitle: null # x\n---{REAL}", "Real title"),
+    "front matter with none, short": (f"---\ntitle: ~\n---{REAL}", "Real title"),
+    "front matter over two lines": ("---\ntitle: Real\n  title # said\nlayout: page\n---\n", "Real title"),
+    "front matter, quoted over two lines": ('---\ntitle: "Real\n  title"\nlayout: page\n---\n', "Real title"),
+    "front matter with escapes": (r"""---
+title: "caf\u00e9 \xe9\t\U0001F600 \ud83d\ude00\\"
+---""", "caf\u00e9 \xe9 \U0001f600 \U0001f600\\"),
+    "front matter with half a character": ('---\ntitle: "a\\ud83d \\UFFFFFFFF"\n---', "a\ufffd \ufffd"),
+    "front matter below a blank line": ("\n---\ntitle: Real title\n---\n# Later", "Real title"),
+    "a heading between rules": ("---\n\n# Real title\n\n---\ntext", "Real title"),
+    "a heading inside": ('<div align="center"><a href="x"><h1>Real title</h1></a></div>', "Real title"),
+    "a link": ("# The [Real](https://x.example) [**title**](y)", "The Real title"),
+    "a picture in a link": (f"# [![Build](a.svg)](https://x.example)\n{REAL}", "Real title"),
+    "emphasis and code": ("**Real** `title`\n===", "Real title"),
+    "code with brackets": ("# a[0] and f(x) of 2 ** 3", "a[0] and f(x) of 2 ** 3"),
+    "nothing visible": (f"# \u200b\u200e\n{REAL}", "Real title"),
+    "control characters": ("# Real\x1b title\u202e\u200b", "Real title"),
     "nothing": ("", ""),
 }  # fmt: skip
 
@@ -71,7 +89,8 @@ def test_a_markdown_file_declares_its_title(name: str, tmp_path: Path) -> None:
 
 
 HOSTILE = ["#", "# ", "<!--", "<!--\n", "```", "```\n", "~~~\n", "- ", "a\n", "<h1>", "<h1>\n", "</h1 ", "---\n",
-           "+++\n", "title: |\n", '"\\', "=", "{#", "# {#}", "&amp;", " ", "\r", "<script>\n"]  # fmt: skip
+           "+++\n", "title: |\n", '"\\', "=", "{#", "# {#}", "&amp;", " ", "\r", "<script>\n",
+           "# [", "# [](", "# `", "# **a", "[", "<div>", "<div "]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -97,7 +116,7 @@ def test_a_page_is_called_by_its_title_or_its_first_heading(page: str, title: st
 
 
 def test_a_byte_order_mark_is_no_part_of_a_page() -> None:
-    page = "\ufeff<!doctype html><html><head><title>Own</title></head><body><p>Text".encode()
+    page = "\ufeff\ufeff<!doctype html><html><head><title>Own</title></head><body><p>Text".encode()
     found = extract(page, "text/html", None)
     assert (found.title, found.content) == ("Own", "Text")
     assert read_page(page) == b"Own\nText"

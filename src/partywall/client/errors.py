@@ -1,6 +1,21 @@
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+# The values of a request, as the command line calls them; others by their own name.
+_ARGUMENTS: Final = {
+    "/query/q": "QUERY",
+    "/query/limit": "--limit",
+    "/query/mode": "--mode",
+    "/query/after": "--after",
+    "/query/types": "--types",
+    "/name": "the project's name",
+    "/email": "--email",
+    "/password": "the password",
+    "/full_name": "--name",
+}
 
 
 class ClientError(Exception):
@@ -59,8 +74,14 @@ def read_problem(body: bytes) -> Problem:
         return Problem()
 
 
+def _about(field: FieldProblem) -> str:
+    pointer = field.pointer
+    name = _ARGUMENTS.get(pointer) or pointer.removeprefix("/query").removeprefix("/").replace("/", ".")
+    return f"{name}: {field.message}" if name else field.message
+
+
 def _sentence(status: int, problem: Problem) -> str:
     if problem.errors:
-        return "; ".join(f"{each.pointer}: {each.message}" if each.pointer else each.message for each in problem.errors)
+        return "; ".join(_about(each) for each in problem.errors)
     said = problem.detail or problem.title or f"the server answered {status}"
     return f"{said} (request {problem.request_id})" if status >= 500 and problem.request_id else said

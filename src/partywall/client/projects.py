@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -7,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from partywall.client.api import Api
 from partywall.client.errors import ApiError, ClientError
 from partywall.client.store import RememberedProject
+
+LONGEST_NAME: Final = 200
 
 
 class Project(BaseModel):
@@ -37,7 +40,14 @@ def list_projects(api: Api) -> list[Project]:
         params["cursor"] = page.next_cursor
 
 
+def check_name(name: str) -> None:
+    """Raises ClientError if a project cannot have this name."""
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise ClientError(f"a project's name has 1 to {LONGEST_NAME} characters")
+
+
 def create_project(api: Api, name: str) -> Project:
+    check_name(name)
     return Project.model_validate_json(api.create("/projects", {"name": name}))
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from partywall.client.accounts import normalize
 from partywall.client.api import Api, RetryBudget
 from partywall.client.errors import ClientError, NotLoggedIn
-from partywall.client.projects import Project, create_project, find_project, list_projects
+from partywall.client.projects import Project, check_name, create_project, find_project, list_projects
 from partywall.client.store import RememberedProject, SessionFile, Store
 from partywall.client.tokens import KEY_VARIABLE, KeyAuth, TokenAuth
 from partywall.commands.terminal import printable
@@ -59,8 +59,13 @@ class Connection:
         return found
 
     def project_if_any(self, name: str | None) -> Project | None:
-        """Like `project`, but does not remember it; returns None if no project is called `name`."""
-        return self._last_project() if name is None else find_project(self.api, name)
+        """Like `project`, but does not remember it; None if a project called `name` would have to be created."""
+        if name is None:
+            return self._last_project()
+        found = find_project(self.api, name)
+        if found is None:
+            check_name(name)
+        return found
 
     def project_or_new(self, name: str | None) -> tuple[Project, bool]:
         """Like `project`, but creates a missing one. Returns the project and whether it was created."""

@@ -120,21 +120,31 @@ def _check_options(language: str | None, patterns: Sequence[str], prefix: str) -
 def _files(source: Path, choice: FileFilter, shown: int | None) -> ScanResult:
     found = scan(source, choice)
     if not found.files:
-        raise UsageError(
-            f"{source} contains nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file"
-            f" ({len(found.skipped)} skipped)"
-        )
-    _print_skipped(found.skipped, shown)
+        raise UsageError(printable(_nothing(source, found.skipped)))
+    for line in _skipped_lines(found.skipped, shown):
+        print_line(line, err=True)
     return found
 
 
-def _print_skipped(skipped: Sequence[SkippedFile], shown: int | None) -> None:
+def _nothing(source: Path, skipped: Sequence[SkippedFile]) -> str:
+    """Why nothing is imported, with some of the skipped files."""
+    lines = _skipped_lines(skipped, NAMES_SHOWN)
+    parts = [f"{source} contains nothing to import: .txt, .md, .markdown, .html, .htm and .jsonl files can be imported"]
+    parts += lines[:NAMES_SHOWN]
+    parts += [f"{len(skipped)} skipped in all"] if len(lines) > NAMES_SHOWN else []
+    return "; ".join(parts)
+
+
+def _skipped_lines(skipped: Sequence[SkippedFile], shown: int | None) -> list[str]:
+    """One line for each reason."""
     by_reason: defaultdict[str, list[str]] = defaultdict(list)
     for each in skipped:
         by_reason[each.reason].append(each.name)
-    for reason, names in by_reason.items():
-        more = "" if shown is None or len(names) <= shown else f" and {len(names) - shown} more"
-        print_line(f"skipped {len(names)} ({reason}): {', '.join(names[:shown])}{more}", err=True)
+    return [
+        f"skipped {len(names)} ({reason}): {', '.join(names[:shown])}"
+        + ("" if shown is None or len(names) <= shown else f" and {len(names) - shown} more")
+        for reason, names in by_reason.items()
+    ]
 
 
 def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str | None:

@@ -84,6 +84,10 @@ def _limit(given: str) -> Decimal | None:
 def _require_known(quota: str, project: UUID | None) -> None:
     known = OF_ACCOUNTS if project is None else OF_PROJECTS
     if quota not in known:
+        if quota in OF_ACCOUNTS:
+            raise UsageError(f"{quota!r} is a limit of an account: give --account EMAIL")
+        if quota in OF_PROJECTS:
+            raise UsageError(f"{quota!r} is a limit of a project: give --project ID")
         raise UsageError(f"{quota!r} is not one of {', '.join(sorted(known))}")
 
 

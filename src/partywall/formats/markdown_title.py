@@ -23,7 +23,16 @@ _UNDERLINE: Final = re.compile(r" {0,3}+(?:=++|-++)[ \t]*+")
 # May also begin a list item.
 _FENCE: Final = re.compile(r"[ \t]*+(?:(?:[-*+]|\d{1,9}+[.)])[ \t]++)?+(?P<mark>`{3,}+(?=[^`]*+$)|~{3,}+)")
 _RAW: Final = re.compile(r" {0,3}+<(?:(?P<comment>!--)|(?P<tag>script|style|pre|textarea)(?=[\s>]|$))", re.IGNORECASE)
-_TAGGED: Final = re.compile(r"[ \t]*+<(?P<tag>h[1-6])(?=[\s>])", re.IGNORECASE)
+_TAGGED: Final = re.compile(
+    r"[ \t]*+(?:<(?:a|center|div|header|p|section|span)(?=[\s>])[^<>]*+>[ \t]*+)*+<(?P<tag>h[1-6])(?=[\s>])",
+    re.IGNORECASE,
+)
+# Code, a picture (left out), strong text, a link.
+_MARKUP: Final = re.compile(
+    r"`([^`]++)`|!\[[^\[\]]*+\]\([^()]*+\)|\*\*(?!\s)([^*]++)(?<!\s)\*\*|\[([^\[\]]*+)\]\([^()]*+\)"
+)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_WITHOUT_WIDTH: Final = re.compile("[\u200b\u2060\ufeff]")
 _TAG: Final = re.compile(r"<!--.*?-->|<[/A-Za-z][^<>]*+>")
 # Not a paragraph, so an underline below makes no heading: a quotation, a list, a table, indented code.
 _OTHER: Final = re.compile(r" {4}| {0,3}+(?:\t|>|\||[-*+][ \t]|\d{1,9}+[.)][ \t]|<|#{1,6}+[ \t]*+$)")
@@ -32,13 +41,15 @@ _OTHER: Final = re.compile(r" {4}| {0,3}+(?:\t|>|\||[-*+][ \t]|\d{1,9}+[.)][ \t]
 def markdown_title(text: str) -> str:
     """The title in one line; empty if there is none."""
     titled, lines = split_front_matter(_LINE_END.split(text[:SEARCHED].removeprefix("\ufeff")))
-    if titled:
-        return one_line(titled)
+    if title := one_line(titled[:_LONGEST_HEADING]):
+        return title
     return next((title for each in _headings(iter(lines)) if (title := one_line(each))), "")
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.split())
+    """The text without control characters; empty if nothing of it is visible."""
+    line = " ".join(_WITHOUT_WIDTH.sub("", _CONTROL.sub(" ", text)).split())
+    return line if any(each.isprintable() for each in line.replace(" ", "")) else ""
 
 
 def _headings(lines: Iterator[str]) -> Iterator[str]:
@@ -49,11 +60,11 @@ def _headings(lines: Iterator[str]) -> Iterator[str]:
         if _skips(line, lines) or not line.strip():
             is_other = False
         elif heading := _HASHES.match(line):
-            yield _without_closing(line[heading.end() :][:_LONGEST_HEADING])
+            yield _without_markup(_without_closing(line[heading.end() :][:_LONGEST_HEADING]))
         elif tagged := _TAGGED.match(line):
             yield _tagged(line[tagged.start() :], lines, f"</{tagged['tag']}".lower())
         elif _UNDERLINE.fullmatch(line):
-            yield before
+            yield _without_markup(before)
         elif is_other or (not before and _OTHER.match(line)):
             is_other = True
         else:
@@ -90,6 +101,12 @@ def _tagged(line: str, lines: Iterator[str], end: str) -> str:
     inside = text[: 2 * _LONGEST_HEADING]
     ends = inside.lower().find(end)
     return html.unescape(_TAG.sub("", inside[:ends] if ends >= 0 else inside))
+
+
+def _without_markup(heading: str) -> str:
+    for _ in range(2):  # one may contain another
+        heading = _MARKUP.sub(lambda found: next(filter(None, found.groups()), ""), heading)
+    return heading
 
 
 def _without_closing(heading: str) -> str:

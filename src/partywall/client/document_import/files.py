@@ -21,6 +21,8 @@ KINDS: Final = TEXT | HTML | LINES
 # `holds_documents` reads this many lines of a `.jsonl` file.
 FIRST_LINES: Final = 20
 NOT_TEXT: Final = "it contains NUL characters (U+0000), so it is not text"
+MAX_CONTENT_BYTES: Final = 10 * 1024 * 1024
+LARGE_TEXT: Final = f"its text is larger than {MAX_CONTENT_BYTES:,} bytes"
 MAX_TITLE: Final = 500
 MAX_EXTERNAL_ID: Final = 512
 LONG_PATH: Final = f"its path or id is longer than {MAX_EXTERNAL_ID} characters"
@@ -104,15 +106,22 @@ def _read(name: str, path: Path) -> Iterator[LocalDocument | UnreadableFile]:
     if kind in LINES:
         yield from _read_lines(name, path)
     elif kind in HTML:
-        body = path.read_bytes()
-        if b"\0" in body or len(name) > MAX_EXTERNAL_ID:
-            yield UnreadableFile(name, NOT_TEXT if b"\0" in body else LONG_PATH)
-            return
-        yield LocalDocument(name, "", "", hashlib.sha256(body).hexdigest(), upload=body)
+        yield _read_page(name, path)
     elif kind in TEXT:
         yield _read_text(name, path, kind)
     else:
         yield UnreadableFile(name, f"{f'{kind} files' if kind else 'files without an extension'} cannot be imported")
+
+
+def _read_page(name: str, path: Path) -> LocalDocument | UnreadableFile:
+    body = path.read_bytes()
+    if b"\0" in body or len(name) > MAX_EXTERNAL_ID:
+        return UnreadableFile(name, NOT_TEXT if b"\0" in body else LONG_PATH)
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return UnreadableFile(name, f"not UTF-8 text (byte {error.start})")
+    return LocalDocument(name, "", "", hashlib.sha256(body).hexdigest(), upload=body)
 
 
 def _read_text(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFile:
@@ -161,11 +170,14 @@ def _read_line(name: str, number: int, line: bytes) -> LocalDocument | Unreadabl
 def _local(external_id: str, title: str, content: str) -> LocalDocument | UnreadableFile:
     try:
         (external_id + title).encode()
-        digest = hashlib.sha256(content.encode()).hexdigest()
+        encoded = content.encode()
     except UnicodeEncodeError:
         return UnreadableFile(ascii(external_id)[1:-1], "it contains half a character (a lone surrogate)")
     if "\0" in content or "\0" in title or "\0" in external_id:
         return UnreadableFile(external_id.replace("\0", "\\0"), NOT_TEXT)
     if len(external_id) > MAX_EXTERNAL_ID:
         return UnreadableFile(external_id, LONG_PATH)
+    if len(encoded) > MAX_CONTENT_BYTES:
+        return UnreadableFile(external_id, LARGE_TEXT)
+    digest = hashlib.sha256(encoded).hexdigest()
     return LocalDocument(external_id, title.strip()[:MAX_TITLE].strip(), content, digest)

@@ -16,6 +16,8 @@ from partywall.client.errors import ApiError
 
 BATCH_DOCUMENTS: Final = 200
 BATCH_CHARACTERS: Final = 2_000_000
+# What a server accepts unless it is configured otherwise; a dry run cannot ask it.
+DEFAULT_UPLOAD_BYTES: Final = 25 * 1024 * 1024
 # A retry would fail as well: the user must log in, get a right, or check the server.
 HOPELESS: Final = {401, 403, 404}
 # This many 5xx answers in a row stop the import: the documents are not the cause.
@@ -131,6 +133,9 @@ class Import:
         if known is not None and self._would_overwrite(document, known):
             self._fail(document.place, _conflict_reason(known, self.root))
             return
+        if self.planned is not None and _exceeds_default(document, known):
+            self._fail(document.place, f"larger than {DEFAULT_UPLOAD_BYTES:,} bytes, the default limit of servers")
+            return
         try:
             outcome = self._import_document(document, known)
         except ApiError as error:
@@ -229,6 +234,13 @@ class Import:
     def _fail(self, name: str, reason: str) -> None:
         self.counts.failed.append(UnreadableFile(name, reason))
         self.notify(self.counts, f"{name}: {reason}")
+
+
+def _exceeds_default(document: LocalDocument, known: ExistingDocument | None) -> bool:
+    """Whether the document would be uploaded and is larger than most servers accept."""
+    if document.upload is None or len(document.upload) <= DEFAULT_UPLOAD_BYTES:
+        return False
+    return known is None or not known.has_content_of(document)
 
 
 def _conflict_reason(known: ExistingDocument, root: str | None) -> str:

@@ -94,7 +94,7 @@ def read_page(html: bytes) -> bytes:
 
 
 def markdown_of(html: str) -> Page:
-    tree = LexborHTMLParser(html.removeprefix(_BYTE_ORDER_MARK))
+    tree = LexborHTMLParser(html.lstrip(_BYTE_ORDER_MARK))
     title = tree.css_first("head > title")
     writer = _Writer()
     if tree.root is not None:

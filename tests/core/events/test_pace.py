@@ -27,5 +27,5 @@ def test_waits_are_bounded_and_idle_accounts_are_forgotten() -> None:
     assert len(pace._paid_at) == 1
 
 
-def test_streams_events_and_bytes_all_cost() -> None:
-    assert cost(1, 1, 100) < cost(2, 1, 100) < cost(2, 50, 100) < cost(2, 50, 100_000)
+def test_events_bytes_and_messages_all_cost() -> None:
+    assert cost(1, 100) < cost(50, 100) < cost(50, 100_000) < cost(50, 100_000, 50)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,7 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from partywall.core.clock import unix_time
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import MissingRightError
+from partywall.core.events import pace
 from partywall.core.events import subscription as feeds
+from partywall.core.events.batches import read_batch
+from partywall.core.events.log_tailer import LogTailer
+from partywall.core.events.pace import DeliveryPace
+from partywall.core.events.past_reads import event_reads
 from partywall.core.events.subscription import StreamOptions, Subscription
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
@@ -179,3 +184,32 @@ async def test_an_account_reads_past_events_for_one_stream_at_a_time(users: User
         assert ids(await free.next()) == [1]
         assert not reading.done()
         reading.cancel()
+
+
+@pytest.mark.parametrize(("seconds", "turns"), [(0.0, 0), (1.0, 2)])
+async def test_costly_deliveries_let_other_tasks_run_in_between(
+    users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch, seconds: float, turns: int
+) -> None:
+    for name in ("STREAM", "EVENT", "BYTE"):
+        monkeypatch.setattr(pace, name, seconds)
+    owner = await users.person()
+    project = await owner.project()
+    others = 0
+
+    async def count() -> None:
+        nonlocal others
+        while True:
+            await asyncio.sleep(0)
+            others += 1
+
+    async with AsyncExitStack() as stack:
+        feed = [await stack.enter_async_context(followed(resources, owner, project)) for _ in range(3)]
+        tailer = LogTailer(resources.reads, feed[0].scope, 0, timedelta(1), event_reads(1, 1), DeliveryPace())
+        tailer.subscriptions.update(feed)
+        reader = ScopedReader(resources.reads, owner.principal)
+        batch = await read_batch(reader, project, after=0, callers={feed[0].caller})
+        counting = asyncio.create_task(count())
+        await asyncio.sleep(0)
+        served, used = await tailer._hand_out(batch)
+        counting.cancel()
+        assert (served, min(others, 2), used > 0) == (set(feed), turns, seconds > 0)

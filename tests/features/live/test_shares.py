@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from httpx2 import AsyncClient
 
-from partywall.core.events import pace
+from partywall.core.events import pace, past_reads
 from partywall.settings import Settings
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
@@ -36,6 +36,12 @@ async def new_key(person: Person, project: UUID) -> str:
 async def create(person: Person, project: UUID, title: str) -> None:
     answer = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": title, "content": "x"})
     assert answer.status_code == 201, answer.text
+
+
+def is_followed(serving: Serving, project: UUID) -> bool:
+    """Whether new events of the project are delivered to a stream, which has read all past ones."""
+    tailers = serving.resources.tailers._tailers.values()
+    return any(subscription.project_id == project for tailer in tailers for subscription in tailer.subscriptions)
 
 
 async def new_ticket(token: str, person: Person, project: UUID) -> str:
@@ -115,3 +121,40 @@ async def test_an_account_whose_streams_take_too_much_slows_down_alone(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await slow.next()
+
+
+async def test_a_socket_pays_for_each_message(users: Users, server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "MESSAGE", 1000.0)
+    monkeypatch.setattr(pace, "LONGEST", 1000.0)
+    owner = await users.person()
+    streamed, sent = await owner.project(), await owner.project()
+    async with follow(server.url, streamed, owner.token) as stream:
+        for title in ("one", "two"):
+            await create(owner, streamed, title)
+            await stream.next()
+    async with opened(server.url, sent, {"token": owner.token, "after": 1}) as socket:
+        await until(lambda: is_followed(server, sent))
+        await create(owner, sent, "three")
+        await socket.next()
+        await create(owner, sent, "four")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await socket.next()
+
+
+async def test_past_events_count_and_wait(users: Users, server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "LONGEST", 1000.0)
+    monkeypatch.setattr(past_reads, "READ", 1000.0)
+    owner, outsider = await users.person(), await users.person()
+    project, theirs = await owner.project(), await outsider.project()
+    taken = server.resources.tailers._slots.taken
+    async with follow(server.url, project, owner.token, after=0) as first:
+        assert (await first.next()).id == 1
+        async with follow(server.url, project, owner.token, after=0) as second:
+            async with follow(server.url, theirs, outsider.token, after=0) as other:
+                assert (await other.next()).id == 1
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await second.next()
+    await until(lambda: server.resources.tailers._slots.taken == taken)
+    await until(lambda: not server.resources.tailers._past_reads._turns.in_use)

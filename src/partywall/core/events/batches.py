@@ -109,6 +109,11 @@ class EventBatch:
     last: int
     roles: Mapping[Caller, str | None]
 
+    @property
+    def size(self) -> int:
+        """The number of bytes of all frames."""
+        return sum(len(event.frame) for event in self.events)
+
 
 async def read_batch(
     reader: ScopedReader,

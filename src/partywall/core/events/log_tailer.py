@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -20,23 +19,22 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import InvalidTokenError, TooManyRequestsError, UnavailableError
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.listener import Listener
-from partywall.core.events.pace import DeliveryPace, cost
+from partywall.core.events.pace import IN_A_ROW, DeliveryPace, cost
+from partywall.core.events.past_reads import PastReads, event_reads, events_tenant
 from partywall.core.events.subscription import DATABASE_ERRORS, EndReason, StreamOptions, Subscription
 from partywall.core.log_masks import error_fields
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
-from partywall.core.tenant import Tenant, set_background_tenant
+from partywall.core.tenant import set_background_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
-# Limits on events times readers: in one read (but at least FEWEST events), and before the event loop runs other tasks.
+# The limit on events times readers in one read, but at least FEWEST events.
 MOST_AT_ONCE: Final = 20_000
-MOST_IN_A_ROW: Final = 2_000
 FEWEST: Final = 10
 FULL_SECONDS: Final = 10
-# Concurrent reads: of past events (one per account), and of new events.
-PAST_READS: Final = 4
+# Concurrent reads of new events, and those of one account.
 NEW_READS, NEW_READS_EACH = 6, 2
 
 # Numbers a project's committed events, and returns the last number.
@@ -61,15 +59,6 @@ class ServerDrainingError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("Try again at once: another process will serve you.", headers={"Retry-After": "1"})
-
-
-def _reads(slots: int, each: int) -> TenantSemaphore:
-    """Reads of events wait without limit; the number of streams bounds how many wait."""
-    return TenantSemaphore(slots, each=each, waiting=sys.maxsize, max_wait=None)
-
-
-def _tenant(account: UUID) -> Tenant:
-    return Tenant(f"user:{account}", background=True)
 
 
 class LogTailer:
@@ -119,32 +108,38 @@ class LogTailer:
     async def _read(self) -> None:
         if self._account is None:
             self._account = await self._reader.account(self._project_id)
-        async with self._reads.hold(_tenant(self._account)):
+        async with self._reads.hold(events_tenant(self._account)):
             asked = {subscription.caller for subscription in self.subscriptions}
             limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.subscriptions))))
             batch = await read_batch(self._reader, self._project_id, after=self.position, limit=limit, callers=asked)
-        served = await self._hand_out(batch)
+        served, used = await self._hand_out(batch)
         # Callers that joined during the read were not checked: read the same events again for them.
         if self.subscriptions <= served:
             self.position = batch.upto
         if not self.subscriptions <= served or batch.upto < batch.last:
             self.look()
         if batch.events:
-            size = sum(len(event.frame) for event in batch.events)
-            await asyncio.sleep(self._pace.wait_after(self._account, cost(len(served), len(batch.events), size)))
+            await asyncio.sleep(self._pace.wait_after(self._account, used))
 
-    async def _hand_out(self, batch: EventBatch) -> set[Subscription]:
-        """Passes the batch to all checked callers; yields to the event loop in between."""
+    async def _hand_out(self, batch: EventBatch) -> tuple[set[Subscription], float]:
+        """Passes the batch to all checked callers, and returns them and the cost in seconds.
+
+        Lets the event loop send what has been passed, and run other tasks, before the next part.
+        """
         served: set[Subscription] = set()
+        used = in_a_row = 0.0
+        events, size = len(batch.events), batch.size
         for subscription in list(self.subscriptions):
             if subscription.caller not in batch.roles:
                 continue
             subscription.check(batch.roles[subscription.caller])
-            subscription.absorb(batch)
+            messages = subscription.absorb(batch)
             served.add(subscription)
-            if len(served) % max(1, MOST_IN_A_ROW // max(1, len(batch.events))) == 0:
+            in_a_row += cost(events, size, messages)
+            if in_a_row >= IN_A_ROW:
+                used, in_a_row = used + in_a_row, 0.0
                 await asyncio.sleep(0)
-        return served
+        return served, used + in_a_row
 
     async def _pause(self) -> None:
         try:
@@ -171,9 +166,9 @@ class LogTailers:
     ) -> None:
         self._slots = slots
         self._each_principal = each_principal
-        self._past_reads = _reads(PAST_READS, 1)
-        self._new_reads = _reads(NEW_READS, NEW_READS_EACH)
+        self._new_reads = event_reads(NEW_READS, NEW_READS_EACH)
         self._pace = DeliveryPace()
+        self._past_reads = PastReads(self._pace)
         self._pool = pool
         self._background = background
         self._listener = listener
@@ -233,7 +228,10 @@ class LogTailers:
         return opened if last == opened.last else await _open(reader, project_id, options)
 
     def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
-        return self._past_reads.hold(_tenant(account))
+        return self._past_reads.turn(account)
+
+    def charge(self, account: UUID, batch: EventBatch, messages: int) -> None:
+        self._past_reads.charge(account, batch, messages)
 
     def look_again(self, concerns: Callable[[Caller], bool]) -> None:
         """Makes the log tailers of these callers check their access now."""

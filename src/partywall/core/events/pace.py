@@ -12,13 +12,17 @@ EACH_SECOND: Final = 0.2
 AT_ONCE: Final = 0.05
 # The longest wait in seconds, however many projects stream: access is checked with every delivery.
 LONGEST: Final = 2.0
+# The longest uninterrupted delivery in seconds, unless one stream takes longer.
+IN_A_ROW: Final = 0.002
 # The cost in seconds of waking one stream, of one event for it, and of one byte.
 STREAM, EVENT, BYTE = 40e-6, 3e-6, 2e-9
+# In addition: of an event that is sent as a message of its own, and of a read of past events.
+MESSAGE, READ = 8e-6, 200e-6
 
 
-def cost(streams: int, events: int, size: int) -> float:
-    """Seconds of the event loop to send `events` of `size` bytes in total to each of `streams`."""
-    return streams * (STREAM + events * EVENT + size * BYTE)
+def cost(events: int, size: int, messages: int = 0) -> float:
+    """Seconds of the event loop to send `events` of `size` bytes in total to one stream, `messages` of them singly."""
+    return STREAM + events * EVENT + size * BYTE + messages * MESSAGE
 
 
 class DeliveryPace:

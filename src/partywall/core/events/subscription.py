@@ -48,7 +48,8 @@ class StreamOptions:
     """The options of a subscription.
 
     `require` raises if the role lacks the right. The credential is valid until `expires_at` (Unix time), unless its
-    session is revoked. `types` and `subject` (an id) filter events.
+    session is revoked. `types` and `subject` (an id) filter events. With `singly`, each event is sent as a message of
+    its own, which takes longer.
     """
 
     require: Callable[[ProjectScope], None]
@@ -57,6 +58,7 @@ class StreamOptions:
     session_id: UUID | None = None
     types: TypeFilter | None = None
     subject: str | None = None
+    singly: bool = False
 
     def admit(self, event: WireEvent) -> bool:
         if self.subject is not None and event.subject != self.subject:
@@ -74,7 +76,11 @@ class Source(Protocol):
     def leave(self, subscription: Subscription) -> None: ...
 
     def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
-        """A slot for reading past events from the table."""
+        """The account's turn and a slot for reading past events from the table."""
+        ...
+
+    def charge(self, account: UUID, batch: EventBatch, messages: int) -> None:
+        """Counts a read of past events and their delivery, `messages` of them singly."""
         ...
 
 
@@ -87,7 +93,7 @@ class Subscription:
 
     __slots__ = (
         "_account", "_behind", "_bytes", "_close_sent", "_end", "_joined", "_options", "_queue", "_reader", "_source",
-        "_waiter", "position", "scope",
+        "_turn", "_waiter", "position", "scope",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +110,7 @@ class Subscription:
         self._queue: list[tuple[int, bytes]] = []  # a deque takes too much memory for this many streams
         self._bytes = 0
         self._waiter: asyncio.Future[bool] | None = None
+        self._turn: asyncio.Timeout | None = None  # while it waits for its turn to read past events
         self._end: EndReason | None = None
         self._close_sent = False
 
@@ -127,23 +134,29 @@ class Subscription:
             self._reset(opened.oldest)
         self._behind = True
 
-    def absorb(self, batch: EventBatch) -> None:
-        """Queues new events that pass the filters; ends the subscription if its caller does not keep up."""
+    def absorb(self, batch: EventBatch) -> int:
+        """Queues new events that pass the filters; ends the subscription if its caller does not keep up.
+
+        Returns how many events are to be sent singly.
+        """
         if self._end is not None:
-            return
+            return 0
         if self._bytes > QUEUE_BYTES:
             self.end(EndReason.SLOW)
-            return
+            return 0
+        before = len(self._queue)
         if self.position < batch.oldest - 1:
             self._reset(batch.oldest)
         for event in batch.events:
             if event.id > self.position and self._options.admit(event):
                 self._add(event.id, event.frame)
         self.position = max(self.position, batch.upto)
+        messages = len(self._queue) - before if self._options.singly else 0
         if len(self._queue) > QUEUE_LIMIT:
             self.end(EndReason.SLOW)
         elif self._queue:
             self._wake()
+        return messages
 
     def check(self, role: str | None) -> None:
         """Ends the subscription if the caller's current role lacks the right, or differs from the one at the start."""
@@ -164,6 +177,8 @@ class Subscription:
                 self.position = self._queue[0][0] - 1
                 self._queue.clear()
             self._wake()
+            if self._turn is not None and not self._turn.expired():
+                self._turn.reschedule(0)
 
     def close(self) -> None:
         self.end(EndReason.GONE)
@@ -192,8 +207,11 @@ class Subscription:
                 return []
 
     async def _catch_up(self) -> None:
+        left = self._options.expires_at - unix_time()
         try:
-            async with self._source.reading(self._account):
+            async with asyncio.timeout(left) as self._turn, self._source.reading(self._account):
+                self._turn.reschedule(None)
+                self._turn = None
                 batch = await read_batch(
                     self._reader,
                     self.project_id,
@@ -202,6 +220,8 @@ class Subscription:
                     subject=self._options.subject,
                     callers=(self.caller,),
                 )
+        except TimeoutError:
+            return  # it has ended or expired
         except DATABASE_ERRORS as error:
             log.warning("subscription_interrupted", **error_fields(error))
             self.end(EndReason.UNAVAILABLE)
@@ -209,8 +229,10 @@ class Subscription:
             self.end(EndReason.REVOKED)
         else:
             self.check(batch.roles[self.caller])
-            self.absorb(batch)
+            self._source.charge(self._account, batch, self.absorb(batch))
             self._behind = batch.upto < batch.last
+        finally:
+            self._turn = None
 
     async def _woken(self) -> bool:
         """Waits for events; False when a keep-alive is due."""

@@ -99,5 +99,5 @@ async def follow_events(
     """The same events as WebSocket messages. See docs/reference/events.md for the first message and close codes."""
     verified, hello = greeted
     types = None if hello.types is None else TypeFilter.parse(hello.types)
-    subscription = await service.follow(verified, project_id, hello.after, types)
+    subscription = await service.follow(verified, project_id, hello.after, types, singly=True)
     await EventSocket(websocket, subscription, service.send_timeout, lambda: service.is_still_valid(verified)).run()

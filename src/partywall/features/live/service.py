@@ -34,13 +34,16 @@ class LiveService:
         after: int | None,
         types: TypeFilter | None,
         subject: UUID | None = None,
+        *,
+        singly: bool = False,
     ) -> Subscription:
         """Subscribe to the events of the project, or of one subject in it.
 
         The subscription ends when the credential expires or the right is lost.
         """
         only = None if subject is None else str(subject)
-        options = StreamOptions(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types, only)
+        expires_at, session = verified.expires_at, verified.session_id
+        options = StreamOptions(_may_read, expires_at, self.heartbeat, session, types, only, singly)
         return await self.tailers.follow(ScopedReader(self.reads, verified.principal), project_id, options, after)
 
     async def is_still_valid(self, verified: VerifiedCredential) -> bool:

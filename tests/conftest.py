@@ -26,7 +26,7 @@ from tests.slow_calls import HELD
 from tests.users import Users
 
 # Tests ignore the developer's own settings and those from `make test DATA_DIR=`.
-for _name in [name for name in os.environ if any(read_names([name.lower()], Settings))]:
+for _name in list(read_names(os.environ, Settings)):
     del os.environ[_name]
 
 # By default it prints every frame's variables in a traceback, which takes a second per exception here.

@@ -264,6 +264,41 @@ def test_a_mapping_may_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.agents.models == {"answer": "lab:x"}
 
 
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_section_may_come_as_json(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_file: bool) -> None:
+    given = {"Accounts": ' {"registration": "closed"}', "LOG": '{"level": "error"}', "LOG__FORMAT": "json"}
+    monkeypatch.chdir(tmp_path)
+    if in_file:
+        (tmp_path / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in given.items()))
+    settings = load_with(monkeypatch, SERVERS if in_file else SERVERS | given)
+    assert (settings.accounts.registration, settings.log.level, settings.log.format) == ("closed", "error", "json")
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ('{"registraton": "very-secret"}', "ACCOUNTS__REGISTRATON"),
+        ('{"registration": "closed"', "ACCOUNTS is not a setting by itself: set ACCOUNTS__"),
+        ("{registration: closed}", "ACCOUNTS is not a setting by itself: set ACCOUNTS__"),
+    ],
+)
+def test_a_wrong_section_in_json_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, line: str) -> None:
+    [found] = lines(monkeypatch, **SERVERS, ACCOUNTS=value)
+    assert found.startswith(line)
+
+
+def test_a_section_that_is_replaced_in_the_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text('ACCOUNTS=\'{"registration": "closed"}\'\nACCOUNTS=x\n')
+    assert lines(monkeypatch, **SERVERS) == [".env, line 2: ACCOUNTS is already set in line 1, to another value"]
+
+
+def test_a_directory_instead_of_the_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").mkdir()
+    assert lines(monkeypatch, **SERVERS) == [".env is a directory, not a file"]
+
+
 def test_a_misspelled_name_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("ACCOUNT__REGISTRATION=closed\nexport HTTPS__DOCS=false\n")

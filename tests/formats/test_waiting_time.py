@@ -20,6 +20,11 @@ VALUES = {
     "1h30m0s": 5400, "120ms": 0.12, "250 milliseconds": 0.25, "9" * 5000: MOST_SECONDS, "1d": 86_400,
     format_datetime(LATER, usegmt=True): 90, LATER.strftime("%a %b %d %H:%M:%S %Y"): 90, LATER.isoformat(): 90,
     "2026-03-01T12:01:30Z": 90, format_datetime(NOW - timedelta(hours=1), usegmt=True): 0,
+    "30, 30": 30, "45,60": 60, "60, 45s": 60, "soon, 30": 30, "30, ": 30,
+    f"{format_datetime(NOW, usegmt=True)}, {format_datetime(LATER, usegmt=True)}": 90,
+    LATER.strftime("%A, %d-%b-%y %H:%M:%S GMT"): 90,
+    str(int(LATER.timestamp())): 90, str(LATER.timestamp() + 0.5): 90.5, str(int(LATER.timestamp() * 1000)): 90,
+    str(int(NOW.timestamp()) - 60): 0, str(int(NOW.timestamp()) * 3): MOST_SECONDS, "4000000000": MOST_SECONDS,
 }  # fmt: skip
 NOTHING = ["", " ", "soon", "-5", "-5s", "1.5.5", "1e9", "inf", "nan", "\u0663", "Fri, 99 Foo 2026", "45x",
            "45 of them", "45s later", "s", "0x10", "x" * 5000, "Mon, 01 Jan 0001 00:00:00 -2359"]  # fmt: skip
@@ -42,6 +47,7 @@ def test_the_longest_wait_in_the_headers_counts() -> None:
         ({"x-ms-retry-after-ms": " 1500.5 "}, 1.5005),
         ({"retry-after-ms": "500", "retry-after": "2"}, 2),
         ({"retry-after-ms": "soon", "retry-after": "2"}, 2),
+        ({"retry-after-ms": "500, 2500"}, 2.5),
         ({}, None),
     ):
         assert seconds_asked(headers, 0) == (seconds and pytest.approx(seconds))
@@ -64,6 +70,11 @@ BODIES: list[tuple[object, float | None]] = [
     ({"ok": False, "parameters": {"retry_after": 35}}, 35),
     ({"error": {"metadata": {"retry_after_seconds": 12}}}, 12),
     ({"retry_after_ms": "2500"}, 2.5),
+    ({"error": "Model m is currently loading", "estimated_time": 30.0}, 30),
+    ({"error": {"message": "Please wait 30 seconds before retrying"}}, 30),
+    ({"error": {"message": "Please wait for at least 30 seconds."}}, 30),
+    ({"message": "Server is loading. Expected available in 30 seconds"}, 30),
+    ({"message": "Please wait a moment and try again in 5s"}, 5),
     ({"error": {"message": "try again in a while", "code": 503}}, None),
     ({"retry_after": None, "retryDelay": [], "error": {"message": 7, "details": "x"}}, None),
     ({"retry_after": True}, None), ({"retry_after": -5}, None), ({"retry_after": "1e400"}, None),

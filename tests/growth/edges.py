@@ -256,6 +256,7 @@ EDGES: Final = (
             "comments": repeated("("),
             "parts": repeated("1s"),
             "digits": repeated("1", start="retry in "),
+            "waits": repeated("wait 1s"),
             "words": repeated("try again in "),
             "errors": repeated('{"error":'),
             "lists": repeated("[],", start="["),

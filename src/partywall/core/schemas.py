@@ -94,6 +94,14 @@ def whole(value: object) -> object:
 WHOLE: Final = BeforeValidator(whole)
 
 
+def _without_blanks(value: object) -> object:
+    return value.strip(" \t") if isinstance(value, str) else value
+
+
+# For a header's value: blanks and tabs around it do not belong to it (RFC 9110, 5.5).
+WITHOUT_BLANKS: Final = BeforeValidator(_without_blanks)
+
+
 def storable(text: str) -> str:
     """Rejects what PostgreSQL's text cannot hold: NUL and lone surrogates."""
     if "\x00" in text:

@@ -25,11 +25,17 @@ _PART: Final = re.compile(
     r"|h(?:ours?+)?+|d(?:ays?+)?+)(?![a-z]) ?+",
     re.ASCII | re.IGNORECASE,
 )
-# "Please try again in 1m26.4s", "Please retry in 26.6s", "Please retry after 45 seconds"
-_ASKED: Final = re.compile(r"(?:try|retry|wait)(?: again| your request)?+ (?:in|after|for) ", re.IGNORECASE)
+# "Please try again in 1m26.4s", "Please retry after 45 seconds", "Please wait 30 seconds", "available in 30 seconds"
+_ASKED: Final = re.compile(
+    r"(?:(?:try|retry|wait)(?: again| your request)?+ (?:in|after|for) |wait |available (?:again )?+in )"
+    r"(?:at least |about |another )?+",
+    re.IGNORECASE,
+)
+# A number that is nearer to now than this, in seconds or milliseconds, is a Unix time and not a duration.
+_NEAR: Final = 366 * 86_400.0
 # JSON fields of Google's `details`, of gateways and of chat services, and their units.
 _NAMES: Final = {"retryDelay": 1.0, "retry_after": 1.0, "retryAfter": 1.0, "retry_after_seconds": 1.0,
-                 "retry_after_ms": 0.001, "retryAfterMs": 0.001}  # fmt: skip
+                 "retry_after_ms": 0.001, "retryAfterMs": 0.001, "estimated_time": 1.0}  # fmt: skip
 _INNER: Final = ("error", "details", "metadata", "parameters")
 _MOST_PARTS: Final = 100
 
@@ -41,20 +47,39 @@ def seconds_asked(headers: Mapping[str, str], now: float | None, body: bytes = b
     none, the body is read.
     """
     now = _moment(headers.get("date", "")[:_LONGEST_VALUE]) if now is None else now
-    said = [_number(headers.get(name, ""), 0.001) for name in _MILLISECONDS]
-    said.append(seconds_in(headers.get(_SECONDS, ""), now))
-    found = [each for each in said if each is not None]
-    return max(found) if found else _in_body(body[:_LONGEST_BODY])
+    found = [_number(part, 0.001) for name in _MILLISECONDS for part in _listed(headers.get(name, ""))]
+    found.append(seconds_in(headers.get(_SECONDS, ""), now))
+    said = [each for each in found if each is not None]
+    return max(said) if said else _in_body(body[:_LONGEST_BODY])
 
 
 def seconds_in(value: str, now: float | None) -> float | None:
-    """Seconds in a `Retry-After` value: a number, perhaps with a fraction or a unit, or a date."""
-    value = value.strip()
-    seconds = _number(value, 1.0)
-    value = value[:_LONGEST_VALUE]
-    if seconds is None:
-        seconds = _duration(value, whole=True)
-    return _until(value, now) if seconds is None else seconds
+    """Seconds in a `Retry-After` value: a number, perhaps with a fraction or a unit, a Unix time, or a date.
+
+    Repeated headers arrive as one, with commas in between: the longest counts.
+    """
+    return max((each for part in _listed(value) if (each := _seconds_in(part, now)) is not None), default=None)
+
+
+def _listed(value: str) -> list[str]:
+    """The parts between commas. A date is read without its day of the week, which is a part of its own."""
+    return [part.strip() for part in value.strip()[:_LONGEST_VALUE].split(",")]
+
+
+def _seconds_in(part: str, now: float | None) -> float | None:
+    if _PLAIN.fullmatch(part):
+        return _until_unix_time(float(part), now) if now is not None else _number(part, 1.0)
+    seconds = _duration(part, whole=True)
+    return _until(part, now) if seconds is None else seconds
+
+
+def _until_unix_time(number: float, now: float) -> float:
+    """The seconds until then, or the number itself where it is none."""
+    for unit in (1.0, 0.001):
+        at = number * unit
+        if at > MOST_SECONDS and abs(at - now) <= _NEAR:
+            return max(0.0, at - now)
+    return min(number, MOST_SECONDS)
 
 
 def _number(value: object, unit: float) -> float | None:
@@ -141,5 +166,7 @@ def _parts(said: object) -> Iterator[dict[str, object]]:
 def _in_words(words: object) -> float | None:
     if not isinstance(words, str):
         return None
-    asked = _ASKED.search(words[:_LONGEST_WORDS])
-    return None if asked is None else _duration(words[asked.end() : asked.end() + _LONGEST_VALUE], whole=False)
+    words = words[:_LONGEST_WORDS]
+    ends = (asked.end() for asked in _ASKED.finditer(words))
+    found = (_duration(words[end : end + _LONGEST_VALUE], whole=False) for end in ends)
+    return next((seconds for seconds in found if seconds is not None), None)

@@ -61,7 +61,7 @@ class FromEnvironment(BaseSettings):
         cls._check_spellings(os.environ)
         sources = [env_settings]
         if not inherited:
-            found = read_dotenv(lambda name: any(read_names([name], cls)))
+            found = read_dotenv(lambda name, value: any(read_names({name: value}, cls)))
             dotenv_settings.env_vars = {name.lower(): value for name, value in found.items()}
             sources.append(dotenv_settings)
         for source in sources:
@@ -92,7 +92,7 @@ class FromEnvironment(BaseSettings):
 
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment with the variables of `.env`, for processes that cannot read it."""
-    file = read_dotenv(lambda _: False)
+    file = read_dotenv(lambda _name, _value: False)
     found = {name.upper(): value for name, value in file.items() if value is not None}
     named = {name.upper() for name in environment}
     return {**{name: value for name, value in found.items() if name not in named}, **environment}

@@ -17,14 +17,16 @@ from pydantic_settings import SettingsError
 DOTENV_FILE: Final = ".env"
 _MOST_TOLD: Final = 10
 
-type IsOurs = Callable[[str], bool]
+type IsOurs = Callable[[str, str | None], bool]
 
 
 def read_dotenv(is_ours: IsOurs) -> Mapping[str, str | None]:
     """The variables of the file, if it exists. Raises SettingsError with one line for each invalid line."""
     path = Path(DOTENV_FILE)
-    if path.is_dir() or not (path.exists() or path.is_symlink()):
+    if not (path.exists() or path.is_symlink()):
         return {}
+    if path.is_dir():
+        raise SettingsError(f"{DOTENV_FILE} is a directory, not a file")
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -40,8 +42,10 @@ def _faults(lines: Sequence[Binding], is_ours: IsOurs) -> Iterator[str]:
         name, here = (each.key or "").upper(), f"{DOTENV_FILE}, line {_line(each)}"
         if each.error or (each.value is None and not (name or "X").isidentifier()):
             yield f"{here}: not NAME=VALUE, or a quote is not closed"
-        elif name and is_ours(name):
+        elif name:
             before = first.setdefault(name, each)
+            if not (is_ours(name, each.value) or is_ours(name, before.value)):
+                continue
             if each.value is None:
                 yield f"{here}: {name} has no value: write {name}=VALUE"
             elif before.value != each.value:

@@ -27,12 +27,17 @@ _ANY: Final = "*"
 type Path = tuple[str, ...]
 
 
-def read_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]:
-    """Those of `names` that `model` reads: `SECTION__NAME`, and settings without a section."""
-    for name in names:
+def read_names(variables: Mapping[str, str | None], model: type[BaseModel]) -> Iterator[str]:
+    """The names that `model` reads: `SECTION__NAME`, settings without a section, and whole sections in braces."""
+    for name, value in variables.items():
         field = model.model_fields.get(name.partition(SEPARATOR)[0].lower())
-        if field is not None and (SEPARATOR in name) == _is_section(field.annotation):
+        if field is not None and (SEPARATOR in name or _in_braces(value)) == _is_section(field.annotation):
             yield name
+
+
+def _in_braces(value: str | None) -> bool:
+    """Meant as JSON, which distinguishes a section from another program's variable, such as `MAIL=/var/mail/x`."""
+    return (value or "").lstrip().startswith("{")
 
 
 def unknown_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]:
@@ -98,9 +103,9 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _fits(name: str, path: Path) -> bool:
-    """A nested section may also be given as a whole, as JSON."""
+    """A section may also be given as a whole, as JSON."""
     parts = name.split(SEPARATOR)
-    if len(parts) > len(path) or len(parts) < min(2, len(path)):
+    if len(parts) > len(path):
         return False
     return all(part == each or (each == _ANY and part) for part, each in zip(parts, path, strict=False))
 

@@ -94,6 +94,31 @@ async def test_more_failures_than_attempts_are_waited_for(workspace: AgentWorksp
     assert all(str(data["retry_at"]).endswith("Z") for data in reasons)
 
 
+OVERLOADED = {"code": 503, "message": "overloaded"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": "model is overloaded, retry"},
+        [{"error": OVERLOADED}],
+        {"error": {"message": "The engine is overloaded."}},
+        {"object": "error", **OVERLOADED},
+        {"error": "no", "status": 503},
+    ],
+)
+async def test_an_error_in_place_of_an_answer_is_waited_for(workspace: AgentWorkspace, error: object) -> None:
+    """As JSON, and as the first event."""
+    said = json.dumps(error)
+    workspace.model.says(Reply(raw=[said], media_type="application/json"), Reply(raw=[f"data: {said}\n\n"]), DONE)
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources)):
+        found = await workspace.until(run)
+    assert (found["status"], len(workspace.model.asked)) == ("succeeded", 3), found
+    reasons = [data["reason"] for kind, data in await workspace.events(run) if kind == "queued" and "reason" in data]
+    assert reasons == ["model_unavailable"] * 2
+
+
 @pytest.mark.parametrize("form", ["119.5", "date", "milliseconds", "google", "success", "stream"])
 async def test_a_server_that_wants_time_gets_it_and_others_get_the_place(workspace: AgentWorkspace, form: str) -> None:
     """The project's only slot is free meanwhile, and cancelling ends the run at once."""

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter
 
-from partywall.features.live.schemas import SocketHello
+from partywall.features.live.schemas import Received, SocketHello
 from tests.validation_errors import refused
 
 
@@ -35,3 +36,8 @@ def test_a_socket_says_once_who_it_is() -> None:
 
 def test_a_ticket_has_a_length() -> None:
     assert refused(SocketHello, {"ticket": "a" * 201}) == {"ticket": "string_too_long"}
+
+
+@pytest.mark.parametrize(("sent", "number"), [("3 ", "3"), ("\t3\t ", "3"), ("3", "3"), (" ", None), ("", None)])
+def test_blanks_around_the_last_event_id_do_not_belong_to_it(sent: str, number: str | None) -> None:
+    assert TypeAdapter(Received).validate_python(sent) == number

@@ -143,7 +143,7 @@ async def test_an_idempotency_key_replays_the_first_success(users: Users) -> Non
     assert again.status_code == 201
     assert again.headers["idempotent-replayed"] == "true"
     assert again.headers["location"] == first.headers["location"]
-    other = await owner.client.post(URL, json={"name": "Twice"}, headers=headers)
+    other = await owner.client.post(URL, json={"name": "Twice"}, headers={"Idempotency-Key": "\tk1 "})
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert len((await owner.client.get(URL)).json()["items"]) == 1
 

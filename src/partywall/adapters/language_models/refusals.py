@@ -9,6 +9,7 @@ import httpx2
 import orjson
 import structlog
 
+from partywall.adapters.language_models.reported_errors import status_in
 from partywall.core.log_masks import one_clean_line
 from partywall.core.outgoing.retries import note_asked
 
@@ -25,7 +26,6 @@ _KEPT: Final = frozenset(
         "x-request-id",
     }
 )  # fmt: skip
-_STATUSES: Final = frozenset(map(str, range(400, 600)))
 
 
 async def refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
@@ -36,21 +36,11 @@ async def refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.
 async def unmasked(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """For JSON instead of a stream: a response with the status of the error that its body reports, if any."""
     said = await _beginning(response)
-    status = _status_in(said)
+    status = status_in(said)
     if status is not None:
         return _refused(request, response, said, status)
     headers = {"content-type": response.headers["content-type"]}
     return httpx2.Response(response.status_code, headers=headers, content=said, request=request)
-
-
-def _status_in(said: bytes) -> int | None:
-    try:
-        answer = orjson.loads(said)
-    except orjson.JSONDecodeError:
-        return None
-    error = answer.get("error") if isinstance(answer, dict) else None
-    codes = [error.get(name) for name in ("code", "status", "status_code")] if isinstance(error, dict) else []
-    return next((int(code) for code in map(str, codes) if code in _STATUSES), None)
 
 
 def _refused(request: httpx2.Request, response: httpx2.Response, said: bytes, status: int) -> httpx2.Response:

@@ -10,6 +10,7 @@ import httpx2
 
 from partywall.adapters.language_models.answers import Answer, ServerEvent, events_of
 from partywall.adapters.language_models.refusals import log_no_answer, refusal, unmasked, without_keys
+from partywall.adapters.language_models.reported_errors import with_usual_error
 from partywall.core.model_failures import ModelInvalidError
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
 from partywall.core.outgoing.correlation import correlation_headers
@@ -48,7 +49,7 @@ class AnswerStream(httpx2.AsyncByteStream):
         events = events_of(self._received())
         try:
             while (event := await self._next(events)) is not None:
-                taken, begun = answer.take(self._without_keys(event)), True
+                taken, begun = answer.take(self._with_usual_error(event)), True
                 yield taken.encoded()
         except ModelInvalidError:
             if not begun:
@@ -62,8 +63,12 @@ class AnswerStream(httpx2.AsyncByteStream):
             self._begins += part[: _BEGINNING - len(self._begins)]
             yield part
 
-    def _without_keys(self, event: ServerEvent) -> ServerEvent:
-        return event._replace(data=without_keys(self._request, event.data)) if _ERROR in event.data else event
+    def _with_usual_error(self, event: ServerEvent) -> ServerEvent:
+        """The event; an error in it without our keys. Named events are Anthropic's, whose errors have one form."""
+        if _ERROR not in event.data:
+            return event
+        data = without_keys(self._request, event.data)
+        return event._replace(data=data if event.name else with_usual_error(data))
 
     async def _next(self, events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
         try:

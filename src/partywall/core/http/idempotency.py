@@ -15,7 +15,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import Depends, Header, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 from redis.asyncio import Redis
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 from starlette.responses import Response
@@ -30,6 +30,7 @@ from partywall.core.http.json_body import DIGEST
 from partywall.core.http.responses import json_response
 from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
+from partywall.core.schemas import WITHOUT_BLANKS
 from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
 
 KEPT_FOR: Final = timedelta(hours=24)
@@ -39,12 +40,10 @@ LARGEST_KEPT: Final = 256 * 1024
 _REPLAYED_HEADERS: Final = frozenset({"location", "etag", "content-type"})
 
 KeyHeader = Annotated[
-    str | None,
+    Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] | None,
+    WITHOUT_BLANKS,
     Header(
         alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
         description="Repeats under the same key replay the first success for 24 hours.",
     ),
 ]

@@ -5,12 +5,14 @@ from typing import Annotated, Final, Self
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from partywall.core.events.filters import PATTERN
-from partywall.core.schemas import WHOLE, JsonObject, RequestModel, ResponseModel
+from partywall.core.schemas import WHOLE, WITHOUT_BLANKS, JsonObject, RequestModel, ResponseModel
 
 EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 # Some clients send the header empty before they have received an event.
 Received = Annotated[
-    Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")] | None, BeforeValidator(lambda value: value or None)
+    Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")] | None,
+    BeforeValidator(lambda value: value or None),
+    WITHOUT_BLANKS,
 ]
 TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
 

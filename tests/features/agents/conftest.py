@@ -1,18 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
 from partywall.core.resources import Resources
+from partywall.features.agents import retry_schedule
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import ModelServer, model_server
 from tests.users import Users
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between attempts whose answer broke off in the middle."""
+    monkeypatch.setattr(retry_schedule, "PAUSES_AFTER_CUT", (timedelta(milliseconds=20),))
 
 
 @pytest.fixture(scope="session")

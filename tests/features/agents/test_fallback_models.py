@@ -12,7 +12,7 @@ import structlog
 
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.core.jobs import dead_letter
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, code_of, used_by
+from tests.features.agents.agent_workspace import AgentWorkspace, Json, code_of, patient_for_models, used_by
 from tests.features.agents.messages_server import messages_server
 from tests.features.agents.model_server import Asked, Reply, Script, calling, final
 from tests.features.agents.test_providers import NOTHING, models_of, run_on
@@ -111,6 +111,14 @@ async def test_every_attempt_asks_all_models_and_the_last_one_ends_the_run(works
     run = await run_on(workspace, listed(workspace, "first", "second"))
     assert code_of(run) == "model_unavailable"
     assert models_asked(workspace)[:4] == ["first", "second"] * 2
+
+
+async def test_an_attempt_with_a_broken_answer_counts_even_if_the_last_model_is_away(workspace: AgentWorkspace) -> None:
+    workspace.model.script = by_model(first=CUT, second=Reply(status=503))
+    patient = patient_for_models(workspace.resources, max_attempts=2)
+    run = await run_on(replace(workspace, resources=patient), listed(workspace, "first", "second"))
+    assert code_of(run) == "model_unavailable"
+    assert models_asked(workspace) == ["first", "second"] * 2
 
 
 async def test_the_fallback_is_asked_even_with_a_single_attempt(workspace: AgentWorkspace) -> None:

@@ -17,7 +17,7 @@ from partywall.core.jobs import dead_letter
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents import retry_schedule
 from partywall.features.agents.journal import Journal
-from partywall.features.agents.retry_schedule import after_turned_away, next_attempt
+from partywall.features.agents.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
 from tests.features.agents.agent_workspace import (
     AgentWorkspace,
     Json,
@@ -34,6 +34,21 @@ ROW = """
         (SELECT count(*) FROM job WHERE kind = 'run_agent' AND state = 'running') AS at_work
     FROM run WHERE id::text = $1
 """
+
+
+def event(**fields: object) -> str:
+    return f"data: {json.dumps(fields)}\n\n"
+
+
+ROLE = event(id="c", choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}])
+EMPTY = {
+    "nothing": [],
+    "role": [ROLE],
+    "error": [event(error={"message": "overloaded", "code": 503})],
+    "role and 500": [ROLE, event(error={"message": "overloaded", "code": 500})],
+    "role and 429": [ROLE, event(error={"message": "slow down", "code": 429})],
+    "role and 529": [ROLE, event(error={"message": "overloaded", "code": 529})],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +132,41 @@ async def test_an_error_in_place_of_an_answer_is_waited_for(workspace: AgentWork
     assert (found["status"], len(workspace.model.asked)) == ("succeeded", 3), found
     reasons = [data["reason"] for kind, data in await workspace.events(run) if kind == "queued" and "reason" in data]
     assert reasons == ["model_unavailable"] * 2
+
+
+@pytest.mark.parametrize("form", sorted(EMPTY))
+async def test_an_answer_that_ends_before_its_content_is_an_outage(workspace: AgentWorkspace, form: str) -> None:
+    """More often than there are attempts; the prompts that were sent are counted, but not as model calls."""
+    empty = [Reply(raw=EMPTY[form])] * 3
+    workspace.model.says(*empty, DONE)
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources, max_attempts=2)):
+        found = await workspace.until(run)
+    assert (found["status"], used_by(found)["model_calls"]) == ("succeeded", 1), found
+    assert len(workspace.model.asked) == 4
+    counted = [int(str(data["input_tokens"])) for kind, data in await workspace.events(run) if kind == "usage"]
+    assert len(counted) == (4 if ROLE in EMPTY[form] else 1)
+    assert counted == sorted(set(counted))
+
+
+async def test_answers_that_break_off_in_the_middle_are_few_and_far_between(
+    workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry_schedule, "PAUSES_AFTER_CUT", (timedelta(seconds=500), timedelta(seconds=800)))
+    workspace.model.says(Reply(text="half", cut=True))
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources, max_attempts=3)):
+        waits = []
+        for _ in range(2):
+            waits.append(float(str((await until_waiting(workspace, run))["waits"])))
+            await end_wait(workspace, run)
+            asked = len(waits) + 1
+            async with asyncio.timeout(60):
+                while len(workspace.model.asked) < asked:
+                    await asyncio.sleep(0.02)
+        found = await workspace.until(run)
+    assert (code_of(found), len(workspace.model.asked)) == ("model_unavailable", 3)
+    assert 440 < waits[0] < 640 < waits[1]
 
 
 @pytest.mark.parametrize("form", ["119.5", "date", "milliseconds", "google", "success", "stream"])
@@ -254,6 +304,19 @@ def test_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(monkeyp
     assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=1)) == timedelta(minutes=1)
     assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=2)) is None
     assert next_attempt(timedelta(), timedelta(), None) is None
+
+
+def test_three_attempts_that_break_off_take_more_than_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    lasting = timedelta(minutes=15)
+    first, second = (next_paid_attempt(timedelta(), lasting, None, attempts) for attempts in (1, 2))
+    assert first is not None
+    assert second is not None
+    assert timedelta(seconds=5) <= first < timedelta(seconds=10)
+    assert first + second > timedelta(minutes=1)
+    assert next_paid_attempt(timedelta(minutes=14), lasting, None, 9) == timedelta(minutes=1)
+    assert next_paid_attempt(timedelta(), lasting, timedelta(minutes=3), 1) == timedelta(minutes=3)
+    assert next_paid_attempt(lasting, lasting, None, 1) is None
 
 
 def test_a_run_stopped_by_an_open_circuit_returns_when_it_closes(monkeypatch: pytest.MonkeyPatch) -> None:

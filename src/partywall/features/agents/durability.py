@@ -36,7 +36,7 @@ from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.journal import Journal, StepResult, ToolCall
 from partywall.features.agents.journal_repository import StepUsage
 from partywall.features.agents.model_call import MeteredModel, ModelCall
-from partywall.features.agents.pricing import cost_of, counted
+from partywall.features.agents.pricing import cost_of, counted, has_content
 from partywall.features.agents.schemas import AgentInput
 from partywall.features.agents.steps import clean_json, short
 
@@ -96,14 +96,17 @@ class _RecordedCall:
         return StepResult(payload)
 
     def used(self) -> StepUsage:
-        """Only the time for a call that was refused or never answered."""
+        """Only the time for a call that was refused or never answered.
+
+        An answer that ended before any content counts its tokens, but not as a model call.
+        """
         seconds = time.monotonic() - self._begun
         response = self._response or self._model_call.answer or (self._model_call.silence if self._sent else None)
         if response is None:
             return StepUsage(seconds=seconds)
         response = replace(response, usage=counted(response, self._model_call.asked))
         return StepUsage(
-            model_calls=1,
+            model_calls=int(self._sent or has_content(response)),
             input_tokens=response.usage.input_tokens,
             output_tokens=response.usage.output_tokens,
             seconds=seconds,

@@ -44,7 +44,7 @@ _FIXED: Final[tuple[tuple[type[Exception], Ending], ...]] = (
         OutputTokenLimitExceeded,
         Failed("output_invalid", "The model's answer was too long and was cut off."),
     ),
-    (UnexpectedModelBehavior, Failed("output_invalid", "The model gave no valid answer, even after retries.")),
+    (UnexpectedModelBehavior, Failed("output_invalid", "The model gave no valid answer, even when asked again.")),
 )
 
 

@@ -42,7 +42,8 @@ class Interrupted:
 
     With `others`, the same attempt goes on at once with these models. `passing` marks an outage outside this server:
     the run is retried for `AGENTS__RETRY_FOR`, no earlier than `retry_after`. With `not_asked`, an open circuit
-    rejected the call, and `retry_after` is when the server may be called again.
+    rejected the call, and `retry_after` is when the server may be called again. `paid` means that part of a model's
+    answer was lost: such attempts are counted.
     """
 
     last: Failed
@@ -50,6 +51,7 @@ class Interrupted:
     passing: bool = False
     retry_after: timedelta | None = None
     not_asked: bool = False
+    paid: bool = False
 
 
 type Outcome = Succeeded | Waiting | Failed | Cancelled

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ThinkingPart
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.usage import RequestUsage
 from pydantic_core import to_json
@@ -37,6 +37,16 @@ def counted(response: ModelResponse, asked: int) -> RequestUsage:
         usage,
         input_tokens=_within_reason(usage.input_tokens or _estimate(asked)),
         output_tokens=_within_reason((usage.output_tokens or said) if whole else max(usage.output_tokens, said)),
+    )
+
+
+def has_content(response: ModelResponse) -> bool:
+    """Whether it is complete, or any text, thinking or tool call has arrived."""
+    if response.state == "complete" or response.finish_reason is not None:
+        return True
+    return any(
+        part.has_content() or getattr(part, "signature", None) if isinstance(part, TextPart | ThinkingPart) else True
+        for part in response.parts
     )
 
 

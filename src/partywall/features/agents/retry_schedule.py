@@ -9,6 +9,8 @@ from typing import Final
 from partywall.core.jobs import dead_letter
 
 LONGEST_PAUSE: Final = timedelta(minutes=1)
+# After the first answer that broke off in the middle, and after every later one: three attempts take over a minute.
+PAUSES_AFTER_CUT: Final = (timedelta(seconds=5), LONGEST_PAUSE)
 
 
 def next_attempt(failing: timedelta, lasting: timedelta, asked: timedelta | None) -> timedelta | None:
@@ -22,6 +24,17 @@ def next_attempt(failing: timedelta, lasting: timedelta, asked: timedelta | None
         return None
     pause = max(dead_letter.FIRST_DELAY, min(failing, LONGEST_PAUSE)) * _spread()
     return max(min(pause, left), asked or timedelta())
+
+
+def next_paid_attempt(
+    failing: timedelta, lasting: timedelta, asked: timedelta | None, attempts: int
+) -> timedelta | None:
+    """Like `next_attempt` after paid output was lost: there are few such `attempts`, so they are further apart."""
+    pause = next_attempt(failing, lasting, asked)
+    if pause is None:
+        return None
+    least = PAUSES_AFTER_CUT[min(max(attempts, 1), len(PAUSES_AFTER_CUT)) - 1] * (1.5 - _spread() / 2)
+    return max(pause, min(least, lasting - failing))
 
 
 def after_turned_away(failing: timedelta, lasting: timedelta, after: timedelta) -> timedelta | None:

@@ -21,7 +21,7 @@ from partywall.features.agents.models import Run
 from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
 from partywall.features.agents.pending_step import pending_id
 from partywall.features.agents.repository import RunWriter
-from partywall.features.agents.retry_schedule import after_turned_away, next_attempt
+from partywall.features.agents.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
 from partywall.features.agents.schemas import RunStatus
 from partywall.features.agents.steps import short_arguments
 
@@ -115,18 +115,17 @@ class _Ending:
     ) -> RunAgain | Outcome:
         """Requeues the run for later and frees its slot, or ends it after failing for too long.
 
-        An outage elsewhere does not count as an attempt, unless a model call with costs was interrupted.
+        An outage elsewhere does not count as an attempt, unless part of a model's answer was lost.
         """
         writer = RunWriter(self.session, self.scope)
         failing = await writer.failing_for(run.id)
         settings = self.context.resources.settings.agents
-        broke_off = bool(interrupted_step and interrupted_step.used.model_calls)
-        after = _pause(interrupted, failing, settings.retry_for)
-        if after is None or (broke_off and run.attempts >= settings.max_attempts):
+        after = _pause(interrupted, failing, settings.retry_for, run.attempts)
+        if after is None or (interrupted.paid and run.attempts >= settings.max_attempts):
             return interrupted.last
         if run.status == RunStatus.RUNNING:
             await self.count(run, interrupted_step)
-            counted = run.attempts if broke_off else max(0, run.attempts - 1)
+            counted = run.attempts if interrupted.paid else max(0, run.attempts - 1)
             self._record_queueing(await writer.retry_later(run.id, counted, after), interrupted)
         return RunAgain(after)
 
@@ -155,7 +154,8 @@ class _Ending:
             return
         journal = JournalWriter(self.session, self.scope)
         event_data = await journal.count_unfinished(interrupted_step.key, interrupted_step.used, month_of())
-        if event_data is not None and interrupted_step.used.model_calls:
+        used = interrupted_step.used
+        if event_data is not None and (used.model_calls or used.input_tokens):
             self.record_event(run, "run.usage", event_data)
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
@@ -192,7 +192,9 @@ class _Ending:
         log_.append(EventDraft(type_, "run", str(run.id), data))
 
 
-def _pause(interrupted: Interrupted, failing: timedelta, lasting: timedelta) -> timedelta | None:
+def _pause(interrupted: Interrupted, failing: timedelta, lasting: timedelta, attempts: int) -> timedelta | None:
     if interrupted.not_asked:
         return after_turned_away(failing, lasting, interrupted.retry_after or timedelta())
+    if interrupted.paid:
+        return next_paid_attempt(failing, lasting, interrupted.retry_after, attempts)
     return next_attempt(failing, lasting, interrupted.retry_after)

@@ -41,8 +41,10 @@ async def run_agent(context: JobContext, payload: RunAgent) -> None:
     """Idempotent: steps in the journal are not repeated, and nothing is written once the lease is lost."""
     with bound_contextvars(run_id=str(payload.run_id), project_id=str(payload.project_id)):
         ending, interrupted_step = await _attempt(context, payload)
+        paid = False
         while isinstance(ending, Interrupted):
-            again = await interrupt_run(context, payload, ending, interrupted_step)
+            paid = paid or bool(interrupted_step and interrupted_step.used.model_calls)
+            again = await interrupt_run(context, payload, replace(ending, paid=paid), interrupted_step)
             if again is None:
                 return
             if ending.others is None:

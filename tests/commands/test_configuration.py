@@ -213,6 +213,14 @@ def test_an_impossible_value_is_refused_and_not_repeated(monkeypatch: pytest.Mon
         assert [line.partition(":")[0].partition(" ")[0] for line in found] == [name], (value, found)
 
 
+@pytest.mark.parametrize("name", ["AGENTS__MODEL", "AGENTS__MODELS__ANSWER"])
+def test_a_model_without_a_provider_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for value in ("gpt-5", "Open AI:gpt-5", "openai:gpt 5", f"{'a' * 64}:m", "openai:gpt\u200b5"):
+        [line] = lines(monkeypatch, **SERVERS, **{name: value})
+        assert "must be PROVIDER:MODEL, such as openai:gpt-5" in line
+        assert "pattern" not in line
+
+
 @pytest.mark.parametrize("name", ["MAIL__USERNAME", "MAIL__PASSWORD"])
 def test_an_empty_login_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Compose passes an empty string for what is left out."""

@@ -4,17 +4,26 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
 from partywall.settings.base import DAY, HOUR, MILLISECOND, MINUTE, SECOND, CommaSeparated, Section, split_lists
 from partywall.settings.values import Key, WebAddress
 
 PROVIDERS: Final = ("openai", "anthropic", "ollama")
 
+_LONGEST_PROVIDER: Final = 63
+
+
+def _model_name(value: str) -> str:
+    provider, _, model = value.partition(":")
+    is_name = provider.isidentifier() and provider.isascii() and provider == provider.lower() and provider[0] != "_"
+    if not is_name or len(provider) > _LONGEST_PROVIDER or not model or not model.isprintable() or " " in model:
+        raise ValueError("must be PROVIDER:MODEL, such as openai:gpt-5")
+    return value
+
+
 type ServerName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-type ModelName = Annotated[
-    str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}:[^\s\p{C}]+$", max_length=300, description="`provider:model`")
-]
+type ModelName = Annotated[str, Field(max_length=300, description="`provider:model`"), AfterValidator(_model_name)]
 type ModelProvider = Literal["openai", "anthropic", "ollama"]
 
 

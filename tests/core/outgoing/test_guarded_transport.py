@@ -213,7 +213,7 @@ async def test_an_unknown_name_is_reported() -> None:
     resolver = Resolver()
     outgoing = Outgoing.open(LOOSE, resolver)
     async with outgoing.client:
-        with pytest.raises(RefusedDestinationError, match="cannot be found"):
+        with pytest.raises(RefusedDestinationError, match="cannot be resolved"):
             await outgoing.validate("https://nobody.invalid/")
         with pytest.raises(httpx2.NetworkError):
             await outgoing.client.get("https://nobody.invalid/")

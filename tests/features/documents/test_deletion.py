@@ -166,6 +166,6 @@ async def test_a_worker_that_stops_leaves_the_rest_to_another(
     context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
     context.stopping.set()
     payload = PurgeDocument(project_id=workspace.project, principal=f"service:{workspace.project}", document_id=id_)
-    with pytest.raises(Exception, match="stops"):
+    with pytest.raises(Exception, match="is stopping"):
         await purge_document(context, payload)
     assert len(await users.fetch("SELECT FROM document WHERE id = $1", id_)) == 1

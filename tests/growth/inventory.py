@@ -49,7 +49,6 @@ UNFED: Final[Mapping[str, str]] = {
     "features/documents/schemas.py:_longer": "one float as Python writes it",
     "features/mcp/dependencies.py:_own_hosts": "the operator's own address",
     "core/http/sockets.py:require_socket_principal": "the operator's own address",
-    "settings/agents.py:ModelName": "a setting",
     "settings/agents.py:ServerName": "a setting",
     "settings/dotenv.py:_line": "the operator's own file",
     "settings/http.py:_is_origin": "a setting",

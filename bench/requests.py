@@ -1,7 +1,8 @@
 """CPU of each process for creating a document and for refreshing tokens. `make bench-requests`.
 
 Uses a complete `partywall serve` (API, worker, PostgreSQL and Valkey) on all cores. `--before CHECKOUT` also measures
-an older commit, in turns; the side that is not measured is paused (SIGSTOP).
+an older commit, in turns; the side that is not measured is paused (SIGSTOP). Each turn starts with an idle worker, if
+the worker can index the documents of the turn before within a minute.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,6 +30,8 @@ from bench.server_process import Served, serving
 
 SESSIONS = 16
 TURN_SECONDS = 300.0
+# The longest wait after each turn for the worker to finish indexing.
+SETTLING = 60.0
 ENVIRONMENT = {
     "ACCOUNTS__ACCESS_TOKEN_TTL": "PT4H",
     "ACCOUNTS__ATTEMPTS_PER_MINUTE": "1000000",
@@ -130,6 +133,15 @@ async def measured(turn: Turn, side: Side, count: int) -> Measured:
     return Measured(rate, {name: 1000 * (after[name] - before.get(name, 0.0)) / count for name in sorted(after)})
 
 
+async def settled(side: Side) -> None:
+    """Waits until the worker has indexed what the turn created, or for SETTLING seconds."""
+    url = f"http://127.0.0.1:{side.served.port}/api/v1/projects/{side.project}/documents/stats"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLING), httpx2.AsyncClient(headers=side.headers) as client:
+            while (await client.get(url)).json()["by_index_status"]["pending"]:  # noqa: ASYNC110 - in another process
+                await asyncio.sleep(0.2)
+
+
 async def measure(sides: list[Side], turns: int, count: int, only: str) -> dict[str, dict[str, list[Measured]]]:
     found: dict[str, dict[str, list[Measured]]] = {}
     for scenario, turn in SCENARIOS.items():
@@ -140,6 +152,7 @@ async def measure(sides: list[Side], turns: int, count: int, only: str) -> dict[
             for side in sides[:: 1 if number % 2 else -1]:
                 side.served.resume()
                 seen = await measured(turn, side, count if number >= 0 else count // 10)
+                await settled(side)
                 side.served.pause()
                 if number >= 0:
                     found[scenario][side.name].append(seen)

@@ -20,6 +20,7 @@ from partywall.adapters.language_models.options import ModelOptions, ServerOptio
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
+from partywall.core.backpressure import Backpressure
 from partywall.core.caches import create_cache, create_listening_cache
 from partywall.core.concurrency_limiter import ConcurrencyLimiter, SharedLimiter, TimedSlots
 from partywall.core.db import engine as engines
@@ -149,9 +150,16 @@ async def open_resources(
             tailers=live.tailers,
             broadcaster=Broadcaster(live.listener),
             waker=live.waker,
+            backpressure=_open_backpressure(cache, live.background),
             handshakes=ConcurrencyLimiter[str](HANDSHAKES, HANDSHAKES_EACH), unused_tickets=_tickets(settings.events),
             pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
         )  # fmt: skip
+
+
+def _open_backpressure(cache: Redis, background: Background) -> Backpressure:
+    backpressure = Backpressure(cache)
+    background.start("backpressure", backpressure.run)
+    return backpressure
 
 
 def _large_answers(settings: Settings) -> LargeAnswers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Final, NewType
+from uuid import UUID
 
 from partywall.core.tenancy import ProjectScope
 
@@ -37,6 +38,11 @@ def events_channel(scope: ProjectScope) -> CacheKey:
 def ticket(secret: str) -> CacheKey:
     """The key contains only the ticket's hash, so reading it does not give access. The value names the project."""
     return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}")
+
+
+def worker_delay(key: UUID) -> CacheKey:
+    """The key of a worker's report that it is behind; the value holds two numbers."""
+    return CacheKey(f"delay:{key}")
 
 
 def request_claim(request: bytes) -> CacheKey:

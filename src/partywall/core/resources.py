@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from partywall.core.backpressure import Backpressure
 from partywall.core.blobs import BlobStore
 from partywall.core.concurrency_limiter import ConcurrencyLimiter, TimedSlots
 from partywall.core.db.read_pool import ReadPool
@@ -63,6 +64,7 @@ class Resources:
     tailers: LogTailers
     broadcaster: Broadcaster
     waker: JobWaker
+    backpressure: Backpressure
     handshakes: ConcurrencyLimiter[str]
     unused_tickets: TimedSlots
     pings: Pings

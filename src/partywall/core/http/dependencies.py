@@ -12,6 +12,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from partywall.core.backpressure import Backpressure
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
@@ -159,6 +160,12 @@ ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, sc
 async def get_large_answers(resources: ResourcesDep) -> LargeAnswers:
     return resources.answers
 
+
+async def get_backpressure(resources: ResourcesDep) -> Backpressure:
+    return resources.backpressure
+
+
+BackpressureDep = Annotated[Backpressure, Depends(get_backpressure)]
 
 LargeAnswersDep = Annotated[LargeAnswers, Depends(get_large_answers)]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from partywall.core.http.address_limiter import end_request_slot
 from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
 from partywall.core.tenant import current_tenant
 
@@ -45,3 +47,24 @@ class JsonBytes(Response):
 
 def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
     return JsonBytes(body, status, headers)
+
+
+class DelayedResponse(Response):
+    """Sends another response after some seconds. FastAPI has committed the request's transaction by then."""
+
+    def __init__(self, response: Response, seconds: float) -> None:
+        self.response = response
+        self.seconds = seconds
+        self.status_code = response.status_code
+        self.body = response.body
+        self.background = None
+        self.raw_headers = response.raw_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        end_request_slot(scope["state"])
+        await asyncio.sleep(self.seconds)
+        await self.response(scope, receive, send)
+
+
+def delayed(response: Response, seconds: float) -> Response:
+    return DelayedResponse(response, seconds) if seconds > 0 else response

@@ -9,7 +9,9 @@ from typing import Final
 from uuid import UUID
 
 import orjson
+from starlette.responses import Response
 
+from partywall.core.backpressure import Backpressure
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
@@ -17,6 +19,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.http.idempotency import Show
 from partywall.core.http.large_answers import LARGE_BYTES
+from partywall.core.http.responses import delayed
 from partywall.core.ids import new_id
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository
@@ -89,6 +92,13 @@ async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
     if sum(len(body.content) for body in bodies) < INLINE_BYTES:
         return [prepare(body) for body in bodies]
     return await asyncio.to_thread(lambda: [prepare(body) for body in bodies])
+
+
+def paced(answer: Response, backpressure: Backpressure, project_id: UUID, documents: Sequence[NewDocument]) -> Response:
+    """The answer to a creation, delayed while indexing is behind. A large body would keep its memory, and is not."""
+    seconds = backpressure.delay(project_id, len(documents))
+    is_large = sum(each.size for each in documents) > LARGE_BYTES
+    return answer if is_large else delayed(answer, seconds)
 
 
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:

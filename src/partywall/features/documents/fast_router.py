@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 from partywall.core.db.long_reads import ReadTimeoutError
 from partywall.core.errors import TooManyRequestsError
 from partywall.core.http.body_limits import LARGE_BYTES
-from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
+from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.fast_path import FastPathRoute
 from partywall.core.http.idempotency import IdempotencyDep
@@ -63,14 +63,20 @@ async def list_documents(
     responses=documented(*CREATION_ERRORS),
 )
 async def create_document(
-    project_id: UUID, body: DocumentCreate, writer: ScopedWriterDep, once: IdempotencyDep, request: Request
+    project_id: UUID,
+    body: DocumentCreate,
+    writer: ScopedWriterDep,
+    once: IdempotencyDep,
+    backpressure: BackpressureDep,
+    request: Request,
 ) -> Response:
     [document] = await creation.prepared([body])
 
     async def produce() -> Response:
         return created(request, document.id, await creation.insert(writer, project_id, document))
 
-    return await once.run_write(writer, creation.may_write, produce, show=creation.show_one)
+    answer = await once.run_write(writer, creation.may_write, produce, show=creation.show_one)
+    return creation.paced(answer, backpressure, project_id, [document])
 
 
 @router.get(

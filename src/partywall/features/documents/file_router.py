@@ -34,7 +34,7 @@ from partywall.core.text_process.processes import TextProcessBusyError, TextTooC
 from partywall.features.documents import content
 from partywall.features.documents import upload as upload_module
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
-from partywall.features.documents.creation import may_write, require_room, show_one
+from partywall.features.documents.creation import may_write, paced, require_room, show_one
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
 from partywall.features.documents.extraction import HTML, MARKDOWN, plain_name
 from partywall.features.documents.router import CREATION_ERRORS, created
@@ -90,7 +90,8 @@ async def upload_document(
             async def store(writer: ScopedWriter) -> Response:
                 return created(request, upload.document.id, await upload.insert(writer, project_id))
 
-            return await _store(resources, once, fingerprint, store)
+            answer = await _store(resources, once, fingerprint, store)
+    return paced(answer, resources.backpressure, project_id, [upload.document])
 
 
 def _receiving(resources: Resources, request: Request) -> upload_module.Receiving:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response, status
 
 from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.body_limits import LARGE_BYTES
-from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
+from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.json_body import JsonRoute
@@ -63,7 +63,12 @@ def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Res
     responses=documented(*CREATION_ERRORS),
 )
 async def create_documents(
-    project_id: UUID, body: DocumentBatch, writer: ScopedWriterDep, reader: ScopedReaderDep, once: IdempotencyDep
+    project_id: UUID,
+    body: DocumentBatch,
+    writer: ScopedWriterDep,
+    reader: ScopedReaderDep,
+    once: IdempotencyDep,
+    backpressure: BackpressureDep,
 ) -> Response:
     documents = await creation.prepared(body.documents)
 
@@ -71,7 +76,8 @@ async def create_documents(
         items = await creation.insert_batch(writer, reader, project_id, documents)
         return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
 
-    return await once.run_write(writer, creation.may_write, produce, show=creation.show_batch)
+    answer = await once.run_write(writer, creation.may_write, produce, show=creation.show_batch)
+    return creation.paced(answer, backpressure, project_id, documents)
 
 
 @router.patch(

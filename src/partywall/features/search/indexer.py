@@ -29,6 +29,7 @@ from partywall.features.documents.index_queue import ClaimedDocument, DueProject
 from partywall.features.search.constants import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE
 from partywall.features.search.document_indexer import DocumentIndexer
 from partywall.features.search.fair_scheduler import FairScheduler
+from partywall.features.search.indexing_pace import IndexingPace
 from partywall.features.search.lease import LASTING, Lease
 from partywall.features.search.passage_vectors import PassageVectors
 
@@ -60,6 +61,7 @@ class Indexer:
     stop: asyncio.Event
     embedding: PassageVectors = field(init=False)
     _scheduler: FairScheduler = field(default_factory=FairScheduler)
+    _pace: IndexingPace = field(default_factory=IndexingPace)
     _round: list[DueProject] = field(default_factory=list)
     _running: dict[asyncio.Task[None], DueProject] = field(default_factory=dict)
     _held: dict[UUID, tuple[Lease, list[UUID]]] = field(default_factory=dict)
@@ -118,15 +120,20 @@ class Indexer:
             self._poll_due = True
         self._beyond = found[-1].project if len(found) >= PROJECTS_AT_ONCE else _NO_PROJECT
         self._round = [
-            each for kind in WorkKind for each in self._scheduler.round(due for due in found if due.kind is kind)
+            each for kind in WorkKind for each in self._scheduler.round(due for due in found if self._is_due(due, kind))
         ]
         return bool(found)
+
+    def _is_due(self, due: DueProject, kind: WorkKind) -> bool:
+        return due.kind is kind and not (kind is WorkKind.SMALL and self._pace.rests(due.project))
 
     def _begin(self, group: asyncio.TaskGroup) -> None:
         for due in list(self._round):
             if self._has_room(due):
                 self._round.remove(due)
                 self._scheduler.served(due)
+                if due.kind is WorkKind.SMALL:
+                    self._pace.began(due.project)
                 task = group.create_task(self._serve(due))
                 self._running[task] = due
                 task.add_done_callback(self._ended)
@@ -147,12 +154,21 @@ class Indexer:
 
     async def _serve(self, due: DueProject) -> None:
         set_background_tenant(Principal.user(due.account).tenant)
+        loop = asyncio.get_running_loop()
+        began, taken = loop.time(), list[ClaimedDocument]()
         with bound_contextvars(project_id=str(due.project)):
             try:
-                await self._index(due)
+                taken = await self._index(due)
             except Exception:
                 log.exception("indexing_failed", kind=due.kind)
                 await asyncio.sleep(SHORTEST_POLL)
+            finally:
+                if due.kind is WorkKind.SMALL:
+                    rest = self._pace.ended(due.project, taken, loop.time() - began)
+                    loop.call_later(rest, self._poll_again)
+        if due.kind is WorkKind.SMALL and _may_be_more(taken):
+            report = self._pace.report(due.project)
+            await self.resources.backpressure.report(due.project, report.delay, report.rate)
 
     async def _take(self, due: DueProject, lease: Lease) -> list[ClaimedDocument]:
         """Claims documents. If cancelled meanwhile, it notes what was claimed, so that `_release` can release it."""
@@ -168,12 +184,12 @@ class Indexer:
                     self._held[lease.id] = lease, [each.id for each in await taking]
             raise
 
-    async def _index(self, due: DueProject) -> None:
+    async def _index(self, due: DueProject) -> list[ClaimedDocument]:
         large = due.kind is WorkKind.LARGE
         lease = Lease(self.resources, self.embedding, due.project, new_id())
         taken = await self._take(due, lease)
         if not taken:
-            return
+            return taken
         if large or _may_be_more(taken):
             self._poll_again()
         ids = [each.id for each in taken]
@@ -190,6 +206,7 @@ class Indexer:
             self._poll_again()
         if due.kind is WorkKind.VECTORS or not self.resources.embedders.current.is_quick:  # their vectors are due now
             self._poll_again()
+        return taken
 
     async def _pause(self, found: bool | None) -> None:
         """Waits for a notification, the end of a batch or the poll interval."""

@@ -7,13 +7,11 @@ from tests.architecture.lints.source import Codebase, Finding, Source
 
 FEATURES = "partywall.features."
 PRIVATE = {"models", "repository", "router"}
-LAYERS = ("models", "repository", "schemas", "service", "dependencies", "router", "routes")
+LAYERS = ("models", "repository", "schemas", "service", "dependencies", "router", "feature")
 
 
 def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """A slice's repository, models and router are private; only the list of all tables imports every slice's models."""
-    if source.inside("features/models.py"):
-        return
+    """A slice's repository, models and router are private."""
     for imported in source.imports():
         owner, _, rest = imported.target.removeprefix(FEATURES).partition(".")
         if not imported.target.startswith(FEATURES) or owner == source.slice:
@@ -21,6 +19,18 @@ def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         if layer(rest.partition(".")[0]) in PRIVATE:
             message = f"{imported.target} is private to the slice {owner!r}: ask its service"
             yield source.finding("slice-private", imported.line, message)
+
+
+def slice_order(source: Source, codebase: Codebase) -> Iterator[Finding]:
+    """A slice imports only those that `features/__init__.py` lists before it; events and jobs travel upwards."""
+    if not source.slice:
+        return
+    below = codebase.order[: codebase.order.index(source.slice)] if source.slice in codebase.order else ()
+    for imported in source.imports():
+        owner = imported.target.removeprefix(FEATURES).partition(".")[0]
+        if imported.target.startswith(FEATURES) and owner not in (source.slice, *below):
+            message = f"{source.slice} imports {owner}, which does not come before it in features/__init__.py"
+            yield source.finding("slice-order", imported.line, message)
 
 
 def slice_layer(source: Source, _codebase: Codebase) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from httpx2 import Response
 
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
-from partywall.features.agents.work import work
+from partywall.features.agents.feature import feature
 from tests.engines import DatabaseUrls
 from tests.features.agents.model_server import ModelServer
 from tests.users import Person, Users
@@ -87,7 +87,7 @@ class AgentWorkspace:
         """A worker that processes only runs."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            runner = JobRunner(resources or self.resources, work.jobs)
+            runner = JobRunner(resources or self.resources, feature.jobs)
             group.create_task(runner.run(stop))
             try:
                 yield

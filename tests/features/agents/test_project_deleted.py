@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from partywall.features.projects.work import work
+from partywall.features.projects.feature import feature
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import Reply
 from tests.isolation.job_runner import run_job
@@ -11,7 +11,7 @@ from tests.text_search import in_tables
 
 async def test_a_run_of_a_project_that_is_deleted_is_broken_off(workspace: AgentWorkspace) -> None:
     """During a model call; nothing is written afterwards."""
-    [purge] = [handler.kind for handler in work.jobs if handler.kind.name == "project_deleted"]
+    [purge] = [handler.kind for handler in feature.jobs if handler.kind.name == "project_deleted"]
     workspace.model.says(Reply(wait=asyncio.Event()))
     async with workspace.working():
         await workspace.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.jobs.kinds import Limits
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
@@ -13,12 +12,6 @@ from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.exceptions import TooManyOpenRunsError
 from partywall.features.agents.jobs import RUN_AGENT, RunAgent
 from partywall.features.agents.models import Run
-
-
-def limits_of_runs(resources: Resources) -> Limits:
-    """Running at once, over all workers."""
-    settings = resources.settings.agents
-    return Limits(settings.concurrency_per_project, settings.slots_per_account)
 
 
 @dataclass(frozen=True, slots=True)

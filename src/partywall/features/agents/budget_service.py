@@ -8,14 +8,15 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
 from partywall.features.agents.budgets import cost_limit, month_of
 from partywall.features.agents.models import AgentBudget, AgentUsage
 from partywall.features.agents.presentation import dollars
+from partywall.features.agents.rights import BUDGET_MANAGE, RUN_READ
 from partywall.features.agents.schemas import Budget, BudgetLimits, BudgetUpdate, BudgetUsed
-from partywall.features.projects.rights import Right, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class ShownBudget:
 
 async def get_budget(session: AsyncReadSession, scope: ProjectScope) -> ShownBudget:
     """The project's budget; only the operator's limits apply if none was set."""
-    require(scope, Right.RUN_READ)
+    require(scope, RUN_READ)
     return await _shown(session, scope, await BudgetRepository(session, scope).budget())
 
 
@@ -72,14 +73,14 @@ class BudgetService:
 
     async def revision(self) -> int:
         """The current revision, locked until the transaction ends. Requires the right to change the budget."""
-        require(self.scope, Right.BUDGET_MANAGE)
+        require(self.scope, BUDGET_MANAGE)
         await AdmissionRepository(self.session, self.scope).lock()
         row = await BudgetRepository(self.session, self.scope).budget()
         return row.revision if row else 0
 
     async def put(self, wanted: BudgetUpdate) -> ShownBudget:
         """Applies from the next call of any run. Raises QuotaExceededError above the operator's limit."""
-        require(self.scope, Right.BUDGET_MANAGE)
+        require(self.scope, BUDGET_MANAGE)
         await self._refuse_above(wanted)
         row = await BudgetWriter(self.session, self.scope).put(
             tokens=wanted.tokens,

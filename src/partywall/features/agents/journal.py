@@ -17,14 +17,15 @@ from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.context import JobContext
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.budgets import Call, month_of, refuse_exceeded
 from partywall.features.agents.definition import Limits
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal_repository import StepKey, StepUsage, budget_status
 from partywall.features.agents.models import Run
+from partywall.features.agents.rights import RUN_START
 from partywall.features.agents.steps import short_arguments
-from partywall.features.projects.rights import Right, require, roles_with
 
 # Arguments: principal, project, roles, job, worker, run, turn, name and number; then the events, or the step's result,
 # events, month and usage.
@@ -34,7 +35,7 @@ _FINISH: Final = """
         $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
     )
 """
-_MAY_RUN: Final = roles_with(Right.RUN_START)
+_MAY_RUN: Final = list(RUN_START.roles)
 _STEP: Final[ContextVar[StepKey | None]] = ContextVar("partywall_run_step", default=None)
 
 
@@ -141,12 +142,12 @@ class Journal:
     async def transaction(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
         """Fenced by the lease; requires that the run's principal may still run agents."""
         async with self.context.begin(self.payload) as (session, scope):
-            require(scope, Right.RUN_START)
+            require(scope, RUN_START)
             yield session, scope
 
     async def _begin(self, call: Call, key: StepKey, tool: ToolCall | None) -> None:
         scope, now = await budget_status(self._reader, self.payload.project_id, key.run_id, month_of())
-        require(scope, Right.RUN_START)
+        require(scope, RUN_START)
         if now.cancelled:
             raise CancelRequestedError
         refuse_exceeded(call, now.run, self.limits, now.month, now.budget)
@@ -167,7 +168,7 @@ class Journal:
 
     async def _call(self, sql: str, key: StepKey, *values: Value) -> None:
         step = (key.run_id, key.turn, key.name, key.number)
-        require(await self.context.call(self.payload, sql, _MAY_RUN, *step, *values), Right.RUN_START)
+        require(await self.context.call(self.payload, sql, _MAY_RUN, *step, *values), RUN_START)
 
     def _event_draft(self, key: StepKey, type_: str, tool: ToolCall, event_data: Mapping[str, JsonValue]) -> str:
         data: dict[str, JsonValue] = {"tool": tool.name, **event_data, "key": idempotency_key(key)}

@@ -16,6 +16,7 @@ from partywall.core.http.request_id import request_id_of
 from partywall.core.http.responses import json_response
 from partywall.core.http.trace_context import traceparent_of
 from partywall.core.language_models import AgentModelNotConfiguredError
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents import service as runs
@@ -31,8 +32,8 @@ from partywall.features.agents.exceptions import (
     RunPendingChangedError,
     TooManyOpenRunsError,
 )
+from partywall.features.agents.rights import RUN_DECIDE, RUN_START
 from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery
-from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}", tags=["agents"])
 
@@ -61,7 +62,7 @@ async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resourc
     ),
 )  # fmt: skip
 async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:
-    require(service.scope, Right.RUN_START)
+    require(service.scope, RUN_START)
 
     async def produce() -> Response:
         run = await service.start(checked, request_id_of(request.scope), traceparent_of(request.scope))
@@ -136,7 +137,7 @@ async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
     ),
 )  # fmt: skip
 async def decide_run(run_id: UUID, body: RunDecision, service: RunServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, Right.RUN_DECIDE)
+    require(service.scope, RUN_DECIDE)
 
     async def produce() -> Response:
         return json_response(await service.decide(run_id, body))

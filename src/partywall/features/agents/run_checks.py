@@ -11,13 +11,14 @@ from pydantic_core import to_json
 from partywall.core.field_errors import FieldCode
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope, open_scope
 from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import AnyAgent, Registry
+from partywall.features.agents.rights import RUN_START
 from partywall.features.agents.schemas import AgentInput, RunStart
 from partywall.features.agents.service import CheckedRun, RunService
-from partywall.features.projects.rights import Right, require
 
 LARGEST_INPUT: Final = 200_000
 
@@ -34,7 +35,7 @@ class RunChecks:
 
         For costly inputs, also raises what `RunService.refuse_unfit` raises.
         """
-        require(scope, Right.RUN_START)
+        require(scope, RUN_START)
         agent = self._agent(wanted.agent)
         _refuse_large(wanted)
         checked = CheckedRun(wanted, await self._read(agent, wanted))

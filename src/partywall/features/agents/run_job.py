@@ -16,6 +16,7 @@ from partywall.core.errors import UnavailableError
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.outgoing.correlation import correlated
+from partywall.core.rights import require
 from partywall.features.agents.agent_turn import AgentTurn
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.exit_guard import running_agent
@@ -27,9 +28,9 @@ from partywall.features.agents.outcomes import TIMED_OUT, Ending, Failed, Interr
 from partywall.features.agents.project_documents import JournalEffects, ScopedDocuments
 from partywall.features.agents.registry import registry_of
 from partywall.features.agents.repository import CANCEL_REQUESTED
+from partywall.features.agents.rights import RUN_START
 from partywall.features.agents.run_end import end_run, interrupt_run
 from partywall.features.agents.run_start import StartedRun, begin_run
-from partywall.features.projects.rights import Right, require
 
 log = structlog.get_logger(__name__)
 
@@ -163,7 +164,7 @@ class _Worker:
                 )
             except UnavailableError:
                 continue
-            require(scope, Right.RUN_START)
+            require(scope, RUN_START)
             if row["requested"]:
                 raise CancelRequestedError
 

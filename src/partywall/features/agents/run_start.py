@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.agent_turn import DecidedCalls
 from partywall.features.agents.jobs import RunAgent
@@ -18,8 +19,8 @@ from partywall.features.agents.journal_repository import JournalReader
 from partywall.features.agents.models import Run
 from partywall.features.agents.outcomes import POISONED, Cancelled, Outcome
 from partywall.features.agents.repository import RunRepository, RunWriter
+from partywall.features.agents.rights import RUN_START
 from partywall.features.agents.schemas import RunStatus
-from partywall.features.projects.rights import Right, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ async def begin_run(context: JobContext, payload: RunAgent) -> StartedRun | Outc
         left = await writer.waits_for(run.id)
         if left is not None:
             raise AnotherAttemptError("the run waits", left)
-        require(scope, Right.RUN_START)
+        require(scope, RUN_START)
         if run.cancel_requested_at is not None:
             return Cancelled()
         if run.attempts >= context.resources.settings.agents.max_attempts:

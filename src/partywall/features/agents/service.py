@@ -18,6 +18,7 @@ from partywall.core.jobs.queue import dequeue
 from partywall.core.language_models import LanguageModels
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission import OpenRunLimits, enqueue_run, lock_starts, refuse_too_many
@@ -36,9 +37,9 @@ from partywall.features.agents.pending_step import pending_id
 from partywall.features.agents.presentation import present
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
+from partywall.features.agents.rights import RUN_DECIDE, RUN_READ, RUN_START
 from partywall.features.agents.schemas import Agent, AgentInput, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
 from partywall.features.documents.service import DocumentService
-from partywall.features.projects.rights import Right, require
 from partywall.features.quotas.service import get_project_usage
 
 # In bytes of JSON: every run that continues stores all earlier messages again, and sends them to the model.
@@ -54,7 +55,7 @@ class Shown:
 
 
 def list_agents(scope: ProjectScope, registry: Registry, models: LanguageModels) -> Agents:
-    require(scope, Right.RUN_READ)
+    require(scope, RUN_READ)
     return Agents(items=[_agent(agent, models) for agent in registry.agents])
 
 
@@ -69,7 +70,7 @@ def _agent(agent: AnyAgent, models: LanguageModels) -> Agent:
 
 
 async def list_runs(session: AsyncReadSession, scope: ProjectScope, query: RunQuery, cursors: Cursors) -> Page[Run]:
-    require(scope, Right.RUN_READ)
+    require(scope, RUN_READ)
     filters = {"status": query.status and query.status.value, "agent": query.agent}
     chosen = {name: value for name, value in filters.items() if value is not None}
     listing = ("runs", scope.project_id, *(f"{name}={value}" for name, value in chosen.items()))
@@ -81,7 +82,7 @@ async def list_runs(session: AsyncReadSession, scope: ProjectScope, query: RunQu
 
 async def get_run(session: AsyncReadSession, scope: ProjectScope, run_id: UUID) -> Shown:
     """Raises RunNotFoundError."""
-    require(scope, Right.RUN_READ)
+    require(scope, RUN_READ)
     row = await RunRepository(session, scope).get(run_id)
     if row is None:
         raise RunNotFoundError
@@ -91,7 +92,7 @@ async def get_run(session: AsyncReadSession, scope: ProjectScope, run_id: UUID) 
 async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> None:
     """Raises RunNotFoundError, ProjectNotFoundError or MissingRightError if the reader may not see the run."""
     scope, row = await reader.row(CANCEL_REQUESTED, project_id, {"run_id": run_id})
-    require(scope, Right.RUN_READ)
+    require(scope, RUN_READ)
     if row["requested"] is None:
         raise RunNotFoundError
 
@@ -127,7 +128,7 @@ class RunService:
         Raises AgentInputError for missing documents, RunNotFoundError or RunNotContinuableError for the run that it
         `continues`, and TooManyOpenRunsError.
         """
-        require(self.scope, Right.RUN_START)
+        require(self.scope, RUN_START)
         wanted = checked.wanted
         await self._refuse_unknown(checked)
         await lock_starts(self.session, self.scope)
@@ -152,7 +153,7 @@ class RunService:
 
         Raises RunFinishedError.
         """
-        require(self.scope, Right.RUN_START)
+        require(self.scope, RUN_START)
         row = await self._locked(run_id)
         if RunStatus(row.status).over:
             verb = "is" if row.status == RunStatus.CANCELLED else "has"
@@ -166,7 +167,7 @@ class RunService:
 
     async def delete(self, run_id: UUID) -> None:
         """Deletes the run and its journal; raises RunNotFinishedError."""
-        require(self.scope, Right.RUN_START)
+        require(self.scope, RUN_START)
         row = await self._locked(run_id, to_delete=True)
         if not RunStatus(row.status).over:
             raise RunNotFinishedError(f"The run is {row.status}. Cancel it first.")
@@ -177,7 +178,7 @@ class RunService:
 
     async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
         """Resumes a waiting run. Raises RunNotWaitingError, and RunPendingChangedError for another pending step."""
-        require(self.scope, Right.RUN_DECIDE)
+        require(self.scope, RUN_DECIDE)
         row = await self._locked(run_id)
         if row.status != RunStatus.WAITING:
             raise RunNotWaitingError(f"The run is {row.status}.")

@@ -18,6 +18,7 @@ from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.http.idempotency import Show
 from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.ids import new_id
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository
 from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT
@@ -31,10 +32,10 @@ from partywall.features.documents.creation_repository import (
 )
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, ExternalIdTakenError
 from partywall.features.documents.repository import DocumentRepository
+from partywall.features.documents.rights import DOCUMENT_WRITE
 from partywall.features.documents.schemas import DocumentCreate, metadata_json
-from partywall.features.projects.rights import Right, require, roles_with
 
-_MAY_WRITE: Final = roles_with(Right.DOCUMENT_WRITE)
+_MAY_WRITE: Final = list(DOCUMENT_WRITE.roles)
 
 
 # Characters of a large text to encode at once, so that no second copy of the whole text is in memory.
@@ -51,7 +52,7 @@ class Original:
 
 
 def may_write(scope: ProjectScope) -> None:
-    require(scope, Right.DOCUMENT_WRITE)
+    require(scope, DOCUMENT_WRITE)
 
 
 def digest(content: str) -> tuple[int, str]:

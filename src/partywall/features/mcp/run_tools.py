@@ -4,8 +4,10 @@ import hashlib
 from typing import Final
 
 from partywall.core.http.idempotency import Idempotency
+from partywall.core.rights import require
 from partywall.features.agents import service as runs
 from partywall.features.agents.dependencies import get_registry
+from partywall.features.agents.rights import RUN_START
 from partywall.features.agents.run_checks import RunChecks
 from partywall.features.agents.schemas import Agent, Agents, Run
 from partywall.features.mcp.caller import Caller
@@ -13,7 +15,6 @@ from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.run_follower import current, follow
 from partywall.features.mcp.schemas import FollowArguments, FollowedRun, NoArguments, RunArguments, StartArguments
 from partywall.features.mcp.tool import ReportProgress, Tool
-from partywall.features.projects.rights import Right, require
 
 # The route in idempotency records of started runs; the HTTP route has its own.
 _ROUTE: Final = "MCP start_run"
@@ -40,7 +41,7 @@ async def _start(caller: Caller, wanted: StartArguments, _: ReportProgress) -> R
     scope, registry = await caller.reader.scope(caller.project_id), await get_registry(caller.resources)
     checked = await RunChecks(caller.resources, registry).check(scope, wanted.wanted())
     async with caller.writing() as service:
-        require(service.scope, Right.RUN_START)
+        require(service.scope, RUN_START)
 
         async def produce() -> Run:
             return await service.start(checked, caller.request_id, caller.traceparent)

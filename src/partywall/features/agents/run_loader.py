@@ -1,3 +1,5 @@
+"""Loads the code of runs when the first one starts."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
@@ -6,16 +8,13 @@ from functools import partial
 
 from partywall.core.daemon_thread import in_daemon_thread
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
-from partywall.core.jobs.kinds import handles
-from partywall.core.jobs.work import Work
 from partywall.core.resources import Resources
 from partywall.core.shutdown import CutShortError, unless_stopped
-from partywall.features.agents.admission import limits_of_runs
-from partywall.features.agents.jobs import RUN_AGENT, RunAgent
+from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.registry import RegistrationError, registry_of
 
 
-async def _run_agent(context: JobContext, payload: RunAgent) -> None:
+async def run_agent(context: JobContext, payload: RunAgent) -> None:
     """The first run waits until the agents' code is loaded; a stopping worker does not wait."""
     reading = in_daemon_thread(partial(_code_of_runs, context.resources))
     try:
@@ -28,23 +27,9 @@ async def _run_agent(context: JobContext, payload: RunAgent) -> None:
 def _code_of_runs(resources: Resources) -> Callable[[JobContext, RunAgent], Awaitable[None]]:
     """Imports everything that runs need, so that no import blocks the event loop later."""
     # lint: allow import-in-function - Pydantic AI takes 30 MB, which a worker without runs need not load
-    from partywall.features.agents.run_job import run_agent  # noqa: PLC0415 - see above
+    from partywall.features.agents.run_job import run_agent as run  # noqa: PLC0415 - see above
 
     with suppress(RegistrationError):  # the run itself will raise it
         registry_of(resources.settings.agents.modules)
     resources.language_models.read()
-    return run_agent
-
-
-work = Work(
-    jobs=(
-        handles(
-            RUN_AGENT,
-            _run_agent,
-            concurrency=lambda resources: resources.settings.agents.concurrency,
-            share=1,
-            limits=limits_of_runs,
-            leaves_off=True,
-        ),
-    ),
-)
+    return run

@@ -11,7 +11,7 @@ from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
-from partywall.commands.features import require_features
+from partywall.commands.features import require_features, require_policies
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
@@ -99,5 +99,6 @@ async def _check_database(settings: Settings) -> None:
     try:
         with database_failures():
             await refuse_privileged_role(engine)
+            await require_policies(settings, engine)
     finally:
         await engine.dispose()

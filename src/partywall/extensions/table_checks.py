@@ -19,12 +19,14 @@ def metadata_of(features: Sequence[Feature]) -> MetaData:
 
 
 def tables_of(feature: Feature) -> list[Table]:
-    """The tables that its module of models declares."""
+    """The tables in its module of models that its own package declares."""
     if feature.models is None:
         return []
-    declared = (each for each in vars(feature.models.load()).values() if isinstance(each, type))
-    tables = (each.__table__ for each in declared if issubclass(each, Base) and each is not Base)
-    return [table for table in dict.fromkeys(tables) if isinstance(table, Table)]
+    module = feature.models.load()
+    package = module.__name__.rpartition(".")[0] + "."
+    classes = (each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Base))
+    tables = (each.__table__ for each in classes if each is not Base and each.__module__.startswith(package))
+    return [table for table in tables if isinstance(table, Table)]
 
 
 def table_problems(features: Sequence[Feature]) -> Iterator[Problem]:

@@ -9,11 +9,13 @@ from partywall.core.http.routes import Routes
 from partywall.features.accounts.routes import routes as accounts
 from partywall.features.agents.routes import routes as agents
 from partywall.features.api_keys.routes import routes as api_keys
+from partywall.features.budgets.routes import routes as budgets
 from partywall.features.documents.routes import routes as documents
 from partywall.features.live.routes import routes as live
 from partywall.features.mcp.routes import routes as mcp
 from partywall.features.projects.routes import routes as projects
 from partywall.features.quotas.routes import routes as quotas
+from partywall.features.runs.routes import routes as runs
 from partywall.features.search.routes import routes as search
 from partywall.features.webhooks.routes import routes as webhooks
 
@@ -27,6 +29,8 @@ ROUTES: Final[tuple[Routes, ...]] = (
     documents,
     search,
     agents,
+    runs,
+    budgets,
     mcp,
 )
 

@@ -8,18 +8,11 @@ from typing import NoReturn, cast
 import pytest
 from pydantic import JsonValue
 
+from partywall.core.json_schema.checker import DRAFTS, MAX_CHARACTERS, MAX_STEPS, NEWEST, Checker, StoppedError
+from partywall.core.json_schema.exceptions import SchemaRefusedError, SchemaTooCostlyError
+from partywall.core.json_schema.in_place import InPlace
+from partywall.core.json_schema.limits import MAX_PATTERNS, MAX_SUBSCHEMAS, REFUSED, refuse_unusable
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.builtin.json_schemas import MAX_PATTERNS, MAX_SUBSCHEMAS, REFUSED, refuse_unusable
-from partywall.features.agents.builtin.schema_checker import (
-    DRAFTS,
-    MAX_CHARACTERS,
-    MAX_STEPS,
-    NEWEST,
-    Checker,
-    StoppedError,
-)
-from partywall.features.agents.builtin.schema_objects import InPlace
-from partywall.features.agents.exceptions import SchemaRefusedError, SchemaTooCostlyError
 
 INVOICE: JsonObject = {
     "type": "object",

@@ -8,9 +8,9 @@ import pytest
 from jsonschema.exceptions import SchemaError
 from pydantic import JsonValue
 
+from partywall.core.json_schema.checker import DRAFTS
+from partywall.core.json_schema.metaschemas import _whole, errors
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.builtin.metaschemas import _whole, errors
-from partywall.features.agents.builtin.schema_checker import DRAFTS
 
 VALUES: list[JsonValue] = [
     None, True, -1, 0, 1.5, "a", [], ["a"], ["a", "a"], [{}], [1, 2], {}, {"a": {}}, {"a": ["b"]}, {"a": 1},

@@ -8,12 +8,12 @@ from ctypes.util import find_library
 
 import pytest
 
+from partywall.core.json_schema import patterns
+from partywall.core.json_schema.exceptions import SchemaRefusedError
+from partywall.core.json_schema.limits import MAX_PATTERNS, refuse_unusable
+from partywall.core.json_schema.pattern_sizes import UnsupportedPatternError, measured
+from partywall.core.json_schema.patterns import MAX_COMPILED, Pattern, forgotten_patterns
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.builtin import patterns
-from partywall.features.agents.builtin.json_schemas import MAX_PATTERNS, refuse_unusable
-from partywall.features.agents.builtin.pattern_sizes import UnsupportedPatternError, measured
-from partywall.features.agents.builtin.patterns import MAX_COMPILED, Pattern, forgotten_patterns
-from partywall.features.agents.exceptions import SchemaRefusedError
 
 
 def schema(*each: str) -> JsonObject:

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from partywall.core.tenancy import open_shared_scope
-from partywall.features.agents.budget_service import BudgetService
-from partywall.features.agents.schemas import BudgetUpdate
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of, used_by
-from tests.features.agents.model_server import calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of, used_by
+from tests.features.runs.model_server import calling, final
 
 
 async def put(workspace: AgentWorkspace, **limits: object) -> dict[str, object]:
@@ -96,19 +91,3 @@ async def test_a_change_of_an_older_budget_is_refused(workspace: AgentWorkspace)
     await put(workspace, tokens=10)
     answer = await workspace.owner.client.put(f"{workspace.url}/budget", json={}, headers={"If-Match": tag})
     assert answer.status_code == 412
-
-
-async def test_of_two_changes_at_once_the_second_finds_the_first(workspace: AgentWorkspace) -> None:
-    owner, resources = workspace.owner.principal, workspace.resources
-    async with asyncio.TaskGroup() as group, resources.sessions.begin() as session:
-        first = BudgetService(session, await open_shared_scope(session, owner, workspace.project), resources.sequencer)
-        assert await first.revision() == 0
-        tag = {"If-Match": (await workspace.owner.client.get(f"{workspace.url}/budget")).headers["etag"]}
-        second = group.create_task(
-            workspace.owner.client.put(f"{workspace.url}/budget", json={"tokens": 2}, headers=tag)
-        )
-        await asyncio.wait({second}, timeout=0.3)
-        await first.put(BudgetUpdate(tokens=1))
-    assert second.result().status_code == 412, second.result().text
-    limits = (await workspace.owner.client.get(f"{workspace.url}/budget")).json()["limits"]
-    assert limits["tokens"] == 1

@@ -12,9 +12,9 @@ from httpx2 import Response
 
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
-from partywall.features.agents.work import work
+from partywall.features.runs.work import work
 from tests.engines import DatabaseUrls
-from tests.features.agents.model_server import ModelServer
+from tests.features.runs.model_server import ModelServer
 from tests.users import Person, Users
 
 type Json = dict[str, object]

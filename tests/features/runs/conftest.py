@@ -8,12 +8,12 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
 from partywall.core.resources import Resources
-from partywall.features.agents import retry_schedule
+from partywall.features.runs.execution import retry_schedule
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import ModelServer, model_server
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import ModelServer, model_server
 from tests.users import Users
 
 
@@ -52,7 +52,7 @@ def settings(
             "agents": {
                 "model": "openai:scripted",
                 "base_url": shared_model.url,
-                "modules": ["tests.features.agents.assistant"],
+                "modules": ["tests.features.runs.assistant"],
                 "model_retries": 0,
                 "retry_for": "PT30S",
                 "model_timeout": "PT20S",

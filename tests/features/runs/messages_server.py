@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.features.agents.model_server import Json, Reply
 from tests.features.live.server import Server
+from tests.features.runs.model_server import Json, Reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ import pytest
 from partywall.core.jobs.fair_scheduler import ChosenLine
 from partywall.core.jobs.kinds import Limits
 from partywall.core.jobs.store import JobStore
-from partywall.features.agents import service
-from partywall.features.agents.admission import OpenRunLimits
-from partywall.features.agents.jobs import RUN_AGENT, RunAgent
-from partywall.features.agents.run_checks import LARGEST_INPUT
+from partywall.features.runs import service
+from partywall.features.runs.admission import OpenRunLimits
+from partywall.features.runs.jobs import RUN_AGENT, RunAgent
+from partywall.features.runs.run_checks import LARGEST_INPUT
 from partywall.settings import AgentSettings
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import Asked, Reply, final
-from tests.features.agents.test_approval import decide, waiting_run
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import Asked, Reply, final
+from tests.features.runs.test_approval import decide, waiting_run
 from tests.users import Person
 
 RUN = {"agent": "assistant", "input": {"question": "When?"}}

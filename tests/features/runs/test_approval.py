@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from httpx2 import Response
 
-from tests.features.agents.agent_workspace import AgentWorkspace, Json
-from tests.features.agents.model_server import calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, Json
+from tests.features.runs.model_server import calling, final
 
 
 async def decision(workspace: AgentWorkspace, run: str, **fields: object) -> Response:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 import structlog
 
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import Asked, Reply, final
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import Asked, Reply, final
 
 
 async def cancel(workspace: AgentWorkspace, run: str) -> int:

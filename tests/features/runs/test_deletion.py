@@ -10,12 +10,12 @@ from httpx2 import Response
 from partywall.core.db import engine as engines
 from partywall.core.db.session import AsyncSession, Sessions
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents import service
-from partywall.features.agents.admission import lock_starts
 from partywall.features.quotas import operations
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import final
+from partywall.features.runs import service
+from partywall.features.runs.admission import lock_starts
 from tests.features.quotas.conftest import exceeded
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import final
 
 LEFT = """
     SELECT (SELECT count(*) FROM run WHERE project_id = $1) + (SELECT count(*) FROM run_turn WHERE project_id = $1)

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, code_of
-from tests.features.agents.model_server import Asked, Call, Reply, calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of
+from tests.features.runs.model_server import Asked, Call, Reply, calling, final
 from tests.features.search.search_workspace import working
 
 SECRET = "the neighbours' secret price"

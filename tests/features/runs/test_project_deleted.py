@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 
 from partywall.features.projects.work import work
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import Reply
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import Reply
 from tests.isolation.job_runner import run_job
 from tests.text_search import in_tables
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
-from partywall.features.agents.budgets import cost_limit
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of
-from tests.features.agents.model_server import final
 from tests.features.quotas.conftest import exceeded
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of
+from tests.features.runs.model_server import final
 
 
 async def limit(workspace: AgentWorkspace, quota: str, most: str) -> None:
@@ -55,12 +52,3 @@ async def test_what_the_operator_allows_is_spent_and_no_more(workspace: AgentWor
     allowed = await workspace.owner.client.put(f"{workspace.url}/budget", json={})
     assert allowed.status_code == 200
     assert (await workspace.run())["status"] == ("failed" if quota == "spending" else "succeeded")
-
-
-def test_the_lowest_of_the_limits_of_cost() -> None:
-    one, two = Decimal(1), Decimal(2)
-    assert cost_limit(None, None, None, own=False) is None
-    assert cost_limit(None, one, two, own=False) == one
-    assert cost_limit(None, one, two, own=True) == two
-    assert cost_limit(one, None, two, own=True) == one
-    assert cost_limit(two, one, None, own=True) == two

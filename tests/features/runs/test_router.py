@@ -11,8 +11,8 @@ from partywall.core.pagination import PAGE_BYTES
 from partywall.features.agents.builtin import AGENTS
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import final
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import final
 
 RUN = "00000000-0000-4000-8000-000000000000"
 ROUTES = [

@@ -13,10 +13,10 @@ from httpx2 import Response
 
 from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant import Tenant
-from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.builtin.schemas import ExtractionOrder
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.test_quotas import limit
+from partywall.features.runs.admission import OpenRunLimits
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.test_quotas import limit
 from tests.users import Person
 
 limits = OpenRunLimits.of

@@ -1,39 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from pydantic import JsonValue
 
 from partywall.core.errors import MissingRightError
-from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
+from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import registry_of
-from partywall.features.agents.run_checks import LARGEST_INPUT, RunChecks
-from partywall.features.agents.schemas import RunStart
-from partywall.features.agents.service import CheckedRun, list_agents
+from partywall.features.runs.run_checks import LARGEST_INPUT, RunChecks
+from partywall.features.runs.schemas import RunStart
+from partywall.features.runs.service import CheckedRun
+from tests.features.agents.configured_models import Configured
 
 REGISTRY = registry_of(())
 QUESTION: dict[str, JsonValue] = {"question": "When?"}
-
-
-@dataclass(frozen=True)
-class Configured:
-    """Stands in for the operator's models; none is called here."""
-
-    agents: frozenset[str]
-
-    def has(self, agent: str) -> bool:
-        return agent in self.agents
-
-    def read(self) -> None: ...
-
-    def named(self, agent: str) -> LanguageModel:
-        raise AgentModelNotConfiguredError(agent)
 
 
 def scope(role: Role = Role.EDITOR) -> ProjectScope:
@@ -84,9 +70,3 @@ async def test_a_large_input_is_refused_by_its_bytes_before_it_is_read(check: Ch
     with pytest.raises(AgentInputError) as of_size:
         await check("answer", {"a": f"{fits['a']}x"})
     assert "200,000 bytes" in str(of_size.value.extensions)
-
-
-def test_every_agent_is_listed_and_whether_it_can_be_used() -> None:
-    listed = list_agents(scope(Role.VIEWER), REGISTRY, Configured(frozenset({"answer"})))
-    assert [each.name for each in listed.items if each.available] == ["answer"]
-    assert {each.name for each in listed.items} == set(REGISTRY.by_name)

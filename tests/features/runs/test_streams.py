@@ -7,10 +7,10 @@ import httpx2
 import pytest
 
 from partywall.settings import Settings
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import Reply, final
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import Stream
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import Reply, final
 
 MAX_WAIT = httpx2.Timeout(60.0)
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from partywall.settings import Settings
 from tests.architecture.layout import ROOT
-from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.live.server import serve
+from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.search.search_workspace import working
 from tests.server import free_port
 

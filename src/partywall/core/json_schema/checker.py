@@ -15,11 +15,11 @@ from jsonschema.validators import extend
 from pydantic import JsonValue
 from referencing import Registry
 
+from partywall.core.json_schema.exceptions import SchemaTooCostlyError
+from partywall.core.json_schema.formats import formats
+from partywall.core.json_schema.pattern_sizes import Size, measured
+from partywall.core.json_schema.patterns import Pattern
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.builtin.formats import formats
-from partywall.features.agents.builtin.pattern_sizes import Size, measured
-from partywall.features.agents.builtin.patterns import Pattern
-from partywall.features.agents.exceptions import SchemaTooCostlyError
 
 # For all objects of one output together. A step is a keyword that is applied or a value that is compared.
 MAX_STEPS: Final = 50_000

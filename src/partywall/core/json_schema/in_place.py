@@ -9,9 +9,9 @@ from typing import Final, cast
 from jsonschema import Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator
 from pydantic import JsonValue
 
+from partywall.core.json_schema.checker import REFERENCE_STEPS, Draft
+from partywall.core.json_schema.exceptions import SchemaRefusedError
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.builtin.schema_checker import REFERENCE_STEPS, Draft
-from partywall.features.agents.exceptions import SchemaRefusedError
 
 # Where the draft's metaschema validates definitions; it does not check that other places hold schemas.
 CONTAINERS: Final[Mapping[Draft, tuple[str, ...]]] = {

@@ -9,21 +9,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from partywall.core.json_schema.checker import DRAFTS, MAX_DIGITS, MAX_STEPS, Draft, draft_of, has_long_number, inner
+from partywall.core.json_schema.exceptions import SchemaRefusedError, SchemaTooCostlyError
+from partywall.core.json_schema.in_place import CONTAINERS, InPlace
+from partywall.core.json_schema.metaschemas import errors
+from partywall.core.json_schema.pattern_sizes import Measured, UnsupportedPatternError, measured
+from partywall.core.json_schema.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern, forgotten_patterns
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.builtin.metaschemas import errors
-from partywall.features.agents.builtin.pattern_sizes import Measured, UnsupportedPatternError, measured
-from partywall.features.agents.builtin.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern, forgotten_patterns
-from partywall.features.agents.builtin.schema_checker import (
-    DRAFTS,
-    MAX_DIGITS,
-    MAX_STEPS,
-    Draft,
-    draft_of,
-    has_long_number,
-    inner,
-)
-from partywall.features.agents.builtin.schema_objects import CONTAINERS, InPlace
-from partywall.features.agents.exceptions import SchemaRefusedError, SchemaTooCostlyError
 
 MAX_BYTES: Final = 16 * 1024
 # Objects and booleans, whether schemas or data: the metaschema check visits both.

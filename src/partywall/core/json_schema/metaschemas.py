@@ -10,8 +10,8 @@ from jsonschema_specifications import REGISTRY
 from pydantic import JsonValue
 from referencing import Registry
 
+from partywall.core.json_schema.checker import DRAFTS, Draft, Validator
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.builtin.schema_checker import DRAFTS, Draft, Validator
 
 # Metaschemas use these so that others can extend them, which does not happen here.
 _EXTENSIBLE: Final = frozenset({"$dynamicRef", "$recursiveRef"})

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
-from partywall.features.agents.builtin.pattern_sizes import Measured, UnsupportedPatternError
+from partywall.core.json_schema.pattern_sizes import Measured, UnsupportedPatternError
 
 MAX_CHARACTERS: Final = 200
 # In bytes, for all patterns of one schema together. The engine's own limit is fixed at 10 MB for each pattern.

@@ -1,4 +1,4 @@
-"""Checks the run's limits and the project's monthly budget before each call."""
+"""What a project's runs may use in a month, and whether the next call still fits; pure functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from partywall.core.clock import utc_now
-from partywall.features.agents.definition import Limits
 
 
 class Call(StrEnum):
@@ -58,25 +57,10 @@ def cost_limit(cost: Decimal | None, usual: Decimal | None, most: Decimal | None
     return min(limits, default=None)
 
 
-def refuse_exceeded(call: Call, run: Usage, limits: Limits, month: Usage, budget: Budget) -> None:
-    """Raises Exceeded if a limit is reached. Concurrent calls of the same project are not counted."""
-    for what in _reached(call, run, limits):
-        raise Exceeded("run_limit_reached", f"The agent's limit of {what} for one run is reached.")
+def refuse_spent(call: Call, month: Usage, budget: Budget) -> None:
+    """Raises Exceeded if the budget is used up. Concurrent calls of the same project are not counted."""
     for what in _spent(call, month, budget):
         raise Exceeded("project_budget_exceeded", f"The project's budget of {what} for this month is used up.")
-
-
-def _reached(call: Call, run: Usage, limits: Limits) -> Iterator[str]:
-    if call is Call.MODEL and run.model_calls >= limits.model_calls:
-        yield f"{limits.model_calls} model calls"
-    if call is Call.TOOL and run.tool_calls >= limits.tool_calls:
-        yield f"{limits.tool_calls} tool calls"
-    if run.tokens >= limits.tokens:
-        yield f"{limits.tokens} tokens"
-    if limits.cost is not None and run.cost >= limits.cost:
-        yield f"{limits.cost} US dollars"
-    if run.seconds >= limits.time.total_seconds():
-        yield f"{limits.time.total_seconds():.0f} seconds"
 
 
 def _spent(call: Call, month: Usage, budget: Budget) -> Iterator[str]:

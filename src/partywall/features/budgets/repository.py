@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.models import AgentBudget, AgentUsage
+from partywall.features.budgets.models import AgentBudget, AgentUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class BudgetRepository:
 class BudgetWriter:
     session: AsyncSession
     scope: ProjectScope
+
+    async def lock(self) -> None:
+        """Until the transaction ends, together with the starts of the account's runs; a project may have no row yet."""
+        await self.session.execute(select(func.wall.lock_run_admission()))
 
     async def put(
         self, *, tokens: int | None, tool_calls: int | None, seconds: int | None, cost: Decimal | None

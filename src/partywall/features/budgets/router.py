@@ -8,10 +8,10 @@ from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modif
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.agents import budget_service as budgets
-from partywall.features.agents.budget_service import ShownBudget
-from partywall.features.agents.dependencies import BudgetServiceDep
-from partywall.features.agents.schemas import Budget, BudgetUpdate
+from partywall.features.budgets import service as budgets
+from partywall.features.budgets.dependencies import BudgetServiceDep
+from partywall.features.budgets.schemas import Budget, BudgetUpdate
+from partywall.features.budgets.service import ShownBudget
 
 router = APIRouter(prefix="/projects/{project_id}/budget", tags=["agents"])
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -9,12 +8,11 @@ from partywall.core.errors import QuotaExceededError
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.admission_repository import AdmissionRepository
-from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
-from partywall.features.agents.budgets import cost_limit, month_of
-from partywall.features.agents.models import AgentBudget, AgentUsage
-from partywall.features.agents.presentation import dollars
-from partywall.features.agents.schemas import Budget, BudgetLimits, BudgetUpdate, BudgetUsed
+from partywall.features.budgets.limits import cost_limit, month_of
+from partywall.features.budgets.models import AgentBudget
+from partywall.features.budgets.presentation import dollars, present
+from partywall.features.budgets.repository import BudgetRepository, BudgetWriter
+from partywall.features.budgets.schemas import Budget, BudgetUpdate
 from partywall.features.projects.rights import Right, require
 
 
@@ -37,31 +35,7 @@ async def _shown(session: AsyncReadSession, scope: ProjectScope, row: AgentBudge
     repository = BudgetRepository(session, scope)
     used = await repository.used(month)
     cost = cost_limit(row.cost if row else None, *await repository.allowed(), own=row is not None)
-    return ShownBudget(_present(row, used, month, cost), row.revision if row else 0)
-
-
-def _present(row: AgentBudget | None, used: AgentUsage | None, month: date, cost: Decimal | None) -> Budget:
-    return Budget(
-        limits=BudgetLimits(
-            tokens=row.tokens if row else None,
-            tool_calls=row.tool_calls if row else None,
-            seconds=row.seconds if row else None,
-            cost=None if cost is None else dollars(cost),
-        ),
-        used=BudgetUsed(
-            tokens=used.tokens if used else 0,
-            tool_calls=used.tool_calls if used else 0,
-            seconds=round(used.seconds, 3) if used else 0.0,
-            cost=dollars(used.cost if used else Decimal(0)),
-        ),
-        month=f"{month:%Y-%m}",
-        resets_at=_after(month),
-    )
-
-
-def _after(month: date) -> datetime:
-    year, number = (month.year + 1, 1) if month.month == 12 else (month.year, month.month + 1)
-    return datetime(year, number, 1, tzinfo=UTC)
+    return ShownBudget(present(row, used, month, cost), row.revision if row else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +47,7 @@ class BudgetService:
     async def revision(self) -> int:
         """The current revision, locked until the transaction ends. Requires the right to change the budget."""
         require(self.scope, Right.BUDGET_MANAGE)
-        await AdmissionRepository(self.session, self.scope).lock()
+        await BudgetWriter(self.session, self.scope).lock()
         row = await BudgetRepository(self.session, self.scope).budget()
         return row.revision if row else 0
 

@@ -9,10 +9,10 @@ from partywall.core.jobs.kinds import Limits
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
-from partywall.features.agents.admission_repository import AdmissionRepository
-from partywall.features.agents.exceptions import TooManyOpenRunsError
-from partywall.features.agents.jobs import RUN_AGENT, RunAgent
-from partywall.features.agents.models import Run
+from partywall.features.runs.admission_repository import AdmissionRepository
+from partywall.features.runs.exceptions import TooManyOpenRunsError
+from partywall.features.runs.jobs import RUN_AGENT, RunAgent
+from partywall.features.runs.models import Run
 
 
 def limits_of_runs(resources: Resources) -> Limits:

@@ -1,25 +1,16 @@
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
 
 from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, ScopedReaderDep, SessionDep
-from partywall.features.agents.admission import OpenRunLimits
-from partywall.features.agents.budget_service import BudgetService
-from partywall.features.agents.registry import Registry, registry_of
-from partywall.features.agents.run_checks import RunChecks
-from partywall.features.agents.schemas import RunStart
-from partywall.features.agents.service import CheckedRun, RunService
-
-
-async def get_registry(resources: ResourcesDep) -> Registry:
-    return await asyncio.to_thread(registry_of, resources.settings.agents.modules)
-
-
-RegistryDep = Annotated[Registry, Depends(get_registry)]
+from partywall.features.agents.dependencies import RegistryDep
+from partywall.features.runs.admission import OpenRunLimits
+from partywall.features.runs.run_checks import RunChecks
+from partywall.features.runs.schemas import RunStart
+from partywall.features.runs.service import CheckedRun, RunService
 
 
 async def check_run(
@@ -38,10 +29,5 @@ async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources
     )
 
 
-async def get_budget_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> BudgetService:
-    return BudgetService(session, scope, resources.sequencer)
-
-
 CheckedRunDep = Annotated[CheckedRun, Depends(check_run)]
 RunServiceDep = Annotated[RunService, Depends(get_run_service, scope="function")]
-BudgetServiceDep = Annotated[BudgetService, Depends(get_budget_service, scope="function")]

@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-from decimal import Decimal
-
-from partywall.features.agents.models import Run as RunRow
-from partywall.features.agents.pending_step import pending_id
-from partywall.features.agents.schemas import Money, PendingCall, Run, RunError, RunStatus, Usage
-
-
-def dollars(amount: Decimal) -> Money:
-    """Without trailing zeros, but with at least two decimals."""
-    text = f"{amount:f}".rstrip("0") if "." in f"{amount:f}" else f"{amount:f}."
-    whole, _, cents = text.partition(".")
-    return Money(amount=f"{whole}.{cents.ljust(2, '0')}", currency="USD")
+from partywall.features.budgets.presentation import dollars
+from partywall.features.runs.models import Run as RunRow
+from partywall.features.runs.pending_step import pending_id
+from partywall.features.runs.schemas import PendingCall, Run, RunError, RunStatus, Usage
 
 
 def _pending(row: RunRow) -> list[PendingCall]:

@@ -15,7 +15,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.page_request import ShortPage
 from partywall.core.pagination import PAGE_BYTES
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.models import Run, RunTurn
+from partywall.features.runs.models import Run, RunTurn
 
 KEYSET: Final = Keyset({"created_at": Run.created_at}, Run.id)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 
 from partywall.core.errors import MissingRightError, QuotaExceededError
 from partywall.core.http.body_limits import MEDIUM_BYTES
-from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep, ResourcesDep
+from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.pagination import CursorsDep
@@ -18,11 +18,11 @@ from partywall.core.http.trace_context import traceparent_of
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.agents import service as runs
-from partywall.features.agents.dependencies import CheckedRunDep, RegistryDep, RunServiceDep
-from partywall.features.agents.exceptions import (
-    AgentInputError,
-    AgentNotFoundError,
+from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
+from partywall.features.projects.rights import Right, require
+from partywall.features.runs import service as runs
+from partywall.features.runs.dependencies import CheckedRunDep, RunServiceDep
+from partywall.features.runs.exceptions import (
     RunFinishedError,
     RunNotContinuableError,
     RunNotFinishedError,
@@ -31,24 +31,13 @@ from partywall.features.agents.exceptions import (
     RunPendingChangedError,
     TooManyOpenRunsError,
 )
-from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery
-from partywall.features.projects.rights import Right, require
+from partywall.features.runs.schemas import Run, RunDecision, RunQuery
 
-router = APIRouter(prefix="/projects/{project_id}", tags=["agents"])
-
-
-@router.get(
-    "/agents",
-    summary="List the agents",
-    description="With each agent's purpose, the JSON Schemas of its input and output, and whether it has a model.",
-    responses=documented(ProjectNotFoundError, MissingRightError),
-)
-async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resources: ResourcesDep) -> Agents:
-    return runs.list_agents(scope, registry, resources.language_models)
+router = APIRouter(prefix="/projects/{project_id}/runs", tags=["agents"])
 
 
 @router.post(
-    "/runs",
+    "",
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Run,
     summary="Start a run",
@@ -72,7 +61,7 @@ async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: Idempo
 
 
 @router.get(
-    "/runs",
+    "",
     response_model=Page[Run],
     summary="List runs",
     description="Newest first, filtered by `status` and `agent`. A page ends after 1 MiB; the next one continues.",
@@ -88,7 +77,7 @@ async def list_runs(
 
 
 @router.get(
-    "/runs/{run_id}",
+    "/{run_id}",
     response_model=Run,
     summary="Get a run",
     description="With its output once it has succeeded, and its pending tool calls while it waits for a decision.",
@@ -103,7 +92,7 @@ async def get_run(
 
 
 @router.delete(
-    "/runs/{run_id}",
+    "/{run_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a run",
     description="Deletes a finished run and its journal; its storage no longer counts. Its events stay.",
@@ -114,7 +103,7 @@ async def delete_run(run_id: UUID, service: RunServiceDep) -> None:
 
 
 @router.post(
-    "/runs/{run_id}/cancel",
+    "/{run_id}/cancel",
     response_model=Run,
     summary="Cancel a run",
     description="A queued or waiting run ends at once; a running one ends within two seconds.",
@@ -125,7 +114,7 @@ async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
 
 
 @router.post(
-    "/runs/{run_id}/decision",
+    "/{run_id}/decision",
     response_model=Run,
     summary="Decide on a run's tool calls",
     description="For a waiting run: its tool calls are executed, or the agent is told that they were rejected and why. "

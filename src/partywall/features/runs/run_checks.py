@@ -12,12 +12,14 @@ from partywall.core.field_errors import FieldCode
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, open_scope
-from partywall.features.agents.admission import OpenRunLimits
+from partywall.features.agents.definition import AnyAgent
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
-from partywall.features.agents.registry import AnyAgent, Registry
-from partywall.features.agents.schemas import AgentInput, RunStart
-from partywall.features.agents.service import CheckedRun, RunService
+from partywall.features.agents.registry import Registry
+from partywall.features.agents.schemas import AgentInput
 from partywall.features.projects.rights import Right, require
+from partywall.features.runs.admission import OpenRunLimits
+from partywall.features.runs.schemas import RunStart
+from partywall.features.runs.service import CheckedRun, RunService
 
 LARGEST_INPUT: Final = 200_000
 

@@ -15,14 +15,17 @@ from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
 from partywall.core.field_errors import FieldCode
 from partywall.core.jobs.queue import dequeue
-from partywall.core.language_models import LanguageModels
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.admission import OpenRunLimits, enqueue_run, lock_starts, refuse_too_many
-from partywall.features.agents.exceptions import (
-    AgentInputError,
+from partywall.features.agents.exceptions import AgentInputError
+from partywall.features.agents.schemas import AgentInput
+from partywall.features.documents.service import DocumentService
+from partywall.features.projects.rights import Right, require
+from partywall.features.quotas.service import get_project_usage
+from partywall.features.runs.admission import OpenRunLimits, enqueue_run, lock_starts, refuse_too_many
+from partywall.features.runs.exceptions import (
     RunFinishedError,
     RunNotContinuableError,
     RunNotFinishedError,
@@ -30,16 +33,12 @@ from partywall.features.agents.exceptions import (
     RunNotWaitingError,
     RunPendingChangedError,
 )
-from partywall.features.agents.jobs import RUN_AGENT
-from partywall.features.agents.models import Run as RunRow
-from partywall.features.agents.pending_step import pending_id
-from partywall.features.agents.presentation import present
-from partywall.features.agents.registry import AnyAgent, Registry
-from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
-from partywall.features.agents.schemas import Agent, AgentInput, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
-from partywall.features.documents.service import DocumentService
-from partywall.features.projects.rights import Right, require
-from partywall.features.quotas.service import get_project_usage
+from partywall.features.runs.jobs import RUN_AGENT
+from partywall.features.runs.models import Run as RunRow
+from partywall.features.runs.pending_step import pending_id
+from partywall.features.runs.presentation import present
+from partywall.features.runs.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
+from partywall.features.runs.schemas import Run, RunDecision, RunQuery, RunStart, RunStatus
 
 # In bytes of JSON: every run that continues stores all earlier messages again, and sends them to the model.
 LONGEST_CONVERSATION: Final = 1_000_000
@@ -51,21 +50,6 @@ class Shown:
 
     run: Run
     state: int
-
-
-def list_agents(scope: ProjectScope, registry: Registry, models: LanguageModels) -> Agents:
-    require(scope, Right.RUN_READ)
-    return Agents(items=[_agent(agent, models) for agent in registry.agents])
-
-
-def _agent(agent: AnyAgent, models: LanguageModels) -> Agent:
-    return Agent(
-        name=agent.name,
-        description=agent.description,
-        available=models.has(agent.name),
-        input_schema=agent.input.model_json_schema(),
-        output_schema=agent.output.model_json_schema(mode="serialization"),
-    )
 
 
 async def list_runs(session: AsyncReadSession, scope: ProjectScope, query: RunQuery, cursors: Cursors) -> Page[Run]:

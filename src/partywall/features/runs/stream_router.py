@@ -14,11 +14,11 @@ from partywall.core.http.dependencies import ResourcesDep
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.agents import service as runs
-from partywall.features.agents.exceptions import RunNotFoundError
 from partywall.features.live.dependencies import FollowerDep, LiveServiceDep, require_credential
 from partywall.features.live.exceptions import TicketsUnavailableError
 from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Received, TypePatterns
+from partywall.features.runs import service as runs
+from partywall.features.runs.exceptions import RunNotFoundError
 
 router = APIRouter(prefix="/projects/{project_id}/runs/{run_id}/events", tags=["agents"])
 

@@ -10,9 +10,9 @@ from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.work import Work
 from partywall.core.resources import Resources
 from partywall.core.shutdown import CutShortError, unless_stopped
-from partywall.features.agents.admission import limits_of_runs
-from partywall.features.agents.jobs import RUN_AGENT, RunAgent
 from partywall.features.agents.registry import RegistrationError, registry_of
+from partywall.features.runs.admission import limits_of_runs
+from partywall.features.runs.jobs import RUN_AGENT, RunAgent
 
 
 async def _run_agent(context: JobContext, payload: RunAgent) -> None:
@@ -28,7 +28,7 @@ async def _run_agent(context: JobContext, payload: RunAgent) -> None:
 def _code_of_runs(resources: Resources) -> Callable[[JobContext, RunAgent], Awaitable[None]]:
     """Imports everything that runs need, so that no import blocks the event loop later."""
     # lint: allow import-in-function - Pydantic AI takes 30 MB, which a worker without runs need not load
-    from partywall.features.agents.run_job import run_agent  # noqa: PLC0415 - see above
+    from partywall.features.runs.execution.run_job import run_agent  # noqa: PLC0415 - see above
 
     with suppress(RegistrationError):  # the run itself will raise it
         registry_of(resources.settings.agents.modules)

@@ -7,8 +7,8 @@ import pytest
 import structlog
 
 from partywall.core.jobs import dead_letter
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of, used_by
-from tests.features.agents.model_server import Asked, Reply, calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of, used_by
+from tests.features.runs.model_server import Asked, Reply, calling, final
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ import structlog
 
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.core.jobs import dead_letter
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, code_of, patient_for_models, used_by
-from tests.features.agents.messages_server import messages_server
-from tests.features.agents.model_server import Asked, Reply, Script, calling, final
-from tests.features.agents.test_providers import NOTHING, models_of, run_on
+from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of, patient_for_models, used_by
+from tests.features.runs.execution.test_providers import NOTHING, models_of, run_on
+from tests.features.runs.messages_server import messages_server
+from tests.features.runs.model_server import Asked, Reply, Script, calling, final
 
 CUT = Reply(text="half", cut=True)
 GARBAGE = Reply(raw=['data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "half "}}]}\n\n', "data: 1\n\n"])

@@ -10,10 +10,10 @@ import structlog
 
 from partywall.adapters.language_models.options import ServerOptions
 from partywall.core.jobs import dead_letter
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, code_of, impatient_for_models, used_by
-from tests.features.agents.messages_server import messages_server
-from tests.features.agents.model_server import Reply, calling, final
-from tests.features.agents.test_providers import NOTHING, run_on
+from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of, impatient_for_models, used_by
+from tests.features.runs.execution.test_providers import NOTHING, run_on
+from tests.features.runs.messages_server import messages_server
+from tests.features.runs.model_server import Reply, calling, final
 
 DONE = "data: [DONE]\n\n"
 OUTPUT = json.dumps({"answer": "Soon.", "sources": []})

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import Asked, Call, Reply, final
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import Asked, Call, Reply, final
 
 
 async def take_lease(workspace: AgentWorkspace) -> None:

@@ -12,8 +12,8 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
-from partywall.features.agents.model_call import ModelCall
-from partywall.features.agents.pricing import characters_sent, cost_of, counted
+from partywall.features.budgets.pricing import characters_sent, cost_of, counted
+from partywall.features.runs.execution.model_call import ModelCall
 
 
 def model(name: str) -> Model:

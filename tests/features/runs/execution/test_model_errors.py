@@ -9,10 +9,10 @@ import structlog
 from pydantic import SecretStr
 
 from partywall.adapters.language_models.options import ServerOptions
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of
-from tests.features.agents.model_server import Reply
-from tests.features.agents.test_garbage import chunk, event
-from tests.features.agents.test_providers import NOTHING, models_of, run_on
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of
+from tests.features.runs.execution.test_garbage import chunk, event
+from tests.features.runs.execution.test_providers import NOTHING, models_of, run_on
+from tests.features.runs.model_server import Reply
 
 KEY = "a-key-of-the-tests"
 

@@ -9,9 +9,9 @@ import pytest
 
 from partywall.core.jobs import dead_letter
 from partywall.core.outgoing.circuits import FAILURES_UNTIL_OPEN, OPEN_SECONDS
-from partywall.features.agents import retry_schedule
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, patient_for_models
-from tests.features.agents.model_server import Asked, Reply, final
+from partywall.features.runs.execution import retry_schedule
+from tests.features.runs.agent_workspace import AgentWorkspace, Json, patient_for_models
+from tests.features.runs.model_server import Asked, Reply, final
 
 DONE = final(answer="Done.", sources=[])
 STOPPED_BY_CIRCUIT = """

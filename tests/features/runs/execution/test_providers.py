@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.core.resources import Resources
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, used_by
-from tests.features.agents.messages_server import MessagesServer, messages_server
-from tests.features.agents.model_server import Asked, Reply, Script, calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, Json, used_by
+from tests.features.runs.messages_server import MessagesServer, messages_server
+from tests.features.runs.model_server import Asked, Reply, Script, calling, final
 from tests.server import free_port
 
 NOTHING = ModelOptions(

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from partywall.features.agents import run_job
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of
-from tests.features.agents.model_server import Asked, Reply, calling
+from partywall.features.runs.execution import run_job
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of
+from tests.features.runs.model_server import Asked, Reply, calling
 
 
 @pytest.fixture(autouse=True)

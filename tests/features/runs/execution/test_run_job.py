@@ -8,10 +8,10 @@ import pytest
 from pydantic import field_validator
 
 from partywall.core.resources import Resources
-from partywall.features.agents.steps import short
-from tests.features.agents import assistant
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import Reply, calling, final
+from partywall.features.runs.execution.steps import short
+from tests.features.runs import assistant
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import Reply, calling, final
 
 
 async def test_a_run_ends_with_the_agents_output(workspace: AgentWorkspace) -> None:

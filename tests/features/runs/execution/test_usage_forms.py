@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 
-from tests.features.agents.agent_workspace import AgentWorkspace, used_by
-from tests.features.agents.model_server import Reply
-from tests.features.agents.test_garbage import DONE, chunk, output
+from tests.features.runs.agent_workspace import AgentWorkspace, used_by
+from tests.features.runs.execution.test_garbage import DONE, chunk, output
+from tests.features.runs.model_server import Reply
 
 PROMPT, WORDS = 4_900, 20
 

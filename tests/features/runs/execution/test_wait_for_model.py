@@ -15,10 +15,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from partywall.core.db.session import AsyncSession
 from partywall.core.jobs import dead_letter
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents import retry_schedule
-from partywall.features.agents.journal import Journal
-from partywall.features.agents.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
-from tests.features.agents.agent_workspace import (
+from partywall.features.runs.execution import retry_schedule
+from partywall.features.runs.execution.journal import Journal
+from partywall.features.runs.execution.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
+from tests.features.runs.agent_workspace import (
     AgentWorkspace,
     Json,
     code_of,
@@ -26,7 +26,7 @@ from tests.features.agents.agent_workspace import (
     patient_for_models,
     used_by,
 )
-from tests.features.agents.model_server import Reply, calling, final
+from tests.features.runs.model_server import Reply, calling, final
 
 DONE = final(answer="Done.", sources=[])
 ROW = """

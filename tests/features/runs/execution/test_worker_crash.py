@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from partywall.settings import Settings
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of
-from tests.features.agents.model_server import Asked, ModelServer, Reply, calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of
+from tests.features.runs.model_server import Asked, ModelServer, Reply, calling, final
 from tests.server import environment_of, program
 
 pytestmark = pytest.mark.slow
@@ -59,11 +59,11 @@ class Workers:
 async def workers(
     settings: Settings, shared_model: ModelServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Workers]:
-    folder, deployment = tmp_path_factory.mktemp("workers"), Path(__file__).parents[3]
+    folder, deployment = tmp_path_factory.mktemp("workers"), Path(__file__).parents[4]
     environment = environment_of(settings) | {
         "AGENTS__MODEL": "openai:scripted",
         "AGENTS__BASE_URL": shared_model.url,
-        "AGENTS__MODULES": "tests.features.agents.assistant",
+        "AGENTS__MODULES": "tests.features.runs.assistant",
         "AGENTS__MODEL_RETRIES": "0",
         "JOBS__HEARTBEAT_TIMEOUT": "PT2S",
         "JOBS__POLL_INTERVAL": "PT0.5S",

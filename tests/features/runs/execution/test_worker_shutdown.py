@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of
-from tests.features.agents.assistant import WAYS_OUT
-from tests.features.agents.model_server import Asked, Reply, calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of
+from tests.features.runs.assistant import WAYS_OUT
+from tests.features.runs.model_server import Asked, Reply, calling, final
 
 DONE = final(answer="Done.", sources=[])
 CALLS = {way.__name__: calling("leave", way=way.__name__) for way in WAYS_OUT} | {

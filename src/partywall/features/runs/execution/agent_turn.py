@@ -19,17 +19,16 @@ from partywall.core.errors import PartywallError
 from partywall.core.events.log import EventDraft
 from partywall.core.language_models import LanguageModel
 from partywall.core.schemas import refuse_unstorable
-from partywall.features.agents.agent_code import ToolError, agent_code
-from partywall.features.agents.definition import Check
+from partywall.features.agents.definition import AnyAgent, Check
 from partywall.features.agents.deps import RunDeps
-from partywall.features.agents.durability import Deps, JournalDurability, ToolCalls
 from partywall.features.agents.exceptions import NothingToWorkOnError
-from partywall.features.agents.journal import Journal
-from partywall.features.agents.outcomes import Outcome, Succeeded, Waiting
-from partywall.features.agents.registry import AnyAgent
 from partywall.features.agents.schemas import AgentInput
-from partywall.features.agents.steps import clean
-from partywall.features.agents.tokens import TokenDelta, TokenWriter
+from partywall.features.runs.execution.agent_code import ToolError, agent_code
+from partywall.features.runs.execution.durability import Deps, JournalDurability, ToolCalls
+from partywall.features.runs.execution.journal import Journal
+from partywall.features.runs.execution.outcomes import Outcome, Succeeded, Waiting
+from partywall.features.runs.execution.steps import clean
+from partywall.features.runs.execution.tokens import TokenDelta, TokenWriter
 
 _REQUESTS: Final = TypeAdapter(DeferredToolRequests)
 # The journal enforces limits, before each call and across turns.

@@ -31,14 +31,14 @@ from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDefinition
 
-from partywall.features.agents.budgets import Call
 from partywall.features.agents.deps import RunDeps
-from partywall.features.agents.journal import Journal, StepResult, ToolCall
-from partywall.features.agents.journal_repository import StepUsage
-from partywall.features.agents.model_call import MeteredModel, ModelCall
-from partywall.features.agents.pricing import cost_of, counted, has_content
 from partywall.features.agents.schemas import AgentInput
-from partywall.features.agents.steps import clean_json, short
+from partywall.features.budgets.limits import Call
+from partywall.features.budgets.pricing import cost_of, counted, has_content
+from partywall.features.runs.execution.journal import Journal, StepResult, ToolCall
+from partywall.features.runs.execution.journal_repository import StepUsage
+from partywall.features.runs.execution.model_call import MeteredModel, ModelCall
+from partywall.features.runs.execution.steps import clean_json, short
 
 type Deps = RunDeps[AgentInput]
 type StreamHandler = Callable[[RunContext[Deps], AsyncIterable[AgentStreamEvent]], Awaitable[None]]

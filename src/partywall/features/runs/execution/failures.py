@@ -20,13 +20,13 @@ from partywall.core.db.availability import session_is_away
 from partywall.core.errors import MissingRightError, PartywallError, UnavailableError
 from partywall.core.model_failures import ModelBrokeOffError
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.agents.agent_code import ToolError
-from partywall.features.agents.budgets import Exceeded
 from partywall.features.agents.exceptions import TryAgainError
 from partywall.features.agents.exit_guard import AgentCodeError
-from partywall.features.agents.journal import CancelRequestedError, WorkerStopsError
-from partywall.features.agents.model_errors import meaning_of_model_error
-from partywall.features.agents.outcomes import LOST, Cancelled, Ending, Failed, Interrupted
+from partywall.features.budgets.limits import Exceeded
+from partywall.features.runs.execution.agent_code import ToolError
+from partywall.features.runs.execution.journal import CancelRequestedError, WorkerStopsError
+from partywall.features.runs.execution.model_errors import meaning_of_model_error
+from partywall.features.runs.execution.outcomes import LOST, Cancelled, Ending, Failed, Interrupted
 
 _AWAY: Final = Interrupted(Failed("unavailable", "A service that the run needs is unavailable."), passing=True)
 _NO_MODEL: Final = Failed("model_invalid", "No model sent an answer in a known format.")

@@ -18,13 +18,14 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.context import JobContext
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.budgets import Call, month_of, refuse_exceeded
 from partywall.features.agents.definition import Limits
-from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal_repository import StepKey, StepUsage, budget_status
-from partywall.features.agents.models import Run
-from partywall.features.agents.steps import short_arguments
+from partywall.features.budgets.limits import Call, month_of
 from partywall.features.projects.rights import Right, require, roles_with
+from partywall.features.runs.execution.journal_repository import StepKey, StepUsage, usage_before_call
+from partywall.features.runs.execution.limits import refuse_exceeded
+from partywall.features.runs.execution.steps import short_arguments
+from partywall.features.runs.jobs import RunAgent
+from partywall.features.runs.models import Run
 
 # Arguments: principal, project, roles, job, worker, run, turn, name and number; then the events, or the step's result,
 # events, month and usage.
@@ -145,11 +146,11 @@ class Journal:
             yield session, scope
 
     async def _begin(self, call: Call, key: StepKey, tool: ToolCall | None) -> None:
-        scope, now = await budget_status(self._reader, self.payload.project_id, key.run_id, month_of())
+        scope, now = await usage_before_call(self._reader, self.payload.project_id, key.run_id, month_of())
         require(scope, Right.RUN_START)
         if now.cancelled:
             raise CancelRequestedError
-        refuse_exceeded(call, now.run, self.limits, now.month, now.budget)
+        refuse_exceeded(call, now.run, self.limits, now.month)
         event_drafts = None
         if tool is not None:
             event_drafts = self._event_draft(

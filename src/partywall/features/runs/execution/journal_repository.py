@@ -1,24 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Date, Numeric, Select, Uuid, and_, bindparam, case, func, select, text, update
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.budgets import Budget, Usage
-from partywall.features.agents.models import AgentBudget, AgentUsage, Run, RunStep
-
-# In the field order of Usage and Budget.
-_MEASURED: Final = ("tokens", "tool_calls", "seconds", "cost")
+from partywall.features.budgets.limits import Usage
+from partywall.features.budgets.status import BudgetStatus, with_budget
+from partywall.features.runs.models import Run, RunStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,54 +56,38 @@ class StepUsage:
         )  # fmt: skip
 
 
-def _cost_limit() -> ColumnElement[Decimal | None]:
-    """The project's own limit, or the operator's if it has none; the operator's `spending` quota caps both."""
-    usual = func.wall.quota_of(PROJECT_ID, "budget")
-    own = case((AgentBudget.project_id.is_not(None), AgentBudget.cost), else_=usual)
-    return func.least(own, func.wall.quota_of(PROJECT_ID, "spending"), type_=Numeric)
-
-
-def _budget_status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
-    in_month = and_(AgentUsage.project_id == Run.project_id, AgentUsage.month == bindparam("month", type_=Date))
-    return (
+def _status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+    return with_budget(
         select(
             Run.cancel_requested_at.is_not(None).label("cancelled"),
-            Run.model_calls.label("run_model_calls"),
-            (Run.input_tokens + Run.output_tokens).label("run_tokens"),
-            Run.tool_calls.label("run_tool_calls"),
-            Run.seconds.label("run_seconds"),
-            Run.cost.label("run_cost"),
-            *(func.coalesce(getattr(AgentUsage, name), 0).label(f"month_{name}") for name in _MEASURED),
-            *(getattr(AgentBudget, name).label(f"budget_{name}") for name in _MEASURED[:-1]),
-            _cost_limit().label("budget_cost"),
-        )
-        .outerjoin(AgentBudget, AgentBudget.project_id == Run.project_id)
-        .outerjoin(AgentUsage, in_month)
-        .where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid))
+            Run.model_calls,
+            (Run.input_tokens + Run.output_tokens).label("tokens"),
+            Run.tool_calls,
+            Run.seconds,
+            Run.cost,
+        ).where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid))
     )
 
 
-_BUDGET_STATUS: Final = ScopedRead(_budget_status)
+_STATUS: Final = ScopedRead(_status)
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetStatus:
-    """What the run and the project's month have used before a call, and the month's budget."""
+class RunUsage:
+    """What the run and its project's month have used before a call, and the month's budget."""
 
     cancelled: bool
     run: Usage
-    month: Usage
-    budget: Budget
+    month: BudgetStatus
 
 
-async def budget_status(
+async def usage_before_call(
     reader: ScopedReader, project_id: UUID, run_id: UUID, month: date
-) -> tuple[ProjectScope, BudgetStatus]:
+) -> tuple[ProjectScope, RunUsage]:
     """Raises ProjectNotFoundError if the reader has no access."""
-    scope, row = await reader.row(_BUDGET_STATUS, project_id, {"run_id": run_id, "month": month})
-    run, month_, budget = ([row[f"{what}_{name}"] for name in _MEASURED] for what in ("run", "month", "budget"))
-    by_run = replace(Usage(*run), model_calls=row["run_model_calls"])
-    return scope, BudgetStatus(row["cancelled"], by_run, Usage(*month_), Budget(*budget))
+    scope, row = await reader.row(_STATUS, project_id, {"run_id": run_id, "month": month})
+    run = Usage(row["tokens"], row["tool_calls"], row["seconds"], row["cost"], row["model_calls"])
+    return scope, RunUsage(row["cancelled"], run, BudgetStatus.of(row))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from partywall.features.agents.pricing import characters_sent
+from partywall.features.budgets.pricing import characters_sent
 
 
 @dataclass(slots=True)

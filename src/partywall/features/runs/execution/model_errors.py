@@ -24,7 +24,7 @@ from partywall.core.log_masks import one_clean_line
 from partywall.core.model_failures import ModelInvalidError
 from partywall.core.outgoing.circuits import CircuitOpenError
 from partywall.core.outgoing.retries import RETRIED, seconds_asked
-from partywall.features.agents.outcomes import Failed, Interrupted
+from partywall.features.runs.execution.outcomes import Failed, Interrupted
 
 # Of a server's message in the log: it may be a whole page.
 MOST_CHARACTERS: Final = 500

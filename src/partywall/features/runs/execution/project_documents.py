@@ -17,12 +17,12 @@ from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenant import current_tenant
 from partywall.features.agents.deps import Effects, ProjectDocuments
-from partywall.features.agents.journal import Journal, current_step, idempotency_key
-from partywall.features.agents.journal_repository import JournalReader, JournalWriter
 from partywall.features.documents import reader as reader_module
 from partywall.features.documents.reader import DocumentJson, TextPage
 from partywall.features.documents.schemas import Document, DocumentQuery, DocumentSummary
 from partywall.features.documents.service import DocumentService
+from partywall.features.runs.execution.journal import Journal, current_step, idempotency_key
+from partywall.features.runs.execution.journal_repository import JournalReader, JournalWriter
 from partywall.features.search.schemas import SearchHit, SearchQuery
 from partywall.features.search.service import SearchService
 

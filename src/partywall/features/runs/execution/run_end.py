@@ -13,17 +13,17 @@ from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import JobContext
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
-from partywall.features.agents.budgets import month_of
-from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal import InterruptedStep, usage_of
-from partywall.features.agents.journal_repository import JournalWriter
-from partywall.features.agents.models import Run
-from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
-from partywall.features.agents.pending_step import pending_id
-from partywall.features.agents.repository import RunWriter
-from partywall.features.agents.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
-from partywall.features.agents.schemas import RunStatus
-from partywall.features.agents.steps import short_arguments
+from partywall.features.budgets.limits import month_of
+from partywall.features.runs.execution.journal import InterruptedStep, usage_of
+from partywall.features.runs.execution.journal_repository import JournalWriter
+from partywall.features.runs.execution.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
+from partywall.features.runs.execution.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
+from partywall.features.runs.execution.steps import short_arguments
+from partywall.features.runs.jobs import RunAgent
+from partywall.features.runs.models import Run
+from partywall.features.runs.pending_step import pending_id
+from partywall.features.runs.repository import RunWriter
+from partywall.features.runs.schemas import RunStatus
 
 log = structlog.get_logger(__name__)
 

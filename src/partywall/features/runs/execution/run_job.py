@@ -16,20 +16,20 @@ from partywall.core.errors import UnavailableError
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.outgoing.correlation import correlated
-from partywall.features.agents.agent_turn import AgentTurn
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.exit_guard import running_agent
-from partywall.features.agents.failures import meaning_of, model_errors_of
-from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal import CancelRequestedError, InterruptedStep, Journal, WorkerStopsError
-from partywall.features.agents.model_errors import facts_of
-from partywall.features.agents.outcomes import TIMED_OUT, Ending, Failed, Interrupted, Outcome
-from partywall.features.agents.project_documents import JournalEffects, ScopedDocuments
 from partywall.features.agents.registry import registry_of
-from partywall.features.agents.repository import CANCEL_REQUESTED
-from partywall.features.agents.run_end import end_run, interrupt_run
-from partywall.features.agents.run_start import StartedRun, begin_run
 from partywall.features.projects.rights import Right, require
+from partywall.features.runs.execution.agent_turn import AgentTurn
+from partywall.features.runs.execution.failures import meaning_of, model_errors_of
+from partywall.features.runs.execution.journal import CancelRequestedError, InterruptedStep, Journal, WorkerStopsError
+from partywall.features.runs.execution.model_errors import facts_of
+from partywall.features.runs.execution.outcomes import TIMED_OUT, Ending, Failed, Interrupted, Outcome
+from partywall.features.runs.execution.project_documents import JournalEffects, ScopedDocuments
+from partywall.features.runs.execution.run_end import end_run, interrupt_run
+from partywall.features.runs.execution.run_start import StartedRun, begin_run
+from partywall.features.runs.jobs import RunAgent
+from partywall.features.runs.repository import CANCEL_REQUESTED
 
 log = structlog.get_logger(__name__)
 

@@ -12,14 +12,14 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.agent_turn import DecidedCalls
-from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal_repository import JournalReader
-from partywall.features.agents.models import Run
-from partywall.features.agents.outcomes import POISONED, Cancelled, Outcome
-from partywall.features.agents.repository import RunRepository, RunWriter
-from partywall.features.agents.schemas import RunStatus
 from partywall.features.projects.rights import Right, require
+from partywall.features.runs.execution.agent_turn import DecidedCalls
+from partywall.features.runs.execution.journal_repository import JournalReader
+from partywall.features.runs.execution.outcomes import POISONED, Cancelled, Outcome
+from partywall.features.runs.jobs import RunAgent
+from partywall.features.runs.models import Run
+from partywall.features.runs.repository import RunRepository, RunWriter
+from partywall.features.runs.schemas import RunStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from partywall.features.agents.schemas import BudgetUpdate
+from partywall.features.budgets.schemas import BudgetUpdate
 
 MISWRITTEN = (
     "",

@@ -1,0 +1,6 @@
+from __future__ import annotations
+
+from partywall.core.http.routes import Routes
+from partywall.features.budgets.router import router
+
+routes = Routes(routers=(router,))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 from typing import Final
 
+from partywall.core.backoff import jittered
 from partywall.core.jobs import dead_letter
 
 LONGEST_PAUSE: Final = timedelta(minutes=1)
@@ -22,7 +22,7 @@ def next_attempt(failing: timedelta, lasting: timedelta, asked: timedelta | None
     left = lasting - failing
     if left <= timedelta() or (asked is not None and asked > left):
         return None
-    pause = max(dead_letter.FIRST_DELAY, min(failing, LONGEST_PAUSE)) * _spread()
+    pause = jittered(max(dead_letter.FIRST_DELAY, min(failing, LONGEST_PAUSE)))
     return max(min(pause, left), asked or timedelta())
 
 
@@ -33,15 +33,11 @@ def next_paid_attempt(
     pause = next_attempt(failing, lasting, asked)
     if pause is None:
         return None
-    least = PAUSES_AFTER_CUT[min(max(attempts, 1), len(PAUSES_AFTER_CUT)) - 1] * (1.5 - _spread() / 2)
+    least = jittered(PAUSES_AFTER_CUT[min(max(attempts, 1), len(PAUSES_AFTER_CUT)) - 1], 1.0, 1.25)
     return max(pause, min(least, lasting - failing))
 
 
 def after_turned_away(failing: timedelta, lasting: timedelta, after: timedelta) -> timedelta | None:
     """Like `next_attempt` when an open circuit rejected the call for `after`: the pause does not double."""
     left = lasting - failing
-    return min(after + dead_letter.FIRST_DELAY * _spread(), left) if left > timedelta() else None
-
-
-def _spread() -> float:
-    return random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
+    return min(after + jittered(dead_letter.FIRST_DELAY), left) if left > timedelta() else None

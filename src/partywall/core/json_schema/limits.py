@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from partywall.core.field_errors import pointer as pointer_to
 from partywall.core.json_schema.checker import DRAFTS, MAX_DIGITS, MAX_STEPS, Draft, draft_of, has_long_number, inner
 from partywall.core.json_schema.exceptions import SchemaRefusedError, SchemaTooCostlyError
 from partywall.core.json_schema.in_place import CONTAINERS, InPlace
@@ -48,7 +49,7 @@ def refuse_unusable(schema: JsonObject) -> None:
     _refuse_large(bare)
     _refuse_patterns(_patterns_in(bare, CONTAINERS[draft]))
     for error in errors(_shortened(bare), draft):
-        raise SchemaRefusedError(_pointer(error.absolute_path), error.message[:300])
+        raise SchemaRefusedError(pointer_to(error.absolute_path), error.message[:300])
     in_place = InPlace(bare, draft)
     if not in_place.is_of_objects():
         raise SchemaRefusedError("/type", "The schema describes an object, and nothing else")
@@ -88,7 +89,7 @@ def _refuse_large(schema: JsonObject) -> None:
 def _values(value: JsonValue, pointer: str) -> Iterator[tuple[str, JsonValue]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, each in items:
-        at = pointer + _pointer([name])
+        at = pointer + pointer_to([name])
         yield at, each
         yield from _values(each, at)
 
@@ -98,7 +99,7 @@ def _patterns_in(root: JsonObject, containers: Collection[str]) -> dict[str, str
     patterns: dict[str, str] = {}
     for pointer, schema in _schemas(root, ""):
         for name, value in schema.items():
-            at = pointer + _pointer([name])
+            at = pointer + pointer_to([name])
             if name in REFUSED:
                 raise SchemaRefusedError(at, f"{name} is not supported")
             if name == "$ref" and isinstance(value, str) and not _leads_inside(root, value, containers):
@@ -116,7 +117,7 @@ def _schemas(schema: JsonValue, pointer: str) -> Iterator[tuple[str, JsonObject]
         return
     yield pointer, schema
     for name, value in schema.items():
-        at = pointer + _pointer([name])
+        at = pointer + pointer_to([name])
         inside: Iterable[tuple[str | int, JsonValue]] = ()
         if name in _NAMED and isinstance(value, dict):
             inside = value.items()
@@ -125,7 +126,7 @@ def _schemas(schema: JsonValue, pointer: str) -> Iterator[tuple[str, JsonObject]
         elif name in _APPLIED:
             yield from _schemas(value, at)
         for each, part in inside:
-            yield from _schemas(part, at + _pointer([each]))
+            yield from _schemas(part, at + pointer_to([each]))
 
 
 def _leads_inside(schema: JsonObject, reference: str, containers: Collection[str]) -> bool:
@@ -162,7 +163,3 @@ def _measured(pointer: str, pattern: str) -> Measured:
         return measured(pattern)
     except UnsupportedPatternError as error:
         raise SchemaRefusedError(pointer, _UNSUPPORTED) from error
-
-
-def _pointer(path: Iterable[str | int]) -> str:
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)

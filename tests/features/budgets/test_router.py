@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
+from httpx2 import AsyncClient
 
 from tests.features.runs.agent_workspace import AgentWorkspace, code_of, used_by
 from tests.features.runs.model_server import calling, final
@@ -11,6 +14,19 @@ async def put(workspace: AgentWorkspace, **limits: object) -> dict[str, object]:
     assert answer.status_code == 200, answer.text
     found: dict[str, object] = answer.json()
     return found
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_nobody_without_a_credential(anonymous: AsyncClient, method: str) -> None:
+    answer = await anonymous.request(method, f"/api/v1/projects/{uuid4()}/budget", json={"tokens": 1})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_an_outsider_sees_no_project(workspace: AgentWorkspace, method: str) -> None:
+    outsider = await workspace.users.person()
+    answer = await outsider.client.request(method, f"{workspace.url}/budget", json={"tokens": 1})
+    assert (answer.status_code, answer.json()["code"]) == (404, "project_not_found")
 
 
 async def test_a_project_begins_without_limits(workspace: AgentWorkspace) -> None:

@@ -16,20 +16,14 @@ from tests.features.runs.model_server import final
 
 RUN = "00000000-0000-4000-8000-000000000000"
 ROUTES = [
-    ("GET", "/agents"),
     ("POST", "/runs"),
     ("GET", "/runs"),
     ("GET", f"/runs/{RUN}"),
     ("POST", f"/runs/{RUN}/cancel"),
     ("POST", f"/runs/{RUN}/decision"),
     ("GET", f"/runs/{RUN}/events"),
-    ("GET", "/budget"),
-    ("PUT", "/budget"),
 ]
-BODIES: dict[str, dict[str, object]] = {
-    "/runs": {"agent": "assistant", "input": {"question": "?"}},
-    "/budget": {"tokens": 1},
-}
+BODIES: dict[str, dict[str, object]] = {"/runs": {"agent": "assistant", "input": {"question": "?"}}}
 
 
 def body_of(path: str) -> dict[str, object]:
@@ -59,14 +53,6 @@ async def test_another_project_sees_no_run(workspace: AgentWorkspace) -> None:
     body = {**BODIES["/runs"], "continues": run}
     answer = await workspace.owner.client.post(f"/api/v1/projects/{other}/runs", json=body)
     assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")
-
-
-async def test_the_catalogue_shows_the_schemas(workspace: AgentWorkspace) -> None:
-    items = (await workspace.owner.client.get(f"{workspace.url}/agents")).json()["items"]
-    [assistant] = [each for each in items if each["name"] == "assistant"]
-    assert assistant["available"] is True
-    assert assistant["input_schema"]["required"] == ["question"]
-    assert set(assistant["output_schema"]["properties"]) == {"answer", "sources"}
 
 
 def test_the_contract_has_the_types_of_the_shipped_agents_outputs(app: FastAPI) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import ColumnElement, Date, Numeric, Select, and_, bindparam, case, func
+from sqlalchemy.orm import InstrumentedAttribute
 
 from partywall.core.db.scoped_read import PROJECT_ID
 from partywall.features.budgets.limits import Budget, Usage
@@ -31,16 +33,21 @@ class BudgetStatus:
         return cls(Usage(*used), Budget(*budget))
 
 
-def with_budget(statement: Select[*tuple[object, ...]]) -> Select[*tuple[object, ...]]:
-    """The statement with the columns that `BudgetStatus.of` reads, of the project PROJECT_ID and the bound `month`."""
-    in_month = and_(AgentUsage.project_id == PROJECT_ID, AgentUsage.month == bindparam("month", type_=Date))
+def with_budget(
+    statement: Select[*tuple[object, ...]], project: InstrumentedAttribute[UUID]
+) -> Select[*tuple[object, ...]]:
+    """The statement with the columns that `BudgetStatus.of` reads: of the `project` column's row, in the bound `month`.
+
+    The operator's limits are those of PROJECT_ID.
+    """
+    in_month = and_(AgentUsage.project_id == project, AgentUsage.month == bindparam("month", type_=Date))
     return (
         statement.add_columns(
             *(func.coalesce(getattr(AgentUsage, name), 0).label(f"month_{name}") for name in _MEASURED),
             *(getattr(AgentBudget, name).label(f"budget_{name}") for name in _MEASURED[:-1]),
             _cost_limit().label("budget_cost"),
         )
-        .outerjoin(AgentBudget, AgentBudget.project_id == PROJECT_ID)
+        .outerjoin(AgentBudget, AgentBudget.project_id == project)
         .outerjoin(AgentUsage, in_month)
     )
 

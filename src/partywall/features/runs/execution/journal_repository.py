@@ -65,7 +65,8 @@ def _status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             Run.tool_calls,
             Run.seconds,
             Run.cost,
-        ).where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid))
+        ).where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)),
+        Run.project_id,
     )
 
 

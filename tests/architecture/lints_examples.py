@@ -166,6 +166,7 @@ INCORRECT = [
     one("slice-private", "module import", SERVICE, "from partywall.features.projects import models\n"),
     one("slice-private", "plain import", "worker.py", "import partywall.features.projects.models\n"),
     one("slice-private", "split", SERVICE, "from partywall.features.projects.member_repository import M\n"),
+    one("slice-private", "nested", SERVICE, "from partywall.features.projects.members.member_repository import M\n"),
     one("sql-text", "f-string", REPOSITORY, "def f(t):\n    return text(f'SELECT * FROM {t}')\n"),
     one("sql-text", "percent", REPOSITORY, "async def f(c, t):\n    await c.execute('SELECT %s' % t)\n"),
     one("sql-text", "plus", REPOSITORY, "async def f(c, t):\n    await c.fetchrow('SELECT ' + t)\n"),

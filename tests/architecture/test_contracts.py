@@ -45,6 +45,7 @@ def build_layers(tmp_path: Path) -> BuildLayers:
     def build(lines: dict[str, str]) -> Path:
         slice_modules = [f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)]
         packages = ["__init__.py", *(f"{name}/__init__.py" for name in ("core", "adapters", "features"))]
+        packages += ["core/json_schema/__init__.py", "features/runs/execution/__init__.py"]
         for module_path in [*slice_modules, *packages, *(f"{name}.py" for name in LAYERS)]:
             path = tmp_path / "partywall" / module_path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +80,9 @@ def test_the_empty_package_keeps_the_contracts(build_layers: BuildLayers) -> Non
         ("features/documents/service.py", "import partywall.features.documents.router"),
         ("features/documents/repository.py", "import partywall.features.documents.schemas"),
         ("features/documents/models.py", "import partywall.features.documents.repository"),
+        ("features/runs/service.py", "import partywall.features.runs.execution"),
+        ("features/runs/execution/__init__.py", "import partywall.features.runs.router"),
+        ("features/budgets/service.py", "import partywall.features.agents.schemas"),
     ],
 )
 def test_a_forbidden_import_breaks_a_contract(build_layers: BuildLayers, module_path: str, line: str) -> None:
@@ -88,6 +92,12 @@ def test_a_forbidden_import_breaks_a_contract(build_layers: BuildLayers, module_
     assert "BROKEN" in done.stdout
 
 
+def test_a_cycle_breaks_a_contract(build_layers: BuildLayers) -> None:
+    imports = ("import partywall.features.runs.models", "import partywall.features.runs.exceptions")
+    root = build_layers({"features/runs/exceptions.py": imports[0], "features/runs/models.py": imports[1]})
+    assert lint_imports(root, root).returncode == 1
+
+
 def test_every_contract_is_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert [contract["id"] for contract in contracts] == ["layers", "slice", "client"]
+    assert [contract["id"] for contract in contracts] == ["layers", "slice", "runs", "acyclic", "client"]

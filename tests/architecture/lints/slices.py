@@ -16,7 +16,7 @@ def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         owner, _, rest = imported.target.removeprefix(FEATURES).partition(".")
         if not imported.target.startswith(FEATURES) or owner == source.slice:
             continue
-        if layer(rest.partition(".")[0]) in PRIVATE:
+        if any(layer(part) in PRIVATE for part in rest.split(".")):
             message = f"{imported.target} is private to the slice {owner!r}: ask its service"
             yield source.finding("slice-private", imported.line, message)
 
@@ -37,7 +37,7 @@ def slice_layer(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """The import contract for files split by use case: `read_router`, `version_repository`."""
     if not source.slice or source.stem == "__init__":
         return
-    own = f"{FEATURES}{source.slice}."
+    own = f"partywall.{'.'.join(source.path.parent.parts)}."
     rank = LAYERS.index(layer(source.stem) or "service")
     for imported in source.imports():
         if imported.target.startswith(own):

@@ -1,56 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from partywall.core.events.types import EventType
 from partywall.core.feature import Feature, Tag
-from partywall.core.jobs.kinds import Limits, handles
 from partywall.core.lazy import lazy
-from partywall.features.agents.jobs import RUN_AGENT
-from partywall.features.agents.rights import BUDGET_MANAGE, RUN_DECIDE, RUN_READ, RUN_START
-
-if TYPE_CHECKING:
-    from partywall.core.resources import Resources
-
-
-def limits_of_runs(resources: Resources) -> Limits:
-    """Running at once, over all workers."""
-    settings = resources.settings.agents
-    return Limits(settings.concurrency_per_project, settings.slots_per_account)
-
+from partywall.features.agents.rights import RUN_READ
 
 feature: Final = Feature(
     name="agents",
     tags=(Tag("agents", "Agents, their runs and the project's budget."),),
-    routers=(
-        lazy("partywall.features.agents.router:router"),
-        lazy("partywall.features.agents.budget_router:router"),
-        lazy("partywall.features.agents.stream_router:router"),
-    ),
-    public_routes=frozenset({"stream_run_events"}),
-    rights=(RUN_READ, RUN_START, RUN_DECIDE, BUDGET_MANAGE),
-    events=(
-        EventType("run.queued", "run"),
-        EventType("run.started", "run"),
-        EventType("run.token", "run"),
-        EventType("run.tool_called", "run"),
-        EventType("run.tool_returned", "run"),
-        EventType("run.usage", "run"),
-        EventType("run.waiting", "run"),
-        EventType("run.succeeded", "run"),
-        EventType("run.failed", "run"),
-        EventType("run.cancelled", "run"),
-        EventType("run.deleted", "run"),
-    ),
-    jobs=(
-        handles(
-            RUN_AGENT,
-            lazy("partywall.features.agents.run_loader:run_agent"),
-            concurrency=lambda resources: resources.settings.agents.concurrency,
-            share=1,
-            limits=limits_of_runs,
-            leaves_off=True,
-        ),
-    ),
-    models=lazy("partywall.features.agents.models"),
+    routers=(lazy("partywall.features.agents.router:router"),),
+    rights=(RUN_READ,),
 )

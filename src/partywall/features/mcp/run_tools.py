@@ -5,16 +5,17 @@ from typing import Final
 
 from partywall.core.http.idempotency import Idempotency
 from partywall.core.rights import require
-from partywall.features.agents import service as runs
 from partywall.features.agents.dependencies import get_registry
-from partywall.features.agents.rights import RUN_START
-from partywall.features.agents.run_checks import RunChecks
-from partywall.features.agents.schemas import Agent, Agents, Run
+from partywall.features.agents.schemas import Agent, Agents
+from partywall.features.agents.service import list_agents
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.run_follower import current, follow
 from partywall.features.mcp.schemas import FollowArguments, FollowedRun, NoArguments, RunArguments, StartArguments
 from partywall.features.mcp.tool import ReportProgress, Tool
+from partywall.features.runs.rights import RUN_START
+from partywall.features.runs.run_checks import RunChecks
+from partywall.features.runs.schemas import Run
 
 # The route in idempotency records of started runs; the HTTP route has its own.
 _ROUTE: Final = "MCP start_run"
@@ -22,7 +23,7 @@ _ROUTE: Final = "MCP start_run"
 
 async def _list_agents(caller: Caller, _: NoArguments, __: ReportProgress) -> Agents:
     scope = await caller.reader.scope(caller.project_id)
-    listed = runs.list_agents(scope, await get_registry(caller.resources), caller.resources.language_models)
+    listed = list_agents(scope, await get_registry(caller.resources), caller.resources.language_models)
     return Agents(items=[_readable(agent) for agent in listed.items])
 
 

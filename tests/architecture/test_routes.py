@@ -62,6 +62,12 @@ def test_the_application_has_routes() -> None:
     assert len(routes()) > 20
 
 
+def test_a_group_of_operations_takes_the_place_that_its_tag_asks_for() -> None:
+    names = [tag["name"] for tag in application().openapi()["tags"]]
+    assert names[3:8] == ["quotas", "api keys", "documents", "search", "events"]
+    assert names[-1] == "operation"
+
+
 def test_only_the_documentation_is_served_outside_the_guarded_routers() -> None:
     assert {context.path for context in contexts() if not is_ours(context)} == OUTSIDE_THE_API
 

@@ -48,6 +48,7 @@ def test_a_package_that_keeps_the_rules_is_accepted(install: Install) -> None:
         ('"orders.remind"', '"remind"', "declares the job remind: call it orders."),
         ("orders.work:remind", "orders.work:missing", "names orders.work:missing, which cannot be imported"),
         ("orders.router:router", "orders.gone:router", "names orders.gone:router, which cannot be imported"),
+        ("    routers=", "    socket_routers=", "has WebSockets or forms, which authenticate by themselves"),
         ('{"list_prices"}', '{"create_document"}', "lists the public route create_document, which it does not have"),
     ],
 )
@@ -60,8 +61,9 @@ def test_a_declaration_that_breaks_a_rule_is_found(install: Install, old: str, n
 @pytest.mark.parametrize(
     ("router", "said"),
     [
-        (ROUTER + '\nrouter.add_route("/raw", list_orders)', "has the route /orders/raw without a principal"),
-        (ROUTER + '\nrouter.mount("/app", list_orders)', "has the route /orders/app without a principal"),
+        (ROUTER + '\nrouter.add_route("/raw", list_orders)', "has the route /raw without a principal"),
+        (ROUTER + '\nrouter.mount("/app", list_orders)', "has the route /app without a principal"),
+        (ROUTER.replace('get("")', 'websocket("/ws")'), "has the route /orders/ws without a principal"),
         (ROUTER.replace("list_orders", "stream_events"), "has the endpoint stream_events, a name that another"),
     ],
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from partywall.core.feature import FeatureError
+from partywall.cli import run
+from partywall.core.feature import Feature, FeatureError
 from partywall.core.own_feature import CORE
 from partywall.extensions.enabled import enabled_features, is_installed
 from partywall.features import FEATURES
@@ -38,6 +40,27 @@ def test_a_missing_package_is_named_with_what_is_offered(install: Install) -> No
     assert "payments, which no installed package offers (offered: none)" in refusal("payments")
     install()
     assert "payments, which no installed package offers (offered: orders)" in refusal("payments")
+
+
+def test_an_optional_feature_of_this_repository_is_switched_on_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    invoices = Feature(name="invoices", optional=True)
+    monkeypatch.setattr("partywall.extensions.enabled.FEATURES", (*FEATURES, invoices))
+    enabled_features.cache_clear()
+    assert enabled_features() == (*FEATURES, CORE)
+    assert enabled_features(("invoices",)) == (*FEATURES, invoices, CORE)
+    enabled_features.cache_clear()
+
+
+def test_a_command_refuses_a_missing_package_with_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FEATURES__ENABLED", "payments")
+    assert run(["serve"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert "FEATURES__ENABLED names payments" in printed.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_packages_with_one_name_are_refused(install: Install) -> None:

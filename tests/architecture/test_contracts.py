@@ -100,4 +100,4 @@ def test_a_cycle_breaks_a_contract(build_layers: BuildLayers) -> None:
 
 def test_every_contract_is_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert [contract["id"] for contract in contracts] == ["layers", "slice", "runs", "acyclic", "client"]
+    assert [contract["id"] for contract in contracts] == ["layers", "slice", "runs", "budgets", "acyclic", "client"]

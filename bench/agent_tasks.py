@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.features.agents.model_server import Call, Reply, final
+from tests.features.runs.model_server import Call, Reply, final
 
 WORDS = "Let me see what there is to do next."
 STEPS = (3, 6)

@@ -22,7 +22,7 @@ from bench.processes import children_of, cpu_seconds, pin
 from bench.readers import Reader
 from bench.results import Result, p95, report
 from bench.workspace import Workspace, open_workspace, stop
-from tests.features.agents.model_server import Asked, Call, Reply, final
+from tests.features.runs.model_server import Asked, Call, Reply, final
 
 SERVER_CORE, OTHER_CORE = 0, 1
 TARGET_STEP_MS, TARGET_TOKEN_MS = 15.0, 20.0

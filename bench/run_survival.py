@@ -21,7 +21,7 @@ from bench.readers import Reader
 from bench.results import report
 from bench.run_ledger import RunRecords, judge, read_records
 from bench.workspace import OUTBOX, Workspace, open_workspace, stop
-from tests.features.agents.model_server import Asked, Reply
+from tests.features.runs.model_server import Asked, Reply
 
 SEED = 11
 HEARTBEAT = "PT3S"

@@ -16,7 +16,7 @@ import httpx2
 from bench.deployment import Deployment, open_deployment
 from bench.processes import free_port, server, start
 from bench.seed import sign_up
-from tests.features.agents.model_server import ModelServer, model_server
+from tests.features.runs.model_server import ModelServer, model_server
 
 type Json = dict[str, object]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from partywall.features.models import METADATA
+from partywall.extensions.enabled import enabled_features
+from partywall.extensions.table_checks import metadata_of
 
 
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=METADATA,
+        target_metadata=metadata_of(enabled_features()),
         transaction_per_migration=True,
         compare_type=True,
         compare_server_default=False,

@@ -23,7 +23,6 @@ _NAMES: Final[Mapping[str, str]] = {
         "lockout repeated_registration registration revocations unknown_networks unconfirmed verification"
     ),
     "features/agents/builtin": "document_pages",
-    "features/agents": "admission approval interrupted_calls fallback_models",
     "features/api_keys": "scope",
     "features/documents": "blobs changes fast_path_statements large_answers lists",
     "features/live": "limits router service shares streams survival tickets",
@@ -32,6 +31,8 @@ _NAMES: Final[Mapping[str, str]] = {
     "features/quotas": "counts limits",
     "features/search": "bounds chunker documents languages ranking router service",
     "features/webhooks": "delivery failures fairness project_locks lock_order policies",
+    "features/runs": "admission approval",
+    "features/runs/execution": "interrupted_calls fallback_models",
     "proxies": "fronts pgbouncer",
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 
 from bench.hostile.names import HANG, MATCH
-from tests.features.agents.model_server import Asked, Reply, calling, final, model_server
+from tests.features.runs.model_server import Asked, Reply, calling, final, model_server
 
 HANG_SECONDS = 8.0
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

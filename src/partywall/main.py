@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from partywall import __version__
 from partywall.core.budget import SharedBudget
-from partywall.core.http import health
+from partywall.core.feature import Feature
 from partywall.core.http.admission import Admission, targets
 from partywall.core.http.body_memory import BodyMemory
 from partywall.core.http.compression import Compression
@@ -18,7 +18,7 @@ from partywall.core.http.dependencies import require_principal
 from partywall.core.http.docs import serve_docs
 from partywall.core.http.drain import set_on_signal
 from partywall.core.http.fast_path import FastPath, fast_path_plans
-from partywall.core.http.form_fast_path import FormFastPath
+from partywall.core.http.form_fast_path import FastPathForm, FormFastPath
 from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.middleware import RequestContext
@@ -32,7 +32,7 @@ from partywall.core.http.sub_path import SubPath, first_segments
 from partywall.core.memory import exempt_from_collection
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.watchdog import watched
-from partywall.features.routes import PUBLIC, ROUTES, TAGS
+from partywall.extensions.enabled import enabled_features
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -69,33 +69,30 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
         redirect_slashes=False,
     )
     app.state.draining = asyncio.Event()
-    set_public(app, PUBLIC)
+    features = enabled_features(settings.features.enabled)
+    set_public(app, (name for feature in features for name in feature.public_routes))
     install_problem_handlers(app)
-    _include_routes(app)
-    describe(app, TAGS, "/")
+    _include_routes(app, features)
+    describe(app, [tag for feature in features for tag in feature.tags], "/")
     if settings.serves_docs:
         serve_docs(app)
-    _add_middleware(app, settings)
+    _add_middleware(app, settings, [form.load() for feature in features for form in feature.forms])
     return app
 
 
-def _include_routes(app: FastAPI) -> None:
+def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
     """Requires a principal on every route. Includes each router once: FastAPI analyses its routes at every level."""
-    for routes in ROUTES:
-        for router in routes.routers:
-            app.include_router(router, prefix=_VERSION, dependencies=[Depends(require_principal)])
-    for routes in ROUTES:
-        for router in routes.socket_routers:
-            app.include_router(router, prefix=_VERSION, dependencies=[Depends(require_socket_principal)])
-    for routes in ROUTES:
-        for router in routes.root_routers:
-            app.include_router(router, dependencies=[Depends(require_principal)])
-    app.include_router(health.router, dependencies=[Depends(require_principal)])
+    for router in (router for feature in features for router in feature.routers):
+        app.include_router(router.load(), prefix=_VERSION, dependencies=[Depends(require_principal)])
+    for router in (router for feature in features for router in feature.socket_routers):
+        app.include_router(router.load(), prefix=_VERSION, dependencies=[Depends(require_socket_principal)])
+    for router in (router for feature in features for router in feature.root_routers):
+        app.include_router(router.load(), dependencies=[Depends(require_principal)])
 
 
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, forms: Sequence[FastPathForm]) -> None:
     _add_admission(app, settings)
-    app.add_middleware(FormFastPath, forms=[form for routes in ROUTES for form in routes.forms])
+    app.add_middleware(FormFastPath, forms=forms)
     app.add_middleware(FastPath, plans=fast_path_plans(app.routes))
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:
@@ -124,7 +121,7 @@ def _add_admission(app: FastAPI, settings: Settings) -> None:
     app.state.body_memory = BodyMemory.of(http.body_memory_bytes)
     app.add_middleware(
         Admission,
-        targets=lambda: targets(app.routes, PUBLIC, http.max_body_bytes),
+        targets=lambda: targets(app.routes, app.state.public, http.max_body_bytes),
         spool=Spool(settings.spool_directory, SharedBudget[str](http.spool_bytes, http.spool_bytes // 3)),
         memory=app.state.body_memory,
     )

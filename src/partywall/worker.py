@@ -4,17 +4,19 @@ import asyncio
 import functools
 import os
 import signal
+from collections.abc import Sequence
 from typing import Final
 
 import uvloop
 
 from partywall.core.background import keep
+from partywall.core.feature import Feature
 from partywall.core.jobs.runner import JobRunner
+from partywall.core.lazy import loaded
 from partywall.core.memory import exempt_from_collection, release_memory
-from partywall.core.retention import work as retention
 from partywall.core.shared_threads import shorten_switch_interval
 from partywall.core.watchdog import watched
-from partywall.features.work import WORK
+from partywall.extensions.enabled import enabled_features
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -23,31 +25,41 @@ from partywall.settings import Settings
 NICER: Final = 5
 
 
-async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs every slice's jobs, schedules and loops, and the core's own schedules, until `stop` is set."""
-    handlers = [handler for work in WORK for handler in work.jobs]
-    schedules = [schedule for work in (retention, *WORK) for schedule in work.schedules]
+async def work(settings: Settings, features: Sequence[Feature], stop: asyncio.Event) -> None:
+    """Runs the features' jobs, schedules and loops until `stop` is set."""
+    handlers = [handler for feature in features for handler in feature.jobs]
+    schedules = [schedule for feature in features for schedule in feature.schedules]
+    loops = {name: loop.load() for feature in features for name, loop in feature.loops.items()}
     async with open_resources(settings, application="partywall-worker", background=True) as resources:
         exempt_from_collection()
         async with asyncio.TaskGroup() as group:
-            for name, loop in ((name, loop) for work in WORK for name, loop in work.loops.items()):
+            for name, loop in loops.items():
                 group.create_task(keep(name, functools.partial(loop, resources, stop)), name=name)
             group.create_task(JobRunner(resources, handlers, schedules).run(stop))
 
 
-async def _until_signalled(settings: Settings, heartbeat: int | None) -> None:
+def imported_features(settings: Settings) -> tuple[Feature, ...]:
+    """The features; imports what they run in workers, so that no import blocks the event loop later."""
+    features = enabled_features(settings.features.enabled)
+    for feature in features:
+        for code in feature.background_code:
+            loaded(code)
+    return features
+
+
+async def _until_signalled(settings: Settings, features: Sequence[Feature], heartbeat: int | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     with watched(settings.processes.loop_timeout, heartbeat):
-        await work(settings, stop)
+        await work(settings, features, stop)
 
 
-def run_worker(settings: Settings, heartbeat: int | None = None) -> None:
+def run_worker(settings: Settings, features: Sequence[Feature], heartbeat: int | None = None) -> None:
     """Runs the worker process. It ends cleanly on SIGINT and SIGTERM, and reports on `heartbeat` like the API."""
     os.nice(NICER)
     configure_logging(settings.log)
     release_memory()
     shorten_switch_interval()
-    uvloop.run(_until_signalled(settings, heartbeat))
+    uvloop.run(_until_signalled(settings, features, heartbeat))

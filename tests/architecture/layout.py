@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import tomllib
 from functools import cache
 from pathlib import Path
 
+from partywall.features import FEATURES
 from tests.architecture.lints.source import Codebase
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "partywall"
-FEATURES = PACKAGE / "features"
+SLICES = PACKAGE / "features"
 
 
 @cache
 def feature_order() -> tuple[str, ...]:
-    """The slices from the lowest to the highest, as the import contract lists them."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    [features] = [contract for contract in contracts if contract["id"] == "features"]
-    names = [name for layer in reversed(features["layers"]) for name in _names(layer)]
-    return tuple(name for name in names if not (FEATURES / f"{name}.py").exists())
+    """The slices from the lowest to the highest."""
+    return tuple(feature.name for feature in FEATURES)
 
 
 @cache
@@ -45,8 +42,3 @@ def tracked_files() -> tuple[Path, ...]:
 
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-
-
-def _names(layer: str) -> list[str]:
-    """`invoices | documents` is two slices; parentheses mark one that may be missing."""
-    return [name.strip(" ()") for name in layer.replace(":", "|").split("|")]

@@ -12,12 +12,14 @@ from sqlalchemy import Connection
 
 from partywall.core.db.base import TableKind
 from partywall.core.db.engine import create_engine
-from partywall.features.models import METADATA
+from partywall.extensions.enabled import enabled_features
+from partywall.extensions.table_checks import metadata_of
 from tests.engines import DatabaseUrls
 from tests.users import Users
 
 # Created by a tool; it holds no customer data.
 TOOLS = {"alembic_version"}
+METADATA = metadata_of(enabled_features())
 GUARDED = {TableKind.PROJECT, TableKind.PRINCIPAL, TableKind.DIRECTORY}
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.layout import FEATURES, ROOT
+from tests.architecture.layout import ROOT, SLICES
 
 LAYERS = ("service", "schemas")
-MODULES = sorted(path for layer in LAYERS for path in FEATURES.glob(f"*/{layer}.py"))
+MODULES = sorted(path for layer in LAYERS for path in SLICES.glob(f"*/{layer}.py"))
 
 
 def test_the_slices_are_seen() -> None:

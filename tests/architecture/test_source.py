@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture.layout import FEATURES, codebase, feature_order
+from tests.architecture.layout import SLICES, codebase, feature_order
 from tests.architecture.lints import LINTS
 from tests.architecture.lints.runner import run
 
@@ -27,5 +27,5 @@ def test_the_lints_see_the_source() -> None:
 
 
 def test_every_slice_stands_in_the_order() -> None:
-    slices = {path.parent.name for path in FEATURES.glob("*/__init__.py")}
+    slices = {path.parent.name for path in SLICES.glob("*/__init__.py")}
     assert slices == set(feature_order())

@@ -1,16 +1,17 @@
-"""The declared tables: each is of one kind, and every key of a project table includes the project."""
+"""The declared tables, beyond what `partywall.extensions.table_checks` asks of every feature's."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from sqlalchemy import Column, DateTime, ForeignKeyConstraint, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, DateTime, Table
 
 from partywall.core.db.base import TableKind
-from partywall.features.models import METADATA
+from partywall.extensions.enabled import enabled_features
+from partywall.extensions.table_checks import metadata_of
 
-TABLES = METADATA.sorted_tables
+TABLES = metadata_of(enabled_features()).sorted_tables
 ROOT_TABLE = "project"
 
 every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -25,39 +26,10 @@ def is_project_table(table: Table) -> bool:
 
 
 @every_table
-def test_a_table_is_of_one_kind(table: Table) -> None:
-    assert isinstance(kind_of(table), TableKind)
-
-
-@every_table
-def test_a_project_table_carries_its_project(table: Table) -> None:
-    if is_project_table(table):
-        column = table.columns.get("project_id")
-        assert column is not None
-        assert isinstance(column.type, Uuid)
-        assert column.nullable is False
-
-
-@every_table
 def test_a_table_that_carries_a_project_says_why_it_is_no_project_table(table: Table) -> None:
     """Only tables that are read before a scope exists, or that belong to a principal, may have the column."""
     if "project_id" in table.columns and not is_project_table(table) and not table.info.get("names_project"):
         assert kind_of(table) in {TableKind.DIRECTORY, TableKind.PRINCIPAL}
-
-
-@every_table
-def test_a_reference_between_project_tables_carries_the_project(table: Table) -> None:
-    assert [str(key.name) for key in crossable_keys(table)] == []
-
-
-def crossable_keys(table: Table) -> list[ForeignKeyConstraint]:
-    """Foreign keys through which a row could point into another project."""
-    return [
-        key
-        for key in table.foreign_key_constraints
-        if is_project_table(key.referred_table)
-        and ("project_id", "project_id") not in {(e.parent.name, e.column.name) for e in key.elements}
-    ]
 
 
 @every_table
@@ -79,19 +51,3 @@ def test_names_follow_the_convention(table: Table) -> None:
 def is_badly_named_instant(column: Column[object]) -> bool:
     named = column.name.endswith(("_at", "_until")) or column.name == "at"
     return isinstance(column.type, DateTime) and not (named and column.type.timezone)
-
-
-def test_a_crossing_reference_is_found() -> None:
-    metadata = MetaData()
-    info = {"kind": TableKind.PROJECT}
-    Table("parent", metadata, Column("project_id", Uuid), Column("id", Uuid, unique=True), info=info)
-    child = Table(
-        "child",
-        metadata,
-        Column("project_id", Uuid),
-        Column("parent_id", Uuid),
-        Column("note", Text),
-        ForeignKeyConstraint(["parent_id"], ["parent.id"]),
-        info=info,
-    )
-    assert len(crossable_keys(child)) == 1

@@ -13,8 +13,15 @@ from tests.server import UNMEASURED
 HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx2", "numpy", "uvicorn", "redis"}
 
 
+SETTINGS = "Settings.model_validate({'database': {'engine': 'embedded'}, 'cache': {'engine': 'embedded'}})"
+
+
 def imported_by(command: str) -> set[str]:
-    program = f"import sys\nfrom partywall.cli import run\nrun(['{command}', '--help'])\nprint('\\n', *sys.modules)"
+    return imported_in(f"from partywall.cli import run\nrun(['{command}', '--help'])")
+
+
+def imported_in(program: str) -> set[str]:
+    program = f"import sys\n{program}\nprint('\\n', *sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | UNMEASURED, capture_output=True, text=True, check=True
     )
@@ -38,12 +45,26 @@ def test_a_command_imports_only_what_it_needs(command: str, absent: set[str]) ->
     assert imported_by(command) & absent == set()
 
 
+def test_a_worker_imports_no_web_framework() -> None:
+    imported = imported_in(
+        f"from partywall.settings import Settings\nfrom partywall.worker import imported_features\n"
+        f"imported_features({SETTINGS})"
+    )
+    assert "partywall.features.search.indexer" in imported
+    assert "fastapi" not in imported
+
+
+def test_the_api_imports_nothing_that_runs_in_workers() -> None:
+    imported = imported_in(
+        f"from partywall.main import create_app\nfrom partywall.settings import Settings\ncreate_app({SETTINGS})"
+    )
+    assert "partywall.features.documents.router" in imported
+    assert imported & {"partywall.features.search.indexer", "partywall.features.webhooks.delivery_session"} == set()
+
+
 def test_the_attempt_counter_imports_one_cache_client() -> None:
     program = (
-        "import sys\nfrom redis.asyncio import Redis\nfrom partywall.core.security.attempts import AttemptLimiter\n"
-        "AttemptLimiter(Redis(), 1)\nprint(*sys.modules)"
+        "from redis.asyncio import Redis\nfrom partywall.core.security.attempts import AttemptLimiter\n"
+        "AttemptLimiter(Redis(), 1)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | UNMEASURED, capture_output=True, text=True, check=True
-    )
-    assert "valkey" not in done.stdout.split()
+    assert "valkey" not in imported_in(program)

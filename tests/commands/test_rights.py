@@ -9,7 +9,7 @@ import pytest
 
 from partywall.cli import run
 from partywall.core.tenancy import Role
-from partywall.features.projects.rights import FOR_USERS, RIGHTS, Right
+from partywall.features import FEATURES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "roles.md"
 BLOCK = re.compile(r"<!-- rights: [^\n]*-->\n(.*?)<!-- /rights -->", re.DOTALL)
@@ -31,12 +31,11 @@ def test_every_role_and_right_is_in_it_as_it_is_enforced(capsys: pytest.CaptureF
     ]
     heading, _, *rows = lines
     assert sorted(heading[2:]) == sorted(Role)
-    assert [row[0].strip("`") for row in rows] == list(Right)
-    for right, what, *cells in rows:
-        assert what
-        for name, cell in zip(heading[2:], cells, strict=True):
-            held, alone = Right(right.strip("`")) in RIGHTS[Role(name)], Right(right.strip("`")) in FOR_USERS
-            assert cell == ("" if not held else "people" if alone else "yes")
+    rights = [right for feature in FEATURES for right in feature.rights]
+    for right, (name, what, *cells) in zip(rights, rows, strict=True):
+        assert (name, what) == (f"`{right.name}`", right.allows)
+        for role, cell in zip(heading[2:], cells, strict=True):
+            assert cell == ("" if Role(role) not in right.roles else "people" if right.for_people else "yes")
 
 
 def test_the_terminal_shows_the_same_cells(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def blocked(*_, **__):
 """
 WORKER = f"""{SETTINGS}
 worker.work = blocked
-worker.run_worker(settings)
+worker.run_worker(settings, ())
 """
 API = f"""{SETTINGS}
 main.open_resources = blocked

@@ -11,23 +11,24 @@ from pydantic_core import PydanticCustomError
 
 from partywall.adapters.language_models.answers import _SURROGATES, events_of
 from partywall.adapters.language_models.usage_forms import _plain_name
+from partywall.core.json_schema import formats
+from partywall.core.json_schema.checker import Checker
+from partywall.core.json_schema.exceptions import SchemaTooCostlyError
+from partywall.core.json_schema.limits import _REFERENCE
+from partywall.core.json_schema.pattern_sizes import UnsupportedPatternError, measured
+from partywall.core.json_schema.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern
 from partywall.core.model_failures import ModelInvalidError
-from partywall.features.agents.amounts import GivenAmount
-from partywall.features.agents.builtin import formats
 from partywall.features.agents.builtin.citations import Text, marks, unmarked
-from partywall.features.agents.builtin.json_schemas import _REFERENCE
-from partywall.features.agents.builtin.pattern_sizes import UnsupportedPatternError, measured
-from partywall.features.agents.builtin.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern
-from partywall.features.agents.builtin.schema_checker import Checker
 from partywall.features.agents.builtin.schemas import Language
 from partywall.features.agents.builtin.sentences import sentences
-from partywall.features.agents.exceptions import SchemaTooCostlyError
 from partywall.features.agents.schemas import AgentName
-from partywall.features.agents.steps import clean
+from partywall.features.budgets.amounts import GivenAmount
+from partywall.features.runs.execution.steps import clean
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, validating
 from tests.growth.shapes import repeated
 
 _CATALOGUE: Final = "features/agents/builtin/"
+_JSON_SCHEMA: Final = "core/json_schema/"
 _SENTENCES: Final = _CATALOGUE + "sentences.py:"
 _ANSWER: Final = 1_000_000
 
@@ -95,12 +96,12 @@ AGENTS: Final = (
     ),
     Reader((_CATALOGUE + "citations.py:_WORD",), _find, DOCUMENT, {"words": repeated("a ")}, seconds=4),
     Reader(
-        (_CATALOGUE + "formats.py:_INSTANT", _CATALOGUE + "formats.py:_is_instant"),
+        (_JSON_SCHEMA + "formats.py:_INSTANT", _JSON_SCHEMA + "formats.py:_is_instant"),
         lambda text: (formats._is_instant(text), formats._is_instant("2027-01-31T12:00:00." + text + "Z")),
         200_000,
     ),
     Reader(
-        (_CATALOGUE + "formats.py:_MAILBOX",),
+        (_JSON_SCHEMA + "formats.py:_MAILBOX",),
         lambda text: (formats._is_address(text), formats._is_address(text + "@a.b")),
         200_000,
         {"a quoted name": repeated('\\"', start='"'), "a domain": repeated("a-", start="a@"),
@@ -115,8 +116,8 @@ AGENTS: Final = (
         refusing=(ModelInvalidError,),
     ),
     Reader(
-        (*(_CATALOGUE + f"pattern_sizes.py:{each}" for each in ("_TOKEN", "_ITEM", "_FOLDING")),
-         _CATALOGUE + "patterns.py:_compiled"),
+        (*(_JSON_SCHEMA + f"pattern_sizes.py:{each}" for each in ("_TOKEN", "_ITEM", "_FOLDING")),
+         _JSON_SCHEMA + "patterns.py:_compiled"),
         _pattern,
         16 * 1024,
         {
@@ -134,24 +135,24 @@ AGENTS: Final = (
         refusing=(UnsupportedPatternError,),
     ),
     Reader(
-        (_CATALOGUE + "schema_checker.py:Checker._multiple",),
+        (_JSON_SCHEMA + "checker.py:Checker._multiple",),
         _multiple,
         200_000,
         refusing=(ValueError, OverflowError, SchemaTooCostlyError),
     ),
     Reader(
-        (_CATALOGUE + "json_schemas.py:_REFERENCE",),
+        (_JSON_SCHEMA + "limits.py:_REFERENCE",),
         _REFERENCE.fullmatch,
         16 * 1024,
         {"a name": repeated("a.", start="#/$defs/"), "slashes": repeated("/", start="#")},
     ),
-    Reader(("features/agents/amounts.py:_PATTERN", "features/agents/amounts.py:_amount"), validating(GivenAmount),
+    Reader(("features/budgets/amounts.py:_PATTERN", "features/budgets/amounts.py:_amount"), validating(GivenAmount),
            HEADERS, {"digits": repeated("1"), "decimals": repeated("0", start="0.")}, refusing=(ValidationError,)),
     Reader((_CATALOGUE + "schemas.py:Language",), validating(Language), HEADERS, {"parts": repeated("ab-")},
            refusing=(ValidationError, PydanticCustomError)),
     Reader(("features/agents/schemas.py:AgentName",), validating(AgentName), HEADERS, refusing=(ValidationError,)),
     Reader(
-        ("features/agents/steps.py:_SURROGATES", "adapters/language_models/answers.py:_SURROGATES"),
+        ("features/runs/execution/steps.py:_SURROGATES", "adapters/language_models/answers.py:_SURROGATES"),
         lambda text: (clean(text), _SURROGATES.sub("", text)),
         8 * 1024 * 1024,
         {"surrogates": repeated("\ud800")},

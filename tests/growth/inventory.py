@@ -45,6 +45,8 @@ UNFED: Final[Mapping[str, str]] = {
     "core/http/etag.py:_OURS": "one character after another, in headers that EDGES feeds by `_conditions`",
     "core/http/fast_path_plan.py:_pattern": "the paths of our own routes, at start",
     "core/mail/mime.py:_encoding": "a mail that our templates have rendered",
+    "extensions/name_checks.py:_FEATURE": "a name in an installed package",
+    "extensions/name_checks.py:_PART": "a name in an installed package",
     "features/agents/definition.py:NAME": "the names of the agents in the code",
     "features/documents/schemas.py:_longer": "one float as Python writes it",
     "features/mcp/dependencies.py:_own_hosts": "the operator's own address",

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from partywall.features.agents.journal_repository import StepKey, StepUsage
-from partywall.features.agents.repository import RunWriter
+from partywall.features.runs.execution.journal_repository import StepKey, StepUsage
+from partywall.features.runs.repository import RunWriter
 from tests.isolation.seeded_project import SeededProject
 
 # lint: Any - each call knows its own repository

@@ -40,7 +40,7 @@ def settings_for_attack(database: DatabaseUrls, cache: str, data: Path) -> Setti
                 "access_token_ttl": timedelta(hours=6),
             },
             "events": {"ticket_ttl": timedelta(hours=1)},
-            "agents": {"modules": ["tests.features.agents.assistant"], **UNASKED},
+            "agents": {"modules": ["tests.features.runs.assistant"], **UNASKED},
             "log": {"level": "error"},
             "http": {"docs": True},
         }

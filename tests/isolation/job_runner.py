@@ -9,14 +9,16 @@ from uuid import UUID, uuid4
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import JobHandler, JobPayload
 from partywall.core.resources import Resources
+from partywall.features import FEATURES
 from partywall.features.documents.index_queue import DueProject, WorkKind, take
 from partywall.features.search.document_indexer import DocumentIndexer
 from partywall.features.search.lease import LASTING, Lease
 from partywall.features.search.passage_vectors import PassageVectors
-from partywall.features.work import WORK
 from tests.users import Users
 
-HANDLERS: Final[Mapping[str, JobHandler]] = {handler.kind.name: handler for work in WORK for handler in work.jobs}
+HANDLERS: Final[Mapping[str, JobHandler]] = {
+    handler.kind.name: handler for feature in FEATURES for handler in feature.jobs
+}
 
 
 async def run_job(users: Users, resources: Resources, kind: str, payload: JobPayload) -> None:

@@ -18,10 +18,10 @@ from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, open_scope
-from partywall.features.agents.jobs import RunAgent
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
+from partywall.features.runs.jobs import RunAgent
 from partywall.features.search.jobs import (
     BuildIndex,
     ClearIndex,

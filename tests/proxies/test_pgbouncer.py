@@ -19,7 +19,7 @@ from partywall.commands.usage_error import UsageError
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
 from partywall.core.db.migrate import migrate
 from partywall.core.db.session import Sessions
-from partywall.features.search.work import work
+from partywall.features.search.feature import feature
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls, create_database, new_database, superuser
 from tests.features.live.server import Serving, serve
@@ -158,7 +158,7 @@ async def test_the_main_paths_work_and_leave_nothing_behind(pooled: Pooled, serv
         project = (await client.post("/api/v1/projects", json={"name": "Pooled"})).json()["id"]
         base = f"/api/v1/projects/{project}"
         document = await _write_documents(client, base)
-        async with working(server.resources, pooled.direct, work.jobs):
+        async with working(server.resources, pooled.direct, feature.jobs):
             await eventually(lambda: _is_indexed(client, f"{base}/documents/{document}"))
         for mode in ("text", "vector", "hybrid"):
             hits = (await client.get(f"{base}/search", params={"q": "late parcel", "mode": mode})).json()["items"]

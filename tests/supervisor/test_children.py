@@ -10,7 +10,7 @@ import pytest
 
 from partywall.adapters.embedded import EmbeddedValkey, EngineError
 from partywall.supervisor import ServeOptions
-from partywall.supervisor.children import Backoff, Child, EngineHealth, describe, keep_engine
+from partywall.supervisor.children import Child, EngineHealth, describe, keep_engine
 
 TOLD, LEFT = 7, 8
 WAITS = f"import sys; sys.exit({TOLD} if sys.stdin.readline() else {LEFT})"
@@ -18,12 +18,6 @@ WAITS = f"import sys; sys.exit({TOLD} if sys.stdin.readline() else {LEFT})"
 
 def child() -> Child:
     return Child("part", (sys.executable, "-c", WAITS), dict(os.environ), print)
-
-
-def test_restart_waits_grow_until_a_steady_run() -> None:
-    backoff = Backoff()
-    assert [backoff.next(1) for _ in range(10)] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
-    assert backoff.next(61) == 0.2
 
 
 async def test_a_child_is_started_again_when_all_engines_are_there() -> None:

@@ -22,7 +22,7 @@ def api(
     start_signal: StartSignal = False,
 ) -> None:
     """Run the API with the engines of the settings."""
-    settings = checked_settings()
+    settings = checked_settings(api=True)
     served = application(settings, workers, HEARTBEAT if start_signal else None)
     if start_signal:
         wait_for_start_signal()

@@ -14,7 +14,8 @@ from partywall.core.jobs import dead_letter
 from partywall.core.jobs.scheduler import SCHEDULED_RUN
 from partywall.core.jobs.unknown import UnknownJobs, unknown_jobs
 from partywall.core.jobs.wakeup import wake_workers
-from partywall.features.work import WORK
+from partywall.extensions.enabled import enabled_features
+from partywall.settings import Settings
 
 app = typer.Typer(name="jobs", help="Dead letters, and waiting jobs of a kind that no worker knows.")
 
@@ -46,11 +47,14 @@ def retry(
 async def _waiting(data_dir: Path) -> tuple[list[dead_letter.DeadLetter], list[UnknownJobs]]:
     async with operator(data_dir) as acting, acting.sessions.read() as session:
         silent = acting.settings.jobs.heartbeat_timeout
-        return await dead_letter.list_dead_letters(session), await unknown_jobs(session, _known_kinds(), silent)
+        return await dead_letter.list_dead_letters(session), await unknown_jobs(
+            session, _known_kinds(acting.settings), silent
+        )
 
 
-def _known_kinds() -> list[str]:
-    return [SCHEDULED_RUN.name, *(handler.kind.name for work in WORK for handler in work.jobs)]
+def _known_kinds(settings: Settings) -> list[str]:
+    features = enabled_features(settings.features.enabled)
+    return [SCHEDULED_RUN.name, *(handler.kind.name for feature in features for handler in feature.jobs)]
 
 
 async def _retry(job_ids: list[int], data_dir: Path) -> int:

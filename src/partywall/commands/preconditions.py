@@ -11,6 +11,7 @@ from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
+from partywall.commands.features import require_features, require_policies
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
@@ -24,9 +25,10 @@ from partywall.settings import Settings
 from partywall.supervisor import EngineError
 
 
-def checked_settings() -> Settings:
-    """Loads the settings and checks what needs no engine. Raises UsageError."""
+def checked_settings(*, api: bool = False, worker: bool = False) -> Settings:
+    """Loads the settings and checks what needs no engine, for a process of these kinds. Raises UsageError."""
     settings = load_settings()
+    require_features(settings, api=api, worker=worker)
     require_authorities(settings)
     require_directories(settings, make=True)
     with refusals():
@@ -97,5 +99,6 @@ async def _check_database(settings: Settings) -> None:
     try:
         with database_failures():
             await refuse_privileged_role(engine)
+            await require_policies(settings, engine)
     finally:
         await engine.dispose()

@@ -10,6 +10,7 @@ import typer
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
+from partywall.commands.features import require_features
 from partywall.commands.paths import given_path, listening_host
 from partywall.core.db.constants import LONG_READS
 from partywall.secret_key import secret_key
@@ -38,6 +39,7 @@ def serve(
     settings = load_settings(
         {"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
+    require_features(settings)
     require_authorities(settings)
     require_directories(settings, make=False)
     public_url = settings.http.public_url

@@ -10,8 +10,6 @@ from sqlalchemy import BigInteger, DateTime, Integer, bindparam, func, select
 
 from partywall.core.clock import utc_now
 from partywall.core.db.batched_delete import prune
-from partywall.core.jobs.schedules import Schedule
-from partywall.core.jobs.work import Work
 from partywall.core.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -35,6 +33,3 @@ async def prune_answers(resources: Resources) -> None:
     removed = await prune(resources.sessions, _ANSWERS, values)
     if removed:
         log.info("stored_answers_pruned", answers=removed)
-
-
-work = Work(schedules=(Schedule("prune_answers", "*/10 * * * *", prune_answers),))

@@ -27,6 +27,7 @@ from partywall.settings.base import (
 )
 from partywall.settings.embeddings import EmbeddingSettings
 from partywall.settings.events import EventSettings
+from partywall.settings.features import FeatureSettings
 from partywall.settings.http import HttpSettings
 from partywall.settings.mail import MailLinks, MailSettings
 from partywall.settings.names import unknown_names
@@ -115,6 +116,7 @@ class Settings(FromEnvironment):
     processes: ProcessSettings = ProcessSettings()
     quotas: QuotaSettings = QuotaSettings()
     search: SearchSettings = SearchSettings()
+    features: FeatureSettings = FeatureSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
@@ -210,6 +212,7 @@ __all__ = [
     "EmbeddingSettings",
     "Engine",
     "EventSettings",
+    "FeatureSettings",
     "HttpSettings",
     "JobSettings",
     "LogSettings",

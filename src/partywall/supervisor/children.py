@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from subprocess import Popen
 
 from partywall.adapters.embedded import EmbeddedEngine, EngineError, process
+from partywall.core.backoff import RestartPauses
 from partywall.supervisor.heartbeat import Channel, Silence
 from partywall.supervisor.service import Service
 
@@ -18,20 +19,6 @@ STEADY_SECONDS = 60.0
 # Engines have shorter delays: nothing works without them, and a started one has answered already.
 ENGINE_LONGEST_DELAY = 2.0
 ENGINE_STEADY_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class Backoff:
-    """Seconds to wait before the next start; doubles, and is reset after `steady` seconds of running."""
-
-    longest: float = LONGEST_DELAY
-    steady: float = STEADY_SECONDS
-    delay: float = FIRST_DELAY
-
-    def next(self, lived: float) -> float:
-        self.delay = FIRST_DELAY if lived >= self.steady else self.delay
-        current, self.delay = self.delay, min(self.delay * 2, self.longest)
-        return current
 
 
 @dataclass(slots=True)
@@ -111,7 +98,7 @@ class Child:
 
     async def keep(self, engines: EngineHealth) -> None:
         """Restart it forever. Raises EngineError if it refuses its first start although the engines were up."""
-        backoff = Backoff()
+        pauses = RestartPauses(FIRST_DELAY, LONGEST_DELAY, STEADY_SECONDS)
         loop = asyncio.get_running_loop()
         first = True
         while True:
@@ -123,8 +110,8 @@ class Child:
                 raise EngineError(f"the {self.name} refused to start (its reason is above)")
             first = False
             if code == REFUSED and engines.disturbed_since(started):
-                backoff = Backoff()
-            delay = backoff.next(loop.time() - started)
+                pauses = RestartPauses(FIRST_DELAY, LONGEST_DELAY, STEADY_SECONDS)
+            delay = pauses.next(loop.time() - started)
             self.report(f"the {self.name} {describe(code)}; starting it again in {delay:g} s")
             self._process = None
             await asyncio.sleep(delay)
@@ -167,19 +154,19 @@ class Child:
 
 async def keep_engine(engine: EmbeddedEngine, health: EngineHealth, report: Callable[[str], None]) -> None:
     """Restart the engine when it ends; the API and the worker reconnect by themselves."""
-    backoff = Backoff(ENGINE_LONGEST_DELAY, ENGINE_STEADY_SECONDS)
+    pauses = RestartPauses(FIRST_DELAY, ENGINE_LONGEST_DELAY, ENGINE_STEADY_SECONDS)
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
         code = await engine.exited()
         health.fell(engine.name)
         report(f"{engine.name} {describe(code)}; starting it again")
-        delay = backoff.next(loop.time() - started)
+        delay = pauses.next(loop.time() - started)
         while True:
             await asyncio.sleep(delay)
             if await _started(engine, report):
                 break
-            delay = backoff.next(0)
+            delay = pauses.next(0)
         health.came_back(engine.name, loop.time())
         report(f"{engine.name} is back")
 

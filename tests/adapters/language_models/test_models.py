@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
 from partywall.adapters.language_models.options import ModelOptions
 from partywall.core.language_models import AgentModelNotConfiguredError
-from tests.features.agents.model_server import ModelServer, Reply, model_server
+from tests.features.runs.model_server import ModelServer, Reply, model_server
 
 NOTHING = ModelOptions(
     default=None, by_agent={}, fallbacks=(), base_url=None, api_key=None, keys={}, timeout=5.0, retries=0, connections=4

@@ -46,6 +46,7 @@ LINTS: dict[str, Lint] = {
     "slice-layer": slices.slice_layer,
     "raw-echo": purity.raw_echo,
     "settings-import": frameworks.settings_import,
+    "slice-order": slices.slice_order,
     "slice-private": slices.slice_private,
     "sql-text": sql_text.composed_sql,
     "stand-in": purity.stand_in,

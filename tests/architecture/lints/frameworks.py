@@ -8,8 +8,15 @@ from tests.architecture.lints.source import Codebase, Finding, Source
 WEB = {"fastapi", "starlette"}
 # The exchange is the part of the MCP router that is imported late.
 MCP_EXCHANGE = "features/mcp/protocol.py"
-HTTP_HOMES = ("core/http", "core/security/dependencies.py", MCP_EXCHANGE, "resources.py", *PROCESSES)
-HTTP_STEMS = ("router", "dependencies", "routes")
+HTTP_HOMES = (
+    "core/http",
+    "core/security/dependencies.py",
+    MCP_EXCHANGE,
+    "resources.py",
+    "extensions/route_checks.py",
+    *PROCESSES,
+)
+HTTP_STEMS = ("router", "dependencies")
 SETTINGS_HOMES = ("core/http", "core/resources.py", "logs.py", "resources.py", "secret_key.py", *ENTRY_POINTS)
 
 

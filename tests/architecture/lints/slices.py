@@ -7,27 +7,37 @@ from tests.architecture.lints.source import Codebase, Finding, Source
 
 FEATURES = "partywall.features."
 PRIVATE = {"models", "repository", "router"}
-LAYERS = ("models", "repository", "schemas", "service", "dependencies", "router", "routes")
+LAYERS = ("models", "repository", "schemas", "service", "dependencies", "router", "feature")
 
 
 def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """A slice's repository, models and router are private; only the list of all tables imports every slice's models."""
-    if source.inside("features/models.py"):
-        return
+    """A slice's repository, models and router are private."""
     for imported in source.imports():
         owner, _, rest = imported.target.removeprefix(FEATURES).partition(".")
         if not imported.target.startswith(FEATURES) or owner == source.slice:
             continue
-        if layer(rest.partition(".")[0]) in PRIVATE:
+        if any(layer(part) in PRIVATE for part in rest.split(".")):
             message = f"{imported.target} is private to the slice {owner!r}: ask its service"
             yield source.finding("slice-private", imported.line, message)
+
+
+def slice_order(source: Source, codebase: Codebase) -> Iterator[Finding]:
+    """A slice imports only those that `features/__init__.py` lists before it; events and jobs travel upwards."""
+    if not source.slice:
+        return
+    below = codebase.order[: codebase.order.index(source.slice)] if source.slice in codebase.order else ()
+    for imported in source.imports():
+        owner = imported.target.removeprefix(FEATURES).partition(".")[0]
+        if imported.target.startswith(FEATURES) and owner not in (source.slice, *below):
+            message = f"{source.slice} imports {owner}, which does not come before it in features/__init__.py"
+            yield source.finding("slice-order", imported.line, message)
 
 
 def slice_layer(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """The import contract for files split by use case: `read_router`, `version_repository`."""
     if not source.slice or source.stem == "__init__":
         return
-    own = f"{FEATURES}{source.slice}."
+    own = f"partywall.{'.'.join(source.path.parent.parts)}."
     rank = LAYERS.index(layer(source.stem) or "service")
     for imported in source.imports():
         if imported.target.startswith(own):

@@ -13,7 +13,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 
 from partywall.core.resources import Resources
 from partywall.core.security import passwords
-from partywall.features.accounts.work import work
+from partywall.features.accounts.feature import feature
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Superuser
@@ -151,7 +151,7 @@ async def superuser(kept: Superuser) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def working_accounts(resources: Resources, database: DatabaseUrls, empty_queue: None) -> AsyncIterator[None]:
     """A worker that runs the account jobs."""
-    async with working(resources, database, work.jobs):
+    async with working(resources, database, feature.jobs):
         yield
 
 

@@ -16,11 +16,11 @@ from partywall.core.db.session import bind_principal
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR
+from partywall.features.accounts.feature import feature
 from partywall.features.accounts.login import LoginService
 from partywall.features.accounts.registration_repository import waiting_registration
 from partywall.features.accounts.repository import Credential
 from partywall.features.accounts.retention import prune_registrations
-from partywall.features.accounts.work import work
 from tests.features.accounts.account_jobs import AccountJobs, assert_refused, verify
 from tests.features.accounts.conftest import PASSWORD, REGISTER, Variant, Visitor, account_id, bearer
 from tests.users import Users
@@ -195,7 +195,7 @@ async def test_expired_registrations_are_deleted(
     assert await waiting(superuser, member.email) == 2
     oldest = "SELECT id FROM registration WHERE account_id = $1 ORDER BY id LIMIT 1"
     await superuser.execute(f"UPDATE registration SET expires_at = now() WHERE id = ({oldest})", own)  # noqa: S608 - a constant
-    assert "prune_registrations" in [each.name for each in work.schedules]
+    assert "prune_registrations" in [each.name for each in feature.schedules]
     with capture_logs() as logs:
         await prune_registrations(resources)
     assert [line["event"] for line in logs] == ["registrations_pruned"]

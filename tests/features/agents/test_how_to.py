@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from partywall.features.agents.registry import registry_of
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.model_server import calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.model_server import calling, final
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "agents.md"
 

@@ -10,7 +10,7 @@ from httpx2 import AsyncClient
 
 from partywall.core.clock import utc_now
 from partywall.core.resources import Resources
-from partywall.features.api_keys.work import work
+from partywall.features.api_keys.feature import feature
 from partywall.settings import Settings
 from tests.features.api_keys.conftest import MakeKey
 from tests.users import Person, Users
@@ -184,7 +184,7 @@ async def test_keys_that_are_over_are_forgotten_in_time(
         strict=True,
     ):  # fmt: skip
         await users.execute(f"UPDATE api_key SET {sql} WHERE id = $1", key.id)  # noqa: S608 - constants
-    [schedule] = work.schedules
+    [schedule] = feature.schedules
     await schedule.run(resources)
     rows = await users.fetch("SELECT id FROM api_key WHERE project_id = $1", project)
     assert {row["id"] for row in rows} == {keys[1].id, keys[3].id, keys[4].id}

@@ -8,9 +8,9 @@ import pytest
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
+from partywall.features.documents.feature import feature
 from partywall.features.documents.jobs import PurgeDocument
 from partywall.features.documents.purge import purge_document, sweep_documents
-from partywall.features.documents.work import work
 from partywall.features.search import service as searching
 from tests.engines import DatabaseUrls
 from tests.features.documents.conftest import Inside, Workspace
@@ -52,7 +52,7 @@ async def test_nothing_of_it_remains(
     assert before == {"document": 4, "document_text": 1, "chunk": 2, "posting": 2, "idempotency_key": 3}
     for each in (id_, uploaded, *(clone["id"] for clone in twins)):
         assert (await workspace.client.delete(f"{workspace.url}/{each}")).status_code == 204
-    await work_off(users, resources, database, work.jobs, workspace.project)
+    await work_off(users, resources, database, feature.jobs, workspace.project)
     assert await in_tables(users, word) == {}
     assert in_files(resources.settings.blob_directory, word) == []
     assert await in_cache(resources.cache, word) == []

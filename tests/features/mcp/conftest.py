@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from partywall.settings import Settings
-from tests.features.agents.agent_workspace import AgentWorkspace
-from tests.features.agents.conftest import app, model, resources, settings, shared_model, workspace
 from tests.features.api_keys.conftest import make_key
 from tests.features.live.server import Serving, serve
 from tests.features.mcp.mcp_workspace import McpWorkspace
+from tests.features.runs.agent_workspace import AgentWorkspace
+from tests.features.runs.conftest import app, model, resources, settings, shared_model, workspace
 
 __all__ = ["app", "make_key", "model", "resources", "settings", "shared_model", "workspace"]
 

@@ -12,8 +12,8 @@ from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from tests.features.agents.agent_workspace import AgentWorkspace, Json
 from tests.features.live.server import Serving
+from tests.features.runs.agent_workspace import AgentWorkspace, Json
 
 # The handshake up to 2025, and the self-contained requests of 2026.
 ERAS = ("legacy", "2026-07-28")

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from partywall.features.mcp.tools import BY_NAME
-from tests.features.agents.model_server import final
 from tests.features.mcp.mcp_workspace import McpWorkspace
+from tests.features.runs.model_server import final
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "mcp.md"
 

@@ -13,8 +13,8 @@ from partywall.features.mcp.accept import AcceptedTypes
 from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.messages import MessageError, read_message
 from partywall.features.mcp.tools import DESCRIBED
-from tests.features.agents.agent_workspace import Json
 from tests.features.mcp.mcp_workspace import ENVELOPE, McpWorkspace, calling, message
+from tests.features.runs.agent_workspace import Json
 
 PARSE, REQUEST, PARAMS, METHOD, VERSION = -32700, -32600, -32602, -32601, -32022
 JSON = {"Content-Type": "application/json"}

@@ -11,8 +11,8 @@ import pytest
 
 from partywall.features.mcp.tools import BY_NAME
 from tests import packages
-from tests.features.agents.agent_workspace import Json
 from tests.features.mcp.mcp_workspace import McpWorkspace
+from tests.features.runs.agent_workspace import Json
 
 SCRIPT = Path(__file__).with_name("talk.mjs")
 VERSIONS = {"1": "2025-11-25", "2": "2026-07-28"}

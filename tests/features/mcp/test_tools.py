@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from mcp import MCPError
 
-from tests.features.agents.agent_workspace import Json
-from tests.features.agents.model_server import calling, final
-from tests.features.agents.test_injection import index
 from tests.features.mcp.mcp_workspace import ERAS, McpWorkspace, found, refused
+from tests.features.runs.agent_workspace import Json
+from tests.features.runs.model_server import calling, final
+from tests.features.runs.test_injection import index
 
 in_both_eras = pytest.mark.parametrize("era", ERAS)
 QUESTION = {"agent": "assistant", "input": {"question": "When?"}}

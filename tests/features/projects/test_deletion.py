@@ -17,9 +17,9 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
 from partywall.features.projects import repository, service
+from partywall.features.projects.feature import feature
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.projects.purge import purge_project, sweep_projects
-from partywall.features.projects.work import work
 from partywall.features.search.index_rebuild import notice_change
 from tests.engines import DatabaseUrls
 from tests.features.projects.team import Team
@@ -72,7 +72,7 @@ async def test_nothing_remains(users: Users, resources: Resources, database: Dat
     assert len(await in_cache(resources.cache, *texts)) >= 2
 
     assert (await room.owner.client.delete(room.url)).status_code == 204
-    await work_off(users, resources, database, work.jobs, room.project)
+    await work_off(users, resources, database, feature.jobs, room.project)
     assert await in_tables(users, *texts) == {}
     assert in_files(files, *texts) == []
     assert await in_cache(resources.cache, *texts) == []

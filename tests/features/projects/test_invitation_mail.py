@@ -15,10 +15,10 @@ from partywall.core.jobs.runner import JobRunner
 from partywall.core.mail.message import MailError, Message
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.projects.feature import feature
 from partywall.features.projects.invitation_mail import send_invitation
 from partywall.features.projects.invitation_quota import MAILS_PER_HOUR_TO_ONE
 from partywall.features.projects.member_repository import MemberRepository, MemberRow
-from partywall.features.projects.work import work
 from partywall.settings import MailLinks
 from tests.engines import DatabaseUrls
 from tests.features.projects.invitation_mails import Post, accept, text_of, token_in
@@ -37,7 +37,7 @@ async def test_from_the_invitation_to_the_membership_by_the_worker(
     await post.invite(team, guest.email, "viewer")
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group, asyncio.timeout(60):
-        group.create_task(JobRunner(resources, work.jobs).run(stop))
+        group.create_task(JobRunner(resources, feature.jobs).run(stop))
         while not await post.letters(guest.email):
             await asyncio.sleep(0.05)
         stop.set()

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.resources import Resources
-from partywall.features.projects.work import work as projects
-from partywall.features.search.work import work as search
+from partywall.features.projects.feature import feature as projects
+from partywall.features.search.feature import feature as search
 from tests.engines import DatabaseUrls
 from tests.features.search.search_workspace import working
 from tests.users import Person, Users

@@ -11,9 +11,9 @@ from asgi_lifespan import LifespanManager
 from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
+from partywall.features.projects.feature import feature
 from partywall.features.projects.invitation_quota import MAILS_PER_HOUR
 from partywall.features.projects.retention import prune_invitations
-from partywall.features.projects.work import work
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
@@ -177,7 +177,7 @@ async def test_what_has_expired_is_forgotten(team: Team, post: Post, resources: 
     await post.invite(team, kept)
     expired = await post.invite(team, gone)
     await team.users.execute("UPDATE invitation SET expires_at = now() WHERE id = $1", expired)
-    assert "prune_invitations" in [each.name for each in work.schedules]
+    assert "prune_invitations" in [each.name for each in feature.schedules]
     await prune_invitations(resources)
     assert await pending(team) == [(kept, "editor")]
 

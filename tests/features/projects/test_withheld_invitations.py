@@ -13,8 +13,8 @@ import pytest
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
 from partywall.features.projects import invitation_quota
+from partywall.features.projects.feature import feature
 from partywall.features.projects.invitation_quota import MAILS_PER_HOUR_OF_ONE, MAILS_PER_HOUR_TO_ONE, MIN_PAUSE
-from partywall.features.projects.work import work
 from tests.engines import DatabaseUrls
 from tests.features.projects.invitation_mails import Post
 from tests.features.projects.team import Team
@@ -51,7 +51,7 @@ async def test_a_withheld_mail_is_sent_later(
     invitation = await post.invite(late, email)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group, asyncio.timeout(60):
-        group.create_task(JobRunner(resources, work.jobs).run(stop))
+        group.create_task(JobRunner(resources, feature.jobs).run(stop))
         while not await users.fetch(_DELAYED, str(invitation)):
             await asyncio.sleep(0.05)
         listed = (await late.owner.client.get(f"{late.url}/invitations")).json()["items"]

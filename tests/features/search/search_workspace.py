@@ -15,12 +15,12 @@ from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
+from partywall.features.search.feature import feature
 from partywall.features.search.indexer import index_documents
-from partywall.features.search.work import work
 from tests.engines import DatabaseUrls
 from tests.users import Person, Users
 
-MINE = tuple(handler.kind.name for handler in work.jobs)
+MINE = tuple(handler.kind.name for handler in feature.jobs)
 # Documents due for the worker, without those that wait for an unavailable model.
 WAITING = """
     SELECT count(*) FROM document JOIN project ON project.id = document.project_id
@@ -64,7 +64,7 @@ class SearchWorkspace:
         await self.ask(*documents)
         await self.work(resources)
 
-    async def work(self, resources: Resources | None = None, handlers: Sequence[JobHandler] = work.jobs) -> None:
+    async def work(self, resources: Resources | None = None, handlers: Sequence[JobHandler] = feature.jobs) -> None:
         """Indexes documents and runs the handlers' jobs until nothing is left."""
         kinds = [handler.kind.name for handler in handlers]
 
@@ -114,7 +114,7 @@ async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0
 
 @asynccontextmanager
 async def working(
-    resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler] = work.jobs
+    resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler] = feature.jobs
 ) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:

@@ -20,10 +20,10 @@ from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.core.resources import Resources
 from partywall.features.search import document_indexer, large_documents, vector_filler
+from partywall.features.search.feature import feature
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.lease import MAX_ATTEMPTS
 from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAUSE, ModelBackoff
-from partywall.features.search.work import work
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, serving
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
 from tests.features.search.search_workspace import SearchWorkspace, eventually, working
@@ -58,7 +58,9 @@ async def using(
     return replace(workspace.resources, embedders=await open_catalogue(options, models=Path("/nowhere"), client=client))
 
 
-async def settle(workspace: SearchWorkspace, resources: Resources, handlers: Sequence[JobHandler] = work.jobs) -> None:
+async def settle(
+    workspace: SearchWorkspace, resources: Resources, handlers: Sequence[JobHandler] = feature.jobs
+) -> None:
     """Runs a worker until no document of the project waits, not even for vectors."""
     waiting = "SELECT count(*) = 0 FROM document WHERE project_id = $1 AND index_status = 'pending'"
     async with working(resources, workspace.database, handlers):
@@ -186,7 +188,7 @@ async def test_a_new_index_is_built_while_the_old_one_serves_from_one_endpoint(
     await workspace.put("First", "Words about cats.")
     await settle(workspace, old)
     await notice_change(new)
-    await workspace.work(new, handlers=[each for each in work.jobs if each.kind.name == "build_index"])
+    await workspace.work(new, handlers=[each for each in feature.jobs if each.kind.name == "build_index"])
     endpoint.requests.clear()
     assert await titles(workspace, new, "cats", "vector") == ("vector", ["First"])
     assert [each["model"] for each in endpoint.requests] == ["old"]

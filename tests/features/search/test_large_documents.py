@@ -7,9 +7,9 @@ import pytest
 
 from partywall.features.search import document_indexer, large_documents
 from partywall.features.search.chunk_repository import NewChunk
+from partywall.features.search.feature import feature
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.passage_vectors import EmbeddedPassages, PassageVectors
-from partywall.features.search.work import work
 from tests.features.search.search_workspace import SearchWorkspace
 
 MOST = 3
@@ -158,7 +158,7 @@ async def test_a_sweep_that_was_cut_off_is_finished_by_its_job(
     document = await workspace.put("Large", text_of("former", 4))
     await workspace.index(document)
     await change(workspace, document, text_of("newer", 5))
-    await workspace.work(handlers=[each for each in work.jobs if each.kind.name != "sweep_chunks"])
+    await workspace.work(handlers=[each for each in feature.jobs if each.kind.name != "sweep_chunks"])
     assert await chunks_of(workspace, document) == (5, 4)
     steps = Steps(workspace, monkeypatch)
     await workspace.work()

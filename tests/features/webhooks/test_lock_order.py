@@ -19,7 +19,7 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope, open_shared_scope
-from partywall.features.projects.rights import Right
+from partywall.features.projects.rights import PROJECT_DELETE
 from partywall.features.projects.service import ProjectService
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.deliveries import DeliveryService
@@ -78,7 +78,7 @@ async def redeliver(scene: Scene, session: AsyncSession) -> None:
 async def end_project(scene: Scene, session: AsyncSession) -> None:
     scope = await open_scope(session, scene.owner.principal, scene.id)
     service = ProjectService(session, scope, scene.resources.sequencer)
-    await service.revision(Right.PROJECT_DELETE)
+    await service.revision(PROJECT_DELETE)
     await service.delete()
 
 

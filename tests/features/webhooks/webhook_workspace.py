@@ -14,7 +14,7 @@ from partywall.core.jobs.runner import JobRunner
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, open_scope
-from partywall.features.webhooks.work import work
+from partywall.features.webhooks.feature import feature
 from partywall.settings import JobSettings
 from partywall.settings.outgoing import WebhookSettings
 from tests.users import Person, Users
@@ -83,7 +83,7 @@ async def dispatching(
     settings = resources.settings.model_copy(update={"webhooks": webhooks, "jobs": OFTEN})
     changed_resources = replace(resources, settings=settings, outgoing=outgoing or resources.outgoing)
     async with asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(changed_resources, work.jobs).run(stop))
+        group.create_task(JobRunner(changed_resources, feature.jobs).run(stop))
         try:
             yield
         finally:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from partywall.core.backoff import RestartPauses
 from partywall.core.cache_keys import CacheKey
 from partywall.core.log_masks import error_fields
 
@@ -41,7 +42,7 @@ class Listener:
         self._changed.set()
 
     async def run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        pauses = RestartPauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             await self._changed.wait()
             started = asyncio.get_running_loop().time()
@@ -49,10 +50,7 @@ class Listener:
                 await self._converse()
             except* (RedisError, OSError) as errors:
                 log.warning("cache_subscription_lost", **error_fields(errors.exceptions[0]))
-            if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pauses.next(asyncio.get_running_loop().time() - started))
             self._changed.set()
 
     async def _converse(self) -> None:

@@ -73,7 +73,7 @@ async def require_principal(
     _: Annotated[object, Depends(_bearer)],
     __: Annotated[object, Depends(_password)],
 ) -> Principal | None:
-    """Authenticates every route, except those in the PUBLIC set."""
+    """Authenticates every route, except those that their feature lists as public."""
     if is_public(request):
         set_current_tenant(unauthenticated(client_address(request, resources)))
         return None

@@ -30,6 +30,7 @@ from partywall.core.http.json_body import DIGEST
 from partywall.core.http.responses import json_response
 from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
+from partywall.core.idempotency.replay import Show
 from partywall.core.schemas import WITHOUT_BLANKS
 from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
 
@@ -47,10 +48,6 @@ KeyHeader = Annotated[
         description="Repeats under the same key replay the first success for 24 hours.",
     ),
 ]
-
-
-type Show = Callable[[AsyncReadSession, Sequence[UUID]], Awaitable[bytes]]
-"""The body of an answer that shows these ids, in the project that the session has opened."""
 
 
 class IdempotencyKeyReusedError(PartywallError):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from fastapi import FastAPI
@@ -9,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import JsonValue
 
+from partywall.core.feature import Tag
 from partywall.core.http.problems import MEDIA_TYPE
 from partywall.core.http.schemas import Problem
 
@@ -41,14 +41,6 @@ _URLS: Final = frozenset({"tokenUrl", "refreshUrl", "authorizationUrl"})
 def operation_id(route: APIRoute) -> str:
     """The endpoint function's name, which is unique and becomes the method name in generated clients."""
     return route.name
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A group of operations; the document keeps their order."""
-
-    name: str
-    description: str
 
 
 def describe(app: FastAPI, tags: Sequence[Tag], server: str) -> None:
@@ -93,7 +85,7 @@ def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonV
         license_info=_LICENSE,
         routes=app.routes,
         servers=[{"url": server}],
-        tags=[{"name": tag.name, "description": tag.description} for tag in tags],
+        tags=[{"name": tag.name, "description": tag.description} for tag in _ordered(tags)],
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -110,6 +102,14 @@ def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonV
                 operation["security"] = _own_schemes(operation.get("security", []))
             _refusals(operation["responses"], public=not operation.get("security"))
     return document
+
+
+def _ordered(tags: Iterable[Tag]) -> list[Tag]:
+    ordered: list[Tag] = []
+    for tag in tags:
+        names = [each.name for each in ordered]
+        ordered.insert(names.index(tag.after) + 1 if tag.after in names else len(ordered), tag)
+    return ordered
 
 
 def _own_schemes(schemes: list[dict[str, list[str]]]) -> list[dict[str, list[str]]]:

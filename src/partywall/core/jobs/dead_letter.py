@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 from sqlalchemy import select, text
 
+from partywall.core.backoff import grown, jittered
 from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
 from partywall.core.jobs.models import StoredJob
 
@@ -19,8 +19,7 @@ LONGEST_DELAY: Final = timedelta(minutes=5)
 
 def backoff(attempt: int) -> timedelta:
     """The pause after this failed attempt: doubling, with jitter."""
-    delay: timedelta = min(FIRST_DELAY * 2 ** min(attempt - 1, 30), LONGEST_DELAY)
-    return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
+    return jittered(grown(FIRST_DELAY, attempt, LONGEST_DELAY))
 
 
 @dataclass(frozen=True, slots=True)

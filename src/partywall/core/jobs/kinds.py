@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from structlog.contextvars import get_contextvars
 
 from partywall.core.http.current_request import current_request_id
+from partywall.core.lazy import Lazy, loaded
 from partywall.core.tenancy import Principal
 
 if TYPE_CHECKING:
@@ -78,20 +79,24 @@ class Limits(NamedTuple):
 class JobHandler:
     """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
 
-    `run` may return a pause after which the job runs once more, as a new job at the end of its line. `concurrency` is
-    the number of slots in each worker process; kinds do not wait for each other's slots. With `share`, one account uses
-    at most 1/`share` of them, and the last free slot goes to an account that has none. `limits` apply over all workers.
-    `give_up` is called before a job becomes a dead letter, to inform those that wait for it. `leaves_off` means that
-    the handler stores its progress and ends by itself when the worker stops.
+    Only workers import `code`. It may return a pause after which the job runs once more, as a new job at the end of its
+    line. `concurrency` is the number of slots in each worker process; kinds do not wait for each other's slots. With
+    `share`, one account uses at most 1/`share` of them, and the last free slot goes to an account that has none.
+    `limits` apply over all workers. `give_up` is called before a job becomes a dead letter, to inform those that wait
+    for it. `leaves_off` means that the handler stores its progress and ends by itself when the worker stops.
     """
 
     kind: JobKind[JobPayload]
-    run: Run[JobPayload]
+    code: Run[JobPayload] | Lazy[Run[JobPayload]]
     concurrency: Concurrency = 1
     share: int | None = None
     limits: Callable[[Resources], Limits] | None = None
     give_up: Callable[[JobContext, JobPayload], Awaitable[None]] | None = None
     leaves_off: bool = False
+
+    @property
+    def run(self) -> Run[JobPayload]:
+        return loaded(self.code)
 
     def slots(self, resources: Resources) -> int:
         return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(resources)
@@ -99,7 +104,7 @@ class JobHandler:
 
 def handles[P: JobPayload](
     kind: JobKind[P],
-    run: Run[P],
+    run: Run[P] | Lazy[Run[P]],
     *,
     concurrency: Concurrency = 1,
     share: int | None = None,
@@ -110,7 +115,7 @@ def handles[P: JobPayload](
     """Pairs a kind with its handler. Handlers must be idempotent: a job may run again after a crash."""
     return JobHandler(
         cast("JobKind[JobPayload]", kind),
-        cast("Run[JobPayload]", run),
+        cast("Run[JobPayload] | Lazy[Run[JobPayload]]", run),
         concurrency,
         share,
         limits,

@@ -2,14 +2,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from partywall.core.resources import Resources
+from partywall.core.lazy import Lazy, loaded
+
+if TYPE_CHECKING:
+    from partywall.core.resources import Resources
+
+type Run = Callable[[Resources], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Recurring work, run by one worker at a time. `cron` is in UTC; a sixth field is for seconds."""
+    """Recurring work, run by one worker at a time. `cron` is in UTC; a sixth field is for seconds.
+
+    Only workers import `code`.
+    """
 
     name: str
     cron: str
-    run: Callable[[Resources], Awaitable[None]]
+    code: Run | Lazy[Run]
+
+    @property
+    def run(self) -> Run:
+        return loaded(self.code)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import random
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from partywall.core.backoff import grown, jittered
 from partywall.core.clock import unix_time
 from partywall.core.outgoing.circuits import Circuit
 from partywall.core.tenant import current_tenant
@@ -55,7 +55,7 @@ class Retries:
         """Seconds to wait after this attempt, counted from 1; None after the last."""
         if attempt > self.most:
             return None
-        return min(self.longest, self.first * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311 - spreads load  # nosec B311
+        return jittered(grown(self.first, attempt, self.longest))
 
     def after_answer(self, attempt: int, answer: Answer) -> float | None:
         """Seconds until the retry. None if the answer is final, also when the server asks for a longer wait."""

@@ -75,3 +75,6 @@ class AgentDefinition[I: AgentInput, O: BaseModel]:
             raise
         except Exception as error:
             raise AgentCodeError from error
+
+
+type AnyAgent = AgentDefinition[AgentInput, BaseModel]

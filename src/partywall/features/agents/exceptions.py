@@ -2,68 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
-from partywall.core.errors import ConflictError, NotFoundError, PartywallError, TooManyRequestsError
+from partywall.core.errors import ConflictError, NotFoundError, PartywallError
 from partywall.core.field_errors import FieldCode, field_error, field_errors
-
-OPEN_RUNS_SECONDS: Final = 30
 
 
 class AgentNotFoundError(NotFoundError):
     code = "agent_not_found"
     title = "No such agent"
-
-
-class RunNotFoundError(NotFoundError):
-    code = "run_not_found"
-    title = "No such run"
-
-
-class RunNotContinuableError(ConflictError):
-    """Only a succeeded run of the same agent can be continued."""
-
-    code = "run_not_continuable"
-    title = "The run cannot be continued"
-
-
-class TooManyOpenRunsError(TooManyRequestsError):
-    """The project, or the account that owns it, has its maximum number of unfinished runs."""
-
-    code = "too_many_open_runs"
-    title = "Too many unfinished runs"
-
-    def __init__(self, scope: str, used: int, limit: int) -> None:
-        super().__init__(OPEN_RUNS_SECONDS, f"{used} of {limit} runs of this {scope} are queued, running or waiting.")
-        self.extensions = {"scope": scope, "used": used, "limit": limit}
-
-
-class RunNotWaitingError(ConflictError):
-    code = "run_not_waiting"
-    title = "The run does not wait for a decision"
-
-
-class RunPendingChangedError(ConflictError):
-    """The decision names a different step from the one that the run waits for."""
-
-    code = "run_pending_changed"
-    title = "The run waits for a different step"
-
-    def __init__(self) -> None:
-        super().__init__("Nothing was decided. Read the run again, and decide on what it shows in `pending` now.")
-
-
-class RunFinishedError(ConflictError):
-    code = "run_finished"
-    title = "The run is over"
-
-
-class RunNotFinishedError(ConflictError):
-    code = "run_not_finished"
-    title = "The run is not over yet"
 
 
 class TryAgainError(Exception):
@@ -113,20 +62,6 @@ class DraftOutdatedError(ConflictError):
 class DraftTwiceError(ConflictError):
     code = "draft_twice"
     title = "Nothing was written: only one draft can be decided on at a time"
-
-
-class SchemaTooCostlyError(PartywallError):
-    status = 422
-    code = "schema_too_costly"
-    title = "Checking against this schema takes too many steps"
-
-
-class SchemaRefusedError(ValueError):
-    """A caller's JSON Schema is rejected. `pointer` is a JSON pointer into it; the message is shown to users."""
-
-    def __init__(self, pointer: str, message: str) -> None:
-        super().__init__(message)
-        self.pointer = pointer
 
 
 class AgentInputError(PartywallError):

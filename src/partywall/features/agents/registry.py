@@ -7,12 +7,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import cast
 
-from pydantic import BaseModel
-
-from partywall.features.agents.definition import AgentDefinition
-from partywall.features.agents.schemas import AgentInput
-
-type AnyAgent = AgentDefinition[AgentInput, BaseModel]
+from partywall.features.agents.definition import AgentDefinition, AnyAgent
 
 
 class RegistrationError(Exception):

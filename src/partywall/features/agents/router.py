@@ -1,144 +1,23 @@
 from __future__ import annotations
 
-from typing import Annotated
-from uuid import UUID
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Query, Request, Response, status
-
-from partywall.core.errors import MissingRightError, QuotaExceededError
-from partywall.core.http.body_limits import MEDIUM_BYTES
-from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep, ResourcesDep
-from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
-from partywall.core.http.pagination import CursorsDep
+from partywall.core.errors import MissingRightError
+from partywall.core.http.dependencies import ReadProjectScopeDep, ResourcesDep
 from partywall.core.http.problems import documented
-from partywall.core.http.request_id import request_id_of
-from partywall.core.http.responses import json_response
-from partywall.core.http.trace_context import traceparent_of
-from partywall.core.language_models import AgentModelNotConfiguredError
-from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.agents import service as runs
-from partywall.features.agents.dependencies import CheckedRunDep, RegistryDep, RunServiceDep
-from partywall.features.agents.exceptions import (
-    AgentInputError,
-    AgentNotFoundError,
-    RunFinishedError,
-    RunNotContinuableError,
-    RunNotFinishedError,
-    RunNotFoundError,
-    RunNotWaitingError,
-    RunPendingChangedError,
-    TooManyOpenRunsError,
-)
-from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery
-from partywall.features.projects.rights import Right, require
+from partywall.features.agents import service
+from partywall.features.agents.dependencies import RegistryDep
+from partywall.features.agents.schemas import Agents
 
-router = APIRouter(prefix="/projects/{project_id}", tags=["agents"])
+router = APIRouter(prefix="/projects/{project_id}/agents", tags=["agents"])
 
 
 @router.get(
-    "/agents",
+    "",
     summary="List the agents",
     description="With each agent's purpose, the JSON Schemas of its input and output, and whether it has a model.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resources: ResourcesDep) -> Agents:
-    return runs.list_agents(scope, registry, resources.language_models)
-
-
-@router.post(
-    "/runs",
-    status_code=status.HTTP_202_ACCEPTED,
-    response_model=Run,
-    summary="Start a run",
-    description="A worker executes it. With `continues` it starts from the messages of an earlier run of the agent.",
-    max_body_size=MEDIUM_BYTES,
-    responses=documented(
-        ProjectNotFoundError, MissingRightError, AgentNotFoundError, RunNotFoundError, AgentModelNotConfiguredError,
-        AgentInputError, RunNotContinuableError, TooManyOpenRunsError, QuotaExceededError, IdempotencyKeyReusedError,
-        RequestInProgressError,
-    ),
-)  # fmt: skip
-async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:
-    require(service.scope, Right.RUN_START)
-
-    async def produce() -> Response:
-        run = await service.start(checked, request_id_of(request.scope), traceparent_of(request.scope))
-        location = f"{request.url.path.rstrip('/')}/{run.id}"
-        return json_response(run, status.HTTP_202_ACCEPTED, {"Location": location})
-
-    return await once.run(service.session, produce)
-
-
-@router.get(
-    "/runs",
-    response_model=Page[Run],
-    summary="List runs",
-    description="Newest first, filtered by `status` and `agent`. A page ends after 1 MiB; the next one continues.",
-    responses=documented(ProjectNotFoundError, MissingRightError),
-)
-async def list_runs(
-    session: ReadSessionDep,
-    scope: ReadProjectScopeDep,
-    query: Annotated[RunQuery, Query()],
-    cursors: CursorsDep,
-) -> Response:
-    return json_response(await runs.list_runs(session, scope, query, cursors))
-
-
-@router.get(
-    "/runs/{run_id}",
-    response_model=Run,
-    summary="Get a run",
-    description="With its output once it has succeeded, and its pending tool calls while it waits for a decision.",
-    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError),
-)
-async def get_run(
-    run_id: UUID, session: ReadSessionDep, scope: ReadProjectScopeDep, if_none_match: IfNoneMatch = None
-) -> Response:
-    found = await runs.get_run(session, scope, run_id)
-    tag = entity_tag(0, found.state)
-    return not_modified(tag) if unchanged(if_none_match, tag) else json_response(found.run, 200, {"ETag": tag})
-
-
-@router.delete(
-    "/runs/{run_id}",
-    status_code=status.HTTP_204_NO_CONTENT,
-    summary="Delete a run",
-    description="Deletes a finished run and its journal; its storage no longer counts. Its events stay.",
-    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotFinishedError),
-)
-async def delete_run(run_id: UUID, service: RunServiceDep) -> None:
-    await service.delete(run_id)
-
-
-@router.post(
-    "/runs/{run_id}/cancel",
-    response_model=Run,
-    summary="Cancel a run",
-    description="A queued or waiting run ends at once; a running one ends within two seconds.",
-    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunFinishedError),
-)
-async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
-    return json_response(await service.cancel(run_id))
-
-
-@router.post(
-    "/runs/{run_id}/decision",
-    response_model=Run,
-    summary="Decide on a run's tool calls",
-    description="For a waiting run: its tool calls are executed, or the agent is told that they were rejected and why. "
-    "`pending_id` is the one in the run's `pending`; the decision is refused if the run waits for another step.",
-    responses=documented(
-        ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotWaitingError, RunPendingChangedError,
-        IdempotencyKeyReusedError, RequestInProgressError,
-    ),
-)  # fmt: skip
-async def decide_run(run_id: UUID, body: RunDecision, service: RunServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, Right.RUN_DECIDE)
-
-    async def produce() -> Response:
-        return json_response(await service.decide(run_id, body))
-
-    return await once.run(service.session, produce)
+    return service.list_agents(scope, registry, resources.language_models)

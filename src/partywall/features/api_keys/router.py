@@ -11,13 +11,14 @@ from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReused
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.api_keys import service as api_keys
 from partywall.features.api_keys.dependencies import ApiKeyServiceDep
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
+from partywall.features.api_keys.rights import KEY_MANAGE
 from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
-from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}/api-keys", tags=["api keys"])
 
@@ -36,7 +37,7 @@ NO_STORE = {"Cache-Control": "no-store"}
     ),
 )
 async def create_api_key(body: ApiKeyCreate, service: ApiKeyServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, Right.KEY_MANAGE)
+    require(service.scope, KEY_MANAGE)
 
     async def produce() -> Response:
         return json_response(await service.create(body), status.HTTP_201_CREATED, NO_STORE)

@@ -12,22 +12,23 @@ from partywall.core.events.sequencer import EventSequencer
 from partywall.core.field_errors import FieldCode
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.api_keys import ApiKeys, new_key
 from partywall.core.tenancy import ProjectScope
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.models import ApiKey as ApiKeyRow
 from partywall.features.api_keys.repository import KEYSET, ApiKeyRepository, ApiKeyWriter
+from partywall.features.api_keys.rights import KEY_MANAGE
 from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
 from partywall.features.projects.members import lock_membership
-from partywall.features.projects.rights import Right, require
 
 
 async def list_api_keys(
     session: AsyncReadSession, scope: ProjectScope, query: ApiKeyQuery, cursors: Cursors
 ) -> Page[ApiKey]:
     """Keys that are not revoked, including expired ones."""
-    require(scope, Right.KEY_MANAGE)
+    require(scope, KEY_MANAGE)
     wanted = PageRequest(query, cursors, KEYSET, ("api_keys", scope.project_id))
     keys = ApiKeyRepository(session, scope)
     return await wanted.page(keys.page, keys.count, _present, lambda key: (key.created_at, key.id))
@@ -75,9 +76,9 @@ class ApiKeyService:
 
     async def _lock(self, *, accepting: bool = False) -> ProjectScope:
         """Serialise access changes, and check the caller's right again under the lock."""
-        require(self.scope, Right.KEY_MANAGE)
+        require(self.scope, KEY_MANAGE)
         scope = await lock_membership(self.session, self.scope, accepting=accepting)
-        require(scope, Right.KEY_MANAGE)
+        require(scope, KEY_MANAGE)
         return scope
 
     def _record_event(self, type_: str, key_id: UUID, role: str | None = None) -> None:

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from partywall.core.blobs import BlobStore
 from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository as reads
 from partywall.features.documents.constants import HEAD_BYTES, PIECE_BYTES
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
-from partywall.features.projects.rights import Right, require
+from partywall.features.documents.rights import DOCUMENT_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ async def find_text(reader: ScopedReader, project_id: UUID, document_id: UUID) -
     """Raises DocumentNotFoundError."""
     values: dict[str, Value] = {"document_id": document_id, "start": 0, "length": HEAD_BYTES}
     scope, row = await reader.row(reads.CONTENT, project_id, values)
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     if row["version"] is None:
         raise DocumentNotFoundError
     return Text(document_id, row["size"], row["content_sha256"], row["piece"])
@@ -50,7 +51,7 @@ async def find_original(reader: ScopedReader, project_id: UUID, document_id: UUI
     """Raises DocumentNotFoundError, or OriginalNotFoundError if the document was not uploaded."""
     values: dict[str, Value] = {"document_id": document_id, "start": 0, "length": 0}
     scope, row = await reader.row(reads.CONTENT, project_id, values)
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     if row["version"] is None:
         raise DocumentNotFoundError
     if row["original_key"] is None:

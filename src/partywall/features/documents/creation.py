@@ -9,18 +9,16 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-from starlette.responses import Response
 
-from partywall.core.backpressure import Backpressure
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
-from partywall.core.http.idempotency import Show
 from partywall.core.http.large_answers import LARGE_BYTES
-from partywall.core.http.responses import delayed
+from partywall.core.idempotency.replay import Show
 from partywall.core.ids import new_id
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository
 from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT
@@ -34,10 +32,10 @@ from partywall.features.documents.creation_repository import (
 )
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, ExternalIdTakenError
 from partywall.features.documents.repository import DocumentRepository
+from partywall.features.documents.rights import DOCUMENT_WRITE
 from partywall.features.documents.schemas import DocumentCreate, metadata_json
-from partywall.features.projects.rights import Right, require, roles_with
 
-_MAY_WRITE: Final = roles_with(Right.DOCUMENT_WRITE)
+_MAY_WRITE: Final = list(DOCUMENT_WRITE.roles)
 
 
 # Characters of a large text to encode at once, so that no second copy of the whole text is in memory.
@@ -54,7 +52,7 @@ class Original:
 
 
 def may_write(scope: ProjectScope) -> None:
-    require(scope, Right.DOCUMENT_WRITE)
+    require(scope, DOCUMENT_WRITE)
 
 
 def digest(content: str) -> tuple[int, str]:
@@ -92,13 +90,6 @@ async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
     if sum(len(body.content) for body in bodies) < INLINE_BYTES:
         return [prepare(body) for body in bodies]
     return await asyncio.to_thread(lambda: [prepare(body) for body in bodies])
-
-
-def paced(answer: Response, backpressure: Backpressure, project_id: UUID, documents: Sequence[NewDocument]) -> Response:
-    """The answer to a creation, delayed while indexing is behind. A large body would keep its memory, and is not."""
-    seconds = backpressure.delay(project_id, len(documents))
-    is_large = sum(each.size for each in documents) > LARGE_BYTES
-    return answer if is_large else delayed(answer, seconds)
 
 
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:

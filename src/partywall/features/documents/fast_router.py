@@ -24,7 +24,7 @@ from partywall.features.documents import creation
 from partywall.features.documents import reader as reader_module
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.documents.reader import DocumentJson
-from partywall.features.documents.router import CREATION_ERRORS, created
+from partywall.features.documents.router import CREATION_ERRORS, created, paced
 from partywall.features.documents.schemas import (
     Document,
     DocumentCreate,
@@ -76,7 +76,7 @@ async def create_document(
         return created(request, document.id, await creation.insert(writer, project_id, document))
 
     answer = await once.run_write(writer, creation.may_write, produce, show=creation.show_one)
-    return creation.paced(answer, backpressure, project_id, [document])
+    return paced(answer, backpressure, project_id, [document])
 
 
 @router.get(

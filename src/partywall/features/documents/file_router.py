@@ -34,10 +34,10 @@ from partywall.core.text_process.processes import TextProcessBusyError, TextTooC
 from partywall.features.documents import content
 from partywall.features.documents import upload as upload_module
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
-from partywall.features.documents.creation import may_write, paced, require_room, show_one
+from partywall.features.documents.creation import may_write, require_room, show_one
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
 from partywall.features.documents.extraction import HTML, MARKDOWN, plain_name
-from partywall.features.documents.router import CREATION_ERRORS, created
+from partywall.features.documents.router import CREATION_ERRORS, created, paced
 from partywall.features.documents.schemas import Document, UploadFields
 
 router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"])

@@ -11,12 +11,13 @@ import orjson
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader, Value
 from partywall.core.errors import ForeignCursorError, InvalidInputError
 from partywall.core.pagination import Cursors
+from partywall.core.rights import require
 from partywall.core.schemas import PageQuery
 from partywall.features.documents import reader_repository as reads
 from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
 from partywall.features.documents.reader_repository import KEYSET, Listing
+from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.documents.schemas import DocumentQuery, VersionQuery
-from partywall.features.projects.rights import Right, require
 
 _FILTERS: Final = ("external_id", "status", "index_status", "q_title")
 
@@ -53,7 +54,7 @@ async def get_text(reader: ScopedReader, project_id: UUID, document_id: UUID, st
     """At most `length` characters from position `start`; empty after the end. Raises DocumentNotFoundError."""
     values: dict[str, Value] = {"document_id": document_id, "start": start, "length": length}
     scope, row = await reader.row(reads.TEXT_PAGE, project_id, values)
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     if row["version"] is None:
         raise DocumentNotFoundError
     return TextPage(row["title"], row["version"], row["characters"], row["text"])
@@ -62,7 +63,7 @@ async def get_text(reader: ScopedReader, project_id: UUID, document_id: UUID, st
 async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> DocumentJson | LargeDocumentJson:
     """Raises DocumentNotFoundError."""
     scope, row = await reader.row(reads.ONE, project_id, {"document_id": document_id})
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     if row["revision"] is None:
         raise DocumentNotFoundError
     body: bytes | None = row["body"]
@@ -72,7 +73,7 @@ async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Docu
 async def get_whole(reader: ScopedReader, project_id: UUID, document_id: UUID) -> DocumentJson:
     """Like `get`, but also returns the JSON of large documents."""
     scope, row = await reader.row(reads.WHOLE, project_id, {"document_id": document_id})
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     if row["revision"] is None:
         raise DocumentNotFoundError
     return _shown(row)
@@ -96,7 +97,7 @@ async def list_documents(reader: ScopedReader, project_id: UUID, query: Document
     scope, row = await read(reads.page_of(page), project_id, values)
     if row["items"] is None:
         scope, row = await read(reads.page_of(page._replace(short=True)), project_id, values)
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
     return _page(row["items"], cursor, row["total"])
 
@@ -113,7 +114,7 @@ async def list_versions(
     page = reads.version_page(query.cursor is not None, query.offset is not None)
     read = reader.row if query.offset is None else reader.long_row
     scope, row = await read(page, project_id, values)
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     if row["newest"] is None:
         raise DocumentNotFoundError
     cursor = cursors.encode(listing, [row["last_value"]]) if row["more"] else None
@@ -140,7 +141,7 @@ async def _version(
     read: ScopedRead, reader: ScopedReader, project_id: UUID, document_id: UUID, number: int
 ) -> asyncpg.Record:
     scope, row = await reader.row(read, project_id, {"document_id": document_id, "number": number})
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     if row["newest"] is None:
         raise DocumentNotFoundError
     if row["size"] is None:
@@ -157,7 +158,7 @@ async def largest(reader: ScopedReader, project_id: UUID, document_id: UUID) -> 
 
 async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:
     scope, row = await reader.long_row(reads.STATS, project_id, {})
-    require(scope, Right.DOCUMENT_READ)
+    require(scope, DOCUMENT_READ)
     body: bytes = row["body"]
     return body
 

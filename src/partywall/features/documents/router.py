@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response, status
 
+from partywall.core.backpressure import Backpressure
 from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.json_body import JsonRoute
+from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.large_answers import Produced
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_bytes
+from partywall.core.http.responses import delayed, json_bytes
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creation
 from partywall.features.documents import reader as reader_module
+from partywall.features.documents.creation_repository import NewDocument
 from partywall.features.documents.dependencies import ROOM_TO_CHANGE, DocumentServiceDep
 from partywall.features.documents.exceptions import (
     DocumentNotFoundError,
@@ -49,6 +53,13 @@ def created(request: Request, document_id: UUID, body: bytes) -> Response:
     return json_bytes(body, status.HTTP_201_CREATED, headers)
 
 
+def paced(answer: Response, backpressure: Backpressure, project_id: UUID, documents: Sequence[NewDocument]) -> Response:
+    """The answer to a creation, delayed while indexing is behind. A large body would keep its memory, and is not."""
+    seconds = backpressure.delay(project_id, len(documents))
+    is_large = sum(each.size for each in documents) > LARGE_ANSWER
+    return answer if is_large else delayed(answer, seconds)
+
+
 def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
     return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
 
@@ -77,7 +88,7 @@ async def create_documents(
         return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
 
     answer = await once.run_write(writer, creation.may_write, produce, show=creation.show_batch)
-    return creation.paced(answer, backpressure, project_id, documents)
+    return paced(answer, backpressure, project_id, documents)
 
 
 @router.patch(

@@ -14,6 +14,7 @@ from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
 from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.jobs.queue import enqueue, enqueue_once
+from partywall.core.rights import require
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents import creation
 from partywall.features.documents.creation import digest, may_write, with_content
@@ -23,8 +24,8 @@ from partywall.features.documents.models import Document
 from partywall.features.documents.patch import DocumentFields, patched, replaced
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.repository import DocumentChange, DocumentRepository, DocumentWriter
+from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, DocumentReplace, Status
-from partywall.features.projects.rights import Right, require
 
 _TEXT = frozenset({"title", "content"})
 
@@ -72,7 +73,7 @@ class DocumentService:
         """The ids that the project does not have."""
         if not ids:
             return set()
-        require(self.scope, Right.DOCUMENT_READ)
+        require(self.scope, DOCUMENT_READ)
         return set(ids) - await DocumentRepository(self.session, self.scope).existing(ids)
 
     async def lock(self, id_: UUID) -> LockedDocument:

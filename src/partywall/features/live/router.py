@@ -14,6 +14,7 @@ from partywall.core.http.event_socket import EventSocket
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.live.dependencies import (
     BearerDep,
@@ -25,8 +26,8 @@ from partywall.features.live.dependencies import (
     require_credential,
 )
 from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
+from partywall.features.live.rights import EVENT_READ
 from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Received, Ticket, TypePatterns
-from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
 socket_router = APIRouter(prefix="/projects/{project_id}")
@@ -84,7 +85,7 @@ async def create_event_ticket(
     if bearer is None:
         raise NotAuthenticatedError
     scope = await reader.scope(project_id)
-    require(scope, Right.EVENT_READ)
+    require(scope, EVENT_READ)
     unused.count(scope.principal, project_id, await reader.account(project_id))
     ticket = await tickets.issue(scope, bearer)
     return json_response(

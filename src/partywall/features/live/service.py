@@ -9,14 +9,15 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.subscription import StreamOptions, Subscription
+from partywall.core.rights import require
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import RevocationCheck
 from partywall.core.tenancy import PrincipalKind, ProjectScope
-from partywall.features.projects.rights import Right, require
+from partywall.features.live.rights import EVENT_READ
 
 
 def _may_read(scope: ProjectScope) -> None:
-    require(scope, Right.EVENT_READ)
+    require(scope, EVENT_READ)
 
 
 @dataclass(frozen=True, slots=True)

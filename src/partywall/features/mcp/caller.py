@@ -12,8 +12,8 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.tenancy import Principal, ProjectScope, open_scope, open_shared_scope
-from partywall.features.agents.dependencies import get_run_service
-from partywall.features.agents.service import RunService
+from partywall.features.runs.dependencies import get_run_service
+from partywall.features.runs.service import RunService
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import orjson
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import body_of
 from partywall.core.events.subscription import Subscription
-from partywall.features.agents import service as runs
-from partywall.features.agents.schemas import Run, RunStatus
 from partywall.features.live.dependencies import get_live_service
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.schemas import FollowedRun
 from partywall.features.mcp.tool import ReportProgress
+from partywall.features.runs import service as runs
+from partywall.features.runs.schemas import Run, RunStatus
 
 # All events of a run except its tokens.
 _STEPS: Final = TypeFilter.parse(

@@ -4,16 +4,18 @@ import hashlib
 from typing import Final
 
 from partywall.core.http.idempotency import Idempotency
-from partywall.features.agents import service as runs
+from partywall.core.rights import require
 from partywall.features.agents.dependencies import get_registry
-from partywall.features.agents.run_checks import RunChecks
-from partywall.features.agents.schemas import Agent, Agents, Run
+from partywall.features.agents.schemas import Agent, Agents
+from partywall.features.agents.service import list_agents
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.run_follower import current, follow
 from partywall.features.mcp.schemas import FollowArguments, FollowedRun, NoArguments, RunArguments, StartArguments
 from partywall.features.mcp.tool import ReportProgress, Tool
-from partywall.features.projects.rights import Right, require
+from partywall.features.runs.rights import RUN_START
+from partywall.features.runs.run_checks import RunChecks
+from partywall.features.runs.schemas import Run
 
 # The route in idempotency records of started runs; the HTTP route has its own.
 _ROUTE: Final = "MCP start_run"
@@ -21,7 +23,7 @@ _ROUTE: Final = "MCP start_run"
 
 async def _list_agents(caller: Caller, _: NoArguments, __: ReportProgress) -> Agents:
     scope = await caller.reader.scope(caller.project_id)
-    listed = runs.list_agents(scope, await get_registry(caller.resources), caller.resources.language_models)
+    listed = list_agents(scope, await get_registry(caller.resources), caller.resources.language_models)
     return Agents(items=[_readable(agent) for agent in listed.items])
 
 
@@ -40,7 +42,7 @@ async def _start(caller: Caller, wanted: StartArguments, _: ReportProgress) -> R
     scope, registry = await caller.reader.scope(caller.project_id), await get_registry(caller.resources)
     checked = await RunChecks(caller.resources, registry).check(scope, wanted.wanted())
     async with caller.writing() as service:
-        require(service.scope, Right.RUN_START)
+        require(service.scope, RUN_START)
 
         async def produce() -> Run:
             return await service.start(checked, caller.request_id, caller.traceparent)

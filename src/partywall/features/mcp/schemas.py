@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from partywall.core.schemas import MAX_LIMIT, WHOLE, RequestModel, ResponseModel
-from partywall.features.agents.schemas import Run, RunStart
 from partywall.features.documents.schemas import DocumentQuery, ExternalId, IndexStatus, Sort, Status
 from partywall.features.mcp.constants import LONGEST_WAIT_SECONDS, MOST_CHARACTERS, PAGE_CHARACTERS, WAIT_SECONDS
+from partywall.features.runs.schemas import Run, RunStart
 from partywall.features.search.schemas import SearchHit, SearchMode, SearchQuery
 
 # Clients may send an empty cursor for the first page.

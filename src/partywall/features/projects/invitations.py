@@ -16,6 +16,7 @@ from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.tenancy import ProjectScope, Role
@@ -34,7 +35,7 @@ from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
 from partywall.features.projects.member_repository import MemberRepository
 from partywall.features.projects.members import lock_membership
 from partywall.features.projects.models import Invitation as InvitationRow
-from partywall.features.projects.rights import Right, grantable, require
+from partywall.features.projects.rights import INVITATION_MANAGE, OWNER_MANAGE, grantable
 from partywall.features.projects.schemas import Invitation, InvitationCreate, InvitationQuery
 
 MAX_PENDING: Final = 100
@@ -49,7 +50,7 @@ def _present(row: InvitationRow) -> Invitation:
 async def list_invitations(
     session: AsyncReadSession, scope: ProjectScope, query: InvitationQuery, cursors: Cursors
 ) -> Page[Invitation]:
-    require(scope, Right.INVITATION_MANAGE)
+    require(scope, INVITATION_MANAGE)
     wanted = PageRequest(query, cursors, KEYSET, ("invitations", scope.project_id))
     pending = InvitationRepository(session, scope)
     return await wanted.page(pending.page, pending.count, _present, lambda each: (each.created_at, each.id))
@@ -102,15 +103,15 @@ class InvitationService:
         return _present(row)
 
     async def withdraw(self, invitation_id: UUID) -> None:
-        require(self.scope, Right.INVITATION_MANAGE)
+        require(self.scope, INVITATION_MANAGE)
         if not await InvitationWriter(self.session, self.scope).remove(invitation_id):
             raise InvitationNotFoundError
 
 
 def _require_to_invite(scope: ProjectScope, role: Role) -> None:
-    require(scope, Right.INVITATION_MANAGE)
+    require(scope, INVITATION_MANAGE)
     if role is Role.OWNER:
-        require(scope, Right.OWNER_MANAGE)
+        require(scope, OWNER_MANAGE)
 
 
 @dataclass(frozen=True, slots=True)

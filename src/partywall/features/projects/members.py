@@ -11,6 +11,7 @@ from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.revocation_check import check_not_revoked
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, open_scope
@@ -28,7 +29,7 @@ from partywall.features.projects.member_repository import (
     MemberWriter,
     accept_project,
 )
-from partywall.features.projects.rights import Right, grantable, require
+from partywall.features.projects.rights import MEMBER_MANAGE, MEMBER_READ, OWNER_MANAGE, PROJECT_TRANSFER, grantable
 from partywall.features.projects.schemas import Member, MemberId, MemberQuery
 
 
@@ -61,7 +62,7 @@ def _present(row: MemberRow) -> Member:
 async def list_members(
     session: AsyncReadSession, scope: ProjectScope, query: MemberQuery, cursors: Cursors
 ) -> Page[Member]:
-    require(scope, Right.MEMBER_READ)
+    require(scope, MEMBER_READ)
     wanted = PageRequest(query, cursors, KEYSET, ("members", scope.project_id))
     members = MemberRepository(session, scope)
     return await wanted.page(members.page, members.count, _present, lambda member: (member.joined_at, member.user_id))
@@ -90,13 +91,13 @@ class MemberService:
 
     async def lock(self, wanted: MemberId) -> LockedMember:
         """Lock a member to change their role. Raises MemberNotFoundError."""
-        require(self.scope, Right.MEMBER_MANAGE)
+        require(self.scope, MEMBER_MANAGE)
         return await self._lock(wanted)
 
     async def lock_to_remove(self, wanted: MemberId) -> LockedMember:
         """Lock a member to remove them. Everyone may remove themselves. Raises MemberNotFoundError."""
         if self._caller is None or self._person(wanted) != self._caller:
-            require(self.scope, Right.MEMBER_MANAGE)
+            require(self.scope, MEMBER_MANAGE)
         return await self._lock(wanted)
 
     async def change(self, locked: LockedMember, role: Role | None) -> VersionedMember:
@@ -119,11 +120,11 @@ class MemberService:
 
     async def transfer(self, new_owner: UUID) -> VersionedMember:
         """Make another member an owner and the caller an admin. Raises TransferToOneselfError, MemberNotFoundError."""
-        require(self.scope, Right.PROJECT_TRANSFER)
+        require(self.scope, PROJECT_TRANSFER)
         if new_owner == self._caller:
             raise TransferToOneselfError
         locked = await self._lock(new_owner)
-        require(locked.scope, Right.PROJECT_TRANSFER)
+        require(locked.scope, PROJECT_TRANSFER)
         if locked.role is not Role.OWNER:
             await self._set_role(locked.scope, new_owner, Role.OWNER)
         await self._set_role(locked.scope, self.scope.principal.id, Role.ADMIN)
@@ -177,6 +178,6 @@ class MemberService:
 
 
 def _require_to_change(scope: ProjectScope, held: Role, wanted: Role) -> None:
-    require(scope, Right.MEMBER_MANAGE)
+    require(scope, MEMBER_MANAGE)
     if Role.OWNER in (held, wanted):
-        require(scope, Right.OWNER_MANAGE)
+        require(scope, OWNER_MANAGE)

@@ -11,6 +11,7 @@ from partywall.core.events.sequencer import EventSequencer
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.rights import Right, require
 from partywall.core.schemas import Page
 from partywall.core.tenancy import Principal, ProjectScope, Role, open_scope
 from partywall.features.accounts.exceptions import AccountGoneError
@@ -19,7 +20,7 @@ from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from partywall.features.projects.member_repository import accept_project
 from partywall.features.projects.models import Project as ProjectRow
 from partywall.features.projects.repository import KEYSET, ListedRow, ProjectDirectory, ProjectRepository, ProjectWriter
-from partywall.features.projects.rights import Right, require
+from partywall.features.projects.rights import PROJECT_DELETE, PROJECT_READ, PROJECT_UPDATE
 from partywall.features.projects.schemas import Project, ProjectPatch, ProjectQuery
 
 
@@ -80,7 +81,7 @@ def _position(sort: str, project: Project) -> tuple[datetime | str, UUID]:
 
 
 async def get_project(session: AsyncReadSession, scope: ProjectScope) -> Versioned:
-    require(scope, Right.PROJECT_READ)
+    require(scope, PROJECT_READ)
     row = await ProjectRepository(session, scope).get()
     return Versioned(_present(row, scope.role), row.revision)
 
@@ -100,7 +101,7 @@ class ProjectService:
         ProjectNotFoundError, MissingRightError or ProjectBusyError.
         """
         require(self.scope, right)
-        row = await ProjectRepository(self.session, self.scope).lock(to_delete=right is Right.PROJECT_DELETE)
+        row = await ProjectRepository(self.session, self.scope).lock(to_delete=right is PROJECT_DELETE)
         if row is None:
             raise ProjectNotFoundError
         require(await open_scope(self.session, self.scope.principal, self.scope.project_id), right)
@@ -108,7 +109,7 @@ class ProjectService:
 
     async def change(self, patch: ProjectPatch) -> Versioned:
         """Call `revision` first, which locks the project."""
-        require(self.scope, Right.PROJECT_UPDATE)
+        require(self.scope, PROJECT_UPDATE)
         given = patch.model_fields_set
         if given:
             await accept_project(self.session, self.scope)
@@ -126,7 +127,7 @@ class ProjectService:
 
     async def delete(self) -> None:
         """Delete the project at once. A job purges its data. Call `revision` first."""
-        require(self.scope, Right.PROJECT_DELETE)
+        require(self.scope, PROJECT_DELETE)
         if not await ProjectWriter(self.session, self.scope).delete():
             raise ProjectNotFoundError
         gone = ProjectDeleted(project_id=self.scope.project_id)

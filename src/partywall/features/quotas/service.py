@@ -8,15 +8,16 @@ from decimal import Decimal
 
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
-from partywall.features.projects.rights import Right, require
+from partywall.features.projects.rights import PROJECT_READ
 from partywall.features.quotas.repository import AccountUsageRepository, UsageRepository, UsedQuota
 from partywall.features.quotas.schemas import AccountUsage, Amount, Bound, Counted, Monthly, ProjectUsage, Spending
 
 
 async def get_project_usage(session: AsyncReadSession, scope: ProjectScope) -> ProjectUsage:
     """Every member may read it."""
-    require(scope, Right.PROJECT_READ)
+    require(scope, PROJECT_READ)
     usage = await UsageRepository(session, scope).usage()
     resets_at = next_month(utc_now())
     runs, spending = _counted(usage, "runs"), usage["spending"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from partywall.core.backoff import grown, jittered
 from partywall.core.embedders import EmbeddingError, TextRefused
 from partywall.core.errors import QuotaExceededError
 from partywall.core.tenancy import ProjectNotFoundError
@@ -41,12 +41,6 @@ _DATA_AT_FAULT: Final = ("22", "54")
 type Cut = dict[UUID, list[NewChunk]]
 
 
-def pause_after(attempt: int) -> timedelta:
-    """The pause before the next attempt: doubles each time, with jitter."""
-    pause: timedelta = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
-    return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
-
-
 @dataclass(frozen=True, slots=True)
 class DocumentIndexer:
     lease: Lease
@@ -71,7 +65,8 @@ class DocumentIndexer:
             attempt = max(each.attempts for each in taken)
             if attempt < MAX_ATTEMPTS and not _is_data_at_fault(error):
                 log.warning("indexing_put_off", attempt=attempt, exc_info=error)
-                await self.lease.release([each.id for each in taken], pause_after(attempt))
+                pause = jittered(grown(FIRST_PAUSE, attempt, LONGEST_PAUSE))
+                await self.lease.release([each.id for each in taken], pause)
             elif len(taken) > 1:
                 for each in taken:
                     await self._attempt([each])

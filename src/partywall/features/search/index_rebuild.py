@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Text, bindparam, func, select
 
+from partywall.core.backoff import grown
 from partywall.core.db.session import AsyncSession
 from partywall.core.embedders import EmbeddingUnavailable
 from partywall.core.jobs.context import JobContext
@@ -151,7 +152,7 @@ class _Step:
 
     async def _begin_again(self, session: AsyncSession) -> None:
         passes = self.payload.passes + self.payload.incomplete
-        pause = _FIRST_PAUSE * 2**self.payload.passes if self.payload.incomplete else timedelta()
+        pause = grown(_FIRST_PAUSE, self.payload.passes + 1) if self.payload.incomplete else timedelta()
         update = {"after": 0, "incomplete": False, "passes": min(passes, MOST_PASSES)}
         await enqueue(session, EMBED_CHUNKS, self.payload.model_copy(update=update), after=pause)
 

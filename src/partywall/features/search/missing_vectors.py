@@ -6,7 +6,6 @@ again after growing pauses and finally `failed`; the others get their vectors.
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from uuid import UUID
 
 import structlog
 
+from partywall.core.backoff import grown, jittered
 from partywall.core.embedders import EmbeddingError, EmbeddingUnavailable
 from partywall.features.documents.index_queue import ClaimedDocument
 from partywall.features.search.exceptions import IndexesChanged
@@ -144,6 +144,4 @@ def _is_at_fault(document: ClaimedDocument, findings: PassageCounts) -> bool:
 
 
 def _pause_after(attempt: int, asked: float) -> timedelta:
-    doubled: timedelta = FIRST_PAUSE * 2 ** (attempt - 1)
-    own = doubled * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
-    return max(own, timedelta(seconds=min(asked, LONGEST_ASKED)))
+    return max(jittered(grown(FIRST_PAUSE, attempt)), timedelta(seconds=min(asked, LONGEST_ASKED)))

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from partywall.core.backoff import grown
 from partywall.core.embedders import Embedders, EmbeddingError, EmbeddingUnavailable, TextVectors
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.index_repository import KnownIndex
@@ -51,11 +52,11 @@ class ModelBackoff:
     def begin(self, error: EmbeddingUnavailable) -> None:
         if self.seconds > 0:  # a call that had started before the pause
             return
-        grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 20))
+        own = grown(FIRST_PAUSE, self._failures + 1, LONGEST_PAUSE)
         asked = min(error.retry_after or 0.0, LONGEST_ASKED)
         self._failures += 1
-        self._until, self.reason = self.clock() + max(grown, asked), str(error)
-        log.warning("embedding_model_away", seconds=round(max(grown, asked), 1), reason=self.reason)
+        self._until, self.reason = self.clock() + max(own, asked), str(error)
+        log.warning("embedding_model_away", seconds=round(max(own, asked), 1), reason=self.reason)
 
     def end(self) -> None:
         self._failures, self._until, self.reason = 0, 0.0, ""

@@ -16,9 +16,10 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import Sessions
 from partywall.core.embedders import Embedders, EmbeddingError
 from partywall.core.resources import Resources
+from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope, open_scope
 from partywall.core.tenant_semaphore import TenantSemaphore
-from partywall.features.projects.rights import Right, require
+from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import ranking, vector_plan
 from partywall.features.search.constants import CANDIDATES, WIDER
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
@@ -88,7 +89,7 @@ class SearchService:
 
     async def _corpus(self, project_id: UUID) -> tuple[ProjectScope, Corpus]:
         scope, row = await self.reader.row(CORPUS, project_id, {})
-        require(scope, Right.DOCUMENT_READ)
+        require(scope, DOCUMENT_READ)
         index = (
             None if row["id"] is None else ServingIndex(row["id"], row["model"], row["dimension"], row["approximate"])
         )

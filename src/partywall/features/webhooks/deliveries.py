@@ -10,10 +10,10 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.projects.members import lock_membership
-from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.delivery_repository import KEYSET, DeliveryRepository, DeliveryWriter
 from partywall.features.webhooks.exceptions import (
     DeliveryNotFoundError,
@@ -24,6 +24,7 @@ from partywall.features.webhooks.exceptions import (
 from partywall.features.webhooks.jobs import DELIVER_WEBHOOK, DeliverWebhook
 from partywall.features.webhooks.models import WebhookDelivery
 from partywall.features.webhooks.repository import WebhookRepository, WebhookWriter
+from partywall.features.webhooks.rights import WEBHOOK_MANAGE
 from partywall.features.webhooks.schemas import Delivery, DeliveryQuery
 
 
@@ -35,7 +36,7 @@ async def list_deliveries(
     session: AsyncReadSession, scope: ProjectScope, webhook_id: UUID, query: DeliveryQuery, cursors: Cursors
 ) -> Page[Delivery]:
     """Raises WebhookNotFoundError."""
-    require(scope, Right.WEBHOOK_MANAGE)
+    require(scope, WEBHOOK_MANAGE)
     wanted = PageRequest(query, cursors, KEYSET, ("deliveries", scope.project_id, webhook_id, query.status))
     if await WebhookRepository(session, scope).get(webhook_id) is None:
         raise WebhookNotFoundError
@@ -55,7 +56,7 @@ class DeliveryService:
 
     async def redeliver(self, webhook_id: UUID, delivery_id: UUID) -> Delivery:
         """Makes the delivery due at once, whatever its status, and ends the webhook's pause."""
-        require(await lock_membership(self.session, self.scope), Right.WEBHOOK_MANAGE)
+        require(await lock_membership(self.session, self.scope), WEBHOOK_MANAGE)
         found = await WebhookRepository(self.session, self.scope).lock(webhook_id)
         if found is None:
             raise WebhookNotFoundError

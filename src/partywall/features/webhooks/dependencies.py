@@ -14,9 +14,10 @@ from partywall.core.http.dependencies import (
 from partywall.core.outgoing.destinations import RefusedDestinationError
 from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
-from partywall.features.projects.rights import Right, require
+from partywall.core.rights import require
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.deliveries import DeliveryService
+from partywall.features.webhooks.rights import WEBHOOK_MANAGE
 from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
 from partywall.features.webhooks.service import WebhookService
 
@@ -35,7 +36,7 @@ async def validate_new_url(
     project_id: UUID, body: WebhookCreate, reader: ScopedReaderDep, resources: ResourcesDep
 ) -> str | None:
     """The reason if the URL is refused. Resolves the name before the request opens a transaction."""
-    require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
+    require(await reader.scope(project_id), WEBHOOK_MANAGE)
     with on_behalf_of(await reader.account(project_id)):
         return await _refusal(resources, body.url)
 
@@ -43,7 +44,7 @@ async def validate_new_url(
 async def validate_changed_url(
     project_id: UUID, body: WebhookPatch, reader: ScopedReaderDep, resources: ResourcesDep
 ) -> str | None:
-    require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
+    require(await reader.scope(project_id), WEBHOOK_MANAGE)
     if "url" not in body.model_fields_set:
         return None
     with on_behalf_of(await reader.account(project_id)):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from partywall.core.backoff import grown, jittered
 from partywall.features.webhooks.constants import BREAKS_AFTER, GROWTH, LONGEST_PAUSE
 
 GONE: Final = 410
+# A wait is shortened or lengthened by up to a fifth.
+SPREAD: Final = (0.8, 1.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class RetryPolicy:
         """The wait after failed attempt number `attempt` (from 1), at least `asked`; None after the last one."""
         if attempt >= self.attempts:
             return None
-        return max(_about(self.first_retry * GROWTH ** (attempt - 1)), asked or timedelta())
+        return max(jittered(grown(self.first_retry, attempt, factor=GROWTH), *SPREAD), asked or timedelta())
 
     def pause(self, failures: int, asked: timedelta | None = None) -> timedelta | None:
         """How long the whole webhook pauses after this many failures in a row, so that a dead receiver costs little.
@@ -47,8 +49,9 @@ class RetryPolicy:
         """
         if failures < BREAKS_AFTER:
             return asked
-        steps = min(failures - BREAKS_AFTER, 20)
-        return max(_about(min(self.first_retry * 2**steps, LONGEST_PAUSE)), asked or timedelta())
+        return max(
+            jittered(grown(self.first_retry, failures - BREAKS_AFTER + 1, LONGEST_PAUSE), *SPREAD), asked or timedelta()
+        )
 
     def disables(self, outcome: Outcome, failing_at: datetime | None, now: datetime) -> str | None:
         """The reason to disable the webhook after this failure, if any."""
@@ -57,7 +60,3 @@ class RetryPolicy:
         if failing_at is not None and now - failing_at >= self.disable_after:
             return "failing"
         return None
-
-
-def _about(time: timedelta) -> timedelta:
-    return time * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret  # nosec B311

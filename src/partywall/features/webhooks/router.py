@@ -12,9 +12,9 @@ from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReused
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks import service as webhooks
 from partywall.features.webhooks.dependencies import (
     ChangedUrlError,
@@ -22,6 +22,7 @@ from partywall.features.webhooks.dependencies import (
     WebhookServiceDep,
 )
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
+from partywall.features.webhooks.rights import WEBHOOK_MANAGE
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
 from partywall.features.webhooks.service import Versioned
 
@@ -59,7 +60,7 @@ async def create_webhook(
     once: IdempotencyDep,
     request: Request,
 ) -> Response:
-    require(service.scope, Right.WEBHOOK_MANAGE)
+    require(service.scope, WEBHOOK_MANAGE)
 
     async def produce() -> Response:
         made = await service.create(body, url_error)
@@ -148,7 +149,7 @@ async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match:
     ),
 )  # fmt: skip
 async def rotate_webhook_secret(webhook_id: UUID, service: WebhookServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, Right.WEBHOOK_MANAGE)
+    require(service.scope, WEBHOOK_MANAGE)
 
     async def produce() -> Response:
         rotated = await service.rotate(webhook_id)

@@ -15,16 +15,17 @@ from partywall.core.field_errors import FieldCode
 from partywall.core.jobs.queue import dequeue
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.secrets import SecretBox
 from partywall.core.tenancy import ProjectScope
 from partywall.features.projects.members import lock_membership
-from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.constants import OVERLAP
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.jobs import DELIVER_WEBHOOK
 from partywall.features.webhooks.models import Webhook as WebhookModel
 from partywall.features.webhooks.repository import KEYSET, WebhookOptions, WebhookRepository, WebhookRow, WebhookWriter
+from partywall.features.webhooks.rights import WEBHOOK_MANAGE
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
 from partywall.features.webhooks.signature import new_secret
 
@@ -55,14 +56,14 @@ def _present(row: WebhookRow) -> Webhook:
 async def list_webhooks(
     session: AsyncReadSession, scope: ProjectScope, query: WebhookQuery, cursors: Cursors
 ) -> Page[Webhook]:
-    require(scope, Right.WEBHOOK_MANAGE)
+    require(scope, WEBHOOK_MANAGE)
     wanted = PageRequest(query, cursors, KEYSET, ("webhooks", scope.project_id))
     webhooks = WebhookRepository(session, scope)
     return await wanted.page(webhooks.page, webhooks.count, _present, lambda webhook: (webhook.created_at, webhook.id))
 
 
 async def get_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id: UUID) -> Versioned[Webhook]:
-    require(scope, Right.WEBHOOK_MANAGE)
+    require(scope, WEBHOOK_MANAGE)
     row = await WebhookRepository(session, scope).get(webhook_id)
     if row is None:
         raise WebhookNotFoundError
@@ -84,7 +85,7 @@ class WebhookService:
     async def create(self, wanted: WebhookCreate, url_error: str | None) -> Versioned[SecretWebhook]:
         """The only response with the secret, besides `rotate`."""
         scope = await lock_membership(self.session, self.scope, accepting=True)
-        require(scope, Right.WEBHOOK_MANAGE)
+        require(scope, WEBHOOK_MANAGE)
         _accept(url_error)
         secret = new_secret()
         sealed = self.box.seal(secret.encode())
@@ -95,7 +96,7 @@ class WebhookService:
     async def revision(self, webhook_id: UUID, url_error: str | None = None) -> int:
         """Locks the webhook for a change. Raises WebhookNotFoundError, or InvalidInputError for a refused URL."""
         scope = await lock_membership(self.session, self.scope)
-        require(scope, Right.WEBHOOK_MANAGE)
+        require(scope, WEBHOOK_MANAGE)
         row = await WebhookRepository(self.session, scope).lock(webhook_id)
         if row is None:
             raise WebhookNotFoundError
@@ -104,7 +105,7 @@ class WebhookService:
 
     async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
         """Call `revision` first. A new URL or `enabled` resets the failures; the change's event wakes the webhook."""
-        require(self.scope, Right.WEBHOOK_MANAGE)
+        require(self.scope, WEBHOOK_MANAGE)
         given = patch.model_fields_set
         found = await WebhookRepository(self.session, self.scope).get(webhook_id)
         if given and found is not None:
@@ -128,7 +129,7 @@ class WebhookService:
 
     async def delete(self, webhook_id: UUID) -> None:
         """Call `revision` first. A running attempt is completed, but its outcome is not stored."""
-        require(self.scope, Right.WEBHOOK_MANAGE)
+        require(self.scope, WEBHOOK_MANAGE)
         await WebhookWriter(self.session, self.scope).remove(webhook_id)
         await dequeue(self.session, DELIVER_WEBHOOK, webhook_id)
         self._record_event("project.webhook_deleted", webhook_id)

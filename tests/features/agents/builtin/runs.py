@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import cast
 
-from tests.features.agents.agent_workspace import AgentWorkspace, Json
-from tests.features.agents.model_server import Asked
+from tests.features.runs.agent_workspace import AgentWorkspace, Json
+from tests.features.runs.model_server import Asked
 
 CONTRACT = "# Frame contract\n\nThe supplier delivers\nwithin ten days.  Late deliveries cost 2 % a week.\n"
 

@@ -8,9 +8,9 @@ import pytest
 
 from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
 from partywall.features.documents import reader
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, refusals, results, run
-from tests.features.agents.model_server import Reply, calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of
+from tests.features.runs.model_server import Reply, calling, final
 
 QUOTE = "The supplier delivers within ten days."
 ANSWER = "It delivers within ten days [1]."

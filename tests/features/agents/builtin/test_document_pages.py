@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from partywall.features.agents.builtin import document_pages
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, code_of, used_by
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, run
 from tests.features.agents.builtin.test_answer import SILENT, cited
 from tests.features.agents.builtin.test_draft import NOTES, WRITE, waiting
 from tests.features.agents.builtin.test_summarise import reads, summary
-from tests.features.agents.model_server import Reply, calling, final
-from tests.features.agents.test_approval import decide
-from tests.features.agents.test_injection import index
+from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of, used_by
+from tests.features.runs.model_server import Reply, calling, final
+from tests.features.runs.test_approval import decide
+from tests.features.runs.test_injection import index
 
 SCHEMA = {"type": "object"}
 NOTHING = final(items=[])

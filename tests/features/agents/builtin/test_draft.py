@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
-from tests.features.agents.agent_workspace import AgentWorkspace, Json
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of
 from tests.features.agents.builtin.test_summarise import reads
-from tests.features.agents.model_server import Call, Reply, calling, final
-from tests.features.agents.test_approval import decide
+from tests.features.runs.agent_workspace import AgentWorkspace, Json
+from tests.features.runs.model_server import Call, Reply, calling, final
+from tests.features.runs.test_approval import decide
 
 WRITE = calling("write", title="Terms", content="# Terms\n\nTen days.")
 NOTES = final(notes="Rests on the contract.", status="written", document_id=None, version=77)

@@ -7,15 +7,15 @@ from uuid import uuid4
 
 import pytest
 
+from partywall.core.json_schema.checker import Checker
 from partywall.core.resources import Resources
 from partywall.features.agents.builtin.extract import _wrong_in
-from partywall.features.agents.builtin.schema_checker import Checker
 from partywall.features.agents.builtin.schemas import Extracted
-from tests.features.agents.agent_workspace import AgentWorkspace, Json, code_of
+from tests.core.json_schema.test_limits import doubling, ladder
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, refusals, run
-from tests.features.agents.builtin.test_json_schemas import doubling, ladder
 from tests.features.agents.builtin.test_summarise import reads
-from tests.features.agents.model_server import Reply, calling, final
+from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of
+from tests.features.runs.model_server import Reply, calling, final
 
 SCHEMA = {
     "type": "object",

@@ -7,10 +7,11 @@ from typing import cast
 
 import pytest
 
-from partywall.features.agents.builtin import AGENTS, document_pages, formats, json_schemas, patterns, schema_checker
+from partywall.core.json_schema import checker, formats, limits, patterns
+from partywall.features.agents.builtin import AGENTS, document_pages
 from partywall.features.agents.builtin.draft import MOST_CONTENT
 from partywall.features.agents.builtin.schemas import MOST_CITATIONS, MOST_DOCUMENTS, MOST_QUOTED, Citation
-from partywall.features.agents.registry import AnyAgent
+from partywall.features.agents.definition import AnyAgent
 from tests.architecture.layout import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "agents.md").read_text()
@@ -64,14 +65,11 @@ def test_the_limits_and_tools_are_those_of_the_code(agent: AnyAgent) -> None:
         f"at most {MOST_CITATIONS}",
         f"up to {MOST_QUOTED:,} characters",
         f"at most {MOST_CONTENT:,}",
-        f"at most {json_schemas.MAX_BYTES:,} bytes, {json_schemas.MAX_SUBSCHEMAS} parts",
-        f"at most {json_schemas.MAX_PATTERNS} of {patterns.MAX_CHARACTERS} characters",
+        f"at most {limits.MAX_BYTES:,} bytes, {limits.MAX_SUBSCHEMAS} parts",
+        f"at most {limits.MAX_PATTERNS} of {patterns.MAX_CHARACTERS} characters",
         f"take {patterns.MAX_COMPILED:,} bytes",
-        f"more than {schema_checker.MAX_STEPS:,} of them",
-        (
-            f"{schema_checker.MAX_CHARACTERS:,} characters, or with an integer of more than "
-            f"{schema_checker.MAX_DIGITS} digits"
-        ),
+        f"more than {checker.MAX_STEPS:,} of them",
+        (f"{checker.MAX_CHARACTERS:,} characters, or with an integer of more than {checker.MAX_DIGITS} digits"),
         *[f"`{name}`" for name in formats.FORMATS],
     ],
 )

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 
 from partywall.features.agents.builtin import document_pages
-from tests.features.agents.agent_workspace import AgentWorkspace, code_of
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, refusals, run
-from tests.features.agents.model_server import Call, Reply, calling, final
-from tests.features.agents.test_injection import index
+from tests.features.runs.agent_workspace import AgentWorkspace, code_of
+from tests.features.runs.model_server import Call, Reply, calling, final
+from tests.features.runs.test_injection import index
 
 
 def summary(*documents: str, **fields: object) -> Reply:

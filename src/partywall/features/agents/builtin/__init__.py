@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from partywall.features.agents.builtin import answer, draft, extract, summarise
-
-if TYPE_CHECKING:
-    from partywall.features.agents.registry import AnyAgent
+from partywall.features.agents.definition import AnyAgent
 
 AGENTS: Final = cast("tuple[AnyAgent, ...]", (answer.agent, summarise.agent, extract.agent, draft.agent))

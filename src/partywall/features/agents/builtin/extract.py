@@ -9,11 +9,11 @@ from typing import Final
 
 from pydantic_ai import ModelRetry, RunContext, Tool
 
+from partywall.core.json_schema.checker import Checker
+from partywall.core.json_schema.patterns import forgotten_patterns
 from partywall.core.schemas import JsonObject
 from partywall.core.shared_threads import SharedThreads
 from partywall.features.agents.builtin.document_pages import MATERIAL, accounted, asked_in, listed, read
-from partywall.features.agents.builtin.patterns import forgotten_patterns
-from partywall.features.agents.builtin.schema_checker import Checker
 from partywall.features.agents.builtin.schemas import (
     Extracted,
     Extraction,

@@ -11,9 +11,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from partywall.core.field_errors import FieldCode
+from partywall.core.json_schema.exceptions import SchemaRefusedError
+from partywall.core.json_schema.limits import refuse_unusable
 from partywall.core.schemas import NOT_BLANK, JsonObject, ResponseModel
-from partywall.features.agents.builtin.json_schemas import refuse_unusable
-from partywall.features.agents.exceptions import AgentInputError, SchemaRefusedError
+from partywall.features.agents.exceptions import AgentInputError
 from partywall.features.agents.schemas import AgentInput
 from partywall.features.search.schemas import QueryText
 

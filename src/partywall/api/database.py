@@ -1,0 +1,31 @@
+"""Tables, sessions and queries of one project."""
+
+from __future__ import annotations
+
+from partywall.core.db.base import Base, TableKind
+from partywall.core.db.constraints import violations
+from partywall.core.db.json_rows import json_row, json_rows
+from partywall.core.db.keyset import After, Keyset
+from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
+from partywall.core.db.scoped_write import OpenedScope, ScopedWrite, ScopedWriter, WriteResult
+from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
+
+__all__ = [
+    "PROJECT_ID",
+    "After",
+    "AsyncReadSession",
+    "AsyncSession",
+    "Base",
+    "Keyset",
+    "OpenedScope",
+    "ScopedRead",
+    "ScopedReader",
+    "ScopedWrite",
+    "ScopedWriter",
+    "TableKind",
+    "WriteResult",
+    "after_commit",
+    "json_row",
+    "json_rows",
+    "violations",
+]

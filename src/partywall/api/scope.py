@@ -1,0 +1,23 @@
+"""Who acts, in which project, and what they may do there."""
+
+from __future__ import annotations
+
+from partywall.core.rights import require
+from partywall.core.tenancy import (
+    Principal,
+    PrincipalKind,
+    ProjectNotFoundError,
+    ProjectScope,
+    open_scope,
+    open_shared_scope,
+)
+
+__all__ = [
+    "Principal",
+    "PrincipalKind",
+    "ProjectNotFoundError",
+    "ProjectScope",
+    "open_scope",
+    "open_shared_scope",
+    "require",
+]

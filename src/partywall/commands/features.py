@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partywall.commands.usage_error import UsageError
+from partywall.core.feature import FeatureError
+from partywall.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+def require_features(settings: Settings, *, api: bool = False, worker: bool = False) -> None:
+    """Checks the features of FEATURES__ENABLED for a process of these kinds. Raises UsageError.
+
+    Tests check the features of this repository.
+    """
+    if not settings.features.enabled:
+        return
+    # lint: allow import-in-function - imports all tables, which the supervisor does not need
+    from partywall.extensions.checks import checked_features  # noqa: PLC0415 - see above
+
+    try:
+        checked_features(settings.features.enabled, api=api, worker=worker)
+    except FeatureError as error:
+        raise UsageError(str(error)) from None
+
+
+async def require_policies(settings: Settings, engine: AsyncEngine) -> None:
+    """Checks in the database that the tables of these features are guarded. Raises UsageError."""
+    if not settings.features.enabled:
+        return
+    # lint: allow import-in-function - as above
+    from partywall.extensions.policies import refuse_open_tables  # noqa: PLC0415 - see above
+
+    try:
+        async with engine.connect() as connection:
+            await refuse_open_tables(connection, settings.features.enabled)
+    except FeatureError as error:
+        raise UsageError(str(error)) from None

@@ -1,0 +1,1 @@
+"""Which features a deployment has: those of this repository, and those that installed packages offer."""

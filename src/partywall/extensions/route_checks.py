@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
+
+from partywall.core.feature import Feature
+from partywall.extensions.enabled import is_installed
+from partywall.extensions.problem import Problem
+
+
+def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
+    """Routes that no principal guards, and endpoints with the same name: public routes are known by name."""
+    found = {feature.name: list(_routes(feature)) for feature in features}
+    names = Counter(route.name for routes in found.values() for route, _ in routes)
+    for feature in features:
+        own = found[feature.name]
+        if is_installed(feature) and (feature.socket_routers or feature.forms):
+            yield Problem(feature.name, "has WebSockets or forms, which authenticate by themselves: serve routes only")
+        for route, kind in own:
+            if not isinstance(route.original_route, kind):
+                wanted = "add it to routers with get, post, ..., or to socket_routers with websocket"
+                yield Problem(feature.name, f"has the route {route.path} without a principal: {wanted}")
+            elif names[route.name] > 1:
+                yield Problem(feature.name, f"has the endpoint {route.name}, a name that another route has: rename it")
+        for name in sorted(feature.public_routes - {route.name for route, _ in own}):
+            yield Problem(feature.name, f"lists the public route {name}, which it does not have: remove it")
+
+
+def _routes(feature: Feature) -> Iterator[tuple[RouteContext, type[APIRoute | APIWebSocketRoute]]]:
+    """Each route, and the type that the authentication of its router expects."""
+    for router in (*feature.routers, *feature.root_routers):
+        yield from ((route, APIRoute) for route in iter_route_contexts(router.load().routes))
+    for router in feature.socket_routers:
+        yield from ((route, APIWebSocketRoute) for route in iter_route_contexts(router.load().routes))

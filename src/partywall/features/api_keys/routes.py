@@ -1,8 +1,0 @@
-from __future__ import annotations
-
-from partywall.core.http.routes import Routes
-from partywall.features.api_keys.router import router
-
-routes = Routes(
-    routers=(router,),
-)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import Final
+
+from partywall.core.events.types import EventType
+from partywall.core.feature import Feature, Tag
+from partywall.core.jobs.kinds import handles
+from partywall.core.jobs.schedules import Schedule
+from partywall.core.lazy import lazy
+from partywall.features.documents.jobs import PURGE_DOCUMENT, RELEASE_BLOBS
+from partywall.features.documents.rights import DOCUMENT_READ, DOCUMENT_WRITE
+
+feature: Final = Feature(
+    name="documents",
+    tags=(Tag("documents", "Documents of a project, their content and versions.", after="api keys"),),
+    routers=(
+        lazy("partywall.features.documents.fast_router:router"),
+        lazy("partywall.features.documents.file_router:router"),
+        lazy("partywall.features.documents.router:router"),
+    ),
+    rights=(DOCUMENT_READ, DOCUMENT_WRITE),
+    events=(
+        EventType("document.created", "document"),
+        EventType("document.updated", "document"),
+        EventType("document.deleted", "document"),
+        EventType("document.indexed", "document"),
+        EventType("document.failed", "document"),
+    ),
+    jobs=(
+        handles(RELEASE_BLOBS, lazy("partywall.features.documents.blobs:release_blobs")),
+        handles(PURGE_DOCUMENT, lazy("partywall.features.documents.purge:purge_document")),
+    ),
+    schedules=(
+        Schedule("sweep_deleted_documents", "* * * * *", lazy("partywall.features.documents.purge:sweep_documents")),
+        Schedule("sweep_blobs", "53 2 * * *", lazy("partywall.features.documents.blobs:sweep_blobs")),
+    ),
+    models=lazy("partywall.features.documents.models"),
+)

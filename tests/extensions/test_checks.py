@@ -1,0 +1,83 @@
+"""The rules of features: kept by those of this repository, and enforced on installed ones."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+
+import pytest
+
+from partywall.core.feature import FeatureError
+from partywall.core.jobs.kinds import JobHandler
+from partywall.extensions.checks import check_features, checked_features
+from partywall.extensions.enabled import enabled_features
+from tests.extensions.packages import FEATURE, ROUTER, Install
+
+JOBS = [job for feature in enabled_features() for job in feature.jobs]
+
+
+def test_the_features_of_this_repository_keep_the_rules() -> None:
+    assert [str(problem) for problem in check_features(enabled_features())] == []
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.kind.name)
+def test_a_handler_takes_the_payload_of_its_kind(job: JobHandler) -> None:
+    _, payload = inspect.signature(job.run).parameters.values()
+    assert typing.get_type_hints(job.run, sys.modules[job.run.__module__].__dict__)[payload.name] is job.kind.payload
+
+
+def problems(install: Install, **modules: str) -> list[str]:
+    install(**modules)
+    return [str(problem) for problem in check_features(enabled_features(("orders",)))]
+
+
+def test_a_package_that_keeps_the_rules_is_accepted(install: Install) -> None:
+    assert problems(install) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"orders.read"', '"document.read"', "declares the right document.read, which is declared twice"),
+        ('"orders.paid"', '"run.queued"', "declares the event run.queued, which is declared twice"),
+        ('"orders.remind"', '"run_agent"', "declares the job run_agent, which is declared twice"),
+        ('"orders.sweep"', '"sweep_blobs"', "declares the schedule sweep_blobs, which is declared twice"),
+        ('"orders.read"', '"invoice.read"', "declares the right invoice.read: call it orders."),
+        ('"orders.paid"', '"orders.Paid"', "declares the event orders.Paid: call it orders."),
+        ('"orders.remind"', '"remind"', "declares the job remind: call it orders."),
+        ("orders.work:remind", "orders.work:missing", "names orders.work:missing, which cannot be imported"),
+        ("orders.router:router", "orders.gone:router", "names orders.gone:router, which cannot be imported"),
+        ("    routers=", "    socket_routers=", "has WebSockets or forms, which authenticate by themselves"),
+        ('{"list_prices"}', '{"create_document"}', "lists the public route create_document, which it does not have"),
+    ],
+)
+def test_a_declaration_that_breaks_a_rule_is_found(install: Install, old: str, new: str, said: str) -> None:
+    assert FEATURE.count(old) == 1
+    found = problems(install, feature=FEATURE.replace(old, new))
+    assert [each for each in found if each.startswith("the feature orders ") and said in each], found
+
+
+@pytest.mark.parametrize(
+    ("router", "said"),
+    [
+        (ROUTER + '\nrouter.add_route("/raw", list_orders)', "has the route /raw without a principal"),
+        (ROUTER + '\nrouter.mount("/app", list_orders)', "has the route /app without a principal"),
+        (ROUTER.replace('get("")', 'websocket("/ws")'), "has the route /orders/ws without a principal"),
+        (ROUTER.replace("list_orders", "stream_events"), "has the endpoint stream_events, a name that another"),
+    ],
+)
+def test_a_route_that_no_principal_guards_is_found(install: Install, router: str, said: str) -> None:
+    assert [each for each in problems(install, router=router) if said in each]
+
+
+def test_a_process_refuses_the_first_problem_in_one_line(install: Install) -> None:
+    install(feature=FEATURE.replace('"orders.read"', '"read"').replace('"orders.paid"', '"paid"'))
+    with pytest.raises(FeatureError, match=r"^the feature orders declares the right read: .* \(and 1 more\)$"):
+        checked_features(("orders",))
+
+
+def test_a_process_imports_only_its_own_code(install: Install) -> None:
+    install()
+    checked_features(("orders",), api=False)
+    assert {"orders.work", "orders.router"} & set(sys.modules) == {"orders.work"}

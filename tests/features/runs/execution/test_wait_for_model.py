@@ -1,0 +1,330 @@
+"""Runs whose model is unavailable for minutes wait without a slot, as long as the server asks, then go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import structlog
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.jobs import dead_letter
+from partywall.core.tenancy import ProjectScope
+from partywall.features.runs.execution import retry_schedule
+from partywall.features.runs.execution.journal import Journal
+from partywall.features.runs.execution.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
+from tests.features.runs.agent_workspace import (
+    AgentWorkspace,
+    Json,
+    code_of,
+    impatient_for_models,
+    patient_for_models,
+    used_by,
+)
+from tests.features.runs.model_server import Reply, calling, final
+
+DONE = final(answer="Done.", sources=[])
+ROW = """
+    SELECT status, attempts, failing_at, retry_at, extract(epoch FROM retry_at - now()) AS waits,
+        (SELECT count(*) FROM job WHERE kind = 'run_agent' AND state = 'running') AS at_work
+    FROM run WHERE id::text = $1
+"""
+
+
+def event(**fields: object) -> str:
+    return f"data: {json.dumps(fields)}\n\n"
+
+
+ROLE = event(id="c", choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}])
+EMPTY = {
+    "nothing": [],
+    "role": [ROLE],
+    "error": [event(error={"message": "overloaded", "code": 503})],
+    "role and 500": [ROLE, event(error={"message": "overloaded", "code": 500})],
+    "role and 429": [ROLE, event(error={"message": "slow down", "code": 429})],
+    "role and 529": [ROLE, event(error={"message": "overloaded", "code": 529})],
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 50)
+    monkeypatch.setattr(retry_schedule, "LONGEST_PAUSE", dead_letter.FIRST_DELAY)
+
+
+def limited(retry_after: str) -> Reply:
+    return Reply(status=429, headers={"Retry-After": retry_after})
+
+
+def asking(form: str) -> Reply:
+    """Asks for a wait of two minutes, in one of the forms that servers use."""
+    google = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "119.5s"}
+    match form:
+        case "date":
+            return limited(format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True))
+        case "milliseconds":
+            return Reply(status=429, headers={"retry-after-ms": "119500"})
+        case "google":
+            return Reply(status=429, error={"code": 429, "message": "Exhausted.", "details": [google]})
+        case "success":
+            error = {"message": "overloaded", "code": 503, "metadata": {"retry_after_seconds": 120}}
+            return Reply(raw=[json.dumps({"error": error})], media_type="application/json")
+        case "stream":
+            error = {"message": "overloaded, please try again in 2m0s", "code": 503}
+            return Reply(raw=[f"data: {json.dumps({'error': error})}\n\n"])
+    return limited(form)
+
+
+async def until_waiting(workspace: AgentWorkspace, run: str) -> Json:
+    """The row of the run once it is queued again and no worker has it."""
+    async with asyncio.timeout(60):
+        while True:
+            [row] = await workspace.users.fetch(ROW, run)
+            if row["retry_at"] is not None and row["status"] == "queued" and not row["at_work"]:
+                return dict(row)
+
+
+async def end_wait(workspace: AgentWorkspace, run: str) -> None:
+    """Ends the wait of the run."""
+    await workspace.users.execute("UPDATE run SET retry_at = now() WHERE id::text = $1", run)
+    await workspace.users.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
+
+
+async def test_more_failures_than_attempts_are_waited_for(workspace: AgentWorkspace) -> None:
+    away = [Reply(status=503)] * (workspace.resources.settings.agents.max_attempts + 1)
+    workspace.model.says(*away, calling("search", query="x"), Reply(status=503), DONE)
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources)):
+        found = await workspace.until(run)
+    assert (found["status"], used_by(found)["model_calls"]) == ("succeeded", 2), found
+    [row] = await workspace.users.fetch(ROW, run)
+    assert (row["failing_at"], row["retry_at"]) == (None, None)
+    reasons = [data for kind, data in await workspace.events(run) if kind == "queued" and "reason" in data]
+    assert {data["reason"] for data in reasons} == {"model_unavailable"}
+    assert all(str(data["retry_at"]).endswith("Z") for data in reasons)
+
+
+OVERLOADED = {"code": 503, "message": "overloaded"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": "model is overloaded, retry"},
+        [{"error": OVERLOADED}],
+        {"error": {"message": "The engine is overloaded."}},
+        {"object": "error", **OVERLOADED},
+        {"error": "no", "status": 503},
+    ],
+)
+async def test_an_error_in_place_of_an_answer_is_waited_for(workspace: AgentWorkspace, error: object) -> None:
+    """As JSON, and as the first event."""
+    said = json.dumps(error)
+    workspace.model.says(Reply(raw=[said], media_type="application/json"), Reply(raw=[f"data: {said}\n\n"]), DONE)
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources)):
+        found = await workspace.until(run)
+    assert (found["status"], len(workspace.model.asked)) == ("succeeded", 3), found
+    reasons = [data["reason"] for kind, data in await workspace.events(run) if kind == "queued" and "reason" in data]
+    assert reasons == ["model_unavailable"] * 2
+
+
+@pytest.mark.parametrize("form", sorted(EMPTY))
+async def test_an_answer_that_ends_before_its_content_is_an_outage(workspace: AgentWorkspace, form: str) -> None:
+    """More often than there are attempts; the prompts that were sent are counted, but not as model calls."""
+    empty = [Reply(raw=EMPTY[form])] * 3
+    workspace.model.says(*empty, DONE)
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources, max_attempts=2)):
+        found = await workspace.until(run)
+    assert (found["status"], used_by(found)["model_calls"]) == ("succeeded", 1), found
+    assert len(workspace.model.asked) == 4
+    counted = [int(str(data["input_tokens"])) for kind, data in await workspace.events(run) if kind == "usage"]
+    assert len(counted) == (4 if ROLE in EMPTY[form] else 1)
+    assert counted == sorted(set(counted))
+
+
+async def test_answers_that_break_off_in_the_middle_are_few_and_far_between(
+    workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry_schedule, "PAUSES_AFTER_CUT", (timedelta(seconds=500), timedelta(seconds=800)))
+    workspace.model.says(Reply(text="half", cut=True))
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources, max_attempts=3)):
+        waits = []
+        for _ in range(2):
+            waits.append(float(str((await until_waiting(workspace, run))["waits"])))
+            await end_wait(workspace, run)
+            asked = len(waits) + 1
+            async with asyncio.timeout(60):
+                while len(workspace.model.asked) < asked:
+                    await asyncio.sleep(0.02)
+        found = await workspace.until(run)
+    assert (code_of(found), len(workspace.model.asked)) == ("model_unavailable", 3)
+    assert 440 < waits[0] < 640 < waits[1]
+
+
+@pytest.mark.parametrize("form", ["119.5", "date", "milliseconds", "google", "success", "stream"])
+async def test_a_server_that_wants_time_gets_it_and_others_get_the_place(workspace: AgentWorkspace, form: str) -> None:
+    """The project's only slot is free meanwhile, and cancelling ends the run at once."""
+    workspace.model.says(asking(form), DONE)
+    async with workspace.working(patient_for_models(workspace.resources)):
+        run = await workspace.start()
+        row = await until_waiting(workspace, run)
+        assert 100 < float(str(row["waits"])) <= 120
+        assert (await workspace.until(await workspace.start()))["status"] == "succeeded"
+        assert (await workspace.get(run))["status"] == "queued"
+        cancelled = await workspace.owner.client.post(f"{workspace.url}/runs/{run}/cancel")
+        assert cancelled.json()["status"] == "cancelled"
+        await end_wait(workspace, run)
+    assert len(workspace.model.asked) == 2
+
+
+async def test_another_worker_goes_on_after_the_pause(workspace: AgentWorkspace) -> None:
+    document = await workspace.document()
+    workspace.model.says(calling("append", document_id=document, text="once"), limited("120"), DONE)
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources)):
+        await until_waiting(workspace, run)
+    await end_wait(workspace, run)
+    async with workspace.working(patient_for_models(workspace.resources)):
+        found = await workspace.until(run)
+    assert (found["status"], len(workspace.model.asked)) == ("succeeded", 3)
+    assert used_by(found)["tool_calls"] == 1
+
+
+async def test_a_job_that_comes_too_early_waits_on(workspace: AgentWorkspace) -> None:
+    workspace.model.says(limited("120"), DONE)
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources)):
+        await until_waiting(workspace, run)
+        await workspace.users.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
+        with structlog.testing.capture_logs() as logs:
+            async with asyncio.timeout(60):
+                while not [log for log in logs if log["event"] == "job_put_back"]:
+                    await until_waiting(workspace, run)
+    assert len(workspace.model.asked) == 1
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_server_that_wants_too_much_time_is_not_asked_again(workspace: AgentWorkspace, form: str) -> None:
+    """`Retry-After` exceeds the time left: the run fails at once with the server's error."""
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    workspace.model.says(limited("3600" if form == "seconds" else date))
+    run = await workspace.start()
+    async with workspace.working(patient_for_models(workspace.resources)):
+        found = await workspace.until(run)
+    assert (code_of(found), len(workspace.model.asked)) == ("model_rate_limited", 1)
+    assert "queued" not in (await workspace.kinds(run))[1:]
+
+
+async def test_a_worker_that_dies_between_the_run_and_its_job_loses_nothing(workspace: AgentWorkspace) -> None:
+    """The run is queued again, its job not yet: another worker delays the job and calls no model."""
+    run = await workspace.start()
+    await workspace.users.execute(
+        "UPDATE run SET status = 'queued', retry_at = now() + interval '2 minutes', failing_at = now()"
+        " WHERE id::text = $1", run,
+    )  # fmt: skip
+    await workspace.users.execute(
+        "UPDATE job SET state = 'running', attempts = 1, lease = gen_random_uuid(), heartbeat_at = 'epoch'"
+        " WHERE project_id = $1", workspace.project,
+    )  # fmt: skip
+    workspace.model.says(DONE)
+    async with workspace.working(patient_for_models(workspace.resources)):
+        async with asyncio.timeout(60):
+            while not await workspace.users.fetch(
+                "SELECT FROM job WHERE state = 'delayed' AND due_at > now() + interval '1 minute' AND project_id = $1",
+                workspace.project,
+            ):
+                await asyncio.sleep(0.02)
+        assert workspace.model.asked == []
+        await end_wait(workspace, run)
+        assert (await workspace.until(run))["status"] == "succeeded"
+
+
+async def test_a_tool_that_raises_is_called_once(workspace: AgentWorkspace) -> None:
+    workspace.model.says(calling("fail", again=False), DONE)
+    with structlog.testing.capture_logs() as logs:
+        run = await workspace.run()
+    assert (code_of(run), len(workspace.model.asked)) == ("tool_failed", 1)
+    assert "0000" not in str(run["error"])
+    assert [type(log["exc_info"].__cause__) for log in logs if log["event"] == "run_failed"] == [RuntimeError]
+    assert await calls_of(workspace, run) == [1]
+
+
+async def test_a_tool_that_asks_for_it_is_called_again_later(workspace: AgentWorkspace) -> None:
+    workspace.model.says(calling("fail", again=True), DONE)
+    run = await workspace.start()
+    async with workspace.working(impatient_for_models(workspace.resources)):
+        found = await workspace.until(run)
+    assert found["error"] == {"code": "tool_unavailable", "detail": "The scales are being calibrated."}
+    [calls] = await calls_of(workspace, found)
+    assert calls > 1
+
+
+async def test_a_tool_whose_database_is_away_has_not_failed(
+    workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transaction, away = Journal.transaction, [ConnectionRefusedError(), PoolTimeoutError()]
+
+    def refused(self: Journal) -> AbstractAsyncContextManager[tuple[AsyncSession, ProjectScope]]:
+        if away:
+            raise away.pop()
+        return transaction(self)
+
+    monkeypatch.setattr(Journal, "transaction", refused)
+    document = await workspace.document()
+    workspace.model.says(calling("append", document_id=document, text="once"), DONE)
+    run = await workspace.run()
+    assert (run["status"], away) == ("succeeded", []), run
+    content = await workspace.owner.client.get(f"{workspace.url}/documents/{document}/content")
+    assert content.text.count("once") == 1
+
+
+async def calls_of(workspace: AgentWorkspace, run: Json) -> list[int]:
+    sql = "SELECT attempts FROM run_step WHERE run_id::text = $1 AND name NOT LIKE '%.request%'"
+    return [row["attempts"] for row in await workspace.users.fetch(sql, str(run["id"]))]
+
+
+def test_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    at, lasting, pauses = timedelta(), timedelta(minutes=15), []
+    while (pause := next_attempt(at, lasting, None)) is not None:
+        pauses.append(pause)
+        at += pause
+    assert at == lasting
+    assert max(pauses) <= retry_schedule.LONGEST_PAUSE
+    assert 15 < len(pauses) < 50
+    assert next_attempt(timedelta(), lasting, timedelta(seconds=45)) == timedelta(seconds=45)
+    assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=1)) == timedelta(minutes=1)
+    assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=2)) is None
+    assert next_attempt(timedelta(), timedelta(), None) is None
+
+
+def test_three_attempts_that_break_off_take_more_than_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    lasting = timedelta(minutes=15)
+    first, second = (next_paid_attempt(timedelta(), lasting, None, attempts) for attempts in (1, 2))
+    assert first is not None
+    assert second is not None
+    assert timedelta(seconds=5) <= first < timedelta(seconds=10)
+    assert first + second > timedelta(minutes=1)
+    assert next_paid_attempt(timedelta(minutes=14), lasting, None, 9) == timedelta(minutes=1)
+    assert next_paid_attempt(timedelta(), lasting, timedelta(minutes=3), 1) == timedelta(minutes=3)
+    assert next_paid_attempt(lasting, lasting, None, 1) is None
+
+
+def test_a_run_stopped_by_an_open_circuit_returns_when_it_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    lasting, after = timedelta(minutes=15), timedelta(seconds=2)
+    for failing in (timedelta(), timedelta(minutes=10)):
+        pause = after_turned_away(failing, lasting, after)
+        assert pause is not None
+        assert after < pause <= after + dead_letter.FIRST_DELAY
+    assert after_turned_away(lasting - timedelta(seconds=1), lasting, after) == timedelta(seconds=1)
+    assert after_turned_away(lasting, lasting, after) is None

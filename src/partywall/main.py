@@ -27,10 +27,10 @@ from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public_routes import set_public
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import require_socket_principal
-from partywall.core.http.spool import Spool
 from partywall.core.http.sub_path import SubPath, first_segments
 from partywall.core.memory import exempt_from_collection
 from partywall.core.security.client_address import ClientAddresses
+from partywall.core.spool import Spool
 from partywall.core.watchdog import watched
 from partywall.features.routes import PUBLIC, ROUTES, TAGS
 from partywall.logs import access_log

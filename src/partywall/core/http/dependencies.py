@@ -16,8 +16,8 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
-from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.http.public_routes import is_public
+from partywall.core.large_answers import LargeAnswers
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import bind_credential

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partywall.core.http.current_request import begin_request
+from partywall.core.http.request_facts import begin_request
 
 
 class HeadAsGet:

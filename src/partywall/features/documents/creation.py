@@ -16,8 +16,8 @@ from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.http.idempotency import Show
-from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.ids import new_id
+from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository
 from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT

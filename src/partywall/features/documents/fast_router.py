@@ -14,10 +14,11 @@ from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, S
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.fast_path import FastPathRoute
 from partywall.core.http.idempotency import IdempotencyDep
-from partywall.core.http.large_answers import Produced
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
+from partywall.core.http.spooled_answers import large_json
+from partywall.core.large_answers import Produced
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creation
@@ -108,7 +109,7 @@ async def get_document(
         return not_modified(tag)
     if isinstance(found, DocumentJson):
         return json_bytes(found.body, 200, {"ETag": tag})
-    return await answers.json(reader.principal.tenant.name, found.size, produce)
+    return await large_json(answers, reader.principal.tenant.name, found.size, produce)
 
 
 @router.get(

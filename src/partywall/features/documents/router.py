@@ -11,9 +11,10 @@ from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, S
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.json_body import JsonRoute
-from partywall.core.http.large_answers import Produced
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
+from partywall.core.http.spooled_answers import large_json
+from partywall.core.large_answers import Produced
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creation
 from partywall.features.documents import reader as reader_module
@@ -151,7 +152,7 @@ async def get_version(
     return (
         json_bytes(found)
         if isinstance(found, bytes)
-        else await answers.json(reader.principal.tenant.name, found, produce)
+        else await large_json(answers, reader.principal.tenant.name, found, produce)
     )
 
 

@@ -17,14 +17,15 @@ from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import require_principal
 from partywall.core.http.docs import serve_docs
 from partywall.core.http.drain import set_on_signal
-from partywall.core.http.fast_path import FastPath, fast_path_plans
-from partywall.core.http.form_fast_path import FormFastPath
+from partywall.core.http.fast_path.declaration import fast_path_plans
+from partywall.core.http.fast_path.middleware import FastPath
 from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public_routes import set_public
+from partywall.core.http.route_template import keep_templates
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import require_socket_principal
 from partywall.core.http.sub_path import SubPath, first_segments
@@ -75,6 +76,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
     describe(app, TAGS, "/")
     if settings.serves_docs:
         serve_docs(app)
+    keep_templates(app)
     _add_middleware(app, settings)
     return app
 
@@ -95,7 +97,6 @@ def _include_routes(app: FastAPI) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     _add_admission(app, settings)
-    app.add_middleware(FormFastPath, forms=[form for routes in ROUTES for form in routes.forms])
     app.add_middleware(FastPath, plans=fast_path_plans(app.routes))
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:

@@ -6,5 +6,4 @@ from partywall.features.accounts import auth_router, router, verification_router
 routes = Routes(
     routers=(auth_router.router, auth_router.forms, verification_router.router, router.router),
     root_routers=(router.well_known,),
-    forms=(auth_router.refresh_form,),
 )

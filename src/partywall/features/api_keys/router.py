@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Response, status
 
 from partywall.core.errors import MissingRightError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
@@ -17,11 +18,15 @@ from partywall.features.api_keys import service as api_keys
 from partywall.features.api_keys.dependencies import ApiKeyServiceDep
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
-from partywall.features.projects.rights import Right, require
+from partywall.features.projects.rights import Right, requires
 
 router = APIRouter(prefix="/projects/{project_id}/api-keys", tags=["api keys"])
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+def _without_secret(body: bytes) -> bytes:
+    return CreatedApiKey.model_validate_json(body).model_dump_json(exclude={"secret"}).encode()
 
 
 @router.post(
@@ -35,17 +40,9 @@ NO_STORE = {"Cache-Control": "no-store"}
         ProjectNotFoundError, MissingRightError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
     ),
 )
-async def create_api_key(body: ApiKeyCreate, service: ApiKeyServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, Right.KEY_MANAGE)
-
-    async def produce() -> Response:
-        return json_response(await service.create(body), status.HTTP_201_CREATED, NO_STORE)
-
-    return await once.run(service.session, produce, keep=_without_secret)
-
-
-def _without_secret(body: bytes) -> bytes:
-    return CreatedApiKey.model_validate_json(body).model_dump_json(exclude={"secret"}).encode()
+@idempotent(requires(Right.KEY_MANAGE), keep=_without_secret)
+async def create_api_key(body: ApiKeyCreate, service: ApiKeyServiceDep) -> Response:
+    return json_response(await service.create(body), status.HTTP_201_CREATED, NO_STORE)
 
 
 @router.get(

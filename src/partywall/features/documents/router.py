@@ -3,22 +3,38 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response, status
+from fastapi import APIRouter, Path, Query, Request, Response, status
 
-from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError, QuotaExceededError
+from partywall.core.db.long_reads import ReadTimeoutError
+from partywall.core.errors import (
+    ContentTooLargeError,
+    MissingRightError,
+    PreconditionFailedError,
+    QuotaExceededError,
+    TooManyRequestsError,
+)
 from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
-from partywall.core.http.etag import IfMatch, entity_tag, require_match
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.fast_path.declaration import fast
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError, Show
+from partywall.core.http.idempotent import idempotent, idempotent_write
 from partywall.core.http.json_body import JsonRoute
+from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
 from partywall.core.http.spooled_answers import large_json
 from partywall.core.large_answers import Produced
+from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creation
 from partywall.features.documents import reader as reader_module
-from partywall.features.documents.dependencies import ROOM_TO_CHANGE, DocumentServiceDep
+from partywall.features.documents.dependencies import (
+    ROOM_TO_CHANGE,
+    DocumentServiceDep,
+    NewDocumentDep,
+    NewDocumentsDep,
+)
 from partywall.features.documents.exceptions import (
     DocumentNotFoundError,
     ExternalIdTakenError,
@@ -27,12 +43,18 @@ from partywall.features.documents.exceptions import (
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.schemas import (
     Document,
-    DocumentBatch,
     DocumentPatch,
+    DocumentQuery,
     DocumentReplace,
     Documents,
+    DocumentSummary,
+    Stats,
     Version,
+    VersionQuery,
+    VersionSummary,
 )
+from partywall.features.documents.service import DocumentService
+from partywall.features.projects.rights import Right, requires
 
 router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"], route_class=JsonRoute)
 
@@ -50,8 +72,45 @@ def created(request: Request, document_id: UUID, body: bytes) -> Response:
     return json_bytes(body, status.HTTP_201_CREATED, headers)
 
 
+def _shown_again(service: DocumentService) -> Show:
+    return creation.show_one(service.scope)
+
+
 def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
     return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
+
+
+@router.get(
+    "",
+    response_model=Page[DocumentSummary],
+    summary="List documents",
+    description="Without their content. Filters combine; `q_title` matches a part of the title and ignores case. A "
+    "page with large metadata ends after 1 MiB, and the next page continues. With `offset` or a filter other than "
+    "`external_id`, a request may scan the whole project: an account may run two of these at once, others wait.",
+    responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
+)
+@fast
+async def list_documents(
+    project_id: UUID, reader: ScopedReaderDep, cursors: CursorsDep, query: Annotated[DocumentQuery, Query()]
+) -> Response:
+    return json_bytes(await reader_module.list_documents(reader, project_id, query, cursors))
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Document,
+    summary="Create a document",
+    description="The content is kept exactly as sent, and indexed in the background.",
+    max_body_size=LARGE_BYTES,
+    responses=documented(*CREATION_ERRORS),
+)
+@fast
+@idempotent_write(creation.may_write, show=creation.show_one)
+async def create_document(
+    project_id: UUID, document: NewDocumentDep, writer: ScopedWriterDep, request: Request
+) -> Response:
+    return created(request, document.id, await creation.insert(writer, project_id, document))
 
 
 @router.post(
@@ -63,16 +122,52 @@ def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Res
     max_body_size=LARGE_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
+@idempotent_write(creation.may_write, show=creation.show_batch)
 async def create_documents(
-    project_id: UUID, body: DocumentBatch, writer: ScopedWriterDep, reader: ScopedReaderDep, once: IdempotencyDep
+    project_id: UUID, documents: NewDocumentsDep, writer: ScopedWriterDep, reader: ScopedReaderDep
 ) -> Response:
-    documents = await creation.prepared(body.documents)
+    items = await creation.insert_batch(writer, reader, project_id, documents)
+    return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
 
-    async def produce() -> Response:
-        items = await creation.insert_batch(writer, reader, project_id, documents)
-        return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
 
-    return await once.run_write(writer, creation.may_write, produce, show=creation.show_batch)
+@router.get(
+    "/stats",
+    response_model=Stats,
+    summary="Count documents",
+    description="By status and index status, with the texts' size in bytes and the number of indexed passages.",
+    responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
+)
+@fast
+async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Response:
+    return json_bytes(await reader_module.get_stats(reader, project_id))
+
+
+@router.get(
+    "/{document_id:uuid}",
+    response_model=Document,
+    summary="Get a document",
+    description="With its content. The entity tag changes with every visible change.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError),
+)
+@fast
+async def get_document(
+    project_id: UUID,
+    document_id: UUID,
+    reader: ScopedReaderDep,
+    answers: LargeAnswersDep,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    async def produce() -> Produced:
+        whole = await reader_module.get_whole(reader, project_id, document_id)
+        return whole.body, {"ETag": entity_tag(whole.revision, whole.state)}
+
+    found = await reader_module.get(reader, project_id, document_id)
+    tag = entity_tag(found.revision, found.state)
+    if unchanged(if_none_match, tag):
+        return not_modified(tag)
+    if isinstance(found, DocumentJson):
+        return json_bytes(found.body, 200, {"ETag": tag})
+    return await large_json(answers, reader.principal.tenant.name, found.size, produce)
 
 
 @router.patch(
@@ -136,6 +231,24 @@ async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Re
 
 
 @router.get(
+    "/{document_id:uuid}/versions",
+    response_model=Page[VersionSummary],
+    summary="List a document's versions",
+    description="Newest first, without their content. Every change of title or content makes a version.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError, ReadTimeoutError, TooManyRequestsError),
+)
+@fast
+async def list_versions(
+    project_id: UUID,
+    document_id: UUID,
+    reader: ScopedReaderDep,
+    cursors: CursorsDep,
+    query: Annotated[VersionQuery, Query()],
+) -> Response:
+    return json_bytes(await reader_module.list_versions(reader, project_id, document_id, query, cursors))
+
+
+@router.get(
     "/{document_id:uuid}/versions/{number}",
     response_model=Version,
     summary="Get a version",
@@ -166,17 +279,10 @@ async def get_version(
         *_CHANGE_ERRORS, VersionNotFoundError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
     ),
 )
+@idempotent(requires(Right.DOCUMENT_WRITE), show=_shown_again)
 async def restore_version(
-    document_id: UUID,
-    number: VersionNumber,
-    service: DocumentServiceDep,
-    once: IdempotencyDep,
-    if_match: IfMatch = None,
+    document_id: UUID, number: VersionNumber, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    async def produce() -> Response:
-        locked = await service.lock(document_id)
-        require_match(if_match, locked.revision)
-        return _shown(await service.restore(locked, number))
-
-    creation.may_write(service.scope)
-    return await once.run(service.session, produce, show=creation.show_one(service.scope))
+    locked = await service.lock(document_id)
+    require_match(if_match, locked.revision)
+    return _shown(await service.restore(locked, number))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from partywall.core.errors import MissingRightError
 from partywall.core.tenancy import PrincipalKind, ProjectScope, Role
@@ -67,6 +68,20 @@ def grantable(role: Role | None) -> frozenset[Role]:
         return frozenset()
     given = {Role.ADMIN, Role.EDITOR, Role.VIEWER}
     return frozenset(given | {Role.OWNER} if Right.OWNER_MANAGE in rights else given)
+
+
+class InScope(Protocol):
+    @property
+    def scope(self) -> ProjectScope: ...
+
+
+def requires(right: Right) -> Callable[[InScope], None]:
+    """The check `require` for the scope of an endpoint's `service`."""
+
+    def check(service: InScope) -> None:
+        require(service.scope, right)
+
+    return check
 
 
 def require(scope: ProjectScope, right: Right) -> None:

@@ -42,6 +42,7 @@ type Values = dict[Key, object]
 class EndpointPlan:
     target: Target
     signature: Signature
+    body: Body | None
 
     @classmethod
     def of(cls, route: RouteContext) -> Self:
@@ -50,11 +51,8 @@ class EndpointPlan:
         if any(each.dependency is not require_principal for each in route.dependencies):
             raise TypeError(f"{route.endpoint!r} is not fit for the fast path: its route has dependencies")
         target = Target.of(route)
-        return cls(target, read_signature(without_key(route.endpoint), frozenset(target.path.groupindex), _GIVEN))
-
-    @property
-    def body(self) -> Body | None:
-        return None if self.signature.body is None else _JSON
+        signature = read_signature(without_key(route.endpoint), frozenset(target.path.groupindex), _GIVEN)
+        return cls(target, signature, None if signature.body is None else _JSON)
 
     def begin(self, scope: Scope, path: Mapping[str, str], headers: RawHeaders) -> Begun | None:
         """None unless the caller's token was verified recently."""
@@ -91,7 +89,8 @@ class EndpointPlan:
 
     async def _run(self, scope: Scope, principal: Principal, values: Values) -> Response:
         remember_principal(scope, principal)
-        values[Request] = Request(scope)
+        if self.signature.request:
+            values[Request] = Request(scope)
         for dependency in self.signature.dependencies:
             values[dependency.function] = await dependency.call(values)
         answer = await self.signature.endpoint.call(values)

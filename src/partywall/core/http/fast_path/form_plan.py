@@ -34,10 +34,7 @@ class FormPlan:
     fixed: Fields
     names: tuple[str, ...]
     answer: FormAnswer
-
-    @property
-    def body(self) -> Body:
-        return _SHORT_FORM
+    body: Body = _SHORT_FORM
 
     def begin(self, scope: Scope, path: Mapping[str, str], headers: RawHeaders) -> Begun | None:  # noqa: ARG002 - as Plan says
         return None if scope["query_string"] else partial(self._work, scope)

@@ -24,7 +24,7 @@ class FastPath:
 
     def __init__(self, app: ASGIApp, plans: Sequence[Plan]) -> None:
         self._app = app
-        self._plans = plans
+        self._plans = tuple((each.target.method, each.target.path.fullmatch, each) for each in plans)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._find(scope) if scope["type"] == "http" else None
@@ -55,9 +55,9 @@ class FastPath:
         await answer(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple[Plan, dict[str, str]] | None:
-        for plan in self._plans:
-            target = plan.target
-            if target.method == scope["method"] and (match := target.path.fullmatch(scope["path"])) is not None:
+        method, path = scope["method"], scope["path"]
+        for own, matches, plan in self._plans:
+            if own == method and (match := matches(path)) is not None:
                 return plan, match.groupdict()
         return None
 

@@ -35,6 +35,7 @@ class Signature:
     query: Model | None
     body: Model | None
     headers: tuple[tuple[str, bytes], ...]
+    request: bool
 
 
 def read_signature(endpoint: Function, path: frozenset[str], given: frozenset[Key]) -> Signature:
@@ -47,7 +48,7 @@ def read_signature(endpoint: Function, path: frozenset[str], given: frozenset[Ke
     if len(reader.queries) > 1 or len(reader.bodies) > 1:
         raise TypeError(f"{endpoint!r} is not fit for the fast path: it takes several models")
     query, body = next(iter(reader.queries.items()), None), next(iter(reader.bodies.items()), None)
-    return Signature(call, tuple(reader.calls.values()), query, body, tuple(reader.headers.items()))
+    return Signature(call, tuple(reader.calls.values()), query, body, tuple(reader.headers.items()), reader.request)
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class _Reader:
     queries: dict[str, type[BaseModel]] = field(default_factory=dict)
     bodies: dict[str, type[BaseModel]] = field(default_factory=dict)
     headers: dict[str, bytes] = field(default_factory=dict)
+    request: bool = False
 
     def read(self, function: Function) -> Call:
         if not inspect.iscoroutinefunction(function):
@@ -75,6 +77,7 @@ class _Reader:
             annotation, *metadata = get_args(annotation)
         match metadata:
             case [] if annotation is Request:
+                self.request = True
                 return Request
             case [] if name in self.path and annotation is UUID:
                 return name

@@ -85,5 +85,5 @@ EVENTS: dict[str, EventType] = {event.name: event for feature in enabled_feature
 
 
 def references(feature: Feature) -> Iterator[Lazy[object]]:
-    yield from (*feature.routers, *feature.socket_routers, *feature.root_routers, *feature.forms)
+    yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
     yield from (each for each in (*feature.background_code, feature.models) if isinstance(each, Lazy))

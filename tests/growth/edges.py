@@ -160,7 +160,7 @@ EDGES: Final = (
     ),
     Reader(
         (
-            "core/http/fast_path_plan.py:FastPathPlan.parameters",
+            "core/http/fast_path/endpoint_plan.py:EndpointPlan._work",
             "core/http/request_head.py:_BEYOND_ASCII",
             "core/http/request_head.py:fault_of_query",
         ),

@@ -18,19 +18,16 @@ from partywall.core.http.dependencies import (
 )
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
 from partywall.core.http.idempotency import (
-    Idempotency,
-    IdempotencyDep,
     IdempotencyKeyReusedError,
     RequestInProgressError,
 )
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
 
 __all__ = [
     "CursorsDep",
-    "Idempotency",
-    "IdempotencyDep",
     "IdempotencyKeyReusedError",
     "IfMatch",
     "IfNoneMatch",
@@ -49,6 +46,7 @@ __all__ = [
     "SessionDep",
     "documented",
     "entity_tag",
+    "idempotent",
     "json_response",
     "not_modified",
     "require_match",

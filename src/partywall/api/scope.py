@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from partywall.core.rights import require
+from partywall.core.rights import require, requires
 from partywall.core.tenancy import (
     Principal,
     PrincipalKind,
@@ -20,4 +20,5 @@ __all__ = [
     "open_scope",
     "open_shared_scope",
     "require",
+    "requires",
 ]

@@ -14,9 +14,9 @@ from partywall.core.embedders import Embedders
 from partywall.core.events.broadcaster import Broadcaster
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.language_models import LanguageModels
+from partywall.core.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.pings import Pings

@@ -49,6 +49,6 @@ def _code(feature: Feature, *, api: bool, worker: bool) -> Iterator[Lazy[object]
     if feature.models is not None:
         yield feature.models
     if api:
-        yield from (*feature.routers, *feature.socket_routers, *feature.root_routers, *feature.forms)
+        yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
     if worker:
         yield from (code for code in feature.background_code if isinstance(code, Lazy))

@@ -14,8 +14,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from partywall.core import spool as spools
 from partywall.core.budget import SharedBudget
-from partywall.core.http import spool as spools
 from partywall.core.http.admission import Admission, Target
 from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
 from partywall.core.http.body_memory import BodyMemory, memory_of

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core import shutdown
 from partywall.core.events.listener import Listener
-from partywall.core.http.current_request import begin_request
+from partywall.core.http.request_facts import begin_request
 from partywall.core.jobs import dead_letter, runner
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles

@@ -26,9 +26,9 @@ from partywall.core.http.part_headers import PartHeaders
 from partywall.core.http.problems import KNOWN_ERRORS, problem_for
 from partywall.core.http.replayed_body import replayed, replayed_pieces, without_body
 from partywall.core.http.request_head import fault_of_coding
-from partywall.core.http.spool import Spool, SpooledBody
 from partywall.core.http.unread_body import discard_body
 from partywall.core.resources import Resources
+from partywall.core.spool import Spool, SpooledBody
 from partywall.core.tenancy import Principal
 
 # Memory of a form: its fields, and pieces of a file on disk.

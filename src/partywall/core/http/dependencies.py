@@ -17,8 +17,8 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
-from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.http.public_routes import is_public
+from partywall.core.large_answers import LargeAnswers
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import bind_credential
@@ -177,15 +177,21 @@ async def get_scoped_reader(resources: ResourcesDep, principal: PrincipalDep) ->
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 
 
-async def get_scoped_writer(
-    request: Request, resources: ResourcesDep, principal: PrincipalDep
-) -> AsyncIterator[ScopedWriter]:
-    """Writes in a single statement, unless the request's idempotency record must be in the same transaction."""
+async def get_keyed_session(request: Request, resources: ResourcesDep) -> AsyncIterator[AsyncSession | None]:
+    """A transaction for the idempotency record and the work; None for a request without a key."""
     if IDEMPOTENCY_KEY not in request.headers:
-        yield ScopedWriter(resources.reads, principal, resources.sequencer)
+        yield None
         return
     async with resources.sessions.begin() as session:
-        yield ScopedWriter(resources.reads, principal, resources.sequencer, session)
+        yield session
+
+
+KeyedSessionDep = Annotated[AsyncSession | None, Depends(get_keyed_session, scope="function")]
+
+
+async def get_scoped_writer(resources: ResourcesDep, principal: PrincipalDep, session: KeyedSessionDep) -> ScopedWriter:
+    """Writes in a single statement, unless the request's idempotency record must be in the same transaction."""
+    return ScopedWriter(resources.reads, principal, resources.sequencer, session)
 
 
 ScopedReaderDep = Annotated[ScopedReader, Depends(get_scoped_reader)]

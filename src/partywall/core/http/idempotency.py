@@ -39,6 +39,7 @@ NO_PROJECT: Final = UUID(int=0)
 # Larger answers are not stored for a day: one account could fill the disk with them.
 LARGEST_KEPT: Final = 256 * 1024
 _REPLAYED_HEADERS: Final = frozenset({"location", "etag", "content-type"})
+REPLAYED: Final = "Idempotent-Replayed"
 
 KeyHeader = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] | None,
@@ -195,7 +196,7 @@ async def _replay(session: AsyncReadSession, row: IdempotencyKey, fingerprint: b
     if row.status == NotFoundError.status:
         raise NotFoundError("What this request created has been deleted.")
     body = await show(session, row.subjects) if show is not None and not row.body else row.body
-    return Response(body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+    return Response(body, row.status, headers={**row.headers, REPLAYED: "true"})
 
 
 def _subjects(location: str | None, body: bytes) -> list[UUID]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from structlog.contextvars import get_contextvars
 
-from partywall.core.http.current_request import current_request_id
+from partywall.core.current_request import current_request_id
 from partywall.core.lazy import Lazy, loaded
 from partywall.core.tenancy import Principal
 

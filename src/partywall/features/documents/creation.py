@@ -15,9 +15,9 @@ from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
-from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.idempotency.replay import Show
 from partywall.core.ids import new_id
+from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository

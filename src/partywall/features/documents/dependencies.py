@@ -13,7 +13,10 @@ from partywall.core.http.dependencies import (
     ScopedReaderDep,
     SessionDep,
 )
+from partywall.features.documents import creation
 from partywall.features.documents import reader as reader_module
+from partywall.features.documents.creation_repository import NewDocument
+from partywall.features.documents.schemas import DocumentBatch, DocumentCreate
 from partywall.features.documents.service import DocumentService
 
 
@@ -31,6 +34,20 @@ async def get_room_to_change(
     size = await reader_module.largest(reader, project_id, document_id)
     async with answers.room(reader.principal.tenant.name, size):
         yield
+
+
+async def prepare_document(body: DocumentCreate) -> NewDocument:
+    """Before the request opens a transaction."""
+    [document] = await creation.prepared([body])
+    return document
+
+
+async def prepare_documents(body: DocumentBatch) -> list[NewDocument]:
+    return await creation.prepared(body.documents)
+
+
+NewDocumentDep = Annotated[NewDocument, Depends(prepare_document)]
+NewDocumentsDep = Annotated[list[NewDocument], Depends(prepare_documents)]
 
 
 # A dependency of the route, so that it runs before those of the endpoint.

@@ -25,9 +25,9 @@ from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
 from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
-from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
+from partywall.core.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError, open_scope
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from partywall.core.db.json_rows import json_bytes, json_object, json_row
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
-from partywall.core.http.large_answers import LARGE_BYTES
+from partywall.core.large_answers import LARGE_BYTES
 from partywall.features.documents.columns import Rows, document_columns, version_columns
 from partywall.features.documents.models import (
     DOCUMENT,

@@ -12,8 +12,8 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.jobs.queue import enqueue, enqueue_once
+from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.rights import require
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents import creation

@@ -12,7 +12,8 @@ from partywall.core.http.dependencies import (
     ReadSessionDep,
 )
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
@@ -35,17 +36,13 @@ router = APIRouter(prefix="/projects", tags=["projects"])
     description="The caller becomes its owner.",
     responses=documented(QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError),
 )
-async def create_project(
-    body: ProjectCreate, service: DirectoryServiceDep, once: IdempotencyDep, request: Request
-) -> Response:
-    async def produce() -> Response:
-        made = await service.create(body.name, body.description)
-        location = f"{request.url.path.rstrip('/')}/{made.project.id}"
-        return json_response(
-            made.project, status.HTTP_201_CREATED, {"Location": location, "ETag": entity_tag(made.revision)}
-        )
-
-    return await once.run(service.session, produce)
+@idempotent()
+async def create_project(body: ProjectCreate, service: DirectoryServiceDep, request: Request) -> Response:
+    made = await service.create(body.name, body.description)
+    location = f"{request.url.path.rstrip('/')}/{made.project.id}"
+    return json_response(
+        made.project, status.HTTP_201_CREATED, {"Location": location, "ETag": entity_tag(made.revision)}
+    )
 
 
 @router.get("", summary="List the caller's projects", description="Only projects that the caller is a member of.")

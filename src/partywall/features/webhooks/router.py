@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Request, Response, status
 from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
-from partywall.core.rights import require
+from partywall.core.rights import requires
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.webhooks import service as webhooks
@@ -53,21 +54,13 @@ def _without_secret(body: bytes) -> bytes:
         RequestInProgressError,
     ),
 )  # fmt: skip
+@idempotent(requires(WEBHOOK_MANAGE), keep=_without_secret)
 async def create_webhook(
-    body: WebhookCreate,
-    url_error: NewUrlError,
-    service: WebhookServiceDep,
-    once: IdempotencyDep,
-    request: Request,
+    body: WebhookCreate, url_error: NewUrlError, service: WebhookServiceDep, request: Request
 ) -> Response:
-    require(service.scope, WEBHOOK_MANAGE)
-
-    async def produce() -> Response:
-        made = await service.create(body, url_error)
-        location = f"{request.url.path.rstrip('/')}/{made.webhook.id}"
-        return json_response(made.webhook, status.HTTP_201_CREATED, {"Location": location, **_tag(made), **NO_STORE})
-
-    return await once.run(service.session, produce, keep=_without_secret)
+    made = await service.create(body, url_error)
+    location = f"{request.url.path.rstrip('/')}/{made.webhook.id}"
+    return json_response(made.webhook, status.HTTP_201_CREATED, {"Location": location, **_tag(made), **NO_STORE})
 
 
 @router.get(
@@ -148,11 +141,7 @@ async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match:
         RequestInProgressError,
     ),
 )  # fmt: skip
-async def rotate_webhook_secret(webhook_id: UUID, service: WebhookServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, WEBHOOK_MANAGE)
-
-    async def produce() -> Response:
-        rotated = await service.rotate(webhook_id)
-        return json_response(rotated.webhook, status.HTTP_200_OK, {**_tag(rotated), **NO_STORE})
-
-    return await once.run(service.session, produce, keep=_without_secret)
+@idempotent(requires(WEBHOOK_MANAGE), keep=_without_secret)
+async def rotate_webhook_secret(webhook_id: UUID, service: WebhookServiceDep) -> Response:
+    rotated = await service.rotate(webhook_id)
+    return json_response(rotated.webhook, status.HTTP_200_OK, {**_tag(rotated), **NO_STORE})

@@ -10,10 +10,10 @@ from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
 from partywall.commands.terminal import print_line
 from partywall.commands.usage_error import UsageError
+from partywall.core.job_waker import wake_workers
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.scheduler import SCHEDULED_RUN
 from partywall.core.jobs.unknown import UnknownJobs, unknown_jobs
-from partywall.core.jobs.wakeup import wake_workers
 from partywall.features.work import WORK
 
 app = typer.Typer(name="jobs", help="Dead letters, and waiting jobs of a kind that no worker knows.")

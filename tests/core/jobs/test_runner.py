@@ -15,13 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from partywall.core import shutdown
 from partywall.core.events.listener import Listener
 from partywall.core.http.request_facts import begin_request
+from partywall.core.job_waker import JobWaker
 from partywall.core.jobs import dead_letter, runner
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
-from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles
+from partywall.core.jobs.kinds import JobHandler, JobKind, handles
+from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.jobs.schedules import Schedule
-from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant

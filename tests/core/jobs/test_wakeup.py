@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from partywall.core import job_waker
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.events.listener import Listener
-from partywall.core.jobs import runner, wakeup
+from partywall.core.jobs import runner
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.queue import enqueue
@@ -103,7 +104,7 @@ async def test_a_failed_notification_is_sent_later(resources: Resources, monkeyp
         if len(published) == 1:
             raise RedisConnectionError
 
-    waker = wakeup.JobWaker(resources.cache, Listener(resources.cache))
+    waker = job_waker.JobWaker(resources.cache, Listener(resources.cache))
     monkeypatch.setattr(resources.cache, "publish", publish)
     for _ in range(3):
         waker.wake()

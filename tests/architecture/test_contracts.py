@@ -19,6 +19,7 @@ LAYERS = (
     "__main__", "cli", "commands", "client", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
     "secret_key", "settings", "formats",
 )  # fmt: skip
+CORE = ("http", "jobs", "resources", "security", "events", "db", "tenancy", "errors", "ids", "clock")
 SLICE = ("router", "dependencies", "service", "schemas", "repository", "models", "exceptions")
 
 
@@ -44,8 +45,9 @@ def build_layers(tmp_path: Path) -> BuildLayers:
 
     def build(lines: dict[str, str]) -> Path:
         slice_modules = [f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)]
+        core = [f"core/{name}/__init__.py" for name in CORE]
         packages = ["__init__.py", *(f"{name}/__init__.py" for name in ("core", "adapters", "features"))]
-        for module_path in [*slice_modules, *packages, *(f"{name}.py" for name in LAYERS)]:
+        for module_path in [*slice_modules, *core, *packages, *(f"{name}.py" for name in LAYERS)]:
             path = tmp_path / "partywall" / module_path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(lines.get(module_path, ""))
@@ -79,10 +81,23 @@ def test_the_empty_package_keeps_the_contracts(build_layers: BuildLayers) -> Non
         ("features/documents/service.py", "import partywall.features.documents.router"),
         ("features/documents/repository.py", "import partywall.features.documents.schemas"),
         ("features/documents/models.py", "import partywall.features.documents.repository"),
+        ("core/db/__init__.py", "import partywall.core.http"),
+        ("core/errors/__init__.py", "import partywall.core.tenancy"),
     ],
 )
 def test_a_forbidden_import_breaks_a_contract(build_layers: BuildLayers, module_path: str, line: str) -> None:
     root = build_layers({module_path: line + "\n"})
+    done = lint_imports(root, root)
+    assert done.returncode == 1, done.stdout
+    assert "BROKEN" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ["from partywall.core import caches", "if TYPE_CHECKING:\n    import partywall.core.caches"]
+)
+def test_a_cycle_breaks_a_contract(build_layers: BuildLayers, line: str) -> None:
+    root = build_layers({"core/jobs/__init__.py": f"from typing import TYPE_CHECKING\n{line}\n"})
+    (root / "partywall/core/caches.py").write_text("import partywall.core.jobs\n")
     done = lint_imports(root, root)
     assert done.returncode == 1, done.stdout
     assert "BROKEN" in done.stdout
@@ -97,4 +112,4 @@ def test_a_slice_outside_the_order_breaks_a_contract(build_layers: BuildLayers) 
 
 def test_every_contract_is_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert [contract["id"] for contract in contracts] == ["layers", "features", "slice", "client"]
+    assert [contract["id"] for contract in contracts] == ["layers", "features", "slice", "client", "core", "acyclic"]

@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
 from tests.engines import DatabaseUrls
-from tests.features.search.search_workspace import eventually, working
+from tests.features.search.search_workspace import working
 from tests.users import Users
+from tests.waiting import until
 
 _TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -63,4 +64,4 @@ async def work_off(
         return int(left) == 0
 
     async with working(resources, database, handlers):
-        await eventually(idle)
+        await until(idle)

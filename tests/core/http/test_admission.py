@@ -23,9 +23,9 @@ from partywall.core.http.connection_limits import Connection
 from partywall.core.http.json_size import has_more_values_than
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
 from tests.features.live.server import Serving
-from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
 from tests.users import Users
+from tests.waiting import until
 
 JSON = "Content-Type: application/json"
 HUGE = 30 * 1024 * 1024

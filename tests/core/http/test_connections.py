@@ -18,9 +18,9 @@ from tests.core.http.conftest import PER_ADDRESS
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.test_sockets import greeting
-from tests.features.live.test_streams import until
 from tests.features.live.wire import Wire, wired
 from tests.users import Users
+from tests.waiting import until
 
 HEALTH = head("GET", "/healthz")
 MALFORMED = {

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -28,6 +28,7 @@ from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant
 from tests.engines import DatabaseUrls
 from tests.users import Users
+from tests.waiting import until
 
 
 class Note(JobPayload):
@@ -40,12 +41,6 @@ class InProject(ProjectJobPayload):
 
 def kind_of[P: JobPayload](payload: type[P], max_attempts: int = 3) -> JobKind[P]:
     return JobKind(f"test_{uuid4().hex}", payload, max_attempts)
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await check():
-            await asyncio.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +96,7 @@ async def test_a_committed_job_runs_once_with_its_typed_payload(resources: Resou
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, kind, Note(text="hello"))
-        await eventually(lambda: _done(resources, kind))
+        await until(lambda: _done(resources, kind))
     assert seen == [("hello", 1)]
 
 
@@ -122,7 +117,7 @@ async def test_a_failing_job_is_tried_again_and_then_a_dead_letter(
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, kind, Note(text="luck"))
-        await eventually(lambda: _is_dead_letter(resources, kind.name))
+        await until(lambda: _is_dead_letter(resources, kind.name))
     assert tried == [1, 2, 3]
     (job,) = await dead_letters_of(resources, kind.name)
     assert (job.attempts, job.error, job.payload) == (3, "ValueError: no luck", {"text": "luck"})
@@ -167,9 +162,9 @@ async def test_values_that_the_database_refuses_stop_no_worker(resources: Resour
         for kind in (failing, pausing, other):
             await enqueue(session, kind, Note(text="x"))
     async with working(resources, database, handles(failing, fail), handles(pausing, pause), handles(other, end)):
-        await eventually(lambda: _is_dead_letter(resources, failing.name))
-        await eventually(lambda: _done(resources, other))
-        await eventually(lambda: _is_delayed(resources, pausing))
+        await until(lambda: _is_dead_letter(resources, failing.name))
+        await until(lambda: _done(resources, other))
+        await until(lambda: _is_delayed(resources, pausing))
     [job] = await dead_letters_of(resources, failing.name)
     assert job.error == "ValueError: half of a pair ? and "
     query = text("SELECT state, due_at - now() FROM job WHERE kind = :kind")
@@ -200,7 +195,7 @@ async def test_why_an_attempt_was_not_recorded_is_logged(resources: Resources, d
         async with working(resources, database, handles(kind, handle, give_up=give_up)):
             async with resources.sessions.begin() as session:
                 await enqueue(session, kind, Note(text="the secret"))
-            await eventually(lambda: _is_dead_letter(resources, kind.name))
+            await until(lambda: _is_dead_letter(resources, kind.name))
     logged = [log["exc_info"] for log in logs if log["event"] == "attempt_not_recorded"]
     assert [(type(error), str(error)) for error in logged] == [(ConnectionError, "away with the secret")]
 
@@ -224,7 +219,7 @@ async def test_a_job_counts_for_the_account_that_owns_its_project(
         for project in projects:
             await enqueue(session, kind, InProject(project_id=project, principal=str(Principal.key(uuid4()))))
     async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _done(resources, kind))
+        await until(lambda: _done(resources, kind))
     assert seen == [replace(person.principal.tenant, background=True)] * 2
 
 
@@ -240,7 +235,7 @@ async def test_crashes_count_as_attempts(resources: Resources, database: Databas
         await enqueue(session, kind, Note(text="poison"))
         await session.execute(text("UPDATE job SET attempts = 2 WHERE kind = :k"), {"k": kind.name})
     async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _is_dead_letter(resources, kind.name))
+        await until(lambda: _is_dead_letter(resources, kind.name))
     assert ran == []
 
 
@@ -254,7 +249,7 @@ async def test_an_unreadable_payload_becomes_a_dead_letter(resources: Resources,
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, other, InProject(project_id=uuid4(), principal="user:x"))
-        await eventually(lambda: _is_dead_letter(resources, kind.name))
+        await until(lambda: _is_dead_letter(resources, kind.name))
     (job,) = await dead_letters_of(resources, kind.name)
     assert (job.payload["principal"], job.error) == ("user:x", "the payload does not fit its kind (4 errors)")
 
@@ -277,7 +272,7 @@ async def test_the_right_is_looked_up_when_the_job_runs(
             await enqueue(session, kind, InProject(project_id=project, principal=str(person.principal)))
     await users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
     async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _done(resources, kind))
+        await until(lambda: _done(resources, kind))
     assert entered == [owner.id]
     assert await dead_letters_of(resources, kind.name) == []
 
@@ -317,7 +312,7 @@ async def test_its_log_lines_name_the_project_and_the_request(
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         async with working(resources, database, handles(first, pass_on), handles(second, fail)):
             await asyncio.create_task(ask())
-            await eventually(lambda: _is_dead_letter(resources, second.name))
+            await until(lambda: _is_dead_letter(resources, second.name))
     lines = [line for line in logs if line["event"] in ("job_failed", "job_dead_letter")]
     assert len(lines) == 4
     assert {(line["request_id"], line["project_id"]) for line in lines} == {("asked-for", str(payload.project_id))}
@@ -353,8 +348,8 @@ async def test_the_worker_outlives_a_broken_connection(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
             " AND query LIKE '%job%' AND pid <> pg_backend_pid()"
         )
-        await eventually(lambda: _unless_broken(_enqueued(resources, kind, "after the break")))
-        await eventually(lambda: _unless_broken(_done(resources, kind)))
+        await until(lambda: _unless_broken(_enqueued(resources, kind, "after the break")))
+        await until(lambda: _unless_broken(_done(resources, kind)))
     assert seen == ["after the break"]
 
 
@@ -384,7 +379,7 @@ async def test_without_a_notification_the_worker_polls(resources: Resources, dat
     async with working(deaf, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, kind, Note(text="unheard"))
-        await eventually(lambda: _done(resources, kind))
+        await until(lambda: _done(resources, kind))
     assert seen == ["unheard"]
 
 

@@ -20,6 +20,7 @@ from partywall.core.resources import Resources
 from tests.core.jobs.test_runner import Note, kind_of, working
 from tests.engines import DatabaseUrls
 from tests.users import Users
+from tests.waiting import until
 
 NEVER = timedelta(hours=1)
 
@@ -83,9 +84,7 @@ async def test_a_rollback_wakes_no_worker(resources: Resources, users: Users) ->
         assert await resources.waker.flush()
         async with resources.sessions.begin() as session:
             await enqueue(session, kind_of(Note), Note(text="kept"))
-        async with asyncio.timeout(60):
-            while not woken:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(woken))
     assert woken == [True]
 
 

@@ -7,6 +7,7 @@ import structlog
 
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import Asked, Reply, final
+from tests.waiting import until
 
 
 async def cancel(workspace: AgentWorkspace, run: str) -> int:
@@ -14,9 +15,7 @@ async def cancel(workspace: AgentWorkspace, run: str) -> int:
 
 
 async def until_asked(workspace: AgentWorkspace) -> None:
-    async with asyncio.timeout(60):
-        while not workspace.model.asked:
-            await asyncio.sleep(0.02)
+    await until(lambda: bool(workspace.model.asked))
 
 
 async def test_a_run_that_nobody_works_on_ends_at_once(workspace: AgentWorkspace) -> None:
@@ -51,9 +50,7 @@ async def stopped_run(workspace: AgentWorkspace) -> str:
         await until_asked(workspace)
         assert await cancel(workspace, run) == 200
         await workspace.until(run)
-        async with asyncio.timeout(60):
-            while not workspace.model.broken_off:
-                await asyncio.sleep(0.02)
+        await until(lambda: bool(workspace.model.broken_off))
     return run
 
 

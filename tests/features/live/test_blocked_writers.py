@@ -19,9 +19,9 @@ from partywall.core.http.event_stream import EventStream
 from partywall.settings import Settings
 from tests.core.http.bytes import answer_on, head
 from tests.features.live.server import Serving, serve
-from tests.features.live.test_streams import until
 from tests.features.live.wire import Wire, stream, wired
 from tests.users import Users
+from tests.waiting import until
 
 CLIENTS = 20
 COUNTED = (CoroutineType, asyncio.Task, deque, AsyncExitStack, Request, EventStream)

@@ -23,8 +23,8 @@ from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, opened
 from tests.features.live.sse import follow
 from tests.features.live.test_sockets import greeting
-from tests.features.live.test_streams import until
 from tests.users import Users
+from tests.waiting import until
 
 # A few events of this size fill every buffer between server and client.
 LARGE = 400_000

@@ -15,8 +15,8 @@ from partywall.settings import Settings
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.sse import follow
-from tests.features.live.test_streams import until
 from tests.users import Person, Users
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, opened
 from tests.features.live.sse import follow
-from tests.features.live.test_streams import a_minute_later, short_token, until
+from tests.features.live.test_streams import a_minute_later, short_token
 from tests.users import Person, Users
+from tests.waiting import until
 
 
 def greeting(person: Person, **more: object) -> dict[str, object]:

@@ -15,6 +15,7 @@ from partywall.features.search.work import work as search
 from tests.engines import DatabaseUrls
 from tests.features.search.search_workspace import working
 from tests.users import Person, Users
+from tests.waiting import until
 
 INVITATIONS = 10
 
@@ -33,9 +34,7 @@ class SilentServer:
         writer.close()
 
     async def has_caller(self) -> None:
-        async with asyncio.timeout(60):
-            while not self.waiting:
-                await asyncio.sleep(0.05)
+        await until(lambda: bool(self.waiting))
 
 
 @asynccontextmanager

@@ -26,10 +26,11 @@ from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAU
 from partywall.features.search.work import work
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, serving
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
-from tests.features.search.search_workspace import SearchWorkspace, eventually, working
+from tests.features.search.search_workspace import SearchWorkspace, working
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_index_rebuild import titles
 from tests.features.search.test_large_documents import text_of
+from tests.waiting import until
 
 DOWN: Rule = not_about("", 503)
 
@@ -62,7 +63,7 @@ async def settle(workspace: SearchWorkspace, resources: Resources, handlers: Seq
     """Runs a worker until no document of the project waits, not even for vectors."""
     waiting = "SELECT count(*) = 0 FROM document WHERE project_id = $1 AND index_status = 'pending'"
     async with working(resources, workspace.database, handlers):
-        await eventually(partial(is_true, workspace, waiting, workspace.project))
+        await until(partial(is_true, workspace, waiting, workspace.project))
 
 
 async def is_true(workspace: SearchWorkspace, sql: str, *values: object) -> bool:
@@ -91,7 +92,7 @@ async def test_text_search_works_while_indexing_waits_for_an_outage(
     endpoint.rule = DOWN
     first, second = await workspace.put("First", "Words about cats."), await workspace.put("Second", "On dogs.")
     async with working(resources, workspace.database):
-        await eventually(lambda: asked(endpoint, MAX_ATTEMPTS + 1))
+        await until(lambda: asked(endpoint, MAX_ATTEMPTS + 1))
         assert await workspace.titles("cats", mode="text") == ["First"]
         waits, note = await status(workspace, first)
         assert waits == "pending"
@@ -100,7 +101,7 @@ async def test_text_search_works_while_indexing_waits_for_an_outage(
         assert await told(workspace, second) == []
         endpoint.rule = None
         for document in (first, second):
-            await eventually(partial(has_status, workspace, document, "indexed"))
+            await until(partial(has_status, workspace, document, "indexed"))
             assert await vectors(workspace, document) == 1
             assert await told(workspace, document) == ["document.indexed"]
     assert await status(workspace, first) == ("indexed", None)
@@ -148,7 +149,7 @@ async def test_a_large_document_gets_its_vectors_step_by_step(
     assert await workspace.titles("newer", mode="text") == ["Large"]
     endpoint.rule = None
     async with working(resources, workspace.database):
-        await eventually(lambda: has_status(workspace, document, "indexed"))
+        await until(lambda: has_status(workspace, document, "indexed"))
     assert await vectors(workspace, document) == 8
 
 
@@ -210,7 +211,7 @@ async def test_an_index_that_is_built_waits_for_its_model(
     await notice_change(new)
     step = "SELECT count(*) FROM job WHERE kind = 'embed_chunks' AND state = 'delayed' AND attempts = 0"
     async with working(new, workspace.database):
-        await eventually(lambda: is_one(workspace, step))
+        await until(lambda: is_one(workspace, step))
 
 
 async def is_one(workspace: SearchWorkspace, sql: str) -> bool:

@@ -25,9 +25,10 @@ from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_rebuild import notice_change
 from tests.adapters.embeddings.endpoint import Endpoint, serving
 from tests.adapters.embeddings.test_errors import Rule, no_longer_than, not_about
-from tests.features.search.search_workspace import SearchWorkspace, eventually, working
+from tests.features.search.search_workspace import SearchWorkspace, working
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
+from tests.waiting import until
 
 REFUSED = (
     "failed",
@@ -91,12 +92,12 @@ async def test_an_outage_after_the_bad_text_was_found(
         return await vectors(workspace, bad) == 1 and await vectors(workspace, after[-1]) == 0
 
     async with working(resources, workspace.database):
-        await eventually(is_stored_alone)
+        await until(is_stored_alone)
         assert (await status(workspace, bad))[0] == "pending"
         endpoint.rule = picky
-        await eventually(partial(has_status, workspace, bad, expected[0]))
+        await until(partial(has_status, workspace, bad, expected[0]))
         for each in (*before, *after):
-            await eventually(partial(has_status, workspace, each, "indexed"))
+            await until(partial(has_status, workspace, each, "indexed"))
     assert await status(workspace, bad) == expected
     assert [await status(workspace, each) for each in (*before, *after)] == [("indexed", None)] * 6
     assert await told(workspace, bad) == [f"document.{expected[0]}"]
@@ -220,6 +221,6 @@ async def test_refusals_of_a_new_model_are_reported_once_its_index_serves(
     async with working(new, workspace.database):
         for case, document in bad.items():
             wanted, note = CASES[case][1]
-            await eventually(partial(is_true, workspace, said, document, note, wanted))
+            await until(partial(is_true, workspace, said, document, note, wanted))
     assert (await told(workspace, bad["refused"]))[-1] == "document.failed"
     assert await told(workspace, good) == ["document.indexed"]

@@ -20,8 +20,9 @@ from tests.features.accounts.account_jobs import AccountJobs, verify
 from tests.features.accounts.conftest import Visitor, account_id, bearer, member, superuser, visitor
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Receiver
-from tests.features.webhooks.webhook_workspace import dispatching, until
+from tests.features.webhooks.webhook_workspace import dispatching
 from tests.users import Users
+from tests.waiting import until
 
 __all__ = ["member", "superuser", "visitor"]
 

@@ -19,7 +19,8 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, lose, numbered, until
+from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, lose, numbered
+from tests.waiting import until
 
 
 async def test_an_event_arrives_signed_and_as_it_stands_on_the_stream(

@@ -23,7 +23,8 @@ from partywall.settings import JobSettings
 from tests.features.webhooks import webhook_workspace
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, numbered, until
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, numbered
+from tests.waiting import until
 
 NEVER = timedelta(hours=1)
 

@@ -12,7 +12,7 @@ from partywall.core.clock import utc_now
 from partywall.core.jobs.scheduler import SCHEDULED_RUN, last_tick, next_tick
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
-from tests.core.jobs.test_runner import working
+from tests.core.jobs.jobs import working
 from tests.engines import DatabaseUrls
 from tests.users import Users
 from tests.waiting import until

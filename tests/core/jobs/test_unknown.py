@@ -10,7 +10,7 @@ from partywall.core.jobs.kinds import JobKind
 from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.unknown import UnknownKinds, unknown_jobs
 from partywall.core.resources import Resources
-from tests.core.jobs.test_runner import Note, working
+from tests.core.jobs.jobs import Note, working
 from tests.engines import DatabaseUrls
 from tests.users import Users
 from tests.waiting import until

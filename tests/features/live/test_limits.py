@@ -20,9 +20,8 @@ from partywall.core.resources import Resources
 from partywall.settings import Settings
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
-from tests.features.live.sockets import address, opened
+from tests.features.live.sockets import address, greeting, opened
 from tests.features.live.sse import follow
-from tests.features.live.test_sockets import greeting
 from tests.users import Users
 from tests.waiting import until
 

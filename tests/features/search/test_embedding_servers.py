@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,15 +16,13 @@ from partywall.adapters.embeddings.catalogue import open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.core.embedders import EmbeddingUnavailable
 from partywall.core.jobs.kinds import JobHandler
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retries import Retries
 from partywall.core.resources import Resources
 from partywall.features.search import document_indexer, large_documents, vector_filler
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.lease import MAX_ATTEMPTS
 from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAUSE, ModelBackoff
 from partywall.features.search.work import work
-from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, serving
+from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
 from tests.features.search.search_workspace import SearchWorkspace, working
 from tests.features.search.test_document_indexer import status
@@ -38,18 +36,6 @@ DOWN: Rule = not_about("", 503)
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with serving(Endpoint()) as running:
-        yield running
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
-        yield opened
 
 
 async def using(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -12,8 +11,6 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from partywall.adapters.embeddings import requests
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retries import Retries
 from partywall.features.search import (
     document_indexer,
     large_documents,
@@ -23,7 +20,7 @@ from partywall.features.search import (
 )
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_rebuild import notice_change
-from tests.adapters.embeddings.endpoint import Endpoint, serving
+from tests.adapters.embeddings.endpoint import Endpoint
 from tests.adapters.embeddings.test_errors import Rule, no_longer_than, not_about
 from tests.features.search.search_workspace import SearchWorkspace, working
 from tests.features.search.test_document_indexer import status
@@ -44,18 +41,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passage_vectors, "FIRST_PAUSE", 0.001)
     for name in ("FIRST_PAUSE", "_SHORTLY"):
         monkeypatch.setattr(missing_vectors, name, timedelta(milliseconds=1))
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with serving(Endpoint()) as running:
-        yield running
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
-        yield opened
 
 
 def picky(texts: list[str]) -> Response | None:

@@ -11,8 +11,6 @@ import httpx2
 import pytest
 
 from partywall.adapters.embeddings import requests
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retries import Retries
 from partywall.features.documents import index_queue as documents
 from partywall.features.documents.index_queue import ClaimedDocument, DueProject
 from partywall.features.search import index_rebuild, missing_vectors, vector_filler
@@ -45,12 +43,6 @@ async def endpoint() -> AsyncIterator[Endpoint]:
         yield running
         if running.hold is not None:
             running.hold.set()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
-        yield opened
 
 
 async def is_found(workspace: SearchWorkspace, q: str, titles: list[str]) -> bool:

@@ -7,7 +7,6 @@ import structlog
 
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import Asked, Reply, final
-from tests.waiting import until
 
 
 async def cancel(workspace: AgentWorkspace, run: str) -> int:
@@ -15,7 +14,9 @@ async def cancel(workspace: AgentWorkspace, run: str) -> int:
 
 
 async def until_asked(workspace: AgentWorkspace) -> None:
-    await until(lambda: bool(workspace.model.asked))
+    async with asyncio.timeout(60):
+        while not workspace.model.asked:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_run_that_nobody_works_on_ends_at_once(workspace: AgentWorkspace) -> None:
@@ -50,7 +51,9 @@ async def stopped_run(workspace: AgentWorkspace) -> str:
         await until_asked(workspace)
         assert await cancel(workspace, run) == 200
         await workspace.until(run)
-        await until(lambda: bool(workspace.model.broken_off))
+        async with asyncio.timeout(60):
+            while not workspace.model.broken_off:
+                await asyncio.sleep(0.02)
     return run
 
 

@@ -9,7 +9,6 @@ import structlog
 from partywall.core.jobs import dead_letter
 from tests.features.agents.agent_workspace import AgentWorkspace, code_of, used_by
 from tests.features.agents.model_server import Asked, Reply, calling, final
-from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +133,9 @@ async def test_who_is_made_a_viewer_meanwhile_is_stopped(workspace: AgentWorkspa
         assert changed.status_code == 200
         found = await workspace.until(run)
         assert code_of(found) == "right_lost"
-        await until(lambda: bool(workspace.model.broken_off))
+        async with asyncio.timeout(60):
+            while not workspace.model.broken_off:
+                await asyncio.sleep(0.02)
 
 
 async def test_a_pause_between_attempts_is_no_failure_in_the_log(workspace: AgentWorkspace) -> None:
@@ -150,7 +151,9 @@ async def test_a_worker_that_stops_has_not_failed(workspace: AgentWorkspace) -> 
     with structlog.testing.capture_logs() as logs:
         async with workspace.working():
             run = await workspace.start()
-            await until(lambda: bool(workspace.model.asked))
+            async with asyncio.timeout(60):
+                while not workspace.model.asked:
+                    await asyncio.sleep(0.02)
     assert (await workspace.get(run))["status"] == "queued"
     assert [log["reason"] for log in logs if log["event"] == "job_put_back"] == ["worker_stopped"]
     assert [log for log in logs if log["log_level"] == "error" or log.get("exc_info")] == []

@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
+from tests.conditions import until
 from tests.engines import DatabaseUrls
 from tests.features.search.search_workspace import working
 from tests.users import Users
-from tests.waiting import until
 
 _TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -12,6 +12,7 @@ from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import new_key
+from tests.conditions import until
 from tests.engines import DatabaseUrls
 from tests.features.search.search_workspace import MINE, WAITING, working
 from tests.isolation import users
@@ -19,7 +20,6 @@ from tests.isolation.callers import Account
 from tests.isolation.database import Superuser
 from tests.isolation.values import FAR, Kind, Value
 from tests.users import NUMBER_PENDING_EVENTS
-from tests.waiting import until
 
 type Mark = Callable[[], str]
 

@@ -21,6 +21,7 @@ from partywall.core.db.migrate import migrate
 from partywall.core.db.session import Sessions
 from partywall.features.search.work import work
 from partywall.settings import Settings
+from tests.conditions import until
 from tests.engines import DatabaseUrls, Urls, create_database, new_database, superuser
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
@@ -28,7 +29,6 @@ from tests.features.search.search_workspace import working
 from tests.proxies.bouncer import bouncer
 from tests.proxies.programs import require_program
 from tests.users import Users
-from tests.waiting import until
 
 SERVERS = 2
 # Settings that PgBouncer itself carries from one connection to the next.

@@ -17,8 +17,8 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, open_scope
+from tests.conditions import until
 from tests.users import Users
-from tests.waiting import until
 
 
 class CallCounter:

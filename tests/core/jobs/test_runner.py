@@ -17,6 +17,7 @@ from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant
+from tests.conditions import until
 from tests.core.jobs.jobs import (
     InProject,
     Note,
@@ -30,7 +31,6 @@ from tests.core.jobs.jobs import (
 )
 from tests.engines import DatabaseUrls
 from tests.users import Users
-from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import asyncio
 
 from partywall.features.projects.work import work
+from tests.conditions import until
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import Reply
 from tests.isolation.job_runner import run_job
 from tests.text_search import in_tables
-from tests.waiting import until
 
 
 async def test_a_run_of_a_project_that_is_deleted_is_broken_off(workspace: AgentWorkspace) -> None:

@@ -7,11 +7,11 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
+from tests.conditions import until
 from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import final
 from tests.features.projects.test_project_locks import posting, repeatedly, url, writes_while_ending
 from tests.users import Users
-from tests.waiting import until
 
 RUN = {"agent": "assistant", "input": {"question": "When?"}}
 

@@ -12,10 +12,10 @@ from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.resources import Resources
 from partywall.features.projects.work import work as projects
 from partywall.features.search.work import work as search
+from tests.conditions import until
 from tests.engines import DatabaseUrls
 from tests.features.search.search_workspace import working
 from tests.users import Person, Users
-from tests.waiting import until
 
 INVITATIONS = 10
 

@@ -17,9 +17,9 @@ from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
 from partywall.features.search.indexer import index_documents
 from partywall.features.search.work import work
+from tests.conditions import until
 from tests.engines import DatabaseUrls
 from tests.users import Person, Users
-from tests.waiting import until
 
 MINE = tuple(handler.kind.name for handler in work.jobs)
 # Documents due for the worker, without those that wait for an unavailable model.

@@ -24,11 +24,11 @@ from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAU
 from partywall.features.search.work import work
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
+from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, working
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_index_rebuild import titles
 from tests.features.search.test_large_documents import text_of
-from tests.waiting import until
 
 DOWN: Rule = not_about("", 503)
 

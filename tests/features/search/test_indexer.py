@@ -12,9 +12,9 @@ import pytest
 from partywall.core.embedders import TextVectors
 from partywall.features.search import indexer
 from partywall.features.search.indexer import index_documents
+from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, with_embedder, working
 from tests.features.search.test_document_indexer import Choosy, status
-from tests.waiting import until
 
 
 class Hanging(Choosy):

@@ -22,10 +22,10 @@ from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_rebuild import notice_change
 from tests.adapters.embeddings.endpoint import Endpoint
 from tests.adapters.embeddings.test_errors import Rule, no_longer_than, not_about
+from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, working
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
-from tests.waiting import until
 
 REFUSED = (
     "failed",

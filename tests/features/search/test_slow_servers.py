@@ -20,10 +20,10 @@ from partywall.features.search.lease import MAX_ATTEMPTS, Lease
 from tests.adapters.embeddings.endpoint import Endpoint, serving
 from tests.adapters.embeddings.test_errors import not_about
 from tests.adapters.embeddings.test_poison import FAULTS
+from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, working
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
-from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from tests.conditions import until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, lose
 from tests.server import environment_of, program
-from tests.waiting import until
 
 
 async def test_another_worker_repeats_an_attempt_under_the_same_id(

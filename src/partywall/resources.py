@@ -33,7 +33,7 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.jobs.wakeup import JobWaker
+from partywall.core.job_waker import JobWaker
 from partywall.core.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
 from partywall.core.memory import trim_memory

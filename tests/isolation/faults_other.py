@@ -17,7 +17,7 @@ from partywall.core.events import log_tailer, notifier, subscription
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import ProjectJobPayload
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search import service as search
 from partywall.features.search.models import SearchStatistic

@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import JobHandler, JobPayload
+from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.payloads import JobPayload
 from partywall.core.resources import Resources
 from partywall.features import FEATURES
 from partywall.features.documents.index_queue import DueProject, WorkKind, take

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.ids import new_id
-from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
+from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, open_scope
 from partywall.features.documents.index_queue import WorkKind

@@ -14,7 +14,7 @@ from partywall.core.embedders import Embedders
 from partywall.core.events.broadcaster import Broadcaster
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.jobs.wakeup import JobWaker
+from partywall.core.job_waker import JobWaker
 from partywall.core.language_models import LanguageModels
 from partywall.core.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, open_scope
+from tests.conditions import until
 from tests.users import Users
 
 
@@ -26,12 +27,6 @@ class CallCounter:
 
     def __call__(self, _: bytes) -> None:
         self.count += 1
-
-
-async def until(condition: Callable[[], bool], within: float = 60.0) -> None:
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -108,12 +108,3 @@ async def hasten(workspace: WebhookWorkspace, hook: Hook) -> None:
     """Makes the webhook's delayed job due now."""
     sql = "UPDATE job SET due_at = now() WHERE state = 'delayed' AND dedupe_key = $1"
     await workspace.users.execute(sql, f"deliver_webhook:{hook.id}")
-
-
-async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            found = check()
-            if found if isinstance(found, bool) else await found:
-                return
-            await asyncio.sleep(0.01)

@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, exists, func, literal_column, select, text
+from sqlalchemy import (
+    Float,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    column,
+    exists,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
@@ -15,9 +30,13 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B, visible
 from partywall.features.search.highlights import CLOSE, OPEN
-from partywall.features.search.models import DOCUMENT, EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
+from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 from partywall.features.search.ranking import Candidate
 
+# The columns of documents that a search reads.
+_DOCUMENT: Final = table(
+    "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
+)
 _MARKS: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
 _EF_SEARCH: Final = "200"
 
@@ -244,11 +263,11 @@ def _nearest(
         nearest = nearest.join(
             SearchChunk, and_(SearchChunk.project_id == vectors.project_id, SearchChunk.number == vectors.chunk)
         ).join(
-            DOCUMENT,
+            _DOCUMENT,
             and_(
-                DOCUMENT.c.project_id == SearchChunk.project_id,
-                DOCUMENT.c.id == SearchChunk.document_id,
-                *([DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
+                _DOCUMENT.c.project_id == SearchChunk.project_id,
+                _DOCUMENT.c.id == SearchChunk.document_id,
+                *([_DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
             ),
         )
     best = nearest.order_by(distance).limit(bindparam("candidates")).subquery("best")

@@ -12,7 +12,7 @@ from partywall.core.db.scoped_read import Value
 from partywall.core.errors import MissingRightError, UnavailableError
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import ProjectJobPayload
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.tenancy import ProjectScope, Role
 from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of, used_by
 from tests.features.runs.assistant import agent

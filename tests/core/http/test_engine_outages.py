@@ -12,10 +12,10 @@ from httpx2 import AsyncClient, Response
 from pydantic import SecretStr
 
 from partywall.settings import Settings
-from tests.door import Door, Says, door_to
 from tests.engines import DatabaseUrls, Superuser
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
+from tests.postgres_proxy import PostgresProxy, Refusal, proxy_to
 from tests.users import Person, Users
 
 PROJECT: Final = "/api/v1/projects/{project}"
@@ -41,17 +41,17 @@ REQUESTS: Final[Mapping[str, tuple[str, str, Mapping[str, object]]]] = {
 }  # fmt: skip
 AWAY: Final = {
     "refused": None,
-    "closed": Says(),
-    "starting": Says("57P03", "the database system is starting up"),
-    "pooler": Says("08P01", "server login has been failing, try again later (server_login_retry)"),
+    "closed": Refusal(),
+    "starting": Refusal("57P03", "the database system is starting up"),
+    "pooler": Refusal("08P01", "server login has been failing, try again later (server_login_retry)"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """An API process whose connections to the database go through a `Door`."""
+    """An API process whose connections to the database go through a `PostgresProxy`."""
 
-    door: Door
+    proxy: PostgresProxy
     serving: Serving
     client: AsyncClient
     person: Person
@@ -71,16 +71,16 @@ class Behind:
 
 @pytest.fixture(scope="module")
 async def behind(settings: Settings, database: DatabaseUrls, kept: Superuser) -> AsyncIterator[Behind]:
-    async with door_to(database.runtime) as door:
-        own = settings.database.model_copy(update={"url": SecretStr(door.url)})
+    async with proxy_to(database.runtime) as proxy:
+        own = settings.database.model_copy(update={"url": SecretStr(proxy.url)})
         async with (
             serve(settings.model_copy(update={"database": own})) as serving,
             Users(serving.app, serving.resources, database, kept) as users,
             AsyncClient(base_url=serving.url, timeout=60) as client,
         ):
             person = await users.person()
-            yield Behind(door, serving, client, person, await person.project())
-            await door.open()
+            yield Behind(proxy, serving, client, person, await person.project())
+            await proxy.open()
 
 
 def assert_away(answer: Response) -> None:
@@ -91,15 +91,15 @@ def assert_away(answer: Response) -> None:
 
 @pytest.mark.parametrize("how", AWAY)
 async def test_every_fast_path_says_that_the_database_is_away(behind: Behind, how: str) -> None:
-    await behind.door.open()
+    await behind.proxy.open()
     tokens = {what: await behind.fresh() for what in (*REQUESTS, "socket")}
     known = behind.person.token
     assert (await behind.ask("list", known)).status_code == 200
-    await behind.door.shut(AWAY[how])
+    await behind.proxy.shut(AWAY[how])
     for what in REQUESTS:
         assert_away(await behind.ask(what, tokens[what]))
         assert_away(await behind.ask(what, known))
     async with opened(behind.serving.url, behind.project, {"token": tokens["socket"]}) as socket:
         assert await socket.closed() == (1013, "unavailable")
-    await behind.door.open()
+    await behind.proxy.open()
     assert (await behind.ask("document", tokens["document"])).status_code == 201

@@ -16,7 +16,7 @@ _SSL_REQUEST: Final = 80877103
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class Refusal:
     """The error with which a server or a pooler refuses a connection."""
 
     sqlstate: str = ""
@@ -34,24 +34,24 @@ class Says:
 
 
 @dataclass(slots=True)
-class Door:
-    """`shut` ends open connections; without `says` nobody listens any more, and the port stays reserved."""
+class PostgresProxy:
+    """`shut` ends open connections; without `refusal` nobody listens any more, and the port stays reserved."""
 
     behind: URL
     port: int = 0
     # Bound but not listening: nobody else gets the port meanwhile.
     _kept: socket.socket = field(default_factory=socket.socket)
-    _says: Says | None = None
+    _refusal: Refusal | None = None
     _server: asyncio.Server | None = None
     _through: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
-        at_door = self.behind.set(host="127.0.0.1", port=self.port, query={})
-        return at_door.render_as_string(hide_password=False)
+        proxied = self.behind.set(host="127.0.0.1", port=self.port, query={})
+        return proxied.render_as_string(hide_password=False)
 
     async def open(self) -> None:
-        self._says = None
+        self._refusal = None
         if self.port == 0:
             self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self._kept.bind(("127.0.0.1", 0))
@@ -59,10 +59,10 @@ class Door:
         if self._server is None:
             self._server = await asyncio.start_server(self._meet, "127.0.0.1", self.port, reuse_port=True)
 
-    async def shut(self, says: Says | None = None) -> None:
+    async def shut(self, refusal: Refusal | None = None) -> None:
         await self.open()
-        self._says = says
-        if says is None and self._server is not None:
+        self._refusal = refusal
+        if refusal is None and self._server is not None:
             self._server.close()
             self._server = None
         for each in [*self._through]:
@@ -74,8 +74,8 @@ class Door:
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._through.add(writer)
         try:
-            if self._says is not None:
-                await self._refuse(self._says, reader, writer)
+            if self._refusal is not None:
+                await self._refuse(self._refusal, reader, writer)
             else:
                 await self._lead_on(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
@@ -84,10 +84,10 @@ class Door:
             self._through.discard(writer)
             writer.transport.abort()
 
-    async def _refuse(self, says: Says, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _refuse(self, refusal: Refusal, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while int.from_bytes((await _packet(reader))[:4]) == _SSL_REQUEST:
             writer.write(b"N")
-        writer.write(says.packet())
+        writer.write(refusal.packet())
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -123,11 +123,11 @@ async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def door_to(url: str) -> AsyncIterator[Door]:
-    door = Door(make_url(url))
-    await door.open()
+async def proxy_to(url: str) -> AsyncIterator[PostgresProxy]:
+    proxy = PostgresProxy(make_url(url))
+    await proxy.open()
     try:
-        yield door
+        yield proxy
     finally:
-        await door.shut()
-        door.close()
+        await proxy.shut()
+        proxy.close()

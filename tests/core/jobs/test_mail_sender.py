@@ -15,10 +15,11 @@ from structlog.testing import capture_logs
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import JobKind, JobPayload, handles
+from partywall.core.jobs.kinds import JobKind, handles
+from partywall.core.jobs.mail_sender import link_with, send_mail
+from partywall.core.jobs.payloads import JobPayload
 from partywall.core.jobs.queue import enqueue
 from partywall.core.mail.renderer import MailTemplate
-from partywall.core.mail.sender import link_with, send_mail
 from partywall.core.resources import Resources
 from tests.adapters.mail.server import Post, serving
 from tests.engines import DatabaseUrls

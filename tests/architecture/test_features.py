@@ -9,6 +9,7 @@ from importlib import import_module
 import pytest
 from fastapi import APIRouter
 
+from partywall import features
 from partywall.core.db.base import Base
 from partywall.core.events.types import EventType
 from partywall.core.feature import Feature
@@ -31,6 +32,7 @@ def test_every_slice_is_listed() -> None:
     assert {feature.name for feature in FEATURES} == FOUND.keys()
     for name in FOUND:
         assert import_module(f"partywall.features.{name}.feature").feature in FEATURES
+        assert getattr(features, name) is import_module(f"partywall.features.{name}")
 
 
 @every_feature

@@ -26,13 +26,14 @@ from bench.results import Result, report
 from partywall.core.clock import unix_time
 from partywall.core.db import engine as engines
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession, Sessions, before_commit
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.sequencer import EventSequencer
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.resources import open_resources
 from partywall.settings import Settings
 

@@ -17,11 +17,12 @@ from bench.deployment import Deployment
 from bench.seed import PASSWORD
 from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import Sessions
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 
 WRITERS = 6
 SIZES = (1, 1, 1, 2, 9)

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.cache_keys import CacheKey
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ForeignCursorError, MissingRightError
 from partywall.core.http import dependencies
@@ -30,7 +31,7 @@ from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.pagination import Cursors
 from partywall.core.resources import Resources
 from partywall.core.security.credential_cache import CredentialCache
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role, make_scope, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role, make_scope
 from partywall.features.documents import reader as reader_module
 from partywall.features.documents import reader_repository
 from partywall.features.documents.exceptions import DocumentNotFoundError

@@ -13,8 +13,8 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
 from tests.engines import DatabaseUrls
 from tests.isolation import rows

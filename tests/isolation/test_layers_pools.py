@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from partywall.core.db.availability import is_away
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.settings import Settings
 from tests.engines import Urls, new_database
 from tests.features.live.server import Serving, serve

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
 from partywall import features
 from partywall.core import tenancy
 from partywall.core.clock import utc_now
+from partywall.core.db import scopes
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.ids import new_id
@@ -392,7 +393,7 @@ async def test_a_repository_without_its_filter_gets_nothing_and_leaves_nothing(a
         for method, (person, project) in zip(CALLS, homes, strict=True):
             try:
                 async with attacked_copy.copy.resources.sessions.begin() as session:
-                    scope = await tenancy.open_scope(session, person.principal, project)
+                    scope = await scopes.open_scope(session, person.principal, project)
                     found = await CALLS[method](methods()[method](session, scope), attacked_copy.foreign)
             except (NoResultFound, DBAPIError):
                 continue
@@ -418,7 +419,7 @@ async def works(attacked_copy: AttackedCopy, method: str) -> bool:
     done = False
     try:
         async with attacked_copy.copy.resources.sessions.begin() as session:
-            scope = await tenancy.open_scope(
+            scope = await scopes.open_scope(
                 session, attacked_copy.foreign.owner.principal, attacked_copy.foreign.project
             )
             found = await CALLS[method](methods()[method](session, scope), attacked_copy.foreign)

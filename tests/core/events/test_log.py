@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import text
 
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncSession, before_commit
 from partywall.core.events.batches import read_batch
 from partywall.core.events.log import EventDraft, EventLog, event_drafts_json
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, open_scope
+from partywall.core.tenancy import ProjectNotFoundError
 from tests.users import Person, Users
 
 NIL: Final = UUID(int=0)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from partywall.core.tenancy import open_shared_scope
+from partywall.core.db.scopes import open_shared_scope
 from partywall.features.agents.budget_service import BudgetService
 from partywall.features.agents.schemas import BudgetUpdate
 from tests.features.agents.agent_workspace import AgentWorkspace, code_of, used_by

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from partywall.core.clock import utc_now
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import bind_principal
 from partywall.core.errors import InvalidInputError, MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.schemas import ApiKeyCreate
 from partywall.features.api_keys.service import ApiKeyService

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents.index_queue import (
     ClaimedDocument,
     DueProject,

@@ -8,10 +8,10 @@ import orjson
 import pytest
 from sqlalchemy import inspect
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_shared_scope
 from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.repository import DocumentRepository

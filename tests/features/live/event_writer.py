@@ -4,9 +4,9 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from tests.users import Person
 
 

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import bind_principal
 from partywall.core.errors import MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, open_scope
+from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.rights import Right
 from partywall.features.projects.schemas import ProjectPatch

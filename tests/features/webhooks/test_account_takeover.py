@@ -10,10 +10,11 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 from partywall.features.projects.members import lock_membership
 from partywall.features.webhooks.repository import WebhookWriter
 from tests.features.accounts.account_jobs import AccountJobs, verify

@@ -15,10 +15,11 @@ from sqlalchemy import event, select, text
 from sqlalchemy.util import await_only
 
 from partywall.core.clock import utc_now
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.projects.rights import Right
 from partywall.features.projects.service import ProjectService
 from partywall.features.webhooks.constants import PURPOSE

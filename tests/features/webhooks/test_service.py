@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import InvalidInputError, MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch

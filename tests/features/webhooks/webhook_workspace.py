@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 from partywall.features.webhooks.work import work
 from partywall.settings import JobSettings
 from partywall.settings.outgoing import WebhookSettings

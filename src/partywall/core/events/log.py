@@ -9,9 +9,10 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 from sqlalchemy import text
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncSession, after_commit, before_commit
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 _PENDING: Final = "partywall.events"
 

@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
 from partywall.core.http.large_answers import LargeAnswers
@@ -21,7 +22,7 @@ from partywall.core.http.public_routes import is_public
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import bind_credential
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope
 from partywall.core.tenant import set_current_tenant, unauthenticated
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")

@@ -12,12 +12,13 @@ from sqlalchemy import text
 
 from partywall.core.db.availability import reported
 from partywall.core.db.scoped_read import Value
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
 from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, Role, make_scope, open_scope, open_shared_scope
+from partywall.core.tenancy import ProjectScope, Role, make_scope
 
 # One statement, because it is frequent: it opens the scope, checks the lease and appends, in this order.
 _RECORD_EVENT: Final = """

@@ -8,10 +8,11 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.field_errors import FieldCode
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, open_scope
+from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import AnyAgent, Registry

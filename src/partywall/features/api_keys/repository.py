@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, insert, select, update
 
 from partywall.core.db.keyset import After, Keyset
+from partywall.core.db.scopes import lock_exclusive
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.security.api_keys import NewKey
-from partywall.core.tenancy import Principal, ProjectScope, lock_exclusive
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.api_keys.models import ApiKey
 
 KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)

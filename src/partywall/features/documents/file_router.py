@@ -19,6 +19,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import JsonValue, ValidationError
 
 from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
@@ -29,7 +30,7 @@ from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, open_scope
+from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
 from partywall.features.documents import content
 from partywall.features.documents import upload as upload_module

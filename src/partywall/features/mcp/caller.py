@@ -8,10 +8,11 @@ from uuid import UUID
 import anyio
 
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.tenancy import Principal, ProjectScope, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.agents.dependencies import get_run_service
 from partywall.features.agents.service import RunService
 

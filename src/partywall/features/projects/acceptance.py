@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import VIOLATIONS, AddressNotVerifiedError, InvitationNotFoundError
 from partywall.features.projects.invitation_repository import InvitationGateway

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import TooManyRequestsError
 from partywall.core.http.dependencies import (
     LockingProjectScopeDep,
@@ -16,7 +17,6 @@ from partywall.core.http.dependencies import (
 )
 from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.projects import invitation_quota, invitation_tokens, invitations
 from partywall.features.projects.acceptance import AcceptingService
 from partywall.features.projects.invitation_quota import InvitationQuota

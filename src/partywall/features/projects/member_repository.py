@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import Select, TableValuedAlias, Text, Uuid, column, delete, func, select, update
 
 from partywall.core.db.keyset import After, Keyset
+from partywall.core.db.scopes import lock_exclusive
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import Principal, ProjectScope, Role, lock_exclusive
+from partywall.core.tenancy import Principal, ProjectScope, Role
 from partywall.features.projects.models import Project, ProjectMember
 
 _ACCEPT: Final = select(func.wall.accept_project())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
@@ -13,7 +14,7 @@ from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.security.revocation_check import check_not_revoked
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, open_scope
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role
 from partywall.features.projects.exceptions import (
     VIOLATIONS,
     LastOwnerError,

@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.locks import limit_lock_wait, was_lock_timeout
+from partywall.core.db.scopes import lock_exclusive
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope, lock_exclusive
+from partywall.core.tenancy import ProjectScope
 from partywall.features.projects.exceptions import ProjectBusyError
 from partywall.features.projects.models import Project
 

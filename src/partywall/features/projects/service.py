@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.sequencer import EventSequencer
@@ -12,7 +13,7 @@ from partywall.core.jobs.queue import enqueue_once
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
-from partywall.core.tenancy import Principal, ProjectScope, Role, open_scope
+from partywall.core.tenancy import Principal, ProjectScope, Role
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.exceptions import ProjectNotFoundError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted

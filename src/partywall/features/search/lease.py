@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents import index_queue as documents
 from partywall.features.documents.index_queue import IndexOutcome
 from partywall.features.search.index_state import IndexState, read_state

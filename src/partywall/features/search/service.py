@@ -13,10 +13,11 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import Sessions
 from partywall.core.embedders import Embedders, EmbeddingError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, open_scope
+from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.projects.rights import Right, require
 from partywall.features.search import ranking, vector_plan

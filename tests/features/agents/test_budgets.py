@@ -101,7 +101,7 @@ async def test_a_change_of_an_older_budget_is_refused(workspace: AgentWorkspace)
 async def test_of_two_changes_at_once_the_second_finds_the_first(workspace: AgentWorkspace) -> None:
     owner, resources = workspace.owner.principal, workspace.resources
     async with asyncio.TaskGroup() as group, resources.sessions.begin() as session:
-        first = BudgetService(session, await open_shared_scope(session, owner, workspace.project), resources.sequencer)
+        first = BudgetService(session, await open_shared_scope(session, owner, workspace.project))
         assert await first.revision() == 0
         tag = {"If-Match": (await workspace.owner.client.get(f"{workspace.url}/budget")).headers["etag"]}
         second = group.create_task(

@@ -25,7 +25,7 @@ async def serving(resources: Resources, person: Person, project: UUID) -> AsyncI
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
         scope = await open_scope(session, person.principal, project)
-        yield ApiKeyService(session, scope, resources.sequencer, resources.api_keys)
+        yield ApiKeyService(session, scope, resources.api_keys)
 
 
 async def test_the_secret_is_shown_once_and_kept_as_a_digest(

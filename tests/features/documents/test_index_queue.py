@@ -40,7 +40,7 @@ async def taken(workspace: Workspace, resources: Resources, lease: UUID) -> list
 async def settled(resources: Resources, project: UUID, lease: UUID, *outcomes: IndexOutcome) -> set[UUID]:
     async with resources.sessions.begin() as session:
         scope = await open_shared_scope(session, Principal.service(project), project)
-        return await settle(session, scope, resources.sequencer, lease, outcomes)
+        return await settle(session, scope, lease, outcomes)
 
 
 def indexed(document: UUID, version: int = 1, chunks: int = 1) -> IndexOutcome:

@@ -23,7 +23,7 @@ from tests.users import Person
 
 async def service(resources: Resources, session: AsyncSession, workspace: Workspace, person: Person) -> DocumentService:
     scope = await open_shared_scope(session, person.principal, workspace.project)
-    return DocumentService(session, scope, resources.sequencer)
+    return DocumentService(session, scope)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from partywall.core.db.scopes import open_scope
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.resources import Resources
 from tests.users import Person
 
@@ -17,6 +17,5 @@ async def write(
     more: dict[str, JsonValue] = {"filler": "x" * size} if size else {}
     async with resources.sessions.begin() as session:
         scope = await open_scope(session, person.principal, project)
-        log = EventLog(session, scope, resources.sequencer)
-        log.append(*(EventDraft(type_, "document", name, {"name": name, **more}) for name in names))
+        publish(session, scope, *(EventDraft(type_, "document", name, {"name": name, **more}) for name in names))
     await resources.sequencer.catch_up(scope)

@@ -22,7 +22,7 @@ from tests.users import Person, Users
 async def serving(resources: Resources, team: Team, person: Person) -> AsyncIterator[ProjectService]:
     async with resources.sessions.begin() as session:
         scope = await open_scope(session, person.principal, team.project)
-        yield ProjectService(session, scope, resources.sequencer)
+        yield ProjectService(session, scope)
 
 
 async def test_who_was_lowered_while_it_waited_changes_nothing(resources: Resources, team: Team) -> None:
@@ -72,4 +72,4 @@ async def test_a_disabled_account_creates_no_project(resources: Resources, users
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
         with pytest.raises(AccountGoneError):
-            await ProjectDirectoryService(session, person.principal, resources.sequencer).create("A project", None)
+            await ProjectDirectoryService(session, person.principal).create("A project", None)

@@ -46,7 +46,7 @@ class Scene:
 
     async def service(self, session: AsyncSession) -> WebhookService:
         scope = await open_scope(session, self.owner.principal, self.id)
-        return WebhookService(session, scope, self.resources.sequencer, self.resources.secrets.box(PURPOSE))
+        return WebhookService(session, scope, self.resources.secrets.box(PURPOSE))
 
     async def turn(self, session: AsyncSession) -> DeliverySessionRepository | None:
         """Locks the webhook and returns its repository, or None if the webhook is gone."""
@@ -78,7 +78,7 @@ async def redeliver(scene: Scene, session: AsyncSession) -> None:
 
 async def end_project(scene: Scene, session: AsyncSession) -> None:
     scope = await open_scope(session, scene.owner.principal, scene.id)
-    service = ProjectService(session, scope, scene.resources.sequencer)
+    service = ProjectService(session, scope)
     await service.revision(Right.PROJECT_DELETE)
     await service.delete()
 

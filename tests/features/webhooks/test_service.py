@@ -26,7 +26,7 @@ async def serving(
     principal = (person or workspace.owner).principal
     async with resources.sessions.begin() as session:
         scope = await open_scope(session, principal, workspace.project)
-        yield WebhookService(session, scope, resources.sequencer, resources.secrets.box(PURPOSE))
+        yield WebhookService(session, scope, resources.secrets.box(PURPOSE))
 
 
 async def test_a_patch_keeps_other_fields_and_an_empty_one_changes_nothing(

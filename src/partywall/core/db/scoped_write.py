@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Select, Text, bindparam, func, select, true
@@ -19,8 +18,7 @@ from partywall.core.db.availability import reported
 from partywall.core.db.quotas import quotas_reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled, entering
-from partywall.core.db.session import AsyncSession, after_commit
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.db.session import Announce, AsyncSession, note_appended
 from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 
 _APPENDED: Final = "wall_appended"
@@ -71,14 +69,23 @@ class ScopedWrite:
         self.statement: Statement = compiled(final.add_cte(*written.others))
 
 
+class Autocommit(NamedTuple):
+    """Commits each statement, and announces its events."""
+
+    pool: ReadPool
+    announce: Announce
+
+
 @dataclass(frozen=True, slots=True)
 class ScopedWriter:
-    """Writes for one caller: in the transaction of `session` if given, otherwise in one of its own from `pool`."""
+    """Writes for one caller: in the transaction of a session, or each write in one of its own."""
 
-    pool: ReadPool | None
     principal: Principal
-    sequencer: EventSequencer
-    session: AsyncSession | None = None
+    transaction: AsyncSession | Autocommit
+
+    @property
+    def session(self) -> AsyncSession | None:
+        return None if isinstance(self.transaction, Autocommit) else self.transaction
 
     async def row(
         self,
@@ -102,23 +109,22 @@ class ScopedWriter:
         )
         row = await self._run(write.statement.sql, arguments)
         scope = make_scope(project_id, self.principal, None if row[ROLE] is None else str(row[ROLE]))
-        await self._announce(scope, row[_APPENDED])
+        self._announce(scope, row[_APPENDED])
         return scope, row
 
     async def _run(self, sql: str, arguments: Sequence[Value]) -> Mapping[str, object]:
-        if self.session is None:
-            assert self.pool is not None
+        if isinstance(self.transaction, Autocommit):
             with reported(), quotas_reported():
-                [row] = await self.pool.fetch(sql, *arguments)
+                [row] = await self.transaction.pool.fetch(sql, *arguments)
             return dict(row)
-        connection = await self.session.connection()
+        connection = await self.transaction.connection()
         result = await connection.exec_driver_sql(sql, tuple(arguments))
         return dict(result.mappings().one())
 
-    async def _announce(self, scope: ProjectScope, appended: object) -> None:
-        if isinstance(appended, int):
-            announce = partial(self.sequencer.announce, scope, appended)
-            if self.session is None:
-                await announce()
-            else:
-                after_commit(self.session, announce)
+    def _announce(self, scope: ProjectScope, appended: object) -> None:
+        if not isinstance(appended, int):
+            return
+        if isinstance(self.transaction, Autocommit):
+            self.transaction.announce(scope, appended)
+        else:
+            note_appended(self.transaction, scope, appended)

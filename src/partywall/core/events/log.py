@@ -1,6 +1,7 @@
+"""Writes a project's events in the transaction that caused them."""
+
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,8 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from partywall.core.db.scopes import open_scope
-from partywall.core.db.session import AsyncSession, after_commit, before_commit
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.db.session import AsyncSession, before_commit, note_appended
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 _PENDING: Final = "partywall.events"
@@ -39,32 +39,29 @@ def event_drafts_json(event_drafts: Sequence[EventDraft]) -> str:
     return to_json(rows, inf_nan_mode="null").decode()
 
 
-class EventLog:
-    """Writes a project's events in the transaction that caused them."""
+def publish(session: AsyncSession, scope: ProjectScope, *event_drafts: EventDraft) -> None:
+    """Adds events to the session's transaction, which writes them at its end. They are numbered after the commit.
 
-    def __init__(self, session: AsyncSession, scope: ProjectScope, sequencer: EventSequencer) -> None:
-        self._session = session
-        self._scope = scope
-        self._sequencer = sequencer
-
-    def append(self, *event_drafts: EventDraft) -> None:
-        """Adds events. They are written at the end of the transaction and numbered after the commit.
-
-        Events are numbered in the order of writing; writing them last ensures that no effect precedes its cause.
-        """
-        pending: dict[ProjectScope, list[EventDraft]] | None = self._session.info.get(_PENDING)
-        if pending is None:
-            pending = self._session.info[_PENDING] = {}
-            before_commit(self._session, functools.partial(_write_all, self._sequencer))
-        pending.setdefault(self._scope, []).extend(event_drafts)
+    Events are numbered in the order of writing; writing them last ensures that no effect precedes its cause.
+    """
+    pending: dict[ProjectScope, list[EventDraft]] | None = session.info.get(_PENDING)
+    if pending is None:
+        pending = session.info[_PENDING] = {}
+        before_commit(session, _write_all)
+    pending.setdefault(scope, []).extend(event_drafts)
 
 
-async def _write_all(sequencer: EventSequencer, session: AsyncSession) -> None:
+def notify_readers(session: AsyncSession, scope: ProjectScope) -> None:
+    """Has the project's readers check their access after the commit, although there is no event."""
+    note_appended(session, scope, 0)
+
+
+async def _write_all(session: AsyncSession) -> None:
     pending: dict[ProjectScope, list[EventDraft]] = session.info.pop(_PENDING)
     for scope, event_drafts in pending.items():
         appended = await _write(session, scope, event_drafts)
         if appended:
-            after_commit(session, functools.partial(sequencer.announce, scope, appended))
+            note_appended(session, scope, appended)
 
 
 async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Sequence[EventDraft]) -> int | None:

@@ -165,7 +165,7 @@ LargeAnswersDep = Annotated[LargeAnswers, Depends(get_large_answers)]
 
 
 async def get_scoped_reader(resources: ResourcesDep, principal: PrincipalDep) -> ScopedReader:
-    return ScopedReader(resources.reads, principal)
+    return resources.reader(principal)
 
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
@@ -176,10 +176,10 @@ async def get_scoped_writer(
 ) -> AsyncIterator[ScopedWriter]:
     """Writes in a single statement, unless the request's idempotency record must be in the same transaction."""
     if IDEMPOTENCY_KEY not in request.headers:
-        yield ScopedWriter(resources.reads, principal, resources.sequencer)
+        yield resources.writer(principal)
         return
     async with resources.sessions.begin() as session:
-        yield ScopedWriter(resources.reads, principal, resources.sequencer, session)
+        yield resources.writer(principal, session)
 
 
 ScopedReaderDep = Annotated[ScopedReader, Depends(get_scoped_reader)]

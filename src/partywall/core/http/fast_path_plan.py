@@ -18,7 +18,6 @@ from pydantic_core import from_json
 from starlette.responses import Response
 from starlette.types import Scope
 
-from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.http.body_limits import ORDINARY_VALUES
 from partywall.core.http.dependencies import get_resources, get_scoped_reader, get_scoped_writer, require_principal
 from partywall.core.http.idempotency import get_idempotency
@@ -52,8 +51,7 @@ async def _provide_reader(caller: Caller) -> object:
 
 
 async def _provide_writer(caller: Caller) -> object:
-    resources = caller.resources
-    return ScopedWriter(resources.reads, caller.principal, resources.sequencer)
+    return caller.resources.writer(caller.principal)
 
 
 async def _provide_idempotency(caller: Caller) -> object:

@@ -110,7 +110,7 @@ class JobContext:
         assert row is not None
         if row["job"] is None:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
-        await self.resources.sequencer.announce(scope, row["last"])
+        self.resources.sequencer.announce(scope, row["last"])
 
     async def call(self, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value) -> ProjectScope:
         """A transaction in one round trip: `sql` calls a function that opens the scope, checks role and lease, writes.
@@ -128,7 +128,7 @@ class JobContext:
         if scope.role in roles and not row["ours"]:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
         if row["last"] is not None:
-            await self.resources.sequencer.announce(scope, row["last"])
+            self.resources.sequencer.announce(scope, row["last"])
         return scope
 
     async def _fence(self, session: AsyncSession) -> None:

@@ -6,8 +6,7 @@ from decimal import Decimal
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
@@ -68,7 +67,6 @@ def _after(month: date) -> datetime:
 class BudgetService:
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
 
     async def revision(self) -> int:
         """The current revision, locked until the transaction ends. Requires the right to change the budget."""
@@ -88,7 +86,7 @@ class BudgetService:
             cost=wanted.cost.amount if wanted.cost else None,
         )
         event = EventDraft("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
-        EventLog(self.session, self.scope, self.sequencer).append(event)
+        publish(self.session, self.scope, event)
         return await _shown(self.session, self.scope, row)
 
     async def _refuse_above(self, wanted: BudgetUpdate) -> None:

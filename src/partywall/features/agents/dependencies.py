@@ -33,13 +33,12 @@ async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources
     return RunService(
         session=session,
         scope=scope,
-        sequencer=resources.sequencer,
         limits=OpenRunLimits.of(resources),
     )
 
 
-async def get_budget_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> BudgetService:
-    return BudgetService(session, scope, resources.sequencer)
+async def get_budget_service(session: SessionDep, scope: ProjectScopeDep) -> BudgetService:
+    return BudgetService(session, scope)
 
 
 CheckedRunDep = Annotated[CheckedRun, Depends(check_run)]

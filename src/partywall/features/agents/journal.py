@@ -175,7 +175,7 @@ class Journal:
 
     @property
     def _reader(self) -> ScopedReader:
-        return ScopedReader(self.context.resources.reads, self.payload.acting)
+        return self.context.resources.reader(self.payload.acting)
 
 
 def usage_of(run: Run) -> dict[str, JsonValue]:

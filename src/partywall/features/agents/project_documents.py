@@ -92,6 +92,6 @@ class JournalEffects(Effects):
             done = await JournalReader(session, scope).effect(step)
             if isinstance(done, list):
                 return done[0]
-            answer = await work(DocumentService(session, scope, self._journal.context.resources.sequencer))
+            answer = await work(DocumentService(session, scope))
             await JournalWriter(session, scope).note_effect(step, answer)
             return answer

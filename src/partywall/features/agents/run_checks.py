@@ -62,7 +62,7 @@ class RunChecks:
         resources = self.resources
         async with resources.sessions.begin() as session:
             scope = await open_scope(session, known.principal, known.project_id)
-            await RunService(session, scope, resources.sequencer, OpenRunLimits.of(resources)).refuse_unfit(checked)
+            await RunService(session, scope, OpenRunLimits.of(resources)).refuse_unfit(checked)
 
 
 def _refuse_large(wanted: RunStart) -> None:

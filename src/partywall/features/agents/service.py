@@ -11,8 +11,7 @@ from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.field_errors import FieldCode
 from partywall.core.jobs.queue import dequeue
 from partywall.core.language_models import LanguageModels
@@ -118,7 +117,6 @@ class RunService:
 
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
     limits: OpenRunLimits
 
     async def start(self, checked: CheckedRun, request_id: str | None = None, traceparent: str | None = None) -> Run:
@@ -196,7 +194,7 @@ class RunService:
 
     async def _refuse_missing(self, given: AgentInput) -> None:
         named = given.documents()
-        missing = await DocumentService(self.session, self.scope, self.sequencer).missing(named.values())
+        missing = await DocumentService(self.session, self.scope).missing(named.values())
         if missing:
             gone = [pointer for pointer, document in named.items() if document in missing]
             raise AgentInputError.at(gone, FieldCode.NOT_FOUND, "No such document")
@@ -219,9 +217,7 @@ class RunService:
         return row
 
     def _record_event(self, type_: str, row: RunRow) -> None:
-        EventLog(self.session, self.scope, self.sequencer).append(
-            EventDraft(type_, "run", str(row.id), {"agent": row.agent})
-        )
+        publish(self.session, self.scope, EventDraft(type_, "run", str(row.id), {"agent": row.agent}))
 
     @property
     def _writer(self) -> RunWriter:

@@ -7,8 +7,7 @@ from uuid import UUID
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.errors import InvalidInputError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.field_errors import FieldCode
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
@@ -49,7 +48,6 @@ class ApiKeyService:
 
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
     keys: ApiKeys
 
     async def create(self, wanted: ApiKeyCreate) -> CreatedApiKey:
@@ -82,4 +80,4 @@ class ApiKeyService:
 
     def _record_event(self, type_: str, key_id: UUID, role: str | None = None) -> None:
         event_draft = EventDraft(type_, "api_key", str(key_id), {} if role is None else {"role": role})
-        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
+        publish(self.session, self.scope, event_draft)

@@ -7,7 +7,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -103,11 +102,10 @@ async def _store(
     resources: Resources, once: Idempotency, fingerprint: bytes, store: Callable[[ScopedWriter], Awaitable[Response]]
 ) -> Response:
     """Write in a transaction that ends before the claim of the key does, and before an unused blob is deleted."""
-    writer = ScopedWriter(resources.reads, once.principal, resources.sequencer)
     if once.key is None:
-        return await store(writer)
+        return await store(resources.writer(once.principal))
     async with resources.sessions.begin() as session:
-        writing = replace(writer, session=session)
+        writing = resources.writer(once.principal, session)
         return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint, show=show_one)
 
 

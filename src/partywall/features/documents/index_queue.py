@@ -20,8 +20,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from partywall.core.db.availability import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents.constants import MAX_INDEX_ERROR
 from partywall.features.documents.index_queue_repository import IndexingRepository
@@ -130,7 +129,7 @@ async def take(
 
 
 async def settle(
-    session: AsyncSession, scope: ProjectScope, sequencer: EventSequencer, lease: UUID, outcomes: Sequence[IndexOutcome]
+    session: AsyncSession, scope: ProjectScope, lease: UUID, outcomes: Sequence[IndexOutcome]
 ) -> set[UUID]:
     """End the leases, store the outcomes that are still current (version and language), and return their ids.
 
@@ -149,7 +148,7 @@ async def settle(
         if row.index_status != Status.PENDING
     ]
     if event_drafts:
-        EventLog(session, scope, sequencer).append(*event_drafts)
+        publish(session, scope, *event_drafts)
     return {row.id for row in rows}
 
 

@@ -10,8 +10,7 @@ from uuid import UUID
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.tenancy import Principal, ProjectScope
@@ -58,12 +57,11 @@ class DocumentToDelete:
 class DocumentService:
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
 
     async def create(self, body: DocumentCreate) -> UUID:
         """Create a document in this transaction, and return its id."""
         may_write(self.scope)
-        writer = ScopedWriter(None, self.scope.principal, self.sequencer, self.session)
+        writer = ScopedWriter(self.scope.principal, self.session)
         document = creation.prepare(body)  # not in a thread, because the transaction would wait for one
         await creation.insert(writer, self.scope.project_id, document)
         return document.id
@@ -164,7 +162,7 @@ class DocumentService:
         event_draft = EventDraft(
             type_, "document", str(id_), {"title": document.title, "revision": revision, **external}
         )
-        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
+        publish(self.session, self.scope, event_draft)
 
 
 def _wanted(row: Document) -> DocumentFields:

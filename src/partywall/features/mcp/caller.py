@@ -30,7 +30,7 @@ class Caller:
 
     @property
     def reader(self) -> ScopedReader:
-        return ScopedReader(self.resources.reads, self.principal)
+        return self.resources.reader(self.principal)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:

@@ -10,8 +10,7 @@ from uuid import UUID
 from partywall.core.clock import utc_now
 from partywall.core.db.constraints import violations
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
 from partywall.core.page_request import PageRequest
@@ -77,7 +76,6 @@ async def refuse(session: AsyncReadSession, scope: ProjectScope, email: str) -> 
 class InvitationService:
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
     tokens: InvitationTokens
     ttl: timedelta
 
@@ -98,7 +96,7 @@ class InvitationService:
         payload = SendInvitation(project_id=scope.project_id, principal=str(scope.principal), invitation_id=id_)
         await enqueue(self.session, SEND_INVITATION, payload)
         event_draft = EventDraft("member.invited", "invitation", str(id_), {"role": wanted.role.value})
-        EventLog(self.session, scope, self.sequencer).append(event_draft)
+        publish(self.session, scope, event_draft)
         return _present(row)
 
     async def withdraw(self, invitation_id: UUID) -> None:

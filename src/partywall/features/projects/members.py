@@ -8,8 +8,7 @@ from uuid import UUID
 from partywall.core.db.constraints import violations
 from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
@@ -87,7 +86,6 @@ async def lock_membership(session: AsyncSession, scope: ProjectScope, *, accepti
 class MemberService:
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
 
     async def lock(self, wanted: MemberId) -> LockedMember:
         """Lock a member to change their role. Raises MemberNotFoundError."""
@@ -174,7 +172,7 @@ class MemberService:
 
     def _record_event(self, type_: str, account_id: UUID, role: Role) -> None:
         event_draft = EventDraft(type_, "member", str(account_id), {"role": role.value})
-        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
+        publish(self.session, self.scope, event_draft)
 
 
 def _require_to_change(scope: ProjectScope, held: Role, wanted: Role) -> None:

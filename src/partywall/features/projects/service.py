@@ -6,9 +6,8 @@ from functools import partial
 from uuid import UUID
 
 from partywall.core.db.scopes import open_scope
-from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.log import EventDraft, notify_readers, publish
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
@@ -45,7 +44,6 @@ class ProjectDirectoryService:
 
     session: AsyncSession
     principal: Principal
-    sequencer: EventSequencer
 
     async def create(self, name: str, description: str | None) -> Versioned:
         made = await ProjectDirectory(self.session).found(name, description)
@@ -53,7 +51,7 @@ class ProjectDirectoryService:
             raise AccountGoneError
         scope = await open_scope(self.session, self.principal, made)
         row = await ProjectRepository(self.session, scope).get()
-        EventLog(self.session, scope, self.sequencer).append(EventDraft("project.created", "project", str(made)))
+        publish(self.session, scope, EventDraft("project.created", "project", str(made)))
         return Versioned(_present(row, scope.role), row.revision)
 
 
@@ -92,7 +90,6 @@ class ProjectService:
 
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
 
     async def revision(self, right: Right) -> int:
         """Lock the project for a change that needs `right`, and return its revision.
@@ -122,7 +119,7 @@ class ProjectService:
             event_draft = EventDraft(
                 "project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(given)]}
             )
-            EventLog(self.session, self.scope, self.sequencer).append(event_draft)
+            publish(self.session, self.scope, event_draft)
         return await get_project(self.session, self.scope)
 
     async def delete(self) -> None:
@@ -133,4 +130,4 @@ class ProjectService:
         gone = ProjectDeleted(project_id=self.scope.project_id)
         await enqueue_once(self.session, PROJECT_DELETED, gone, self.scope.project_id)
         # Wakes the project's streams, which then find the project gone and end.
-        after_commit(self.session, partial(self.sequencer.announce, self.scope, 0))
+        notify_readers(self.session, self.scope)

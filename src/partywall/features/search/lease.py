@@ -43,7 +43,7 @@ class Lease:
 
     async def settle(self, session: AsyncSession, scope: ProjectScope, outcomes: Sequence[IndexOutcome]) -> set[UUID]:
         """Ends the lease. Returns the documents that it still held and that are unchanged; write nothing of others."""
-        return await documents.settle(session, scope, self.resources.sequencer, self.id, outcomes)
+        return await documents.settle(session, scope, self.id, outcomes)
 
     async def settle_alone(self, outcome: IndexOutcome) -> None:
         async with self.begin() as (session, scope):

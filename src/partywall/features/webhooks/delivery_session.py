@@ -16,7 +16,7 @@ from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
@@ -157,7 +157,7 @@ class DeliverySession:
         event_drafts = EventDraft(
             "project.webhook_disabled", "webhook", str(self.payload.webhook_id), {"reason": reason}
         )
-        EventLog(session, scope, self._resources.sequencer).append(event_drafts)
+        publish(session, scope, event_drafts)
 
     @property
     def _resources(self) -> Resources:
@@ -165,7 +165,7 @@ class DeliverySession:
 
     @property
     def _reader(self) -> ScopedReader:
-        return ScopedReader(self._resources.reads, self.payload.acting)
+        return self._resources.reader(self.payload.acting)
 
 
 def _wanted(due_state: DueState, events: Sequence[WireEvent]) -> Sequence[WireEvent]:

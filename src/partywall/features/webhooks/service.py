@@ -9,8 +9,7 @@ from pydantic import JsonValue
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import InvalidInputError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.field_errors import FieldCode
 from partywall.core.jobs.queue import dequeue
 from partywall.core.page_request import PageRequest
@@ -78,7 +77,6 @@ class WebhookService:
 
     session: AsyncSession
     scope: ProjectScope
-    sequencer: EventSequencer
     box: SecretBox
 
     async def create(self, wanted: WebhookCreate, url_error: str | None) -> Versioned[SecretWebhook]:
@@ -140,7 +138,7 @@ class WebhookService:
     def _record_event(self, type_: str, webhook_id: UUID, fields: Sequence[str] | None = None) -> None:
         data: dict[str, JsonValue] = {} if fields is None else {"fields": [*fields]}
         event_drafts = EventDraft(type_, "webhook", str(webhook_id), data)
-        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
+        publish(self.session, self.scope, event_drafts)
 
 
 def _decided(row: WebhookModel, patch: WebhookPatch) -> WebhookOptions:

@@ -17,7 +17,7 @@ from bench.deployment import Deployment
 from bench.seed import PASSWORD
 from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
-from partywall.core.db.scopes import open_scope
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import Sessions
 from partywall.core.events import log
 from partywall.core.events.log import EventDraft
@@ -148,6 +148,6 @@ async def write(deployment: Deployment, shared: SharedProjects, *, each: int, se
 
 async def _append(sessions: Sessions, shared: SharedProjects, project: str, size: int) -> None:
     async with sessions.begin() as session:
-        scope = await open_scope(session, Principal.user(shared.owner), UUID(project))
+        scope = await open_shared_scope(session, Principal.user(shared.owner), UUID(project))
         names = [random.randbytes(8).hex() for _ in range(size)]
         log.publish(session, scope, *(EventDraft("document.updated", "document", name) for name in names))

@@ -75,7 +75,7 @@ _SEAL: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class ProjectScope:
-    """Proof that `principal` may open `project_id` with `role`; only this module creates it."""
+    """Proof that `principal` may open `project_id` with `role`. Reads take it; only `sealed_scope` makes it."""
 
     project_id: UUID
     principal: Principal
@@ -87,8 +87,30 @@ class ProjectScope:
             raise TypeError("only core.tenancy creates a ProjectScope")
 
 
+@dataclass(frozen=True, slots=True)
+class UnlockedScope(ProjectScope):
+    """Opened in a transaction that holds no lock of the project: it may still get an `ExclusiveScope`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedScope(ProjectScope):
+    """For ordinary writers: project and membership do not end before the transaction does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusiveScope(ProjectScope):
+    """For changes of access, and for ending a project: the transaction is the only one that makes such a change."""
+
+
+type LockedScope = SharedScope | ExclusiveScope
+
+
 def make_scope(project_id: UUID, principal: Principal, role: str | None) -> ProjectScope:
     """The scope for a role that `wall.open_scope` returned; raises ProjectNotFoundError for None."""
+    return sealed_scope(ProjectScope, project_id, principal, role)
+
+
+def sealed_scope[S: ProjectScope](kind: type[S], project_id: UUID, principal: Principal, role: str | None) -> S:
     if role is None:
         raise ProjectNotFoundError
-    return ProjectScope(project_id, principal, Role(role), _SEAL)
+    return kind(project_id, principal, Role(role), _SEAL)

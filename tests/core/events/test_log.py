@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.db.scopes import open_scope
+from partywall.core.db.scopes import open_exclusive_scope, open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession, Sessions, before_commit
 from partywall.core.events.batches import read_batch
 from partywall.core.events.log import EventDraft, event_drafts_json, publish
@@ -29,7 +29,7 @@ def event_drafts(*names: str) -> list[EventDraft]:
 
 
 async def append(session: AsyncSession, person: Person, project: UUID, *names: str) -> None:
-    scope = await open_scope(session, person.principal, project)
+    scope = await open_shared_scope(session, person.principal, project)
     publish(session, scope, *event_drafts(*names))
 
 
@@ -269,7 +269,8 @@ async def test_the_last_event_of_a_leaving_member_is_written(users: Users, resou
     project = await owner.project()
     await users.join(project, leaver, "viewer")
     async with resources.sessions.begin() as session:
-        await append(session, leaver, project, "left")
+        scope = await open_exclusive_scope(session, await open_scope(session, leaver.principal, project))
+        publish(session, scope, *event_drafts("left"))
         await users.execute("DELETE FROM project_member WHERE account_id = $1", leaver.id)
     await numbers(resources, owner, project)
     batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=1)
@@ -280,7 +281,8 @@ async def test_a_project_that_is_deleted_takes_its_events_with_it(users: Users, 
     owner = await users.person()
     project = await owner.project()
     async with resources.sessions.begin() as session:
-        await append(session, owner, project, "last words")
+        scope = await open_exclusive_scope(session, await open_scope(session, owner.principal, project))
+        publish(session, scope, *event_drafts("last words"))
         await session.execute(text("DELETE FROM project WHERE id = :id"), {"id": project})
     with pytest.raises(ProjectNotFoundError):
         await numbers(resources, owner, project)

@@ -20,7 +20,6 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
-from partywall.features.projects.rights import Right
 from partywall.features.projects.service import ProjectService
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.deliveries import DeliveryService
@@ -67,7 +66,6 @@ type Act = Callable[[Scene, AsyncSession], Awaitable[None]]
 
 async def delete(scene: Scene, session: AsyncSession) -> None:
     service = await scene.service(session)
-    await service.revision(scene.id)
     await service.delete(scene.id)
 
 
@@ -78,9 +76,7 @@ async def redeliver(scene: Scene, session: AsyncSession) -> None:
 
 async def end_project(scene: Scene, session: AsyncSession) -> None:
     scope = await open_scope(session, scene.owner.principal, scene.id)
-    service = ProjectService(session, scope)
-    await service.revision(Right.PROJECT_DELETE)
-    await service.delete()
+    await ProjectService(session, scope).delete()
 
 
 async def take_over(scene: Scene, session: AsyncSession) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from partywall.core.db.scopes import open_scope
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.outgoing.guarded_transport import Outgoing
@@ -57,7 +57,7 @@ class WebhookWorkspace:
         """Writes events, each in its own transaction."""
         for type_ in types:
             async with self.resources.sessions.begin() as session:
-                scope = await open_scope(session, Principal.service(self.project), self.project)
+                scope = await open_shared_scope(session, Principal.service(self.project), self.project)
                 event_drafts = EventDraft(type_, "document", str(self.project), {"title": "Größe \u2028 5"})
                 publish(session, scope, event_drafts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from pydantic import JsonValue
 from pydantic_core import to_json
@@ -12,9 +13,11 @@ from sqlalchemy import text
 
 from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncSession, before_commit, note_appended
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
+from partywall.core.tenancy import LockedScope, Principal, ProjectNotFoundError
 
 _PENDING: Final = "partywall.events"
+# By project and actor.
+type _Pending = dict[tuple[UUID, Principal], tuple[LockedScope, list[EventDraft]]]
 
 # Events are numbered after the commit, see `core.events.sequencer`.
 _APPEND: Final = text("SELECT wall.append_events(:project_id, :actor, CAST(:drafts AS jsonb))")
@@ -39,32 +42,32 @@ def event_drafts_json(event_drafts: Sequence[EventDraft]) -> str:
     return to_json(rows, inf_nan_mode="null").decode()
 
 
-def publish(session: AsyncSession, scope: ProjectScope, *event_drafts: EventDraft) -> None:
+def publish(session: AsyncSession, scope: LockedScope, *event_drafts: EventDraft) -> None:
     """Adds events to the session's transaction, which writes them at its end. They are numbered after the commit.
 
     Events are numbered in the order of writing; writing them last ensures that no effect precedes its cause.
     """
-    pending: dict[ProjectScope, list[EventDraft]] | None = session.info.get(_PENDING)
+    pending: _Pending | None = session.info.get(_PENDING)
     if pending is None:
         pending = session.info[_PENDING] = {}
         before_commit(session, _write_all)
-    pending.setdefault(scope, []).extend(event_drafts)
+    pending.setdefault((scope.project_id, scope.principal), (scope, []))[1].extend(event_drafts)
 
 
-def notify_readers(session: AsyncSession, scope: ProjectScope) -> None:
+def notify_readers(session: AsyncSession, scope: LockedScope) -> None:
     """Has the project's readers check their access after the commit, although there is no event."""
     note_appended(session, scope, 0)
 
 
 async def _write_all(session: AsyncSession) -> None:
-    pending: dict[ProjectScope, list[EventDraft]] = session.info.pop(_PENDING)
-    for scope, event_drafts in pending.items():
+    pending: _Pending = session.info.pop(_PENDING)
+    for scope, event_drafts in pending.values():
         appended = await _write(session, scope, event_drafts)
         if appended:
             note_appended(session, scope, appended)
 
 
-async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Sequence[EventDraft]) -> int | None:
+async def _write(session: AsyncSession, scope: LockedScope, event_drafts: Sequence[EventDraft]) -> int | None:
     """The number of events written; None if the project no longer exists."""
     values: dict[str, object] = {
         "drafts": event_drafts_json(event_drafts),
@@ -77,7 +80,7 @@ async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Seque
     return appended
 
 
-async def _enters_as_service(session: AsyncSession, scope: ProjectScope) -> bool:
+async def _enters_as_service(session: AsyncSession, scope: LockedScope) -> bool:
     """Opens the scope as the project's worker, for when another project was bound since or the actor has just left."""
     try:
         await open_scope(session, Principal.service(scope.project_id), scope.project_id)

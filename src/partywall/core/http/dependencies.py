@@ -22,7 +22,7 @@ from partywall.core.http.public_routes import is_public
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import bind_credential
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, SharedScope, UnlockedScope
 from partywall.core.tenant import set_current_tenant, unauthenticated
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
@@ -128,7 +128,7 @@ PrincipalSessionDep = Annotated[AsyncSession, Depends(get_principal_session, sco
 PrincipalReadSessionDep = Annotated[AsyncReadSession, Depends(get_principal_read_session, scope="function")]
 
 
-async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
+async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> SharedScope:
     return await open_shared_scope(session, principal, project_id, accepting=True)
 
 
@@ -141,7 +141,7 @@ async def get_credential(request: Request, resources: ResourcesDep, _: Principal
 CredentialDep = Annotated[VerifiedCredential, Depends(get_credential)]
 
 
-async def get_locking_project_scope(project_id: UUID, credential: CredentialDep, session: SessionDep) -> ProjectScope:
+async def get_locking_project_scope(project_id: UUID, credential: CredentialDep, session: SessionDep) -> UnlockedScope:
     bind_credential(session, credential)
     return await open_scope(session, credential.principal, project_id)
 
@@ -152,8 +152,8 @@ async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, prin
 
 # The scope of a route that writes (binds SessionDep's transaction), of one that also locks the project exclusively, and
 # of one that reads (binds ReadSessionDep's).
-ProjectScopeDep = Annotated[ProjectScope, Depends(get_project_scope, scope="function")]
-LockingProjectScopeDep = Annotated[ProjectScope, Depends(get_locking_project_scope, scope="function")]
+ProjectScopeDep = Annotated[SharedScope, Depends(get_project_scope, scope="function")]
+LockingProjectScopeDep = Annotated[UnlockedScope, Depends(get_locking_project_scope, scope="function")]
 ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, scope="function")]
 
 

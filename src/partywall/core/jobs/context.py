@@ -18,7 +18,7 @@ from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, Role, make_scope
+from partywall.core.tenancy import ProjectScope, Role, SharedScope, make_scope
 
 # One statement, because it is frequent: it opens the scope, checks the lease and appends, in this order.
 _RECORD_EVENT: Final = """
@@ -79,7 +79,7 @@ class JobContext:
     crowded: Callable[[], bool] = _never
 
     @asynccontextmanager
-    async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
+    async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, SharedScope]]:
         """A transaction in the job's project. It commits only while this attempt holds the lease.
 
         Raises ProjectNotFoundError if the principal has lost access since the job was enqueued.

@@ -7,7 +7,8 @@ from decimal import Decimal
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
 from partywall.core.events.log import EventDraft, publish
-from partywall.core.tenancy import ProjectScope
+from partywall.core.preconditions import require_match
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
 from partywall.features.agents.budgets import cost_limit, month_of
@@ -66,18 +67,18 @@ def _after(month: date) -> datetime:
 @dataclass(frozen=True, slots=True)
 class BudgetService:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
-    async def revision(self) -> int:
-        """The current revision, locked until the transaction ends. Requires the right to change the budget."""
+    async def put(self, wanted: BudgetUpdate, if_match: str | None = None) -> ShownBudget:
+        """Applies from the next call of any run.
+
+        Raises QuotaExceededError above the operator's limit, PreconditionFailedError unless `if_match` names the
+        revision.
+        """
         require(self.scope, Right.BUDGET_MANAGE)
         await AdmissionRepository(self.session, self.scope).lock()
         row = await BudgetRepository(self.session, self.scope).budget()
-        return row.revision if row else 0
-
-    async def put(self, wanted: BudgetUpdate) -> ShownBudget:
-        """Applies from the next call of any run. Raises QuotaExceededError above the operator's limit."""
-        require(self.scope, Right.BUDGET_MANAGE)
+        require_match(if_match, row.revision if row else 0)
         await self._refuse_above(wanted)
         row = await BudgetWriter(self.session, self.scope).put(
             tokens=wanted.tokens,

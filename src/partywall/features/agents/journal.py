@@ -17,7 +17,7 @@ from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.context import JobContext
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 from partywall.features.agents.budgets import Call, month_of, refuse_exceeded
 from partywall.features.agents.definition import Limits
 from partywall.features.agents.jobs import RunAgent
@@ -138,7 +138,7 @@ class Journal:
         await self.context.record_event(self.payload, EventDraft(type_, "run", str(self.payload.run_id), data))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
+    async def transaction(self) -> AsyncIterator[tuple[AsyncSession, SharedScope]]:
         """Fenced by the lease; requires that the run's principal may still run agents."""
         async with self.context.begin(self.payload) as (session, scope):
             require(scope, Right.RUN_START)

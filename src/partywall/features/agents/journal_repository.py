@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.agents.budgets import Budget, Usage
 from partywall.features.agents.models import AgentBudget, AgentUsage, Run, RunStep
 
@@ -150,7 +150,7 @@ _COUNT: Final = text("""
 @dataclass(frozen=True, slots=True)
 class JournalWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def note_effect(self, key: StepKey, answer: JsonValue) -> None:
         await self.session.execute(

@@ -14,7 +14,7 @@ from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.page_request import ShortPage
 from partywall.core.pagination import PAGE_BYTES
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.agents.models import Run, RunTurn
 
 KEYSET: Final = Keyset({"created_at": Run.created_at}, Run.id)
@@ -124,7 +124,7 @@ class RunRepository:
 @dataclass(frozen=True, slots=True)
 class RunWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def add(
         self,

@@ -17,7 +17,7 @@ from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.schemas import AgentInput, RunStart
-from partywall.features.agents.service import CheckedRun, RunService
+from partywall.features.agents.service import CheckedRun, refuse_unfit
 from partywall.features.projects.rights import Right, require
 
 LARGEST_INPUT: Final = 200_000
@@ -33,7 +33,7 @@ class RunChecks:
     async def check(self, scope: ProjectScope, wanted: RunStart) -> CheckedRun:
         """Raises AgentNotFoundError, AgentModelNotConfiguredError or AgentInputError.
 
-        For costly inputs, also raises what `RunService.refuse_unfit` raises.
+        For costly inputs, also raises what `refuse_unfit` raises.
         """
         require(scope, Right.RUN_START)
         agent = self._agent(wanted.agent)
@@ -62,7 +62,7 @@ class RunChecks:
         resources = self.resources
         async with resources.sessions.begin() as session:
             scope = await open_scope(session, known.principal, known.project_id)
-            await RunService(session, scope, OpenRunLimits.of(resources)).refuse_unfit(checked)
+            await refuse_unfit(session, scope, OpenRunLimits.of(resources), checked)
 
 
 def _refuse_large(wanted: RunStart) -> None:

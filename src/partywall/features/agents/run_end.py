@@ -12,7 +12,7 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import JobContext
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, SharedScope
 from partywall.features.agents.budgets import month_of
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal import InterruptedStep, usage_of
@@ -93,7 +93,7 @@ async def _end(
 @dataclass(frozen=True, slots=True)
 class _Ending:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
     context: JobContext
 
     async def repeat(

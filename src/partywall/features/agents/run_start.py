@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.agents.agent_turn import DecidedCalls
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal_repository import JournalReader
@@ -55,7 +55,7 @@ async def begin_run(context: JobContext, payload: RunAgent) -> StartedRun | Outc
         return await _start(session, scope, run)
 
 
-async def _start(session: AsyncSession, scope: ProjectScope, run: Run) -> StartedRun:
+async def _start(session: AsyncSession, scope: SharedScope, run: Run) -> StartedRun:
     if run.status == RunStatus.QUEUED:
         event = EventDraft("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
         publish(session, scope, event)

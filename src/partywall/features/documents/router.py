@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request, Response, status
 from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
-from partywall.core.http.etag import IfMatch, entity_tag, require_match
+from partywall.core.http.etag import IfMatch, entity_tag
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.large_answers import Produced
@@ -86,9 +86,7 @@ async def create_documents(
 async def update_document(
     document_id: UUID, body: DocumentPatch, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    return _shown(await service.patch(locked, body))
+    return _shown(await service.update(document_id, body, if_match))
 
 
 @router.put(
@@ -103,9 +101,7 @@ async def update_document(
 async def replace_document(
     document_id: UUID, body: DocumentReplace, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    return _shown(await service.replace(locked, body))
+    return _shown(await service.replace(document_id, body, if_match))
 
 
 @router.delete(
@@ -116,9 +112,7 @@ async def replace_document(
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
-    to_delete = await service.lock_to_delete(document_id)
-    require_match(if_match, to_delete.revision)
-    await service.delete(to_delete)
+    await service.delete(document_id, if_match)
 
 
 @router.post(
@@ -173,9 +167,7 @@ async def restore_version(
     if_match: IfMatch = None,
 ) -> Response:
     async def produce() -> Response:
-        locked = await service.lock(document_id)
-        require_match(if_match, locked.revision)
-        return _shown(await service.restore(locked, number))
+        return _shown(await service.restore(document_id, number, if_match))
 
     creation.may_write(service.scope)
     return await once.run(service.session, produce, show=creation.show_one(service.scope))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
-from partywall.core.db.scopes import open_scope
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.security.opaque_tokens import token_hash
@@ -35,7 +35,7 @@ class AcceptingService:
             entered = await InvitationGateway(self.session).accept(token_hash(token))
         if entered is None:
             raise InvitationNotFoundError
-        scope = await open_scope(self.session, self.person, entered)
+        scope = await open_shared_scope(self.session, self.person, entered)
         event_draft = EventDraft("member.added", "member", str(self.person.id), {"role": scope.role.value})
         publish(self.session, scope, event_draft)
         return await get_project(self.session, scope)

@@ -17,7 +17,7 @@ from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.tenancy import ProjectScope, Role
+from partywall.core.tenancy import ProjectScope, Role, UnlockedScope
 from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import (
     VIOLATIONS,
@@ -75,7 +75,7 @@ async def refuse(session: AsyncReadSession, scope: ProjectScope, email: str) -> 
 @dataclass(frozen=True, slots=True)
 class InvitationService:
     session: AsyncSession
-    scope: ProjectScope
+    scope: UnlockedScope
     tokens: InvitationTokens
     ttl: timedelta
 
@@ -101,7 +101,9 @@ class InvitationService:
 
     async def withdraw(self, invitation_id: UUID) -> None:
         require(self.scope, Right.INVITATION_MANAGE)
-        if not await InvitationWriter(self.session, self.scope).remove(invitation_id):
+        scope = await lock_membership(self.session, self.scope)
+        require(scope, Right.INVITATION_MANAGE)
+        if not await InvitationWriter(self.session, scope).remove(invitation_id):
             raise InvitationNotFoundError
 
 

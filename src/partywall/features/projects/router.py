@@ -11,7 +11,7 @@ from partywall.core.http.dependencies import (
     ReadProjectScopeDep,
     ReadSessionDep,
 )
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
@@ -21,7 +21,6 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects import service as projects
 from partywall.features.projects.dependencies import DirectoryServiceDep, ProjectServiceDep
 from partywall.features.projects.exceptions import ProjectBusyError
-from partywall.features.projects.rights import Right
 from partywall.features.projects.schemas import Project, ProjectCreate, ProjectPatch, ProjectQuery
 
 router = APIRouter(prefix="/projects", tags=["projects"])
@@ -81,8 +80,7 @@ async def get_project(
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
 )
 async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_match: IfMatch = None) -> Response:
-    require_match(if_match, await service.revision(Right.PROJECT_UPDATE))
-    changed = await service.change(body)
+    changed = await service.update(body, if_match)
     return json_response(changed.project, 200, {"ETag": entity_tag(changed.revision, changed.project.role)})
 
 
@@ -94,5 +92,4 @@ async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_matc
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError, ProjectBusyError),
 )
 async def delete_project(service: ProjectServiceDep, if_match: IfMatch = None) -> None:
-    require_match(if_match, await service.revision(Right.PROJECT_DELETE))
-    await service.delete()
+    await service.delete(if_match)

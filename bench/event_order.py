@@ -25,7 +25,7 @@ from bench.deployment import Deployment, open_deployment
 from bench.results import Result, report
 from partywall.core.clock import unix_time
 from partywall.core.db import engine as engines
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession, Sessions, before_commit
 from partywall.core.events.log import EventDraft, publish

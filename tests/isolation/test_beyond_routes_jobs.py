@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope
 from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload

@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from partywall.core.blobs import BlobStore
 from partywall.core.concurrency_limiter import ConcurrencyLimiter, TimedSlots
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.db.scoped_write import Autocommit, ScopedWriter
+from partywall.core.db.scoped_access import Autocommit, ScopedReader, ScopedWriter
 from partywall.core.db.session import AsyncSession, Sessions
 from partywall.core.embedders import Embedders
 from partywall.core.events.broadcaster import Broadcaster

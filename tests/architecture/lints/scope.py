@@ -12,8 +12,7 @@ PROOFS = re.compile(r"\b(?:Project|Unlocked|Shared|Exclusive|Locked)Scope\b")
 # Who makes a scope from the database's answer, and who makes one that says what its transaction has locked.
 RESOLVERS = ("core/db/scopes.py",)
 READERS = (
-    "core/db/scoped_read.py", "core/db/scoped_write.py", "core/events/batches.py", "core/events/sequence.py",
-    "core/events/subscription.py", "core/jobs/context.py",
+    "core/db/scoped_access.py", "core/events/sequence.py", "core/events/subscription.py",
 )  # fmt: skip
 HOME = "core/tenancy.py"
 

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_exclusive_scope, open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession, Sessions, before_commit
 from partywall.core.events.batches import read_batch

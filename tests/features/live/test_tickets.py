@@ -18,7 +18,7 @@ from partywall.adapters.embedded import EmbeddedValkey
 from partywall.core import cache_keys
 from partywall.core.caches import create_cache
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.idempotency.claims import claim

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from partywall.core.cache_removal import remove_keys_of
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources

@@ -12,8 +12,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedReader, ScopedWriter
 from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError

@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from partywall.core.cache_keys import request_claim
 from partywall.core.clock import utc_now
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import ConflictError, NotFoundError, PartywallError

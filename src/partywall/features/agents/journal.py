@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import JsonValue
 
-from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.context import JobContext
@@ -26,14 +27,17 @@ from partywall.features.agents.models import Run
 from partywall.features.agents.steps import short_arguments
 from partywall.features.projects.rights import Right, require, roles_with
 
-# Arguments: principal, project, roles, job, worker, run, turn, name and number; then the events, or the step's result,
-# events, month and usage.
-_BEGIN: Final = "SELECT held, ours, last FROM wall.begin_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-_FINISH: Final = """
-    SELECT held, ours, last FROM wall.finish_step(
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+_BEGIN: Final = ScopedQuery.text("""
+    SELECT held AS wall_role, ours AS owns_lease, last AS wall_appended FROM wall.begin_step(
+        :principal, :project_id, :roles, :job, :lease, :run, :turn, :name, :number, :events
     )
-"""
+""")
+_FINISH: Final = ScopedQuery.text("""
+    SELECT held AS wall_role, ours AS owns_lease, last AS wall_appended FROM wall.finish_step(
+        :principal, :project_id, :roles, :job, :lease, :run, :turn, :name, :number, :result, :events, :month,
+        :model_calls, :tool_calls, :input_tokens, :output_tokens, :seconds, :cost
+    )
+""")
 _MAY_RUN: Final = roles_with(Right.RUN_START)
 _STEP: Final[ContextVar[StepKey | None]] = ContextVar("partywall_run_step", default=None)
 
@@ -155,7 +159,7 @@ class Journal:
             event_drafts = self._event_draft(
                 key, "run.tool_called", tool, {"arguments": short_arguments(tool.arguments)}
             )
-        await self._call(_BEGIN, key, event_drafts)
+        await self._run(_BEGIN, key, {"events": event_drafts})
 
     async def _finish(self, key: StepKey, result: StepResult, used: StepUsage, tool: ToolCall | None) -> None:
         """After a model call's last deltas, the database itself records the event of its usage."""
@@ -163,11 +167,12 @@ class Journal:
             event_drafts, self.last_deltas = event_drafts_json(self.last_deltas), ()
         else:
             event_drafts = self._event_draft(key, "run.tool_returned", tool, result.event_data)
-        await self._call(_FINISH, key, json.dumps(result.payload), event_drafts, month_of(), *used.values())
+        values = {"result": json.dumps(result.payload), "events": event_drafts, "month": month_of(), **asdict(used)}
+        await self._run(_FINISH, key, values)
 
-    async def _call(self, sql: str, key: StepKey, *values: Value) -> None:
-        step = (key.run_id, key.turn, key.name, key.number)
-        require(await self.context.call(self.payload, sql, _MAY_RUN, *step, *values), Right.RUN_START)
+    async def _run(self, query: ScopedQuery, key: StepKey, values: Mapping[str, Value]) -> None:
+        step: dict[str, Value] = {"run": key.run_id, "turn": key.turn, "name": key.name, "number": key.number}
+        require(await self.context.run(self.payload, query, _MAY_RUN, {**step, **values}), Right.RUN_START)
 
     def _event_draft(self, key: StepKey, type_: str, tool: ToolCall, event_data: Mapping[str, JsonValue]) -> str:
         data: dict[str, JsonValue] = {"tool": tool.name, **event_data, "key": idempotency_key(key)}

@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Date, Numeric, Select, Uuid, and_, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.agents.budgets import Budget, Usage
@@ -42,7 +43,7 @@ def _step(key: StepKey) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class StepUsage:
-    """What one step used. `cost` is in US dollars, None if the price is unknown."""
+    """What one step used, named as in `wall.finish_step`. `cost` is in US dollars, None if the price is unknown."""
 
     model_calls: int = 0
     tool_calls: int = 0
@@ -50,12 +51,6 @@ class StepUsage:
     output_tokens: int = 0
     seconds: float = 0.0
     cost: Decimal | None = Decimal(0)
-
-    def values(self) -> tuple[int | float | Decimal | None, ...]:
-        """In the order of `wall.finish_step` and `wall.count_usage`."""
-        return (
-            self.model_calls, self.tool_calls, self.input_tokens, self.output_tokens, self.seconds, self.cost,
-        )  # fmt: skip
 
 
 def _cost_limit() -> ColumnElement[Decimal | None]:
@@ -85,7 +80,7 @@ def _budget_status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )
 
 
-_BUDGET_STATUS: Final = ScopedRead(_budget_status)
+_BUDGET_STATUS: Final = ScopedQuery.read(_budget_status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from partywall.core.db.availability import DatabaseAwayError, session_is_away
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.jobs.context import JobContext
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page

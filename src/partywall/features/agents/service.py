@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
 from partywall.core.events.log import EventDraft, publish

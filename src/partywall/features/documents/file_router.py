@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import JsonValue, ValidationError
 
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.scopes import open_scope
 from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.field_errors import FieldCode

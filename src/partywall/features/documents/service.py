@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.http.large_answers import LARGE_BYTES

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import anyio
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.resources import Resources

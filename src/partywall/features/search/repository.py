@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, exists, func, literal_column, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
-from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B, visible
@@ -149,7 +149,7 @@ def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )  # fmt: skip
 
 
-CORPUS: Final = ScopedRead(_corpus)
+CORPUS: Final = ScopedQuery.read(_corpus)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import Sessions
 from partywall.core.embedders import Embedders, EmbeddingError

@@ -12,7 +12,8 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from partywall.core.clock import utc_now
-from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter

@@ -119,7 +119,7 @@ async def open_resources(
         cache, keeper = _open_cache(stack, _cache_url(settings)), SecretKeeper(secret_key(settings))
         engine, reads = await _open_database(stack, settings.database, application, background=background)
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
-        sessions, tls = await _open_sessions(engine, live.waker, settings), tls_context(settings.outgoing.ca_file)
+        sessions, tls = await _open_sessions(engine, live, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
@@ -252,8 +252,8 @@ async def _open_database(
     )
 
 
-async def _open_sessions(engine: AsyncEngine, waker: JobWaker, settings: Settings) -> Sessions:
-    sessions = Sessions(engine, waker.wake)
+async def _open_sessions(engine: AsyncEngine, live: _Live, settings: Settings) -> Sessions:
+    sessions = Sessions(engine, wake=live.waker.wake, announce=live.sequencer.announce)
     await publish_quotas(sessions, settings.quotas.limits)
     return sessions
 

@@ -42,7 +42,7 @@ UNFED: Final[Mapping[str, str]] = {
     "commands/quotas.py:_limit": "the limit that the operator types",
     "commands/serve.py:_is_loopback": "the address that the operator types",
     "commands/postgres.py:_reason": "an error of the operator's database",
-    "core/http/etag.py:_OURS": "one character after another, in headers that EDGES feeds by `_conditions`",
+    "core/preconditions.py:_OURS": "one character after another, in headers that EDGES feeds by `_conditions`",
     "core/http/fast_path/plan.py:_pattern": "the paths of our own routes, at start",
     "core/mail/mime.py:_encoding": "a mail that our templates have rendered",
     "extensions/name_checks.py:_FEATURE": "a name in an installed package",

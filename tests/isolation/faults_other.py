@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from sqlalchemy import ColumnElement, Select, func, literal_column, null, select
 
 from partywall.core.cache_keys import CacheKey
-from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.events import log_tailer, notifier, subscription
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
@@ -73,7 +74,7 @@ def _everybodys(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
 @asynccontextmanager
 async def search_statistics_over_all_projects(at: AttackedApp) -> AsyncIterator[FastAPI]:
     async with at.without_policies("search_statistic"):
-        with patched((search, "CORPUS", ScopedRead(_everybodys))):
+        with patched((search, "CORPUS", ScopedQuery.read(_everybodys))):
             yield at.app
 
 

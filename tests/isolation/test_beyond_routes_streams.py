@@ -12,7 +12,7 @@ import pytest
 
 from partywall.core.cache_keys import events_channel
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
 from partywall.settings import Settings

@@ -16,7 +16,7 @@ from partywall.core.http.dependencies import (
     ScopedWriterDep,
     SessionDep,
 )
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import (
     IdempotencyKeyReusedError,
     RequestInProgressError,
@@ -25,6 +25,7 @@ from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
+from partywall.core.preconditions import require_match
 
 __all__ = [
     "CursorsDep",

@@ -9,7 +9,8 @@ from partywall.core.backpressure import Backpressure
 from partywall.core.blobs import BlobStore
 from partywall.core.concurrency_limiter import ConcurrencyLimiter, TimedSlots
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.db.session import Sessions
+from partywall.core.db.scoped_access import Autocommit, ScopedReader, ScopedWriter
+from partywall.core.db.session import AsyncSession, Sessions
 from partywall.core.embedders import Embedders
 from partywall.core.events.broadcaster import Broadcaster
 from partywall.core.events.log_tailer import LogTailers
@@ -28,6 +29,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.shared_threads import SharedThreads
+from partywall.core.tenancy import Principal
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import Uploads
@@ -68,3 +70,10 @@ class Resources:
     handshakes: ConcurrencyLimiter[str]
     unused_tickets: TimedSlots
     pings: Pings
+
+    def reader(self, principal: Principal) -> ScopedReader:
+        return ScopedReader(self.reads, principal)
+
+    def writer(self, principal: Principal, session: AsyncSession | None = None) -> ScopedWriter:
+        """Writes in the session's transaction; without one, each write is a transaction of its own."""
+        return ScopedWriter(principal, session or Autocommit(self.reads, self.sequencer.announce))

@@ -13,10 +13,11 @@ from partywall.adapters.embedded.valkey import EmbeddedValkey
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.caches import create_cache, create_listening_cache
+from partywall.core.db.scopes import open_scope
 from partywall.core.events.listener import Listener
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, open_scope
+from partywall.core.tenancy import ProjectScope
 from tests.conditions import until
 from tests.users import Users
 

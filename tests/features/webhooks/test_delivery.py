@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.batches import read_batch
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.db.scopes import open_shared_scope
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 from partywall.features.webhooks.feature import feature
 from partywall.settings import JobSettings
 from partywall.settings.outgoing import WebhookSettings
@@ -56,9 +57,9 @@ class WebhookWorkspace:
         """Writes events, each in its own transaction."""
         for type_ in types:
             async with self.resources.sessions.begin() as session:
-                scope = await open_scope(session, Principal.service(self.project), self.project)
+                scope = await open_shared_scope(session, Principal.service(self.project), self.project)
                 event_drafts = EventDraft(type_, "document", str(self.project), {"title": "Größe \u2028 5"})
-                EventLog(session, scope, self.resources.sequencer).append(event_drafts)
+                publish(session, scope, event_drafts)
 
     async def shown(self, hook: Hook) -> dict[str, object]:
         found: dict[str, object] = (await self.owner.client.get(hook.url)).json()

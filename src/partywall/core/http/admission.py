@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import BadRequestError, ContentTooLargeError, UnsupportedMediaTypeError
 from partywall.core.http.address_limiter import RequestSlot, request_slot_of
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
@@ -277,7 +276,7 @@ async def _require_member(resources: Resources, principal: Principal, project: s
         project_id = UUID(project)
     except ValueError as error:
         raise too_large(ORDINARY_BYTES) from error
-    await ScopedReader(resources.reads, principal).scope(project_id)
+    await resources.reader(principal).scope(project_id)
 
 
 async def _refuse(error: Exception, scope: Scope, incoming: Incoming, send: Send) -> None:

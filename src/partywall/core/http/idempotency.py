@@ -22,7 +22,8 @@ from starlette.responses import Response
 
 from partywall.core.cache_keys import request_claim
 from partywall.core.clock import utc_now
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedWriter
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import ConflictError, NotFoundError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
@@ -32,7 +33,7 @@ from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.idempotency.replay import Show
 from partywall.core.schemas import WITHOUT_BLANKS
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 
 KEPT_FOR: Final = timedelta(hours=24)
 NO_PROJECT: Final = UUID(int=0)

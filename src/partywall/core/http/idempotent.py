@@ -13,11 +13,12 @@ from typing import Final
 
 from starlette.responses import Response
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.http.dependencies import KeyedSessionDep, SessionDep
 from partywall.core.http.idempotency import REPLAYED, Idempotency, IdempotencyDep
 from partywall.core.idempotency.replay import Show
-from partywall.core.tenancy import ProjectScope, open_shared_scope
+from partywall.core.tenancy import ProjectScope
 
 type Endpoint = Callable[..., Awaitable[Response]]
 type Check = Callable[..., Awaitable[None] | None]

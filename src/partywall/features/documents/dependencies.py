@@ -9,7 +9,6 @@ from fastapi import Depends
 from partywall.core.http.dependencies import (
     LargeAnswersDep,
     ProjectScopeDep,
-    ResourcesDep,
     ScopedReaderDep,
     SessionDep,
 )
@@ -20,8 +19,8 @@ from partywall.features.documents.schemas import DocumentBatch, DocumentCreate
 from partywall.features.documents.service import DocumentService
 
 
-async def get_document_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> DocumentService:
-    return DocumentService(session, scope, resources.sequencer)
+async def get_document_service(session: SessionDep, scope: ProjectScopeDep) -> DocumentService:
+    return DocumentService(session, scope)
 
 
 DocumentServiceDep = Annotated[DocumentService, Depends(get_document_service, scope="function")]

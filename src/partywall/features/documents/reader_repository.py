@@ -30,16 +30,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.json_rows import json_bytes, json_object, json_row
 from partywall.core.db.keyset import Keyset
-from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
 from partywall.core.large_answers import LARGE_BYTES
 from partywall.features.documents.columns import Rows, document_columns, version_columns
-from partywall.features.documents.models import (
-    DOCUMENT,
-    DOCUMENT_TEXT,
-    DOCUMENT_VERSION,
-    Document,
-    DocumentVersion,
-)
+from partywall.features.documents.models import DOCUMENT, DOCUMENT_TEXT, DOCUMENT_VERSION, Document, DocumentVersion
 from partywall.features.documents.pages import short_page, unless_large, whole_page
 
 type Found = Select[*tuple[object, ...]]
@@ -92,8 +86,8 @@ def _small(rows: Rows, body: ColumnElement[object]) -> ColumnElement[object]:
     return case((rows.c.size <= literal_column(str(LARGE_BYTES), Integer), body)).label("body")
 
 
-ONE: Final = ScopedRead(_one)
-WHOLE: Final = ScopedRead(_whole)
+ONE: Final = ScopedQuery.read(_one)
+WHOLE: Final = ScopedQuery.read(_whole)
 
 
 def _conditions(listing: Listing) -> Iterator[ColumnElement[bool]]:
@@ -114,7 +108,7 @@ def _total(listing: Listing, proved: Proof) -> SQLColumnExpression[object]:
 
 
 @cache
-def page_of(listing: Listing) -> ScopedRead:
+def page_of(listing: Listing) -> ScopedQuery:
     """Compiled on first use. The schema's sorts and filters limit how many there are.
 
     The items are NULL if they are too large: then use the `short` page.
@@ -130,7 +124,7 @@ def page_of(listing: Listing) -> ScopedRead:
         place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
         return short_page(*place) if listing.short else unless_large(whole_page(*place))
 
-    return ScopedRead(page)
+    return ScopedQuery.read(page)
 
 
 def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) -> Select[UUID]:
@@ -217,7 +211,7 @@ def _version_with(body: ColumnElement[object], proved: Proof) -> Found:
 
 
 @cache
-def version_page(goes_on: bool, counts: bool) -> ScopedRead:
+def version_page(goes_on: bool, counts: bool) -> ScopedQuery:
     """Newest first."""
     columns = DOCUMENT_VERSION.c
 
@@ -238,7 +232,7 @@ def version_page(goes_on: bool, counts: bool) -> ScopedRead:
             newest.correlate(ENTERED).scalar_subquery().label("newest")
         )
 
-    return ScopedRead(page)
+    return ScopedQuery.read(page)
 
 
 def _stats(proved: Proof) -> Found:
@@ -284,12 +278,12 @@ def _largest(proved: Proof) -> Found:
     )
 
 
-ROOM: Final = ScopedRead(_room)
-LARGEST: Final = ScopedRead(_largest)
-TAKEN: Final = ScopedRead(_taken)
-CONTENT: Final = ScopedRead(_content)
-CONTENT_PIECE: Final = ScopedRead(_content_piece)
-VERSION: Final = ScopedRead(_version)
-WHOLE_VERSION: Final = ScopedRead(_whole_version)
-TEXT_PAGE: Final = ScopedRead(_text_page)
-STATS: Final = ScopedRead(_stats)
+ROOM: Final = ScopedQuery.read(_room)
+LARGEST: Final = ScopedQuery.read(_largest)
+TAKEN: Final = ScopedQuery.read(_taken)
+CONTENT: Final = ScopedQuery.read(_content)
+CONTENT_PIECE: Final = ScopedQuery.read(_content_piece)
+VERSION: Final = ScopedQuery.read(_version)
+WHOLE_VERSION: Final = ScopedQuery.read(_whole_version)
+TEXT_PAGE: Final = ScopedQuery.read(_text_page)
+STATS: Final = ScopedQuery.read(_stats)

@@ -17,7 +17,7 @@ from partywall.core.errors import (
 )
 from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.fast_path.declaration import fast
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.idempotent import idempotent, idempotent_write
@@ -41,11 +41,7 @@ from partywall.features.documents.dependencies import (
     NewDocumentDep,
     NewDocumentsDep,
 )
-from partywall.features.documents.exceptions import (
-    DocumentNotFoundError,
-    ExternalIdTakenError,
-    VersionNotFoundError,
-)
+from partywall.features.documents.exceptions import DocumentNotFoundError, ExternalIdTakenError, VersionNotFoundError
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.rights import DOCUMENT_WRITE
 from partywall.features.documents.schemas import (
@@ -205,9 +201,7 @@ async def get_document(
 async def update_document(
     document_id: UUID, body: DocumentPatch, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    return _shown(await service.patch(locked, body))
+    return _shown(await service.update(document_id, body, if_match))
 
 
 @router.put(
@@ -222,9 +216,7 @@ async def update_document(
 async def replace_document(
     document_id: UUID, body: DocumentReplace, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    return _shown(await service.replace(locked, body))
+    return _shown(await service.replace(document_id, body, if_match))
 
 
 @router.delete(
@@ -235,9 +227,7 @@ async def replace_document(
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
-    to_delete = await service.lock_to_delete(document_id)
-    require_match(if_match, to_delete.revision)
-    await service.delete(to_delete)
+    await service.delete(document_id, if_match)
 
 
 @router.post(
@@ -306,6 +296,4 @@ async def get_version(
 async def restore_version(
     document_id: UUID, number: VersionNumber, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    return _shown(await service.restore(locked, number))
+    return _shown(await service.restore(document_id, number, if_match))

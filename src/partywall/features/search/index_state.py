@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Select, Uuid, bindparam, column, func, lit
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
 from partywall.core.errors import QuotaExceededError
 from partywall.core.tenancy import Principal
 from partywall.features.search.index_repository import KnownIndex
@@ -51,7 +52,7 @@ def _state(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     ).where(proved)
 
 
-_STATE: Final = ScopedRead(_state)
+_STATE: Final = ScopedQuery.read(_state)
 
 
 @dataclass(frozen=True, slots=True)

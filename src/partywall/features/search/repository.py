@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B, visible
@@ -168,7 +168,7 @@ def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )  # fmt: skip
 
 
-CORPUS: Final = ScopedRead(_corpus)
+CORPUS: Final = ScopedQuery.read(_corpus)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import BigInteger, ColumnElement, Select, Uuid, and_, bindparam, func, select, true
 
-from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_query import PROJECT_ID, ScopedQuery
 from partywall.core.events.models import EventCounter
 from partywall.core.jobs.models import StoredJob
 from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
@@ -58,7 +58,7 @@ def _next(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )  # fmt: skip
 
 
-NEXT: Final = ScopedRead(_next)
+NEXT: Final = ScopedQuery.read(_next)
 
 
 @dataclass(frozen=True, slots=True)

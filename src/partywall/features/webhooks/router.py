@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 
 from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
@@ -17,11 +17,7 @@ from partywall.core.rights import requires
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.webhooks import service as webhooks
-from partywall.features.webhooks.dependencies import (
-    ChangedUrlError,
-    NewUrlError,
-    WebhookServiceDep,
-)
+from partywall.features.webhooks.dependencies import ChangedUrlError, NewUrlError, WebhookServiceDep
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.rights import WEBHOOK_MANAGE
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
@@ -112,8 +108,7 @@ async def update_webhook(
     service: WebhookServiceDep,
     if_match: IfMatch = None,
 ) -> Response:
-    require_match(if_match, await service.revision(webhook_id, url_error))
-    changed = await service.change(webhook_id, body)
+    changed = await service.update(webhook_id, body, if_match, url_error)
     return json_response(changed.webhook, status.HTTP_200_OK, _tag(changed))
 
 
@@ -125,8 +120,7 @@ async def update_webhook(
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match: IfMatch = None) -> None:
-    require_match(if_match, await service.revision(webhook_id))
-    await service.delete(webhook_id)
+    await service.delete(webhook_id, if_match)
 
 
 @router.post(

@@ -45,9 +45,10 @@ _FILES = (
     "features/documents/sql/indexing.sql",
     "features/search/sql/tables.sql",
     "features/search/sql/statistics.sql",
-    "features/agents/sql/tables.sql",
-    "features/agents/sql/runs.sql",
-    "features/agents/sql/steps.sql",
+    "features/budgets/sql/tables.sql",
+    "features/runs/sql/tables.sql",
+    "features/runs/sql/runs.sql",
+    "features/runs/sql/steps.sql",
 )
 
 _DROP = """

@@ -21,15 +21,15 @@ from partywall.core.tenancy import ProjectScope, Role, make_scope, open_scope, o
 
 # One statement, because it is frequent: it opens the scope, checks the lease and appends, in this order.
 _RECORD_EVENT: Final = """
-    WITH entered AS MATERIALIZED (SELECT wall.open_shared_scope($1, $2) AS role), ours AS MATERIALIZED (
+    WITH entered AS MATERIALIZED (SELECT wall.open_shared_scope($1, $2) AS role), own_job AS MATERIALIZED (
         SELECT job.id FROM job, entered
         WHERE job.id = $4 AND job.lease = $5 AND entered.role IS NOT NULL FOR SHARE OF job
     )
-    SELECT entered.role, ours.id AS job, wall.append_events($2, $1, $3::jsonb) AS last FROM entered, ours
+    SELECT entered.role, own_job.id AS job, wall.append_events($2, $1, $3::jsonb) AS appended FROM entered, own_job
     UNION ALL
-    SELECT entered.role, NULL, NULL FROM entered WHERE NOT EXISTS (SELECT FROM ours)
+    SELECT entered.role, NULL, NULL FROM entered WHERE NOT EXISTS (SELECT FROM own_job)
 """
-_STILL_OURS: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
+_OWNS_LEASE: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
 
 
 class LeaseLostError(Exception):
@@ -109,27 +109,27 @@ class JobContext:
         assert row is not None
         if row["job"] is None:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
-        await self.resources.sequencer.announce(scope, row["last"])
+        await self.resources.sequencer.announce(scope, row["appended"])
 
     async def call(self, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value) -> ProjectScope:
         """A transaction in one round trip: `sql` calls a function that opens the scope, checks role and lease, writes.
 
         Its parameters are principal, project, `roles`, job and lease, then `values`. It returns the principal's role
-        (`held`), whether the attempt still holds the lease (`ours`), and how many events it appended (`last`).
+        (`role`), whether the attempt still has the lease (`owns_lease`), and how many events it `appended`.
         Without one of `roles` it writes nothing; the caller must check the role of the returned scope.
         """
         principal = payload.acting
         proofs = (str(principal), payload.project_id, roles, self.job_id, self.lease)
         with reported():
             row = await self.resources.reads.fetchrow(sql, *proofs, *values)
-        scope = make_scope(payload.project_id, principal, None if row is None else row["held"])
+        scope = make_scope(payload.project_id, principal, None if row is None else row["role"])
         assert row is not None
-        if scope.role in roles and not row["ours"]:
+        if scope.role in roles and not row["owns_lease"]:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
-        if row["last"] is not None:
-            await self.resources.sequencer.announce(scope, row["last"])
+        if row["appended"] is not None:
+            await self.resources.sequencer.announce(scope, row["appended"])
         return scope
 
     async def _fence(self, session: AsyncSession) -> None:
-        if not await session.scalar(_STILL_OURS, {"lease": self.lease, "job": self.job_id}):
+        if not await session.scalar(_OWNS_LEASE, {"lease": self.lease, "job": self.job_id}):
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")

@@ -28,9 +28,9 @@ from partywall.features.projects.rights import Right, require, roles_with
 
 # Arguments: principal, project, roles, job, worker, run, turn, name and number; then the events, or the step's result,
 # events, month and usage.
-_BEGIN: Final = "SELECT held, ours, last FROM wall.begin_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_BEGIN: Final = "SELECT role, owns_lease, appended FROM wall.begin_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _FINISH: Final = """
-    SELECT held, ours, last FROM wall.finish_step(
+    SELECT role, owns_lease, appended FROM wall.finish_step(
         $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
     )
 """

@@ -5,9 +5,9 @@ CREATE OR REPLACE FUNCTION wall.event_bytes(subject_id text, data jsonb) RETURNS
     LANGUAGE sql IMMUTABLE
 RETURN 200 + octet_length(subject_id) + octet_length(data::text);
 
--- Adds events to the entered project, and returns their number; null for any other project. Takes no lock that another
+-- Adds events to the bound project, and returns their number; null for any other project. Takes no lock that another
 -- writer of the project would wait for. Refuses events that could not be numbered later.
-CREATE OR REPLACE FUNCTION wall.append_events(project uuid, actor text, news jsonb) RETURNS bigint
+CREATE OR REPLACE FUNCTION wall.append_events(project uuid, actor text, new_events jsonb) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
@@ -15,14 +15,14 @@ BEGIN
         RETURN NULL;
     END IF;
     IF EXISTS (
-        SELECT FROM jsonb_array_elements(news) AS n (item) WHERE n.item->>'type' IS NULL
+        SELECT FROM jsonb_array_elements(new_events) AS n (item) WHERE n.item->>'type' IS NULL
             OR n.item->>'subject_kind' IS NULL OR n.item->>'subject_id' IS NULL OR n.item->'data' IS NULL
             OR octet_length(n.item->>'subject_id') > 1000
     ) THEN
         RAISE EXCEPTION 'an event has a type, a subject and data' USING ERRCODE = 'check_violation';
     END IF;
-    INSERT INTO public.pending_event (project_id, actor, events) VALUES (project, actor, news);
-    RETURN jsonb_array_length(news);
+    INSERT INTO public.pending_event (project_id, actor, events) VALUES (project, actor, new_events);
+    RETURN jsonb_array_length(new_events);
 END
 $$;
 

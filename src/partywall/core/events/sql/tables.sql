@@ -12,6 +12,8 @@ CREATE POLICY founding ON event_counter FOR INSERT TO CURRENT_USER WITH CHECK (t
 CREATE POLICY pruning ON event_counter TO CURRENT_USER USING (true);
 GRANT SELECT ON event_counter TO :runtime_role;
 
+-- A writer adds its events to this table as the last statement of its transaction. `seq` orders the rows: a transaction
+-- that could see a committed row adds its own one later, with a higher `seq`. Sessions must not cache the sequence.
 CREATE TABLE pending_event (
     project_id uuid NOT NULL,
     seq bigint GENERATED ALWAYS AS IDENTITY,

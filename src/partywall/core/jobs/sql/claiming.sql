@@ -1,4 +1,5 @@
--- How workers take jobs: fairly between projects, within limits per project and account, each with a lease.
+-- How workers take jobs: fairly between projects, within limits per project and account, each with a lease. Plans must
+-- not read the whole table, even if it was small when they were made: hence the settings.
 
 -- The account for which the jobs of a project count.
 CREATE OR REPLACE FUNCTION wall.account_of_jobs(project uuid) RETURNS uuid

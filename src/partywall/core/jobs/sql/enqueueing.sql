@@ -45,7 +45,8 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('partywall.job_requests', 0));
-    SELECT array_agg(f.id), array_agg(f.id) FILTER (WHERE f.place = 1), array_agg(f.dedupe_key) FILTER (WHERE f.place = 1)
+    SELECT array_agg(f.id), array_agg(f.id) FILTER (WHERE f.place = 1),
+        array_agg(f.dedupe_key) FILTER (WHERE f.place = 1)
     INTO taken, soonest, wanted
     FROM (
         SELECT r.id, r.dedupe_key, row_number() OVER (PARTITION BY r.dedupe_key ORDER BY r.due_at, r.id) AS place

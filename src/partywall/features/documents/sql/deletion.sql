@@ -1,6 +1,7 @@
 -- A deleted document is only marked; a job purges its rows in small steps.
 
--- In the entered project. The external id becomes free at once, and no stored answer contains the document any more.
+-- Marks a document of the bound project as deleted. The external id becomes free at once, and no stored answer contains
+-- the document any more.
 CREATE OR REPLACE FUNCTION wall.delete_document(doomed uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -31,7 +32,7 @@ AS $$
     SELECT EXISTS (SELECT FROM public.document AS d WHERE d.project_id = project AND d.deleted_at IS NOT NULL)
 $$;
 
--- Purges part of a marked document in the entered project, its own row last; returns 0 when it is gone.
+-- Purges part of a marked document in the bound project, its own row last; returns 0 when it is gone.
 CREATE OR REPLACE FUNCTION wall.purge_document(doomed uuid, most integer, bytes bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$

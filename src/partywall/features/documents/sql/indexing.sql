@@ -95,7 +95,8 @@ BEGIN
                     SELECT d.id, d.size, a.lease IS NOT NULL AND a.revision = d.revision AS lost
                     FROM public.document AS d LEFT JOIN public.indexing_attempt AS a
                         ON a.project_id = d.project_id AND a.document_id = d.id
-                    WHERE d.project_id = project AND CASE WHEN d.size > 131072 THEN 1 ELSE 0 END = (kind = 'large')::integer
+                    WHERE d.project_id = project
+                        AND CASE WHEN d.size > 131072 THEN 1 ELSE 0 END = (kind = 'large')::integer
                         AND d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
                         AND (a.document_id IS NULL OR a.due_at <= now() OR a.lease IS NULL AND a.revision <> d.revision)
                     ORDER BY d.id LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED

@@ -34,6 +34,9 @@ CREATE INDEX document_original_key_idx ON document (project_id, original_key) WH
 CREATE INDEX document_created_at_idx ON document (project_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX document_updated_at_idx ON document (project_id, updated_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX document_title_idx ON document (project_id, title, id) WHERE deleted_at IS NULL;
+-- The documents that wait for indexing: no writer enqueues anything. The size class is a CASE, because PostgreSQL turns
+-- `(size > 131072) = false` into `size <= 131072`, which the index does not contain, and a cast to a number is not
+-- leakproof, so that row-level security could prevent the use of the index.
 CREATE INDEX document_pending_idx ON document (project_id, (CASE WHEN size > 131072 THEN 1 ELSE 0 END), id)
     WHERE index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL;
 ALTER TABLE document ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -82,6 +85,9 @@ CREATE POLICY purging ON document_text TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
 GRANT SELECT, INSERT ON document_text TO :runtime_role;
 
+-- One row for each document that a worker has claimed, now or before. It is not claimed again before `due_at`, the end
+-- of the lease or of a pause, unless the document has been edited since: then `revision` differs. `words` marks a
+-- document whose words are indexed while its vectors are missing; it is pending, with the reason in `index_error`.
 CREATE TABLE indexing_attempt (
     project_id uuid NOT NULL,
     document_id uuid NOT NULL,

@@ -15,8 +15,8 @@ AS $$
     SELECT p.id FROM public.project AS p WHERE p.account_id = wall.owner_account(project) AND p.deleted_at IS NULL
 $$;
 
--- Waits for no lock, because writers already hold the project: an owner who meets a locked row may write, and takes the
--- project over with a later change.
+-- Makes a released project count for an owner's account, within its quota. Waits for no lock, because writers already
+-- hold the project: an owner who meets a locked row may write, and takes the project over with a later change.
 CREATE OR REPLACE FUNCTION wall.take_over_project(project uuid, account uuid) RETURNS void
     LANGUAGE plpgsql
 AS $$
@@ -58,8 +58,8 @@ BEGIN
 END
 $$;
 
--- A project's first owner is its creator. An account that becomes an owner again gets the project back, unless another
--- has taken it over.
+-- Notes for which account a project counts. Its first owner is its creator. An account that becomes an owner again gets
+-- the project back, unless another has taken it over.
 CREATE OR REPLACE FUNCTION wall.note_owner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$

@@ -83,7 +83,9 @@ BEGIN
             DELETE FROM public.%1$I WHERE ctid = ANY (ARRAY(
                 SELECT counted.place FROM (
                     SELECT chosen.place, sum(chosen.weight) OVER (ROWS UNBOUNDED PRECEDING) - chosen.weight AS before
-                    FROM (SELECT ctid AS place, %2$s AS weight FROM public.%1$I WHERE project_id = $1 LIMIT $2) AS chosen
+                    FROM (
+                        SELECT ctid AS place, %2$s AS weight FROM public.%1$I WHERE project_id = $1 LIMIT $2
+                    ) AS chosen
                 ) AS counted WHERE counted.before < $3
             ))
         $batch$, part.name, part.weight) USING doomed, most * part.times, bytes;

@@ -24,7 +24,8 @@ AS $$
     ) AS found ORDER BY found.place LIMIT 1
 $$;
 
--- `used` includes the requested `more`. The error contains the numbers only if they belong to the caller.
+-- Refuses an addition beyond a quota. `used` includes the requested `more`. The error contains the numbers only if they
+-- belong to the caller (`told`).
 CREATE OR REPLACE FUNCTION wall.require_quota(
     named text, used numeric, more numeric, most numeric, told boolean
 ) RETURNS void
@@ -39,7 +40,7 @@ BEGIN
 END
 $$;
 
--- Includes the new project, which already counts. The caller has locked the account.
+-- Checks the quota of projects of an account, which the caller has locked. The new project counts already.
 CREATE OR REPLACE FUNCTION wall.require_room_for_project(account uuid) RETURNS void
     LANGUAGE plpgsql
 AS $$

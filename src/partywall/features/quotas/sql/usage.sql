@@ -58,7 +58,8 @@ BEGIN
 END
 $$;
 
--- A slot's amounts may be negative: only their sum over all slots counts. A deletion adds no spare amount.
+-- Moves documents between those that count and those that are marked as deleted, and subtracts purged ones. A slot's
+-- amounts may be negative: only their sum over all slots counts. A deletion adds no spare amount.
 CREATE OR REPLACE FUNCTION wall.mark_usage(
     project uuid, more_documents bigint, more_bytes bigint, more_marked_documents bigint, more_marked_bytes bigint
 ) RETURNS void
@@ -122,7 +123,8 @@ BEGIN
     WHERE r.project_id = project AND r.bytes <> wall.bytes_of_run(r);
     DELETE FROM public.project_usage AS u WHERE u.project_id = project;
     INSERT INTO public.project_usage (project_id, documents, bytes, marked_documents, marked_bytes)
-    SELECT project, count(*) FILTER (WHERE NOT found.marked), coalesce(sum(found.bytes) FILTER (WHERE NOT found.marked), 0)
+    SELECT project, count(*) FILTER (WHERE NOT found.marked),
+        coalesce(sum(found.bytes) FILTER (WHERE NOT found.marked), 0)
         + (SELECT coalesce(sum(octet_length(k.body)), 0) FROM public.idempotency_key AS k WHERE k.project_id = project)
         + (SELECT coalesce(sum(r.bytes), 0) FROM public.run AS r WHERE r.project_id = project),
         count(*) FILTER (WHERE found.marked), coalesce(sum(found.bytes) FILTER (WHERE found.marked), 0)

@@ -90,7 +90,7 @@ $$;
 CREATE OR REPLACE TRIGGER run_removed AFTER DELETE ON run
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION wall.count_removed_runs();
 
--- Deletes a finished run of the entered project with its journal. Stored answers and continuing runs no longer refer to
+-- Deletes a finished run of the bound project with its journal. Stored answers and continuing runs no longer refer to
 -- it.
 CREATE OR REPLACE FUNCTION wall.delete_run(doomed uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog

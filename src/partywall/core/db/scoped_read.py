@@ -1,6 +1,6 @@
 """The read of the fast path: one autocommitted statement checks membership, binds the scope and reads the rows.
 
-The reading part is a LATERAL subquery behind OFFSET 0. Its innermost WHERE contains `proved`, a reference to the part
+The reading part is a LATERAL subquery behind OFFSET 0. Its innermost WHERE contains `allowed`, a reference to the part
 that opens the scope. PostgreSQL can neither pull it up nor start it first, so no plan reads before the scope is bound.
 Without a bound scope, row-level security returns no row.
 """
@@ -50,7 +50,7 @@ def entering(enter: Function[object]) -> TableValuedAlias:
     return enter.table_valued(ROLE, name="entered").render_derived()
 
 
-# A nested SELECT that mentions `proved` correlates it. The statement is the transaction, so access is checked once.
+# A nested SELECT that mentions `allowed` correlates it. The statement is the transaction, so access is checked once.
 ENTERED: Final = entering(func.wall.open_scope_statement(PRINCIPAL, PROJECT_ID))
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
@@ -78,13 +78,13 @@ def compiled(statement: ClauseElement) -> Statement:
 class ScopedRead:
     """A SELECT over project tables, compiled once.
 
-    `build` receives `proved`, which must stand in the WHERE of every innermost SELECT, beside
+    `build` receives `allowed`, which must stand in the WHERE of every innermost SELECT, beside
     `table.c.project_id == PROJECT_ID`.
     """
 
     def __init__(self, build: Callable[[ColumnElement[bool]], Select[*tuple[object, ...]]]) -> None:
-        proved = ENTERED.c[ROLE].is_not(None)
-        found = build(proved).correlate(ENTERED).offset(literal_column("0")).lateral("found")
+        allowed = ENTERED.c[ROLE].is_not(None)
+        found = build(allowed).correlate(ENTERED).offset(literal_column("0")).lateral("found")
         self.statement = compiled(select(ENTERED.c[ROLE], *found.c).select_from(ENTERED.outerjoin(found, true())))
 
 

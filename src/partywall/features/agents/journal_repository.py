@@ -65,7 +65,7 @@ def _cost_limit() -> ColumnElement[Decimal | None]:
     return func.least(own, func.wall.quota_of(PROJECT_ID, "spending"), type_=Numeric)
 
 
-def _budget_status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _budget_status(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     in_month = and_(AgentUsage.project_id == Run.project_id, AgentUsage.month == bindparam("month", type_=Date))
     return (
         select(
@@ -81,7 +81,7 @@ def _budget_status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
         )
         .outerjoin(AgentBudget, AgentBudget.project_id == Run.project_id)
         .outerjoin(AgentUsage, in_month)
-        .where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid))
+        .where(allowed, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid))
     )
 
 

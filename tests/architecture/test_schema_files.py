@@ -17,7 +17,7 @@ from tests.architecture.catalogue import catalogue, differences, made_from_files
 from tests.architecture.layout import PACKAGE, ROOT
 from tests.engines import DatabaseUrls, Urls, new_database
 
-HOW = "add a migration that brings the change to existing databases: CONTRIBUTING.md, 'Change the schema'"
+HOW = "the migrations do not make what the SQL files say: see docs/how-to/change-the-schema.md"
 CHANGED = "core/db/sql/scope.sql"
 DELTA = f'''
 """a test's change of one file"""

@@ -61,14 +61,14 @@ async def a_stream_that_forgets_its_session(at: AttackedApp) -> AsyncIterator[Fa
         yield at.app
 
 
-def _everybodys(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _everybodys(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     """What `search.repository.CORPUS` selects, but for all projects."""
     return select(
         func.sum(SearchStatistic.chunks).label("chunks"), func.sum(SearchStatistic.terms).label("terms"),
         literal_column("ARRAY['english']").label("configurations"), null().label("id"), null().label("model"),
         null().label("dimension"), null().label("approximate"), literal_column("false").label("staged"),
         literal_column("false").label("purging"),
-    ).where(proved)  # fmt: skip
+    ).where(allowed)  # fmt: skip
 
 
 @asynccontextmanager

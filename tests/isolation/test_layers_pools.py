@@ -114,16 +114,16 @@ async def _caller(attacked_copy: AttackedCopy, word: str) -> Caller:
     return caller
 
 
-def _sleeping(proved: ColumnElement[bool]) -> Found:
-    return select(func.pg_sleep(5).label("slept")).where(proved)
+def _sleeping(allowed: ColumnElement[bool]) -> Found:
+    return select(func.pg_sleep(5).label("slept")).where(allowed)
 
 
-def _failing(proved: ColumnElement[bool]) -> Found:
-    return select((literal_column("1") / func.length("")).label("never")).where(proved)
+def _failing(allowed: ColumnElement[bool]) -> Found:
+    return select((literal_column("1") / func.length("")).label("never")).where(allowed)
 
 
-def _returning(proved: ColumnElement[bool]) -> Found:
-    return select(func.wall.current_project().label("project")).where(proved)
+def _returning(allowed: ColumnElement[bool]) -> Found:
+    return select(func.wall.current_project().label("project")).where(allowed)
 
 
 READS: Final = {

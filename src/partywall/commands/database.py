@@ -23,13 +23,13 @@ _TARGET: Final = re.compile(r"[0-9A-Za-z_]{1,40}|[-+][1-9][0-9]{0,3}")
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def migrate(
-    target: Annotated[str, typer.Argument(help="A revision, `head`, or a downgrade: `-1` or `base`.")] = "head",
+    target: Annotated[str, typer.Argument(help="A revision, `head`, `base`, or a step: `+1` or `-1`.")] = "head",
     data_dir: DataDir = Path(".data"),
     lose_data: Annotated[bool, typer.Option("--lose-data", help="Allow a downgrade that deletes stored data.")] = False,
 ) -> None:
     """Migrate the database schema to TARGET, as the role of DATABASE__OWNER_URL."""
     if _TARGET.fullmatch(target) is None:
-        raise UsageError(f"{target!a} is not a revision: use a revision's name, head, base, or -1 for one step back")
+        raise UsageError(f"{target!a} is not a revision: use a revision's name, head, base, +1 or -1")
     asyncio.run(_migrate(target, data_dir, keep_data=not lose_data))
 
 

@@ -20,7 +20,7 @@ ATTEMPTS_PREFIX: Final = "partywall:attempts"
 TICKETS_PREFIX: Final = "ticket:"
 
 # Tells workers which projects have new events: ids only.
-PROJECT_EVENTS: Final = CacheKey("partywall:news")
+PROJECT_EVENTS: Final = CacheKey("partywall:events")
 
 # Tells workers that there is a new job.
 JOBS: Final = CacheKey("partywall:jobs")

@@ -179,8 +179,8 @@ async def test_events_of_a_dead_process_are_numbered_by_another(users: Users, re
     async with resources.sessions.begin() as session:
         await open_scope(session, owner.principal, project)
         await session.scalar(
-            text("SELECT wall.append_events(:project, 'x', CAST(:news AS jsonb))"),
-            {"project": project, "news": event_drafts_json(event_drafts("left behind"))},
+            text("SELECT wall.append_events(:project, 'x', CAST(:drafts AS jsonb))"),
+            {"project": project, "drafts": event_drafts_json(event_drafts("left behind"))},
         )
     async with asyncio.timeout(60):
         while await pending(users, project):

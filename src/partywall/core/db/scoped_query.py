@@ -2,7 +2,7 @@
 
 No plan of PostgreSQL reads or writes before the scope is bound:
 
-- A read is a LATERAL subquery behind OFFSET 0. Its innermost WHERE contains `proved`, a reference to the part that
+- A read is a LATERAL subquery behind OFFSET 0. Its innermost WHERE contains `allowed`, a reference to the part that
   opens the scope. PostgreSQL can neither pull it up nor start it first.
 - A write inserts only rows that come out of a join with the part that opens the scope. A function that is called with
   these rows writes the events, which are numbered after the commit.
@@ -57,7 +57,7 @@ def _entering(enter: Function[object]) -> TableValuedAlias:
     return enter.table_valued(ROLE, name="entered").render_derived()
 
 
-# A nested SELECT that mentions `proved` correlates it. The statement is the transaction, so access is checked once.
+# A nested SELECT that mentions `allowed` correlates it. The statement is the transaction, so access is checked once.
 ENTERED: Final = _entering(func.wall.open_scope_statement(PRINCIPAL, PROJECT_ID))
 # Locks the project and the caller's membership until the statement has committed. For requests only: with it, an owner
 # accepts that the project counts for their account.
@@ -96,12 +96,12 @@ class ScopedQuery:
 
     @classmethod
     def read(cls, build: Callable[[ColumnElement[bool]], Select[*tuple[object, ...]]]) -> Self:
-        """`build` receives `proved`, which must stand in the WHERE of every innermost SELECT.
+        """`build` receives `allowed`, which must stand in the WHERE of every innermost SELECT.
 
         Beside it stands `table.c.project_id == PROJECT_ID`.
         """
-        proved = ENTERED.c[ROLE].is_not(None)
-        found = build(proved).correlate(ENTERED).offset(literal_column("0")).lateral("found")
+        allowed = ENTERED.c[ROLE].is_not(None)
+        found = build(allowed).correlate(ENTERED).offset(literal_column("0")).lateral("found")
         return cls._compiled(select(ENTERED.c[ROLE], *found.c).select_from(ENTERED.outerjoin(found, true())))
 
     @classmethod

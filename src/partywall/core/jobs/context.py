@@ -32,7 +32,7 @@ _RECORD_EVENT: Final = ScopedQuery.text("""
     UNION ALL
     SELECT entered.wall_role, false, NULL FROM entered WHERE NOT EXISTS (SELECT FROM own_job)
 """)
-_STILL_OURS: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
+_OWNS_LEASE: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
 
 
 class LeaseLostError(Exception):
@@ -116,5 +116,5 @@ class JobContext:
         return scope
 
     async def _fence(self, session: AsyncSession) -> None:
-        if not await session.scalar(_STILL_OURS, {"lease": self.lease, "job": self.job_id}):
+        if not await session.scalar(_OWNS_LEASE, {"lease": self.lease, "job": self.job_id}):
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")

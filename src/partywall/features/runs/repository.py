@@ -20,9 +20,9 @@ from partywall.features.runs.models import Run, RunTurn
 KEYSET: Final = Keyset({"created_at": Run.created_at}, Run.id)
 
 
-def _cancel_requested(proved: ColumnElement[bool]) -> Select[bool]:
+def _cancel_requested(allowed: ColumnElement[bool]) -> Select[bool]:
     return select(Run.cancel_requested_at.is_not(None).label("requested")).where(
-        proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)
+        allowed, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)
     )
 
 

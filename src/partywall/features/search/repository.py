@@ -151,11 +151,11 @@ class Found:
     marked: str
 
 
-def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     serves = and_(
         SearchIndex.project_id == SearchStatistic.project_id, SearchIndex.status == literal_column("'active'")
     )
-    staged = exists().where(SearchChunk.project_id == PROJECT_ID, SearchChunk.staged_for.is_not(None), proved)
+    staged = exists().where(SearchChunk.project_id == PROJECT_ID, SearchChunk.staged_for.is_not(None), allowed)
     return (
         select(
             SearchStatistic.chunks, SearchStatistic.terms, SearchStatistic.configurations,
@@ -164,7 +164,7 @@ def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             func.wall.has_deleted_documents(PROJECT_ID).label("purging"),
         )
         .outerjoin(SearchIndex, serves)
-        .where(SearchStatistic.project_id == PROJECT_ID, proved)
+        .where(SearchStatistic.project_id == PROJECT_ID, allowed)
     )  # fmt: skip
 
 

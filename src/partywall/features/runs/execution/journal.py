@@ -30,12 +30,12 @@ from partywall.features.runs.models import Run
 from partywall.features.runs.rights import RUN_START
 
 _BEGIN: Final = ScopedQuery.text("""
-    SELECT held AS wall_role, ours AS owns_lease, last AS wall_appended FROM wall.begin_step(
+    SELECT role AS wall_role, owns_lease, appended AS wall_appended FROM wall.begin_step(
         :principal, :project_id, :roles, :job, :lease, :run, :turn, :name, :number, :events
     )
 """)
 _FINISH: Final = ScopedQuery.text("""
-    SELECT held AS wall_role, ours AS owns_lease, last AS wall_appended FROM wall.finish_step(
+    SELECT role AS wall_role, owns_lease, appended AS wall_appended FROM wall.finish_step(
         :principal, :project_id, :roles, :job, :lease, :run, :turn, :name, :number, :result, :events, :month,
         :model_calls, :tool_calls, :input_tokens, :output_tokens, :seconds, :cost
     )

@@ -51,7 +51,7 @@ class StepUsage:
     cost: Decimal | None = Decimal(0)
 
 
-def _status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _status(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     return with_budget(
         select(
             Run.cancel_requested_at.is_not(None).label("cancelled"),
@@ -60,7 +60,7 @@ def _status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             Run.tool_calls,
             Run.seconds,
             Run.cost,
-        ).where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)),
+        ).where(allowed, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)),
         Run.project_id,
     )
 

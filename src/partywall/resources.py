@@ -138,8 +138,7 @@ async def open_resources(
             blobs=blobs,
             answers=_large_answers(settings),
             mailer=mailer,
-            checks=stack.enter_context(closing(
-                SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING, use=RecentUse()))),
+            checks=_open_checks(stack),
             searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             uploads=Uploads(texts.use, texts.max_wait),
@@ -154,6 +153,12 @@ async def open_resources(
             handshakes=ConcurrencyLimiter[str](HANDSHAKES, HANDSHAKES_EACH), unused_tickets=_tickets(settings.events),
             pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
         )  # fmt: skip
+
+
+def _open_checks(stack: AsyncExitStack) -> SharedThreads:
+    return stack.enter_context(
+        closing(SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING, use=RecentUse()))
+    )
 
 
 def _open_backpressure(cache: Redis, background: Background) -> Backpressure:

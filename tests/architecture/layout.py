@@ -6,7 +6,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 from tests.architecture.lints.source import Codebase
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from partywall.core.lazy import Lazy
 from partywall.core.rights import Right
 from partywall.extensions.enabled import enabled_features
 from partywall.extensions.table_checks import tables_of
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 from tests.architecture.layout import PACKAGE, ROOT, SLICES
 
 FOUND = {

@@ -26,8 +26,8 @@ from partywall.core.log_masks import error_fields
 log = structlog.get_logger(__name__)
 
 # Seconds of delay up to which nobody is slowed down, and at which as much is admitted as the workers finish.
-TOLERATED: Final = 2.5
-BALANCED: Final = 3.0
+TOLERATED: Final = 2.0
+BALANCED: Final = 2.5
 # Bounds of the admitted share of the workers' rate.
 LEAST, MOST = 0.1, 2.0
 # The longest that one answer is delayed, in seconds.

@@ -13,6 +13,7 @@ import typer
 
 from partywall import __version__
 from partywall.commands.interruption import interruptible
+from partywall.commands.slim_structlog import import_structlog
 from partywall.commands.terminal import print_line
 from partywall.core.system_errors import explained
 
@@ -45,6 +46,8 @@ COMMANDS: Final = {
     "search": Command("search", "Find documents for QUERY, best first."),
     "events": Command("events", "Print a project's stored events, or with --follow new ones."),
 }
+
+LONG_RUNNING: Final = ("api", "worker")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -119,6 +122,8 @@ def _build(arguments: Sequence[str]) -> typer.Typer:
 def _imported(command: Command) -> typer.Typer:
     """Imports without garbage collection, which takes a seventh of the time: modules stay loaded until the end."""
     gc.disable()
+    if command.module in LONG_RUNNING:
+        import_structlog()
     app: typer.Typer = importlib.import_module(f"partywall.commands.{command.module}").app
     gc.freeze()
     gc.enable()

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db import migrate as migrating
 from partywall.core.db.migrate import migrate
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
 from tests.architecture.layout import ROOT
-from tests.engines import DatabaseUrls, Urls, new_database
 
 # Tables with their columns, constraints, indexes, policies, functions and rights, without those of extensions.
 SCHEMA = """

@@ -10,8 +10,8 @@ from partywall.cli import run
 from partywall.core.jobs.models import StoredJob
 from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 
 KIND = "nobody_runs_this"
 

@@ -13,7 +13,7 @@ from partywall.commands.postgres import database_failures, place, require_postgr
 from partywall.commands.usage_error import UsageError
 from partywall.core.db.engine import create_engine
 from partywall.core.db.migrate import DataLossError, Migrated, head_revision, migrate, migrations_directory
-from tests.engines import DatabaseUrls, Urls, create_database, new_database
+from partywall.testing.engines import DatabaseUrls, Urls, create_database, new_database
 from tests.server import free_port
 
 

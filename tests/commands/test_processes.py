@@ -8,7 +8,7 @@ import pytest
 
 from partywall.cli import run
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.server import free_port
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from partywall.cli import run
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 from partywall.cli import run
 from partywall.features.documents import operations
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from partywall.features.documents.index_queue import DueProject, WorkKind, take
 from partywall.features.search.document_indexer import DocumentIndexer
 from partywall.features.search.lease import LASTING, Lease
 from partywall.features.search.passage_vectors import PassageVectors
-from tests.users import Users
+from partywall.testing.users import Users
 
 HANDLERS: Final[Mapping[str, JobHandler]] = {
     handler.kind.name: handler for feature in FEATURES for handler in feature.jobs

@@ -15,11 +15,11 @@ from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.schemas import ReadArguments, TextPage
 from partywall.features.mcp.tool import ReportProgress
 from partywall.features.mcp.tools import BY_NAME
-from tests.isolation import users
-from tests.isolation.suite import attack
-from tests.isolation.surface import Operation, read_surface
+from partywall.testing.isolation import users
+from partywall.testing.isolation.suite import attack
+from partywall.testing.isolation.surface import Operation, read_surface
+from partywall.testing.isolation.world import World
 from tests.isolation.tool_app import ENDPOINT, ToolApp
-from tests.isolation.world import World
 
 _LIST: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 

@@ -16,10 +16,10 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
 from partywall.settings import EventSettings, Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import Received, Stream, follow
-from tests.users import Person, Users
 
 EVENTS: Final = 40
 WRITERS: Final = 4

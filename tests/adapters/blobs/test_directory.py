@@ -10,7 +10,7 @@ from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.core.errors import ContentTooLargeError, NotFoundError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, open_scope
-from tests.users import Users
+from partywall.testing.users import Users
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:

@@ -21,8 +21,8 @@ from partywall.core.tenancy import (
     Role,
     open_scope,
 )
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 

@@ -17,7 +17,7 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, open_scope
-from tests.users import Users
+from partywall.testing.users import Users
 
 
 class CallCounter:

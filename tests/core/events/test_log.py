@@ -17,7 +17,7 @@ from partywall.core.events.batches import read_batch
 from partywall.core.events.log import EventDraft, EventLog, event_drafts_json
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError, open_scope
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 NIL: Final = UUID(int=0)
 

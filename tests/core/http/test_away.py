@@ -12,11 +12,11 @@ from httpx2 import AsyncClient, Response
 from pydantic import SecretStr
 
 from partywall.settings import Settings
+from partywall.testing.engines import DatabaseUrls, Superuser
+from partywall.testing.users import Person, Users
 from tests.door import Door, Says, door_to
-from tests.engines import DatabaseUrls, Superuser
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
-from tests.users import Person, Users
 
 PROJECT: Final = "/api/v1/projects/{project}"
 DOCUMENT: Final = {"title": "T", "content": "C"}

@@ -13,6 +13,7 @@ from partywall.core.http.address_limiter import AT_ONCE
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, documents, head
 from tests.core.http.conftest import PER_ADDRESS
 from tests.features.live.server import Serving, serve
@@ -20,7 +21,6 @@ from tests.features.live.sockets import opened
 from tests.features.live.test_sockets import greeting
 from tests.features.live.test_streams import until
 from tests.features.live.wire import Wire, wired
-from tests.users import Users
 
 HEALTH = head("GET", "/healthz")
 MALFORMED = {

@@ -13,8 +13,8 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import Concurrency, JobHandler, JobKind, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
 from tests.core.jobs.test_runner import Note, eventually, kind_of, working
-from tests.engines import DatabaseUrls
 
 MANY = 20
 

@@ -25,8 +25,8 @@ from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 
 
 class Note(JobPayload):

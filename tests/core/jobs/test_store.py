@@ -22,8 +22,8 @@ from partywall.core.jobs.queue import dequeue, enqueue, enqueue_once
 from partywall.core.jobs.store import ClaimedJob, JobResult, JobStore
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
+from partywall.testing.users import Users
 from tests.core.jobs.test_runner import InProject, Note, kind_of, queued
-from tests.users import Users
 
 type Became = Literal["delayed", "again", "dead_letter"] | None
 

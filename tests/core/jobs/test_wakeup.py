@@ -16,9 +16,9 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.core.jobs.test_runner import Note, kind_of, working
-from tests.engines import DatabaseUrls
-from tests.users import Users
 
 NEVER = timedelta(hours=1)
 

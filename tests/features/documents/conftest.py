@@ -8,7 +8,7 @@ import pytest
 from httpx2 import AsyncClient, Response
 from pydantic import JsonValue
 
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)

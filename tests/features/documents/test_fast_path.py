@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partywall.core.http.dependencies import PrincipalDep, ScopedReaderDep
 from partywall.core.http.fast_path import FastPath, FastPathRoute, fast_path_plans
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 LEFT = 299  # the status of requests left to the router
 

@@ -22,8 +22,8 @@ from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BY
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.extraction import Utf8Decoder
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.documents.conftest import Inside, Workspace
-from tests.users import Person, Users
 
 PAGE = b"""<!doctype html><html><head><title> The  Page </title><style>p{}</style></head><body>
 <h1>Heading</h1><p>One &amp; <b>two</b></p><script>alert(1)</script><h2>Next</h2><ul><li>a<li>b</ul></body></html>"""

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.resources import Resources
 from partywall.core.tenancy import open_scope
-from tests.users import Person
+from partywall.testing.users import Person
 
 
 async def write(

@@ -13,12 +13,12 @@ from partywall.core.http import event_socket
 from partywall.core.http import sockets as core_sockets
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, opened
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import a_minute_later, short_token, until
-from tests.users import Person, Users
 
 
 def greeting(person: Person, **more: object) -> dict[str, object]:

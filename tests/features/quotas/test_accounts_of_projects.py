@@ -11,9 +11,9 @@ from httpx2 import Response
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.tenancy import Principal, Role, open_shared_scope
+from partywall.testing.users import Person, Users
 from tests.features.quotas.conftest import Limited, exceeded
 from tests.features.quotas.test_limits import own_at_most
-from tests.users import Person, Users
 
 DOCUMENT = {"title": "A title", "content": "A text"}
 

@@ -12,8 +12,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from partywall.core.db.migrate import migrate
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
 from tests.architecture.layout import ROOT
-from tests.engines import DatabaseUrls, Urls, new_database
 
 PUT_RUN = """
     INSERT INTO run (project_id, agent, input, principal, status, turn, admitted, retry_at, request_id)

@@ -8,9 +8,9 @@ import structlog
 from partywall.core.jobs import dead_letter
 from partywall.core.resources import Resources
 from partywall.features.search import document_indexer, indexer, passage_vectors
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.features.search.search_workspace import SearchWorkspace
-from tests.users import Users
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from tests.isolation import overrides
-from tests.isolation.bodies import Fields, Filler
-from tests.isolation.callers import Caller, Standing
-from tests.isolation.client import Answer, Call, Client, Upload
-from tests.isolation.surface import JSON, MULTIPART, Operation, is_file
-from tests.isolation.users import join
-from tests.isolation.world import Realm, World
+from partywall.testing.isolation import overrides
+from partywall.testing.isolation.bodies import Fields, Filler, Sample
+from partywall.testing.isolation.callers import Caller, Standing
+from partywall.testing.isolation.client import Answer, Call, Client, Upload
+from partywall.testing.isolation.surface import JSON, MULTIPART, Operation, is_file
+from partywall.testing.isolation.users import join
+from partywall.testing.isolation.world import Realm, World
 
 _PROJECT: Final = "project_id"
 _EXCERPT: Final = 300
@@ -126,7 +126,7 @@ class Learner:
                     return found
         raise CannotExerciseError(
             f"no value for {{{parameter}}}: neither POST nor GET {collection} answers with one; "
-            "add one to tests/isolation/overrides.py"
+            "give its route a body that creates one"
         )
 
     async def _new_project(self, realm: Realm) -> str:
@@ -162,6 +162,9 @@ class Learner:
 
     async def _particular(self, operation: Operation, realm: Realm, *, spend: bool) -> JsonValue:
         """The body of an operation whose fields cannot be derived from the schema."""
+        given = self._world.bodies.get(str(operation))
+        if given is not None:
+            return dict(given(Sample(realm.project, realm.mark)) if callable(given) else given)
         make = overrides.FIELDS.get(str(operation))
         if make is None:
             return None

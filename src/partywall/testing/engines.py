@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ class Urls:
     owner: str
     superuser: str
     cache: str = ""
+    template: str = TEMPLATE
 
     def database(self, name: str) -> DatabaseUrls:
         return DatabaseUrls(
@@ -85,13 +86,13 @@ async def create_database(urls: Urls, name: str, template: str | None = None) ->
 async def new_database(urls: Urls, purpose: str) -> DatabaseUrls:
     """A migrated database with a new name: a worker that takes over another's tests may need a second one."""
     name = f"partywall_{purpose}_{uuid4().hex[:12]}"
-    await create_database(urls, name, TEMPLATE)
+    await create_database(urls, name, urls.template)
     return urls.database(name)
 
 
-async def _create_template(urls: Urls) -> None:
-    await create_database(urls, TEMPLATE)
-    database = urls.database(TEMPLATE)
+async def _create_template(urls: Urls, features: Sequence[str]) -> None:
+    await create_database(urls, urls.template)
+    database = urls.database(urls.template)
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     for extension in ("vector", "pg_trgm", "unaccent", "btree_gin"):
         await connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
@@ -106,10 +107,13 @@ def _open(postgres: EmbeddedPostgres) -> Urls:
 
 
 @asynccontextmanager
-async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
-    """The first worker starts PostgreSQL and stops it when no one uses it; a late worker starts its own."""
+async def shared_engines(directory: Path, features: Sequence[str] = ()) -> AsyncIterator[Urls]:
+    """The first worker starts PostgreSQL and stops it when no one uses it; a late worker starts its own.
+
+    New databases have the tables of the enabled features.
+    """
     if APART in os.environ:
-        yield await _apart(Path(os.environ[APART]))
+        yield await _apart(Path(os.environ[APART]), features)
         return
     users = directory / "users"
     users.mkdir(parents=True, exist_ok=True)
@@ -120,7 +124,7 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
         async with lock:
             if not facts.exists():
                 postgres = await _started(own, EmbeddedPostgres(directory / f"data-{os.getpid()}", settings=FAST))
-                await _create_template(_open(postgres))
+                await _create_template(_open(postgres), features)
                 facts.write_text(json.dumps(asdict(_open(postgres))))
                 own.push_async_callback(_retire, users, facts, lock)
             me.touch()
@@ -132,12 +136,13 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
             me.unlink()
 
 
-async def _apart(facts: Path) -> Urls:
+async def _apart(facts: Path, features: Sequence[str]) -> Urls:
     urls = Urls(**json.loads(facts.read_text()))
+    urls = replace(urls, template="_".join((TEMPLATE, *features)))
     connection = await asyncpg.connect(DatabaseUrls.dsn(urls.superuser.format(database="postgres")))
-    await connection.execute(f'DROP DATABASE IF EXISTS "{TEMPLATE}"')
+    await connection.execute(f'DROP DATABASE IF EXISTS "{urls.template}"')
     await connection.close()
-    await _create_template(urls)
+    await _create_template(urls, features)
     return urls
 
 

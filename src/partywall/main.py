@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Final
 
 from fastapi import Depends, FastAPI
@@ -33,6 +34,7 @@ from partywall.core.memory import exempt_from_collection
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
+from partywall.extensions.sections import feature_sections
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -47,11 +49,13 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
     writes to while the loop responds.
     """
 
+    features = enabled_features(settings.features.enabled)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with watched(settings.processes.loop_timeout, heartbeat) if own_process else nullcontext():
             async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
-                app.state.resources = resources
+                app.state.resources = replace(resources, sections=feature_sections(features))
                 if own_process:
                     exempt_from_collection()
                 with set_on_signal(app.state.draining):
@@ -69,7 +73,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
         redirect_slashes=False,
     )
     app.state.draining = asyncio.Event()
-    features = enabled_features(settings.features.enabled)
+    app.state.tools = tuple(feature.tools for feature in features if feature.tools is not None)
     set_public(app, (name for feature in features for name in feature.public_routes))
     install_problem_handlers(app)
     _include_routes(app, features)

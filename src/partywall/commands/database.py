@@ -14,16 +14,21 @@ from partywall.commands.engines import operator_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.terminal import print_line
 from partywall.commands.usage_error import UsageError
-from partywall.core.db import migrate as migrations
+from partywall.core.feature import FeatureError
+from partywall.extensions.enabled import enabled_features
+from partywall.extensions.migrations import migrate_all
 
 app = typer.Typer()
 
-_TARGET: Final = re.compile(r"[0-9A-Za-z_]{1,40}|[-+][1-9][0-9]{0,3}")
+_TARGET: Final = re.compile(r"(?:[a-z][a-z_]{0,39}@)?(?:[0-9A-Za-z_]{1,40}|[-+][1-9][0-9]{0,3})")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def migrate(
-    target: Annotated[str, typer.Argument(help="A revision, `head`, or a downgrade: `-1` or `base`.")] = "head",
+    target: Annotated[
+        str,
+        typer.Argument(help="A revision, `head`, or a downgrade: `-1` or `base`. `FEATURE@TARGET` for one feature."),
+    ] = "head",
     data_dir: DataDir = Path(".data"),
     lose_data: Annotated[bool, typer.Option("--lose-data", help="Allow a downgrade that deletes stored data.")] = False,
 ) -> None:
@@ -41,6 +46,8 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
             with database_failures():
-                print_line(str(await migrations.migrate(owner, runtime, target, keep_data=keep_data)))
-        except CommandError as error:
+                features = enabled_features(settings.features.enabled)
+                for line in await migrate_all(owner, runtime, target, features, keep_data=keep_data):
+                    print_line(line)
+        except (CommandError, FeatureError) as error:
             raise UsageError(str(error)) from None

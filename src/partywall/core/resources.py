@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,6 +34,7 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import Uploads
 from partywall.settings import Settings
+from partywall.settings.base import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +71,8 @@ class Resources:
     handshakes: ConcurrencyLimiter[str]
     unused_tickets: TimedSlots
     pings: Pings
+    sections: Mapping[type[Section], Section] = field(default_factory=dict)
+
+    def section[S: Section](self, kind: type[S]) -> S:
+        """The settings of an installed feature."""
+        return cast("S", self.sections[kind])

@@ -17,7 +17,10 @@ HTTP_HOMES = (
     *PROCESSES,
 )
 HTTP_STEMS = ("router", "dependencies")
-SETTINGS_HOMES = ("core/http", "core/resources.py", "logs.py", "resources.py", "secret_key.py", *ENTRY_POINTS)
+SETTINGS_HOMES = (
+    "core/http", "core/resources.py", "extensions/name_checks.py", "logs.py", "resources.py", "secret_key.py",
+    *ENTRY_POINTS,
+)  # fmt: skip
 
 
 def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:

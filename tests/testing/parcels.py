@@ -1,6 +1,6 @@
 """A package with a feature and its tests, as somebody else would write them.
 
-The routes and the table of parcels are sound; each of the others has a fault.
+What lists, shows, registers and removes parcels is sound; each of the other routes, tables and tools has a fault.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Final
 
 FEATURE: Final = """
-from partywall.api import Feature, Right, Role, lazy
+from partywall.api import Feature, JobKind, ProjectJobPayload, Right, Role, handles, lazy
 
+WRITE = Right("parcels.write", "register parcels", Role.EDITOR)
+SEAL = JobKind("parcels.seal", ProjectJobPayload)
 feature = Feature(
     name="parcels",
     routers=(lazy("parcels.router:router"),),
-    rights=(Right("parcels.write", "register parcels", Role.EDITOR),),
+    rights=(WRITE,),
+    jobs=(handles(SEAL, lazy("parcels.work:seal")),),
     models=lazy("parcels.models"),
+    migrations="parcels.migrations",
+    settings=lazy("parcels.settings:ParcelSettings"),
+    tools=lazy("parcels.tools:TOOLS"),
 )
 """
 MODELS: Final = """
@@ -56,11 +62,11 @@ from parcels.models import Parcel, Stamp
 from partywall.api.errors import NotFoundError
 from partywall.api.http import ProjectScopeDep, ReadProjectScopeDep, ReadSessionDep, SessionDep
 from partywall.api.schemas import RequestModel, ResponseModel
+from partywall.api.jobs import enqueue
 from partywall.api.scope import require
 from partywall.api.values import new_id
-from parcels.feature import feature
+from parcels.feature import SEAL, WRITE
 
-[WRITE] = feature.rights
 router = APIRouter(prefix="/projects/{project_id}/parcels")
 
 
@@ -120,50 +126,97 @@ async def list_stamps(session: ReadSessionDep, scope: ReadProjectScopeDep) -> li
     return list(await session.scalars(select(Stamp.text)))
 
 
-@router.post("/sorting")
-async def sort_parcels(session: SessionDep, scope: ProjectScopeDep) -> None: ...
+@router.post("/seals")
+async def seal_parcels(session: SessionDep, scope: ProjectScopeDep) -> None:
+    payload = SEAL.payload(project_id=scope.project_id, principal=str(scope.principal))
+    await enqueue(session, SEAL, payload)
 
 
 @router.get("/hidden/all", include_in_schema=False)
 async def list_hidden(scope: ReadProjectScopeDep) -> None: ...
 """
-TABLES: Final = """
-CREATE TABLE parcels_parcel (
-    project_id uuid NOT NULL REFERENCES project (id) ON DELETE CASCADE,
-    id uuid NOT NULL,
-    label text NOT NULL,
-    PRIMARY KEY (project_id, id)
-);
-ALTER TABLE parcels_parcel ENABLE ROW LEVEL SECURITY;
-ALTER TABLE parcels_parcel FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON parcels_parcel USING (project_id = (SELECT wall.current_project()));
-GRANT SELECT, INSERT, UPDATE, DELETE ON parcels_parcel TO partywall_app;
+MIGRATION: Final = """
+from alembic import op
+from sqlalchemy import Column, Text
 
-CREATE TABLE parcels_stamp (
-    project_id uuid NOT NULL REFERENCES project (id) ON DELETE CASCADE,
-    id uuid PRIMARY KEY,
-    text text NOT NULL
-);
-ALTER TABLE parcels_stamp ENABLE ROW LEVEL SECURITY;
-ALTER TABLE parcels_stamp FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON parcels_stamp USING (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON parcels_stamp TO partywall_app;
+from partywall.api.migrations import create_project_table
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade():
+    create_project_table("parcels_parcel", Column("label", Text, nullable=False))
+    create_project_table("parcels_stamp", Column("text", Text, nullable=False))
+    op.execute("ALTER POLICY wall ON parcels_stamp USING (true)")
+    op.execute("ALTER TABLE parcels_stamp DROP CONSTRAINT parcels_stamp_pkey, ADD PRIMARY KEY (id)")
+"""
+TOOLS: Final = """
+from uuid import UUID
+
+from sqlalchemy import select
+
+from parcels.models import Parcel
+from parcels.router import ParcelNotFoundError, ShownParcel
+from partywall.api.schemas import RequestModel
+from partywall.api.tools import ProjectTool
+
+
+class Wanted(RequestModel):
+    parcel_id: UUID
+
+
+async def get(call, wanted):
+    async with call.reading() as (session, scope):
+        return await _one(session, Parcel.project_id == scope.project_id, Parcel.id == wanted.parcel_id)
+
+
+async def peek(call, wanted):
+    async with call.reading() as (session, scope):
+        return await _one(session, Parcel.id == wanted.parcel_id)
+
+
+async def _one(session, *conditions):
+    found = await session.scalar(select(Parcel).where(*conditions))
+    if found is None:
+        raise ParcelNotFoundError("There is no such parcel.")
+    return ShownParcel.model_validate(found)
+
+
+TOOLS = tuple(
+    ProjectTool(
+        name=f"parcels_{work.__name__}", title="A parcel", description="Shows a parcel.",
+        input=Wanted, output=ShownParcel, work=work,
+    )
+    for work in (get, peek)
+)
+"""
+SETTINGS: Final = """
+from partywall.api.settings import Section
+
+
+class ParcelSettings(Section):
+    seal: str = "?"
 """
 CONFTEST: Final = """
-from pathlib import Path
-
-import asyncpg
-import pytest_asyncio
-
-from partywall.testing.engines import DatabaseUrls
+import pytest
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def engines(engines):
-    owner = await asyncpg.connect(DatabaseUrls.dsn(engines.database(engines.template).owner))
-    await owner.execute(Path(__file__).with_name("tables.sql").read_text())
-    await owner.close()
-    return engines
+@pytest.fixture(scope="session")
+def partywall_settings():
+    return {"parcels": {"seal": "sealed"}}
+"""
+WORK: Final = """
+from sqlalchemy import update
+
+from parcels.models import Parcel
+from parcels.settings import ParcelSettings
+
+
+async def seal(context, payload):
+    async with context.begin(payload) as (session, scope):
+        label = Parcel.label + ", " + context.resources.section(ParcelSettings).seal
+        await session.execute(update(Parcel).where(Parcel.project_id == scope.project_id).values(label=label))
 """
 TESTS: Final = """
 from partywall.testing.isolation_tests import *
@@ -177,6 +230,14 @@ async def test_a_viewer_may_not_write(users, project, anonymous):
     assert [each["label"] for each in (await viewer.client.get(url)).json()] == ["Books"]
     assert (await viewer.client.post(url, json={"label": "Books"})).status_code == 403
     assert (await anonymous.get(url)).status_code == 401
+
+
+async def test_a_worker_seals_parcels(project, run_jobs):
+    url = f"{project.url}/parcels"
+    await project.client.post(url, json={"label": "Books"})
+    assert (await project.client.post(f"{url}/seals")).status_code == 200
+    await run_jobs()
+    assert [each["label"] for each in (await project.client.get(url)).json()] == ["Books, sealed"]
 
 
 async def test_others_see_nothing(project, other_project):
@@ -194,12 +255,15 @@ filterwarnings = error
 FILES: Final[Mapping[str, str]] = {
     "pytest.ini": PYTEST,
     "conftest.py": CONFTEST,
-    "tables.sql": TABLES,
     "test_parcels.py": TESTS,
     "parcels/__init__.py": "",
     "parcels/feature.py": FEATURE,
     "parcels/models.py": MODELS,
     "parcels/router.py": ROUTER,
+    "parcels/settings.py": SETTINGS,
+    "parcels/tools.py": TOOLS,
+    "parcels/work.py": WORK,
+    "parcels/migrations/0001_parcels.py": MIGRATION,
     "parcels-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: parcels\nVersion: 1\n",
     "parcels-1.dist-info/entry_points.txt": "[partywall.features]\nparcels = parcels.feature:feature\n",
 }

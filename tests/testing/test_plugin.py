@@ -16,17 +16,19 @@ from tests.server import UNMEASURED
 from tests.testing import parcels
 
 ROUTES = "/api/v1/projects/{project_id}/parcels"
+TOOLS = "/api/v1/projects/{project_id}/mcp"
 ADVICE = "compare project_id with the scope's in its query"
 BOUND = "project_id = ( SELECT wall.current_project())"
 FOUND = {
     "test_every_query_names_its_project": [
         f"GET {ROUTES}/labels/all forgets the project filter; the database stopped it: {ADVICE}",
+        f"POST {TOOLS}/parcels_peek forgets the project filter; the database stopped it: {ADVICE}",
     ],
     "test_no_request_reaches_another_project": [
         f"GET {ROUTES}/stamps/all lets a caller reach another project's data",
     ],
     "test_viewers_change_nothing": [
-        f"POST {ROUTES}/sorting lets a viewer change something: require a right, or list it in partywall_viewers_may",
+        f"POST {ROUTES}/seals lets a viewer change something: require a right, or list it in partywall_viewers_may",
     ],
     "test_every_route_is_attacked": [
         "/projects/{project_id}/parcels/hidden/all is not in the OpenAPI document, so nothing attacks it: show it",
@@ -36,7 +38,7 @@ FOUND = {
         "the table parcels_stamp has a primary key without project_id: make it (project_id, id)",
     ],
 }  # fmt: skip
-PASSED = ["test_a_viewer_may_not_write", "test_others_see_nothing"]
+PASSED = ["test_a_viewer_may_not_write", "test_a_worker_seals_parcels", "test_others_see_nothing"]
 
 
 async def test_each_fault_is_found(engines: Urls, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from fastapi import FastAPI
 from pydantic import JsonValue
 
 from partywall.testing.deployment import with_features
@@ -19,6 +18,7 @@ from partywall.testing.isolation.feature_rows import FeatureRows, SampleRows
 from partywall.testing.isolation.feature_surface import FeatureSurface
 from partywall.testing.isolation.suite import Report, attack
 from partywall.testing.isolation.table_guards import unguarded
+from partywall.testing.isolation.tool_app import ToolApp, with_tools
 from partywall.testing.isolation.world import World, open_world
 
 
@@ -26,7 +26,7 @@ from partywall.testing.isolation.world import World, open_world
 class AttackedDeployment:
     """An application with two full projects, and what the installed features have added to it."""
 
-    app: FastAPI
+    app: ToolApp
     world: World
     surface: FeatureSurface
     unguarded: tuple[str, ...]
@@ -68,6 +68,7 @@ async def attacked_deployment(
     partywall_settings: Mapping[str, JsonValue],
     partywall_sample_bodies: SampleBodies,
     partywall_sample_rows: SampleRows | None,
+    feature_environment: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[AttackedDeployment]:
     """In a database of its own: the attack compares and restores rows, so no other test may write to it."""
@@ -75,10 +76,11 @@ async def attacked_deployment(
     more = with_features(partywall_settings, partywall_features)
     settings = settings_for_attack(database, engines.cache, tmp_path_factory.mktemp("attacked"), more=more)
     async with open_app(settings) as app:
-        surface = FeatureSurface.read(app, partywall_features)
-        rows = FeatureRows(app, surface, partywall_sample_rows)
+        rows = FeatureRows(app, FeatureSurface.read(app, partywall_features), partywall_sample_rows)
         async with open_world(app, database, bodies=partywall_sample_bodies, complete=rows.fill) as world:
-            yield AttackedDeployment(app, world, surface, tuple(await unguarded(world.superuser, surface.tables)))
+            tool_app = await with_tools(app, world)
+            surface = FeatureSurface.read(tool_app, partywall_features)
+            yield AttackedDeployment(tool_app, world, surface, tuple(await unguarded(world.superuser, surface.tables)))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import orjson
+import pytest
 import structlog
 from pydantic import JsonValue
 
@@ -34,8 +38,21 @@ def settings_for_tests(
 
 
 def with_features(settings: Mapping[str, JsonValue], features: Sequence[str]) -> dict[str, JsonValue]:
-    """The settings with these features enabled."""
-    return {"features": {"enabled": list(features)}, **settings}
+    """The settings with these features enabled, without the groups of the features themselves."""
+    own = {name: group for name, group in settings.items() if name not in features}
+    return {"features": {"enabled": list(features)}, **own}
+
+
+@contextmanager
+def environment_of_features(settings: Mapping[str, JsonValue], features: Sequence[str]) -> Iterator[None]:
+    """Meanwhile, the environment holds the features' groups of settings, and no others of theirs."""
+    prefixes = tuple(f"{name.upper()}__" for name in features)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.upper().startswith(prefixes)]:
+            patch.delenv(name)
+        for name in settings.keys() & set(features):
+            patch.setenv(name.upper(), orjson.dumps(settings[name]).decode())
+        yield
 
 
 def quicken_tracebacks() -> None:

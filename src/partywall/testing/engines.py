@@ -20,7 +20,8 @@ from filelock import AsyncFileLock
 from partywall.adapters.embedded.engine import EmbeddedEngine
 from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
-from partywall.core.db.migrate import migrate
+from partywall.extensions.enabled import enabled_features
+from partywall.extensions.migrations import migrate_all
 
 TEMPLATE = "partywall_template"
 OWNER = "partywall_owner"
@@ -97,7 +98,7 @@ async def _create_template(urls: Urls, features: Sequence[str]) -> None:
     for extension in ("vector", "pg_trgm", "unaccent", "btree_gin"):
         await connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
     await connection.close()
-    await migrate(database.owner, database.runtime)
+    await migrate_all(database.owner, database.runtime, "head", enabled_features(tuple(features)))
 
 
 def _open(postgres: EmbeddedPostgres) -> Urls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from partywall.core.resources import Resources
 from partywall.extensions.enabled import enabled_features, is_installed
 from partywall.main import create_app
 from partywall.settings import Settings
-from partywall.testing.deployment import settings_for_tests, with_features
+from partywall.testing.deployment import environment_of_features, settings_for_tests, with_features
 from partywall.testing.engines import DatabaseUrls, Urls, new_database, shared_engines
 from partywall.testing.users import Person, Users
 from partywall.testing.workers import run_due_jobs
@@ -50,8 +50,17 @@ def partywall_features(pytestconfig: pytest.Config) -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def partywall_settings() -> Mapping[str, JsonValue]:
-    """Further settings by group, such as `{"search": {"timeout": "PT5S"}}`. Override it to change them."""
+    """Further settings by group or feature, such as `{"orders": {"max_items": 3}}`. Override it to change them."""
     return {}
+
+
+@pytest.fixture(scope="session")
+def feature_environment(
+    partywall_features: tuple[str, ...], partywall_settings: Mapping[str, JsonValue]
+) -> Iterator[None]:
+    """Features read their own settings from the environment."""
+    with environment_of_features(partywall_settings, partywall_features):
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -83,7 +92,7 @@ def settings(
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+async def app(settings: Settings, feature_environment: None) -> AsyncIterator[FastAPI]:
     """The application with the enabled features, after its start."""
     app = create_app(settings)
     async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from partywall.features import FEATURES
-from tests.architecture.lints.source import Codebase
+from partywall.checks.source import Codebase
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "partywall"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.architecture.layout import SLICES, codebase, feature_order
 from tests.architecture.lints import LINTS
-from tests.architecture.lints.runner import run
+from partywall.checks.runner import run
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from tests.architecture.lints.entry_points import COMMAND_LINE
-from tests.architecture.lints.source import Codebase, Finding, Source
-from tests.architecture.lints.tables import called_name
+from partywall.checks.source import Codebase, Finding, Source
+from partywall.checks.tables import called_name
 
 ONE_LINE = "UsageError"
 HIDDEN = {"__cause__", "__context__", "__suppress_context__"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.architecture.lints.entry_points import ENTRY_POINTS, PROCESSES
-from tests.architecture.lints.source import Codebase, Finding, Source
+from partywall.checks.source import Codebase, Finding, Source
 
 WEB = {"fastapi", "starlette"}
 # The exchange is the part of the MCP router that is imported late.

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from partywall.checks.source import Codebase
 from partywall.features import FEATURES
-from tests.architecture.lints.source import Codebase
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "partywall"

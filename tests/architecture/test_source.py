@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from partywall.checks.runner import run
+from partywall.checks.source import Codebase
 from tests.architecture.layout import PACKAGE, SLICES, codebase, feature_order
 from tests.architecture.lints import LINTS
-from tests.architecture.lints.runner import run
-from tests.architecture.lints.source import Codebase
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def table_problems(features: Sequence[Feature]) -> Iterator[Problem]:
     """Tables without a kind, which decides their policy, and project tables with keys that leave out the project."""
     for feature in features:
         if is_installed(feature):
-            yield from _taken_names(feature, features)
+            yield from taken_names(feature, features)
         for table in tables_of(feature):
             for text in wrong_in(table):
                 yield Problem(feature.name, f"has the table {table.name} {text}")
@@ -41,7 +41,7 @@ def table_problems(features: Sequence[Feature]) -> Iterator[Problem]:
                 yield Problem(feature.name, f"has the table {table.name}: call it {feature.name}_{table.name}")
 
 
-def _taken_names(feature: Feature, features: Sequence[Feature]) -> Iterator[Problem]:
+def taken_names(feature: Feature, features: Sequence[Feature]) -> Iterator[Problem]:
     """The tables of a feature are known by the beginning of their names."""
     for other in features:
         for table in tables_of(other) if not is_installed(other) else ():

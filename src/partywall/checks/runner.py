@@ -8,7 +8,7 @@ import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tests.architecture.lints.source import Codebase, Finding, Lint, Source
+from partywall.checks.source import Codebase, Finding, Lint, Source
 
 ESCAPE = re.compile(r"#\s*lint:\s*allow\b\s*(?P<rule>[\w-]*)\s*(?:-+\s*(?P<reason>\S.*))?")
 SHORTEST_REASON = 8

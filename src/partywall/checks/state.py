@@ -3,8 +3,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Source
-from tests.architecture.lints.tables import called_name
+from partywall.checks.source import Codebase, Finding, Source
+from partywall.checks.tables import called_name
 
 RESOURCES = {
     "AsyncClient", "Client", "ConnectionPool", "Event", "FastAPI", "Lock", "OrderedDict",

@@ -4,8 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Function, Source
-from tests.architecture.lints.tables import Table, called_name
+from partywall.checks.source import Codebase, Finding, Function, Source
+from partywall.checks.tables import Table, called_name
 
 STATEMENTS = {"select", "update", "delete", "exists"}
 NARROWING = {"where", "filter", "filter_by", "join", "outerjoin", "join_from", "having", "select_from"}

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Final
 
-from tests.architecture.lints.tables import Table, collect_tables
+from partywall.checks.tables import Table, collect_tables
+
+OURS: Final = "partywall"
 
 type Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -39,10 +42,12 @@ class Imported:
 
 @dataclass(frozen=True)
 class Source:
-    """`path` is relative to the package, such as `features/documents/service.py`."""
+    """`path` is relative to the package, such as `features/documents/service.py`; findings show it below `folder`."""
 
     path: PurePosixPath
     text: str
+    package: str = OURS
+    folder: str = "src/partywall"
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -50,6 +55,9 @@ class Source:
 
     @property
     def slice(self) -> str | None:
+        """The slice of our own package; another package is one as a whole."""
+        if self.package != OURS:
+            return self.package
         parts = self.path.parts
         return parts[1] if parts[0] == "features" and len(parts) > 2 else None
 
@@ -85,12 +93,12 @@ class Source:
             yield from (Imported(self._absolute(named), alias.name, named.lineno) for alias in named.names)
 
     def finding(self, rule: str, line: int, message: str) -> Finding:
-        return Finding(f"src/partywall/{self.path}", line, rule, message)
+        return Finding(f"{self.folder}/{self.path}", line, rule, message)
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:
             return node.module or ""
-        package = ("partywall", *self.path.parts[: len(self.path.parts) - node.level])
+        package = (self.package, *self.path.parts[: len(self.path.parts) - node.level])
         return ".".join((*package, node.module) if node.module else package)
 
 

@@ -25,8 +25,8 @@ class Table:
 
 def collect_tables(tree: ast.Module, slice_name: str | None, mixins: frozenset[str]) -> Iterator[Table]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and (name := _tablename(node)):
-            yield Table(node.name, name, slice_name, _class_has_project_id(node, mixins), _kind(node))
+        if isinstance(node, ast.ClassDef) and (name := tablename(node)):
+            yield Table(node.name, name, slice_name, _class_has_project_id(node, mixins), declared_kind(node))
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             yield from _core_table(node.targets[0], node.value, slice_name)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call):
@@ -39,10 +39,10 @@ def _core_table(target: ast.expr, call: ast.Call, slice_name: str | None) -> Ite
     if isinstance(name := call.args[0], ast.Constant) and isinstance(name.value, str):
         columns = [arg for arg in call.args if isinstance(arg, ast.Call) and called_name(arg) == "Column"]
         has_project_id = any(_first_string(column) == "project_id" for column in columns)
-        yield Table(target.id, name.value, slice_name, has_project_id, _kind(call))
+        yield Table(target.id, name.value, slice_name, has_project_id, declared_kind(call))
 
 
-def _tablename(node: ast.ClassDef) -> str | None:
+def tablename(node: ast.ClassDef) -> str | None:
     for item in node.body:
         target = item.targets[0] if isinstance(item, ast.Assign) else getattr(item, "target", None)
         if isinstance(target, ast.Name) and target.id == "__tablename__":
@@ -59,7 +59,7 @@ def _class_has_project_id(node: ast.ClassDef, mixins: frozenset[str]) -> bool:
     return own or any(ast.unparse(base).rpartition(".")[2] in mixins for base in node.bases)
 
 
-def _kind(node: ast.AST) -> str | None:
+def declared_kind(node: ast.AST) -> str | None:
     """`project` for `info={"kind": TableKind.PROJECT}`."""
     kinds = (
         child.attr.lower()

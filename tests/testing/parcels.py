@@ -59,9 +59,9 @@ from pydantic import Field
 from sqlalchemy import delete, select
 
 from parcels.models import Parcel, Stamp
-from partywall.api.errors import NotFoundError
+from partywall.api.errors import InvalidInputError, NotFoundError
 from partywall.api.http import ProjectScopeDep, ReadProjectScopeDep, ReadSessionDep, SessionDep
-from partywall.api.schemas import RequestModel, ResponseModel
+from partywall.api.schemas import FieldCode, RequestModel, ResponseModel
 from partywall.api.jobs import enqueue
 from partywall.api.scope import require
 from partywall.api.values import new_id
@@ -77,6 +77,11 @@ class ParcelNotFoundError(NotFoundError):
 
 class NewParcel(RequestModel):
     label: str = Field(min_length=1, max_length=200, pattern=r"\\S")
+
+
+class Counted(RequestModel):
+    last: str = Field(pattern=r"^[a-z]+9$")
+    first: str = Field(pattern=r"^[a-z]+1$")
 
 
 class ShownParcel(ResponseModel):
@@ -126,6 +131,15 @@ async def list_stamps(session: ReadSessionDep, scope: ReadProjectScopeDep) -> li
     return list(await session.scalars(select(Stamp.text)))
 
 
+@router.post("/counts")
+async def count_parcels(session: ReadSessionDep, scope: ReadProjectScopeDep, body: Counted) -> int:
+    if body.last < body.first:
+        raise InvalidInputError("/last", FieldCode.CONFLICTING, "It comes before the first")
+    chosen = Parcel.label.between(body.first, body.last)
+    found = await session.scalars(select(Parcel.id).where(Parcel.project_id == scope.project_id, chosen))
+    return len(found.all())
+
+
 @router.post("/seals")
 async def seal_parcels(session: SessionDep, scope: ProjectScopeDep) -> None:
     payload = SEAL.payload(project_id=scope.project_id, principal=str(scope.principal))
@@ -148,6 +162,7 @@ down_revision = None
 def upgrade():
     create_project_table("parcels_parcel", Column("label", Text, nullable=False))
     create_project_table("parcels_stamp", Column("text", Text, nullable=False))
+    op.create_check_constraint("parcels_stamp_text_check", "parcels_stamp", "text LIKE 'stamp %'")
     op.execute("ALTER POLICY wall ON parcels_stamp USING (true)")
     op.execute("ALTER TABLE parcels_stamp DROP CONSTRAINT parcels_stamp_pkey, ADD PRIMARY KEY (id)")
 """
@@ -205,6 +220,24 @@ import pytest
 @pytest.fixture(scope="session")
 def partywall_settings():
     return {"parcels": {"seal": "sealed"}}
+
+
+@pytest.fixture(scope="session")
+def partywall_sample_bodies():
+    def counted(sample):
+        word = sample.text()
+        return {"first": f"{word}1", "last": f"{word}9"}
+
+    return {"POST /api/v1/projects/{project_id}/parcels/counts": counted}
+
+
+@pytest.fixture(scope="session")
+def partywall_sample_rows():
+    async def stamp(superuser, project_id):
+        stamps = "INSERT INTO parcels_stamp (project_id, id, text) VALUES ($1, uuidv7(), 'stamp ' || uuidv4())"
+        await superuser.execute(stamps, project_id)
+
+    return stamp
 """
 WORK: Final = """
 from sqlalchemy import update
@@ -247,6 +280,7 @@ PYTEST: Final = """
 [pytest]
 addopts = -p partywall.testing
 partywall_features = parcels
+partywall_viewers_may = POST /api/v1/projects/{project_id}/parcels/counts
 asyncio_mode = auto
 asyncio_default_fixture_loop_scope = session
 asyncio_default_test_loop_scope = session

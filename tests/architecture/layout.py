@@ -6,8 +6,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from partywall.features import FEATURES
 from partywall.checks.source import Codebase
+from partywall.features import FEATURES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "partywall"

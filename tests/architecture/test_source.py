@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from partywall.checks.runner import run
 from tests.architecture.layout import SLICES, codebase, feature_order
 from tests.architecture.lints import LINTS
-from partywall.checks.runner import run
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.entry_points import COMMAND_LINE
 from partywall.checks.source import Codebase, Finding, Source
 from partywall.checks.tables import called_name
+from tests.architecture.lints.entry_points import COMMAND_LINE
 
 ONE_LINE = "UsageError"
 HIDDEN = {"__cause__", "__context__", "__suppress_context__"}

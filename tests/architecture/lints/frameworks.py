@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.architecture.lints.entry_points import ENTRY_POINTS, PROCESSES
 from partywall.checks.source import Codebase, Finding, Source
+from tests.architecture.lints.entry_points import ENTRY_POINTS, PROCESSES
 
 WEB = {"fastapi", "starlette"}
 # The exchange is the part of the MCP router that is imported late.

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import replace
 from typing import Final
 
 from fastapi import Depends, FastAPI
@@ -34,7 +33,7 @@ from partywall.core.memory import exempt_from_collection
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
-from partywall.extensions.sections import feature_sections
+from partywall.extensions.resources import with_features
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -55,7 +54,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with watched(settings.processes.loop_timeout, heartbeat) if own_process else nullcontext():
             async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
-                app.state.resources = replace(resources, sections=feature_sections(features))
+                app.state.resources = with_features(resources, features)
                 if own_process:
                     exempt_from_collection()
                 with set_on_signal(app.state.draining):

@@ -5,7 +5,6 @@ import functools
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import uvloop
@@ -18,7 +17,7 @@ from partywall.core.memory import exempt_from_collection, release_memory
 from partywall.core.shared_threads import shorten_switch_interval
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
-from partywall.extensions.sections import feature_sections
+from partywall.extensions.resources import with_features
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -33,7 +32,7 @@ async def work(settings: Settings, features: Sequence[Feature], stop: asyncio.Ev
     schedules = [schedule for feature in features for schedule in feature.schedules]
     loops = {name: loop.load() for feature in features for name, loop in feature.loops.items()}
     async with open_resources(settings, application="partywall-worker", background=True) as opened:
-        resources = replace(opened, sections=feature_sections(features))
+        resources = with_features(opened, features)
         exempt_from_collection()
         async with asyncio.TaskGroup() as group:
             for name, loop in loops.items():

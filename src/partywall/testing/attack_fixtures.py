@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from pydantic import JsonValue
 
+from partywall.core.db.base import TableKind
 from partywall.testing.deployment import with_features
 from partywall.testing.engines import Urls, new_database
 from partywall.testing.isolation.app import open_app, settings_for_attack
@@ -37,7 +38,7 @@ class AttackedDeployment:
     @asynccontextmanager
     async def without_policies(self) -> AsyncIterator[None]:
         """Meanwhile, the features' tables have no row-level security."""
-        tables = [table.name for table in self.surface.tables]
+        tables = [table.name for table in self.surface.tables if table.info.get("kind") is not TableKind.SYSTEM]
         await self._switch(tables, "DISABLE")
         try:
             yield
@@ -46,7 +47,7 @@ class AttackedDeployment:
 
     async def _switch(self, tables: list[str], to: str) -> None:
         for name in tables:
-            await self.world.superuser.execute(f'ALTER TABLE "{name}" {to} ROW LEVEL SECURITY')
+            await self.world.superuser.execute(f'ALTER TABLE IF EXISTS "{name}" {to} ROW LEVEL SECURITY')
 
 
 @pytest.fixture(scope="session")

@@ -132,7 +132,7 @@ class Learner:
                     return found
         raise CannotExerciseError(
             f"no value for {{{parameter}}}: neither POST nor GET {collection} answers with one; "
-            "give its route a body that creates one"
+            "give that POST a body that it accepts"
         )
 
     async def _new_project(self, realm: Realm) -> str:

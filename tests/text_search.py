@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
+from tests.conditions import until
 from tests.engines import DatabaseUrls
-from tests.features.search.search_workspace import eventually, working
+from tests.features.search.search_workspace import working
 from tests.users import Users
 
 _TABLES = """
@@ -63,4 +64,4 @@ async def work_off(
         return int(left) == 0
 
     async with working(resources, database, handlers):
-        await eventually(idle)
+        await until(idle)

@@ -12,8 +12,9 @@ from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import new_key
+from tests.conditions import until
 from tests.engines import DatabaseUrls
-from tests.features.search.search_workspace import MINE, WAITING, eventually, working
+from tests.features.search.search_workspace import MINE, WAITING, working
 from tests.isolation import users
 from tests.isolation.callers import Account
 from tests.isolation.database import Superuser
@@ -145,7 +146,7 @@ async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) 
         return await superuser.value(WAITING) == 0 == await superuser.value(queued, list(MINE))
 
     async with working(resources, urls):
-        await eventually(idle)
+        await until(idle)
 
 
 async def indexing(superuser: Superuser, project: UUID, most: int) -> None:

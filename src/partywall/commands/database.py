@@ -27,14 +27,14 @@ _TARGET: Final = re.compile(r"(?:[a-z][a-z_]{0,39}@)?(?:[0-9A-Za-z_]{1,40}|[-+][
 def migrate(
     target: Annotated[
         str,
-        typer.Argument(help="A revision, `head`, or a downgrade: `-1` or `base`. `FEATURE@TARGET` for one feature."),
+        typer.Argument(help="A revision, `head`, `base`, or a step: `+1` or `-1`. `FEATURE@TARGET` for one feature."),
     ] = "head",
     data_dir: DataDir = Path(".data"),
     lose_data: Annotated[bool, typer.Option("--lose-data", help="Allow a downgrade that deletes stored data.")] = False,
 ) -> None:
     """Migrate the database schema to TARGET, as the role of DATABASE__OWNER_URL."""
     if _TARGET.fullmatch(target) is None:
-        raise UsageError(f"{target!a} is not a revision: use a revision's name, head, base, or -1 for one step back")
+        raise UsageError(f"{target!a} is not a revision: use a revision's name, head, base, +1 or -1")
     asyncio.run(_migrate(target, data_dir, keep_data=not lose_data))
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.conditions import until
 from tests.features.live.server import Serving
-from tests.features.live.test_streams import until
 from tests.features.live.wire import stream, upgrade, wired
 from tests.users import Users
 

@@ -12,6 +12,7 @@ from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.resources import Resources
 from partywall.features.projects.feature import feature as projects
 from partywall.features.search.feature import feature as search
+from tests.conditions import until
 from tests.engines import DatabaseUrls
 from tests.features.search.search_workspace import working
 from tests.users import Person, Users
@@ -33,9 +34,7 @@ class SilentServer:
         writer.close()
 
     async def has_caller(self) -> None:
-        async with asyncio.timeout(60):
-            while not self.waiting:
-                await asyncio.sleep(0.05)
+        await until(lambda: bool(self.waiting))
 
 
 @asynccontextmanager

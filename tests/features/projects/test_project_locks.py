@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 from httpx2 import Response
 
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, Role, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, Role
 from tests.engines import DatabaseUrls
 from tests.features.api_keys.conftest import MakeKey, make_key
 from tests.users import Person, Users

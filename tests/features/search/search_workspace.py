@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -17,6 +17,7 @@ from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
 from partywall.features.search.feature import feature
 from partywall.features.search.indexer import index_documents
+from tests.conditions import until
 from tests.engines import DatabaseUrls
 from tests.users import Person, Users
 
@@ -73,7 +74,7 @@ class SearchWorkspace:
             return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue jobs
 
         async with working(resources or self.resources, self.database, handlers):
-            await eventually(idle)
+            await until(idle)
 
     async def value(self, sql: str, *values: object) -> object:
         [row] = await self.users.fetch(sql, *values)
@@ -104,12 +105,6 @@ class Chosen:
 
 def with_embedder(resources: Resources, current: Embedder, *others: Embedder) -> Resources:
     return replace(resources, embedders=Chosen(current, others))
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await check():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -73,7 +73,6 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
         redirect_slashes=False,
     )
     app.state.draining = asyncio.Event()
-    app.state.tools = tuple(feature.tools for feature in features if feature.tools is not None)
     set_public(app, (name for feature in features for name in feature.public_routes))
     install_problem_handlers(app)
     _include_routes(app, features)
@@ -87,6 +86,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
 
 def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
     """Requires a principal on every route. Includes each router once: FastAPI analyses its routes at every level."""
+    app.state.tools = tuple(feature.tools for feature in features if feature.tools is not None)
     for router in (router for feature in features for router in feature.routers):
         app.include_router(router.load(), prefix=_VERSION, dependencies=[Depends(require_principal)])
     for router in (router for feature in features for router in feature.socket_routers):

@@ -15,8 +15,6 @@ from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.terminal import print_line
 from partywall.commands.usage_error import UsageError
 from partywall.core.feature import FeatureError
-from partywall.extensions.enabled import enabled_features
-from partywall.extensions.migrations import migrate_all
 
 app = typer.Typer()
 
@@ -39,6 +37,12 @@ def migrate(
 
 
 async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
+    # lint: allow import-in-function - imports all features, which --help does not need
+    from partywall.extensions.enabled import enabled_features  # noqa: PLC0415 - see above
+
+    # lint: allow import-in-function - as above
+    from partywall.extensions.migrations import migrate_all  # noqa: PLC0415 - see above
+
     async with operator_settings(data_dir) as settings:
         runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
         if make_url(runtime).username is None:
@@ -46,8 +50,8 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
             with database_failures():
-                features = enabled_features(settings.features.enabled)
-                for line in await migrate_all(owner, runtime, target, features, keep_data=keep_data):
+                names = settings.features.enabled
+                for line in await migrate_all(owner, runtime, target, enabled_features(names), keep_data=keep_data):
                     print_line(line)
         except (CommandError, FeatureError) as error:
             raise UsageError(str(error)) from None

@@ -16,7 +16,7 @@ from partywall.extensions.histories import histories
 from partywall.extensions.migrations import migrate_all
 from partywall.supervisor import ServeOptions
 from partywall.supervisor.migrations import at_head
-from tests.engines import DatabaseUrls, Urls, new_database
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
 
 FIRST = """
 from sqlalchemy import Column, Text

@@ -14,7 +14,7 @@ import orjson
 from pydantic import JsonValue
 from starlette.types import ASGIApp, Message
 
-from tests.isolation.surface import FORM, JSON, MULTIPART, Operation, Place, Position
+from partywall.testing.isolation.surface import FORM, JSON, MULTIPART, Operation, Place, Position
 
 _BOUNDARY: Final = "----partywall-isolation"
 # How long an open stream is read: events that are already stored arrive at once.

@@ -17,8 +17,8 @@ from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.revocation_check import RevocationCheck
 from partywall.core.security.tokens import AccessTokens
 from partywall.resources import ISSUER
-from tests.isolation.callers import Account
-from tests.isolation.database import Superuser
+from partywall.testing.isolation.callers import Account
+from partywall.testing.isolation.database import Superuser
 
 
 class Home(Protocol):

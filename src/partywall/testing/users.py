@@ -14,7 +14,7 @@ from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
-from tests.engines import DatabaseUrls, Superuser, superuser
+from partywall.testing.engines import DatabaseUrls, Superuser, superuser
 
 type Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 

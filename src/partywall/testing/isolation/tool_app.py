@@ -12,6 +12,9 @@ from fastapi import FastAPI
 from pydantic import JsonValue
 from starlette.types import Message, Receive, Scope, Send
 
+from partywall.testing.isolation.users import bearer
+from partywall.testing.isolation.world import World
+
 ENDPOINT: Final = "/api/v1/projects/{project_id}/mcp"
 _LATEST: Final = b"2025-11-25"
 # The HTTP statuses of the errors that a tool may return.
@@ -20,7 +23,17 @@ _STATUSES: Final[Mapping[str, int]] = {
     "not_authenticated": 401, "agent_model_not_configured": 503,
 }  # fmt: skip
 
+_LIST: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
 type Described = dict[str, JsonValue]
+
+
+async def with_tools(app: FastAPI, world: World) -> ToolApp:
+    """The tools that HOME's owner is offered."""
+    answer = await world.http.post(
+        ENDPOINT.format(project_id=world.home.project), json=_LIST, headers=bearer(world.home.owner.token)
+    )
+    return ToolApp(app, answer.json()["result"]["tools"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +66,14 @@ class ToolApp:
         await self.app(translated, _once(body, receive), _Translated(send).send)
 
 
+def operation_of(tool: str) -> str:
+    """The id of a tool's operation."""
+    return f"mcp_{tool}"
+
+
 def _operation(name: str, schema: Described) -> JsonValue:
     return {
-        "operationId": f"mcp_{name}",
+        "operationId": operation_of(name),
         "security": [],
         "parameters": [{"name": "project_id", "in": "path", "required": True, "schema": {"type": "string"}}],
         "requestBody": {"content": {"application/json": {"schema": schema}}},

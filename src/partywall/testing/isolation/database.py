@@ -15,9 +15,9 @@ import orjson
 from pydantic import JsonValue
 from redis.asyncio import Redis
 
-from tests.engines import DatabaseUrls
-from tests.isolation.rows import MOMENTARY
-from tests.users import NUMBER_PENDING_EVENTS
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation.rows import MOMENTARY
+from partywall.testing.users import NUMBER_PENDING_EVENTS
 
 type Pool = asyncpg.Pool[asyncpg.Record]
 type Fingerprint = Mapping[str, str]

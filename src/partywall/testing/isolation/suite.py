@@ -11,15 +11,15 @@ from typing import Final, Protocol
 from pydantic import JsonValue
 from starlette.types import Receive, Scope, Send
 
-from tests.isolation.attack_plan import AttackPlan, Attempt, Key
-from tests.isolation.attack_run import AttackRun
-from tests.isolation.checks import Leak, excerpt
-from tests.isolation.client import Client
-from tests.isolation.discovery import CannotExerciseError, Learner, Recipe
-from tests.isolation.stolen_values import gather
-from tests.isolation.surface import Operation, read_surface, vocabulary
-from tests.isolation.values import forbidden_texts
-from tests.isolation.world import World
+from partywall.testing.isolation.attack_plan import AttackPlan, Attempt, Key
+from partywall.testing.isolation.attack_run import AttackRun
+from partywall.testing.isolation.checks import Leak, excerpt
+from partywall.testing.isolation.client import Client
+from partywall.testing.isolation.discovery import CannotExerciseError, Learner, Recipe
+from partywall.testing.isolation.stolen_values import gather
+from partywall.testing.isolation.surface import Operation, read_surface, vocabulary
+from partywall.testing.isolation.values import forbidden_texts
+from partywall.testing.isolation.world import World
 
 # The number of attempts between two comparisons of FOREIGN.
 BATCH: Final = 400
@@ -34,14 +34,15 @@ type Progress = Callable[[Operation, int], None]
 class Report:
     """`attempts` counts distinct ones; `unexercised` gives the reason for each route without attempts.
 
-    `exercised` are the operations that succeeded for a well-formed request of HOME, `covered` every tested
-    (operation, position, caller).
+    `exercised` are the operations that succeeded for a well-formed request of HOME, `recipes` how, `covered` every
+    tested (operation, position, caller).
     """
 
     attempts: int = 0
     leaks: list[Leak] = field(default_factory=list)
     unexercised: list[str] = field(default_factory=list)
     exercised: set[str] = field(default_factory=set)
+    recipes: list[Recipe] = field(default_factory=list)
     covered: set[tuple[str, str, str]] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
     callers: Counter[str] = field(default_factory=Counter)
@@ -84,7 +85,7 @@ async def _attack(
     operations = read_surface(app.openapi())
     chosen = [each for each in operations if only is None or only(each)]
     learner = Learner(client, world, operations)
-    recipes = await _recipes(learner, chosen, report)
+    recipes = report.recipes = await _recipes(learner, chosen, report)
     stolen_values = await gather(client, learner, world, operations)
     attack_plan = AttackPlan(recipes, world.callers, stolen_values)
     secrets = forbidden_texts(await world.superuser.leaves(world.foreign.belongings)) - forbidden_texts(

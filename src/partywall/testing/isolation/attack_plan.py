@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tests.isolation.callers import Caller, Standing
-from tests.isolation.discovery import Recipe
-from tests.isolation.overrides import POWERS
-from tests.isolation.surface import Operation, Place, Position
-from tests.isolation.values import Kind, Value, fitting, spellings_at
+from partywall.testing.isolation.callers import Caller, Standing
+from partywall.testing.isolation.discovery import Recipe
+from partywall.testing.isolation.overrides import POWERS
+from partywall.testing.isolation.surface import Operation, Place, Position
+from partywall.testing.isolation.values import Kind, Value, fitting, spellings_at
 
 type Choice = tuple[Value, str]
 type Key = tuple[str, str, str, str, str, str]

@@ -10,10 +10,10 @@ from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
 
-from tests.isolation.attack_plan import Attempt, Shape
-from tests.isolation.callers import Standing
-from tests.isolation.client import Answer
-from tests.isolation.surface import Place
+from partywall.testing.isolation.attack_plan import Attempt, Shape
+from partywall.testing.isolation.callers import Standing
+from partywall.testing.isolation.client import Answer
+from partywall.testing.isolation.surface import Place
 
 _EXCERPT: Final = 400
 # A malformed request may be refused before authentication: no route matches the path, the query is not UTF-8, or the

@@ -11,14 +11,14 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from tests.isolation.attack_plan import Attempt, Key, Shape
-from tests.isolation.callers import Standing
-from tests.isolation.checks import Leak, Likeness, content_fault, error_fault, excerpt, likeness
-from tests.isolation.client import Answer, Call, Client
-from tests.isolation.database import Fingerprint
-from tests.isolation.discovery import Learner
-from tests.isolation.values import SPELLINGS, Kind, Value, scrambled
-from tests.isolation.world import World
+from partywall.testing.isolation.attack_plan import Attempt, Key, Shape
+from partywall.testing.isolation.callers import Standing
+from partywall.testing.isolation.checks import Leak, Likeness, content_fault, error_fault, excerpt, likeness
+from partywall.testing.isolation.client import Answer, Call, Client
+from partywall.testing.isolation.database import Fingerprint
+from partywall.testing.isolation.discovery import Learner
+from partywall.testing.isolation.values import SPELLINGS, Kind, Value, scrambled
+from partywall.testing.isolation.world import World
 
 AT_ONCE: Final = 6
 TWINS: Final = 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from filelock import AsyncFileLock
 from partywall.adapters.embedded.engine import EmbeddedEngine
 from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
-from partywall.core.db.migrate import migrate
+from partywall.extensions.enabled import enabled_features
+from partywall.extensions.migrations import migrate_all
 
 TEMPLATE = "partywall_template"
 OWNER = "partywall_owner"
@@ -39,6 +40,7 @@ class Urls:
     owner: str
     superuser: str
     cache: str = ""
+    template: str = TEMPLATE
 
     def database(self, name: str) -> DatabaseUrls:
         return DatabaseUrls(
@@ -92,15 +94,15 @@ async def create_extensions(database: DatabaseUrls) -> None:
 async def new_database(urls: Urls, purpose: str) -> DatabaseUrls:
     """A migrated database with a new name: a worker that takes over another's tests may need a second one."""
     name = f"partywall_{purpose}_{uuid4().hex[:12]}"
-    await create_database(urls, name, TEMPLATE)
+    await create_database(urls, name, urls.template)
     return urls.database(name)
 
 
-async def _create_template(urls: Urls) -> None:
-    await create_database(urls, TEMPLATE)
-    database = urls.database(TEMPLATE)
+async def _create_template(urls: Urls, features: Sequence[str]) -> None:
+    await create_database(urls, urls.template)
+    database = urls.database(urls.template)
     await create_extensions(database)
-    await migrate(database.owner, database.runtime)
+    await migrate_all(database.owner, database.runtime, "head", enabled_features(tuple(features)))
 
 
 def _open(postgres: EmbeddedPostgres) -> Urls:
@@ -110,10 +112,13 @@ def _open(postgres: EmbeddedPostgres) -> Urls:
 
 
 @asynccontextmanager
-async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
-    """The first worker starts PostgreSQL and stops it when no one uses it; a late worker starts its own."""
+async def shared_engines(directory: Path, features: Sequence[str] = ()) -> AsyncIterator[Urls]:
+    """The first worker starts PostgreSQL and stops it when no one uses it; a late worker starts its own.
+
+    New databases have the tables of the enabled features.
+    """
     if APART in os.environ:
-        yield await _apart(Path(os.environ[APART]))
+        yield await _apart(Path(os.environ[APART]), features)
         return
     users = directory / "users"
     users.mkdir(parents=True, exist_ok=True)
@@ -124,7 +129,7 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
         async with lock:
             if not facts.exists():
                 postgres = await _started(own, EmbeddedPostgres(directory / f"data-{os.getpid()}", settings=FAST))
-                await _create_template(_open(postgres))
+                await _create_template(_open(postgres), features)
                 facts.write_text(json.dumps(asdict(_open(postgres))))
                 own.push_async_callback(_retire, users, facts, lock)
             me.touch()
@@ -136,12 +141,13 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
             me.unlink()
 
 
-async def _apart(facts: Path) -> Urls:
+async def _apart(facts: Path, features: Sequence[str]) -> Urls:
     urls = Urls(**json.loads(facts.read_text()))
+    urls = replace(urls, template="_".join((TEMPLATE, *features)))
     connection = await asyncpg.connect(DatabaseUrls.dsn(urls.superuser.format(database="postgres")))
-    await connection.execute(f'DROP DATABASE IF EXISTS "{TEMPLATE}"')
+    await connection.execute(f'DROP DATABASE IF EXISTS "{urls.template}"')
     await connection.close()
-    await _create_template(urls)
+    await _create_template(urls, features)
     return urls
 
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from tests.isolation import seed, users
-from tests.isolation.callers import Account
-from tests.isolation.values import FAR
-from tests.isolation.world import Realm, World
+from partywall.testing.isolation import seed, users
+from partywall.testing.isolation.callers import Account
+from partywall.testing.isolation.values import FAR
+from partywall.testing.isolation.world import Realm, World
 
 type MakeId = Callable[[World, Realm, Mapping[str, str]], Awaitable[str]]
 type MakeFields = Callable[[World, Realm], Awaitable[dict[str, JsonValue]]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,12 +14,15 @@ from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.features.accounts import login
-from tests.engines import DatabaseUrls
-from tests.isolation import seed
-from tests.isolation import users as users_module
-from tests.isolation.callers import Account, Caller, Standing
-from tests.isolation.database import Belongings, Superuser, open_superuser
-from tests.isolation.values import BAIT, GUARD, Kind, Value, mark
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import seed
+from partywall.testing.isolation import users as users_module
+from partywall.testing.isolation.bodies import SampleBodies
+from partywall.testing.isolation.callers import Account, Caller, Standing
+from partywall.testing.isolation.database import Belongings, Superuser, open_superuser
+from partywall.testing.isolation.values import BAIT, GUARD, Kind, Value, mark
+
+type Complete = Callable[[World], Awaitable[None]]
 
 HOME_WORD: Final = "thuis"
 
@@ -57,6 +60,7 @@ class World:
     foreign: Realm
     callers: tuple[Caller, ...]
     values: list[Value]
+    bodies: SampleBodies = field(default_factory=dict)
 
     @property
     def attackers(self) -> Belongings:
@@ -88,14 +92,20 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(app: FastAPI, urls: DatabaseUrls) -> AsyncIterator[World]:
-    """Builds both projects through the API; the superuser adds what has no route."""
+async def open_world(
+    app: FastAPI, urls: DatabaseUrls, *, bodies: SampleBodies | None = None, complete: Complete | None = None
+) -> AsyncIterator[World]:
+    """Builds both projects through the API; the superuser adds what has no route, and `complete` the rest."""
     resources: Resources = app.state.resources
     transport = ASGITransport(app)
     with pytest.MonkeyPatch.context() as patch:
         # Every attempt that needs a session logs in again, which must not end the owners' sessions.
         patch.setattr(login, "MAX_SESSIONS", 1_000_000)
         async with _seeded(transport, urls, resources) as world:
+            world.bodies = bodies or {}
+            if complete is not None:
+                await complete(world)
+            await world.check()
             yield world
 
 
@@ -108,12 +118,10 @@ async def _seeded(transport: ASGITransport, urls: DatabaseUrls, resources: Resou
         builder = _Builder(http, superuser, resources)
         home = await builder.realm("HOME", mark(HOME_WORD), mark(HOME_WORD), ("admin", "editor", "viewer"))
         foreign = await builder.realm("FOREIGN", mark(GUARD), mark(BAIT), ("admin", "editor", "viewer", "disabled"))
-        await seed.index(resources, urls, superuser)
+        await seed.index(resources, superuser)
         values = await builder.finish(home, foreign)
         callers = await builder.callers(home, foreign)
-        world = World(resources, superuser, http, home, foreign, callers, values)
-        await world.check()
-        yield world
+        yield World(resources, superuser, http, home, foreign, callers, values)
 
 
 @dataclass(frozen=True, slots=True)

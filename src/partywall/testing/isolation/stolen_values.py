@@ -6,12 +6,12 @@ import base64
 from collections.abc import Sequence
 from typing import Final
 
-from tests.isolation.bodies import Fields
-from tests.isolation.client import Client
-from tests.isolation.discovery import CannotExerciseError, Learner
-from tests.isolation.surface import Operation, Place, Position
-from tests.isolation.values import Kind, Value
-from tests.isolation.world import World
+from partywall.testing.isolation.bodies import Fields
+from partywall.testing.isolation.client import Client
+from partywall.testing.isolation.discovery import CannotExerciseError, Learner
+from partywall.testing.isolation.surface import Operation, Place, Position
+from partywall.testing.isolation.values import Kind, Value
+from partywall.testing.isolation.world import World
 
 _MAC_BYTES: Final = 16
 _LIMIT: Final = Position(Place.QUERY, "limit")

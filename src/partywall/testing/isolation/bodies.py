@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
-from tests.isolation.surface import Schema, is_file
+from partywall.testing.isolation.surface import Schema, is_file
 
 # A pattern that only requires at least one character.
 _NOT_BLANK: Final = r"\S"
@@ -23,6 +23,20 @@ class Fields(StrEnum):
     EXAMPLE = "those of the schema's example"
     ALL = "all"
     REQUIRED = "the required ones"
+    VERBATIM = "the schema's example as it is"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a sample body is made for; `text()` is a new word each time."""
+
+    project_id: UUID
+    text: Callable[[], str]
+
+
+type SampleBody = Mapping[str, JsonValue] | Callable[[Sample], Mapping[str, JsonValue]]
+# By operation: "POST /api/v1/projects/{project_id}/orders".
+type SampleBodies = Mapping[str, SampleBody]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +47,9 @@ class Filler:
     known: Mapping[str, str]
 
     def object(self, schema: Schema, fields: Fields) -> dict[str, JsonValue]:
-        properties = schema.get("properties")
+        properties, example = schema.get("properties"), _example(schema)
+        if fields is Fields.VERBATIM and example:
+            return example
         if not isinstance(properties, dict):
             return {"note": self.mark()}
         chosen = set(_chosen(schema, fields))
@@ -85,8 +101,14 @@ def _chosen(schema: Schema, fields: Fields) -> Iterator[str]:
     required = schema.get("required", [])
     assert isinstance(required, list)
     yield from (str(each) for each in required)
-    properties, examples = schema.get("properties"), schema.get("examples")
+    properties = schema.get("properties")
     if fields is Fields.ALL and isinstance(properties, dict):
         yield from properties
-    elif fields is Fields.EXAMPLE and isinstance(examples, list) and examples and isinstance(examples[0], dict):
-        yield from examples[0]
+    elif fields is Fields.EXAMPLE:
+        yield from _example(schema)
+
+
+def _example(schema: Schema) -> dict[str, JsonValue]:
+    """The first example of an object, or nothing."""
+    examples = schema.get("examples")
+    return dict(examples[0]) if isinstance(examples, list) and examples and isinstance(examples[0], dict) else {}

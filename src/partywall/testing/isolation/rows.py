@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -69,10 +69,10 @@ async def foreign_keys(connection: Connection) -> list[ForeignKey]:
     return [key for key in keys if key.child in tables and (key.parent in tables or key.parent == "project")]
 
 
-async def fill(connection: Connection, project: UUID) -> None:
-    """Adds a row to every table in which the project has none, parents first, without policies."""
+async def fill(connection: Connection, project: UUID, only: Collection[str] | None = None) -> None:
+    """Adds a row to every table (of `only`) in which the project has none, parents first, without policies."""
     keys = await foreign_keys(connection)
-    waiting = set(await project_tables(connection))
+    waiting = {each for each in await project_tables(connection) if only is None or each in only}
     while waiting:
         ready = [table for table in sorted(waiting) if not _parents(table, keys) & waiting]
         assert ready, f"these refer to each other in a cycle: {sorted(waiting)}"

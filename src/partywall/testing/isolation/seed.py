@@ -12,14 +12,12 @@ from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import new_key
-from tests.conditions import until
-from tests.engines import DatabaseUrls
-from tests.features.search.search_workspace import MINE, WAITING, working
-from tests.isolation import users
-from tests.isolation.callers import Account
-from tests.isolation.database import Superuser
-from tests.isolation.values import FAR, Kind, Value
-from tests.users import NUMBER_PENDING_EVENTS
+from partywall.testing.isolation import users
+from partywall.testing.isolation.callers import Account
+from partywall.testing.isolation.database import Superuser
+from partywall.testing.isolation.values import FAR, Kind, Value
+from partywall.testing.users import NUMBER_PENDING_EVENTS
+from partywall.testing.workers import SEARCH_KINDS, WAITING, eventually, working
 
 type Mark = Callable[[], str]
 
@@ -138,15 +136,15 @@ async def spending(superuser: Superuser, project: UUID) -> None:
     await superuser.execute(used, project)
 
 
-async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) -> None:
+async def index(resources: Resources, superuser: Superuser) -> None:
     """Indexes what is waiting, and runs the search jobs until none is left."""
 
     async def idle() -> bool:
         queued = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'dead_letter'"
-        return await superuser.value(WAITING) == 0 == await superuser.value(queued, list(MINE))
+        return await superuser.value(WAITING) == 0 == await superuser.value(queued, list(SEARCH_KINDS))
 
-    async with working(resources, urls):
-        await until(idle)
+    async with working(resources):
+        await eventually(idle)
 
 
 async def indexing(superuser: Superuser, project: UUID, most: int) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from tests.isolation.surface import Place, Position
+from partywall.testing.isolation.surface import Place, Position
 
 # Words that occur only in FOREIGN. A guard is never sent, so it indicates a leak wherever it appears; a bait is sent,
 # because it may find something.

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import UUID
 
 from pydantic import JsonValue
 
-from tests.isolation import overrides
-from tests.isolation.bodies import Fields, Filler
-from tests.isolation.callers import Caller, Standing
-from tests.isolation.client import Answer, Call, Client, Upload
-from tests.isolation.surface import JSON, MULTIPART, Operation, is_file
-from tests.isolation.users import join
-from tests.isolation.world import Realm, World
+from partywall.testing.isolation import overrides
+from partywall.testing.isolation.bodies import Fields, Filler, Sample
+from partywall.testing.isolation.callers import Caller, Standing
+from partywall.testing.isolation.client import Answer, Call, Client, Upload
+from partywall.testing.isolation.surface import JSON, MULTIPART, Operation, is_file
+from partywall.testing.isolation.users import join
+from partywall.testing.isolation.world import Realm, World
 
 _PROJECT: Final = "project_id"
 _EXCERPT: Final = 300
@@ -45,6 +46,11 @@ class Learner:
         self._world = world
         self._by_place = {(each.method, each.path): each for each in operations}
         self._spent: dict[str, dict[str, JsonValue]] = {}
+        self._created_in = {
+            operation.parameters[1]: operation.prefix(operation.parameters[1])
+            for operation in operations
+            if operation.parameters[:1] == (_PROJECT,) and operation.parameters[1:]
+        }
         self._removals = [each for each in operations if each.method == "DELETE" and each.path.endswith("}")]
 
     async def recipe(self, operation: Operation) -> Recipe:
@@ -126,7 +132,7 @@ class Learner:
                     return found
         raise CannotExerciseError(
             f"no value for {{{parameter}}}: neither POST nor GET {collection} answers with one; "
-            "add one to tests/isolation/overrides.py"
+            "give its route a body that creates one"
         )
 
     async def _new_project(self, realm: Realm) -> str:
@@ -151,7 +157,7 @@ class Learner:
         call = Call(operation, path=ids, query=query)
         if operation.media_type is None:
             return call
-        body: JsonValue = await self._particular(operation, realm, spend=spend)
+        body: JsonValue = await self._particular(operation, realm, ids, spend=spend)
         if body is None:
             body = filler.object(operation.body, fields)
         if operation.media_type == MULTIPART:
@@ -160,8 +166,14 @@ class Learner:
             return replace(call, body=body, upload=Upload(file, f"{realm.mark()}.txt", content))
         return replace(call, body=body)
 
-    async def _particular(self, operation: Operation, realm: Realm, *, spend: bool) -> JsonValue:
+    async def _particular(
+        self, operation: Operation, realm: Realm, ids: Mapping[str, str], *, spend: bool
+    ) -> JsonValue:
         """The body of an operation whose fields cannot be derived from the schema."""
+        given = self._world.bodies.get(str(operation))
+        if given is not None:
+            sample = Sample(UUID(ids.get(_PROJECT, str(realm.project))), realm.mark)
+            return dict(given(sample) if callable(given) else given)
         make = overrides.FIELDS.get(str(operation))
         if make is None:
             return None
@@ -175,12 +187,19 @@ class Learner:
             return {}
         found = {}
         for name in _properties(operation):
-            if name in overrides.NAMED and name not in ids:
+            if name not in ids and (name in overrides.NAMED or (name.endswith("_id") and name in self._created_in)):
                 place = _filled(operation.path, ids) + "#" + name
                 if place not in realm.known:
-                    realm.known[place] = await overrides.NAMED[name](self._world, realm, ids)
+                    realm.known[place] = await self._new_named(name, realm, ids)
                 found[name] = realm.known[place]
         return found
+
+    async def _new_named(self, name: str, realm: Realm, ids: Mapping[str, str]) -> str:
+        make = overrides.NAMED.get(name)
+        if make is not None:
+            return await make(self._world, realm, ids)
+        project = ids.get(_PROJECT, str(realm.project))
+        return await self._made_or_listed(self._created_in[name], realm, name, {_PROJECT: project})
 
     async def _permitted(self, recipe: Recipe) -> Recipe:
         """Adds the callers of HOME that are permitted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,19 +13,27 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+from pydantic import JsonValue
 
 from partywall.core.resources import Resources
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+
+type JsonObject = Mapping[str, JsonValue]
 
 # Settings of a model that is never called: no worker runs here.
 UNASKED: Final[Mapping[str, str]] = {"model": "openai:unasked", "base_url": "http://127.0.0.1:9/v1"}
 
 
-def settings_for_attack(database: DatabaseUrls, cache: str, data: Path) -> Settings:
-    """Limits high enough that none of them refuses an attempt; credentials that outlive the attack."""
+def settings_for_attack(
+    database: DatabaseUrls, cache: str, data: Path, *, agents: Sequence[str] = (), more: JsonObject | None = None
+) -> Settings:
+    """Limits high enough that none of them refuses an attempt; credentials that outlive the attack.
+
+    `agents` are modules with agents; `more` has further settings, by their names in the environment's groups.
+    """
     return Settings.model_validate(
         {
             "data_dir": data,
@@ -40,9 +48,10 @@ def settings_for_attack(database: DatabaseUrls, cache: str, data: Path) -> Setti
                 "access_token_ttl": timedelta(hours=6),
             },
             "events": {"ticket_ttl": timedelta(hours=1)},
-            "agents": {"modules": ["tests.features.runs.assistant"], **UNASKED},
+            "agents": {"modules": list(agents), **UNASKED},
             "log": {"level": "error"},
             "http": {"docs": True},
+            **(more or {}),
         }
     )
 

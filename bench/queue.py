@@ -29,7 +29,8 @@ from bench.processes import start
 from partywall.core.cache_keys import JOBS
 from partywall.core.ids import new_id
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import JobKind, ProjectJobPayload, handles
+from partywall.core.jobs.kinds import JobKind, handles
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.tenancy import Principal
 from partywall.resources import open_resources

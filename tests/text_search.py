@@ -12,7 +12,8 @@ from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
-from partywall.testing.workers import eventually, working
+from partywall.testing.workers import working
+from tests.conditions import until
 
 _TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -63,4 +64,4 @@ async def work_off(
         return int(left) == 0
 
     async with working(resources, handlers):
-        await eventually(idle)
+        await until(idle)

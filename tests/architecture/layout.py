@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from partywall.checks.source import Codebase
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "partywall"

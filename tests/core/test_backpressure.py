@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from partywall.core.backpressure import (
     Backpressure,
     Report,
 )
+from partywall.core.cache_keys import worker_delay
 from partywall.core.caches import create_cache
 from partywall.core.resources import Resources
 
@@ -63,7 +65,7 @@ async def test_a_worker_that_stops_reporting_delays_nobody(cache: Redis) -> None
     backpressure, key = Backpressure(cache), uuid4()
     backpressure.delay(key)
     await backpressure.report(key, BALANCED, 50.0)
-    [name] = [each async for each in cache.scan_iter(match=f"*{key}*")]
+    name = worker_delay(hashlib.sha256(key.bytes).digest())
     assert 0 < await cache.pttl(name) <= 1000 * VALID
     await cache.delete(name)
     await backpressure.read()

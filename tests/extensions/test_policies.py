@@ -9,7 +9,7 @@ from partywall.core.db.engine import create_engine
 from partywall.core.feature import FeatureError
 from partywall.extensions.policies import open_tables, refuse_open_tables
 from partywall.extensions.table_checks import tables_of
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 from partywall.testing.engines import DatabaseUrls
 from tests.extensions.packages import FEATURE, Install
 

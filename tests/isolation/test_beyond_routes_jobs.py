@@ -13,11 +13,12 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.ids import new_id
-from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
+from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, open_scope
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation

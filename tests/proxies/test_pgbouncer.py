@@ -23,7 +23,8 @@ from partywall.features.search.feature import feature
 from partywall.settings import Settings
 from partywall.testing.engines import DatabaseUrls, Urls, create_database, new_database, superuser
 from partywall.testing.users import Users
-from partywall.testing.workers import eventually, working
+from partywall.testing.workers import working
+from tests.conditions import until
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
 from tests.proxies.bouncer import bouncer
@@ -159,7 +160,7 @@ async def test_the_main_paths_work_and_leave_nothing_behind(pooled: Pooled, serv
         base = f"/api/v1/projects/{project}"
         document = await _write_documents(client, base)
         async with working(server.resources, feature.jobs):
-            await eventually(lambda: _is_indexed(client, f"{base}/documents/{document}"))
+            await until(lambda: _is_indexed(client, f"{base}/documents/{document}"))
         for mode in ("text", "vector", "hybrid"):
             hits = (await client.get(f"{base}/search", params={"q": "late parcel", "mode": mode})).json()["items"]
             assert document in [hit["document_id"] for hit in hits], mode

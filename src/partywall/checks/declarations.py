@@ -12,7 +12,7 @@ from partywall.checks.package import GROUP, Package, keyword, text_of
 from partywall.checks.source import Finding, Source
 from partywall.checks.tables import called_name
 from partywall.core.own_feature import CORE
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 
 # Calls whose first argument is a name that begins with the feature's name and a dot.
 _NAMED: Final = {"EventType": "event", "Right": "right", "JobKind": "job", "Schedule": "schedule"}

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from partywall.checks.source import Codebase, Finding, Source
+from partywall.checks.tables import called_name
 
 PROOF = "ProjectScope"
+PROOFS = re.compile(r"\b(?:Project|Unlocked|Shared|Exclusive|Locked)Scope\b")
+# Who makes a scope from the database's answer, and who makes one that says what its transaction has locked.
+RESOLVERS = ("core/db/scopes.py",)
+READERS = (
+    "core/db/scoped_access.py", "core/events/sequence.py", "core/events/subscription.py",
+)  # fmt: skip
+HOME = "core/tenancy.py"
 
 
 def repository_takes_scope(source: Source, codebase: Codebase) -> Iterator[Finding]:
@@ -28,9 +37,22 @@ def _takes_scope(node: ast.ClassDef) -> bool:
     """Through a parameter of `__init__` or a dataclass field."""
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            return any(arg.annotation and PROOF in ast.unparse(arg.annotation) for arg in _parameters(item))
-    return any(isinstance(item, ast.AnnAssign) and PROOF in ast.unparse(item.annotation) for item in node.body)
+            return any(arg.annotation and PROOFS.search(ast.unparse(arg.annotation)) for arg in _parameters(item))
+    return any(isinstance(item, ast.AnnAssign) and PROOFS.search(ast.unparse(item.annotation)) for item in node.body)
 
 
 def _parameters(function: ast.FunctionDef) -> list[ast.arg]:
     return [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+
+
+def scopes_come_from_resolvers(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """A scope is made where the database has just granted the access, and its type where the locks were taken."""
+    if source.inside(HOME):
+        return
+    for call in source.nodes(ast.Call):
+        name = called_name(call)
+        allowed = RESOLVERS if name == "sealed_scope" else (*RESOLVERS, *READERS)
+        if name in {"make_scope", "sealed_scope"} and not source.inside(*allowed):
+            yield source.finding("scope-maker", call.lineno, f"{name}: open the scope with core/db/scopes.py")
+        if PROOFS.fullmatch(name):
+            yield source.finding("scope-maker", call.lineno, f"{name}: open the scope with core/db/scopes.py")

@@ -10,10 +10,10 @@ from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
 from partywall.commands.terminal import print_line
 from partywall.commands.usage_error import UsageError
+from partywall.core.job_waker import wake_workers
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.scheduler import SCHEDULED_RUN
 from partywall.core.jobs.unknown import UnknownJobs, unknown_jobs
-from partywall.core.jobs.wakeup import wake_workers
 from partywall.extensions.enabled import enabled_features
 from partywall.settings import Settings
 

@@ -8,6 +8,7 @@ Without a cache or a worker there is no report, and no delay.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import struct
 import time
 from collections.abc import Callable
@@ -19,14 +20,14 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from partywall.core.cache_keys import worker_delay
+from partywall.core.cache_keys import CacheKey, worker_delay
 from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
 # Seconds of delay up to which nobody is slowed down, and at which as much is admitted as the workers finish.
-TOLERATED: Final = 2.5
-BALANCED: Final = 3.0
+TOLERATED: Final = 2.0
+BALANCED: Final = 2.5
 # Bounds of the admitted share of the workers' rate.
 LEAST, MOST = 0.1, 2.0
 # The longest that one answer is delayed, in seconds.
@@ -73,7 +74,7 @@ class Backpressure:
     async def report(self, key: UUID, delay: float, rate: float) -> None:
         """Reports a worker's delay in seconds and its rate per second. Errors of the cache are ignored."""
         try:
-            await self._cache.set(worker_delay(key), _REPORT.pack(delay, rate), px=int(1000 * VALID))
+            await self._cache.set(_name(key), _REPORT.pack(delay, rate), px=int(1000 * VALID))
         except (RedisError, OSError) as error:
             log.debug("delay_not_reported", **error_fields(error))
 
@@ -109,10 +110,14 @@ class Backpressure:
             return
         keys = list(self._creators)
         try:
-            found = await self._cache.mget([worker_delay(key) for key in keys])
+            found = await self._cache.mget([_name(key) for key in keys])
         except (RedisError, OSError):
             found = [None] * len(keys)
         for key, value in zip(keys, found, strict=True):
             creator = self._creators.get(key)
             if creator is not None:
                 creator.admitted = Report(*_REPORT.unpack(value)).admitted if isinstance(value, bytes) else None
+
+
+def _name(key: UUID) -> CacheKey:
+    return worker_delay(hashlib.sha256(key.bytes).digest())

@@ -12,15 +12,16 @@ from partywall.core.backpressure import Backpressure
 from partywall.core.blobs import BlobStore
 from partywall.core.concurrency_limiter import ConcurrencyLimiter, TimedSlots
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.db.session import Sessions
+from partywall.core.db.scoped_access import Autocommit, ScopedReader, ScopedWriter
+from partywall.core.db.session import AsyncSession, Sessions
 from partywall.core.document_search import DocumentSearch, FoundDocument
 from partywall.core.embedders import Embedders
 from partywall.core.events.broadcaster import Broadcaster
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.http.large_answers import LargeAnswers
-from partywall.core.jobs.wakeup import JobWaker
+from partywall.core.job_waker import JobWaker
 from partywall.core.language_models import LanguageModels
+from partywall.core.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.pings import Pings
@@ -88,3 +89,10 @@ class Resources:
         """Searches a project's documents with the principal's rights, best first. Call it outside a transaction."""
         assert self.document_search is not None
         return await self.document_search(principal, project_id, question, limit)
+
+    def reader(self, principal: Principal) -> ScopedReader:
+        return ScopedReader(self.reads, principal)
+
+    def writer(self, principal: Principal, session: AsyncSession | None = None) -> ScopedWriter:
+        """Writes in the session's transaction; without one, each write is a transaction of its own."""
+        return ScopedWriter(principal, session or Autocommit(self.reads, self.sequencer.announce))

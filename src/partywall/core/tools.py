@@ -9,10 +9,11 @@ from uuid import UUID
 
 import anyio
 
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.resources import Resources
 from partywall.core.schemas import RequestModel, ResponseModel
-from partywall.core.tenancy import Principal, ProjectScope, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope, SharedScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ToolCall:
             yield session, await open_scope(session, self.principal, self.project_id)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
+    async def writing(self) -> AsyncIterator[tuple[AsyncSession, SharedScope]]:
         """A transaction, shielded from cancellation: it completes even if the client disconnects."""
         with anyio.CancelScope(shield=True):
             async with self.resources.sessions.begin() as session:

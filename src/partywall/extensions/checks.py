@@ -57,6 +57,6 @@ def _tool_problems(features: Sequence[Feature]) -> Iterator[Problem]:
 def _code(feature: Feature, *, api: bool, worker: bool) -> Iterator[Lazy[object]]:
     yield from filter(None, (feature.models, feature.settings, feature.tools if api else None))
     if api:
-        yield from (*feature.routers, *feature.socket_routers, *feature.root_routers, *feature.forms)
+        yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
     if worker:
         yield from (code for code in feature.background_code if isinstance(code, Lazy))

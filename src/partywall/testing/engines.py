@@ -84,6 +84,13 @@ async def create_database(urls: Urls, name: str, template: str | None = None) ->
         await connection.close()
 
 
+async def create_extensions(database: DatabaseUrls) -> None:
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
+    for extension in ("vector", "pg_trgm", "unaccent", "btree_gin"):
+        await connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    await connection.close()
+
+
 async def new_database(urls: Urls, purpose: str) -> DatabaseUrls:
     """A migrated database with a new name: a worker that takes over another's tests may need a second one."""
     name = f"partywall_{purpose}_{uuid4().hex[:12]}"
@@ -94,10 +101,7 @@ async def new_database(urls: Urls, purpose: str) -> DatabaseUrls:
 async def _create_template(urls: Urls, features: Sequence[str]) -> None:
     await create_database(urls, urls.template)
     database = urls.database(urls.template)
-    connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
-    for extension in ("vector", "pg_trgm", "unaccent", "btree_gin"):
-        await connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
-    await connection.close()
+    await create_extensions(database)
     await migrate_all(database.owner, database.runtime, "head", enabled_features(tuple(features)))
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import ContentTooLargeError, NotFoundError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, open_scope
+from partywall.core.tenancy import ProjectScope
 from partywall.testing.users import Users
 
 

@@ -37,6 +37,7 @@ LINTS: dict[str, Lint] = {
     "print": purity.prints,
     "project-filter": queries.project_filter,
     "project-scope": scope.repository_takes_scope,
+    "scope-maker": scope.scopes_come_from_resolvers,
     "schema-home": schema_home.schema_home,
     "slice-layer": slices.slice_layer,
     "raw-echo": purity.raw_echo,

@@ -18,9 +18,15 @@ HTTP_HOMES = (
 )
 HTTP_STEMS = ("router", "dependencies")
 SETTINGS_HOMES = (
-    "core/http", "core/resources.py", "extensions/name_checks.py", "logs.py", "resources.py", "secret_key.py",
+    "core/http",
+    "core/resources.py",
+    "extensions/name_checks.py",
+    "logs.py",
+    "resources.py",
+    "adapter_options.py",
+    "secret_key.py",
     *ENTRY_POINTS,
-)  # fmt: skip
+)
 
 
 def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
@@ -35,7 +41,7 @@ def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 def adapter_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """Only the resources choose adapters; only the supervisor runs the embedded engines as processes."""
-    if source.inside("adapters", "resources.py"):
+    if source.inside("adapters", "resources.py", "adapter_options.py"):
         return
     for imported in source.imports():
         runs_engines = source.inside("supervisor") and imported.target.startswith("partywall.adapters.embedded.")

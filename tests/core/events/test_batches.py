@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events import batches
 from partywall.core.events.batches import EventBatch, read_batch
 from partywall.core.events.filters import TypeFilter

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.errors import MissingRightError
 from partywall.core.events import pace
 from partywall.core.events import subscription as feeds

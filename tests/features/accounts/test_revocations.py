@@ -14,7 +14,7 @@ from asgi_lifespan import LifespanManager
 from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.db.engine import create_engine, server_settings
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.session import Sessions
 from partywall.core.events.subscription import EndReason, StreamOptions, Subscription
 from partywall.core.resources import Resources

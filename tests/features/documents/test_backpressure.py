@@ -60,9 +60,9 @@ async def test_the_document_is_there_before_the_answer(
 
 
 async def test_refusals_are_not_delayed_or_counted(resources: Resources, workspace: Workspace, users: Users) -> None:
-    stranger = await users.person()
+    outsider = await users.person()
     async with behind(resources, workspace.project):
         before = resources.backpressure.delay(workspace.project, 0)
-        refused = [await stranger.client.post(workspace.url, json=BODY), await workspace.post(json={"title": 1})]
+        refused = [await outsider.client.post(workspace.url, json=BODY), await workspace.post(json={"title": 1})]
         assert [each.status_code for each in refused] == [404, 422]
         assert resources.backpressure.delay(workspace.project, 0) <= before

@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
+from partywall.core import large_answers
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.http import large_answers
 from partywall.settings import Settings
 from partywall.testing.users import Person, Users
+from tests.conditions import until
 from tests.core.http.bytes import PROJECTS, answer_on, bearer, head
 from tests.features.live.server import Serving, serve
-from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
 
 MIB = 1024 * 1024

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from partywall.testing.users import Users
+from tests.conditions import until
 from tests.features.live.server import Serving
-from tests.features.live.test_streams import until
 from tests.features.live.wire import stream, upgrade, wired
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.batches import BATCH
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources

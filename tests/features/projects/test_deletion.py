@@ -12,10 +12,11 @@ import asyncpg
 import pytest
 
 from partywall.core.cache_removal import remove_keys_of
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.projects import repository, service
 from partywall.features.projects.feature import feature
 from partywall.features.projects.jobs import ProjectDeleted

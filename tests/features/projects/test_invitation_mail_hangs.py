@@ -15,6 +15,7 @@ from partywall.features.search.feature import feature as search
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Person, Users
 from partywall.testing.workers import working
+from tests.conditions import until
 
 INVITATIONS = 10
 
@@ -33,9 +34,7 @@ class SilentServer:
         writer.close()
 
     async def has_caller(self) -> None:
-        async with asyncio.timeout(60):
-            while not self.waiting:
-                await asyncio.sleep(0.05)
+        await until(lambda: bool(self.waiting))
 
 
 @asynccontextmanager

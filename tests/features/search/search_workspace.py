@@ -15,7 +15,8 @@ from partywall.core.resources import Resources
 from partywall.features.search.feature import feature
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Person, Users
-from partywall.testing.workers import WAITING, eventually, working
+from partywall.testing.workers import WAITING, working
+from tests.conditions import until
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class SearchWorkspace:
             return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue jobs
 
         async with working(resources or self.resources, handlers):
-            await eventually(idle)
+            await until(idle)
 
     async def value(self, sql: str, *values: object) -> object:
         [row] = await self.users.fetch(sql, *values)

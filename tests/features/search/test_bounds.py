@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.features.search.constants import QUERY_TOKENS
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.query_text import words_of

@@ -14,7 +14,8 @@ from partywall.core.resources import Resources
 from partywall.features.search import index_rebuild
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.jobs import EMBED_CHUNKS, EmbedChunks
-from partywall.testing.workers import eventually, working
+from partywall.testing.workers import working
+from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 
 _MARK: Final = re.compile(r"(?<!\S)#(\d{1,2})\b")
@@ -121,7 +122,7 @@ async def reindex_begins(workspace: SearchWorkspace, resources: Resources) -> No
         async def begun() -> bool:
             return await workspace.value(building, workspace.project) == 1
 
-        await eventually(begun)
+        await until(begun)
 
 
 async def test_documents_that_come_meanwhile_are_in_both(stocked: SearchWorkspace) -> None:

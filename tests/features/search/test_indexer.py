@@ -12,7 +12,8 @@ import pytest
 from partywall.core.embedders import TextVectors
 from partywall.features.search import indexer
 from partywall.features.search.indexer import index_documents
-from partywall.testing.workers import eventually, working
+from partywall.testing.workers import working
+from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 from tests.features.search.test_document_indexer import Choosy, status
 
@@ -48,7 +49,7 @@ async def test_a_notification_wakes_it_long_before_its_next_poll(
         monkeypatch.setattr(indexer, name, 3600.0)
     async with working(workspace.resources):
         for title in ("First", "Second"):
-            await eventually(partial(is_indexed, workspace, await created(workspace, title)))
+            await until(partial(is_indexed, workspace, await created(workspace, title)))
 
 
 async def test_documents_in_progress_are_released_when_it_stops(workspace: SearchWorkspace) -> None:

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
-from partywall.core.tenancy import open_shared_scope
 from partywall.features.search import index_writer, promotion
 from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.feature import feature

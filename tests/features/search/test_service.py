@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.search.schemas import SearchMode, SearchQuery
 from partywall.features.search.service import Answer, SearchService

@@ -14,7 +14,8 @@ import httpx2
 
 from partywall.core.resources import Resources
 from tests.architecture.layout import ROOT
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
+from tests.conditions import until
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching
 from tests.server import free_port, until_listening
 
 GUIDE = ROOT / "docs" / "how-to" / "webhooks.md"

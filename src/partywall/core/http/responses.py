@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.http.address_limiter import end_request_slot
-from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
+from partywall.core.http.spooled_answers import send_large
+from partywall.core.large_answers import LARGE_BYTES, LargeAnswers
 from partywall.core.tenant import current_tenant
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -42,7 +43,7 @@ class JsonBytes(Response):
             await send({"type": "http.response.body", "body": self.body})
             return
         answers: LargeAnswers = scope["app"].state.resources.answers
-        await answers.send(current_tenant().name, self, (scope, receive, send))
+        await send_large(answers, current_tenant().name, self, (scope, receive, send))
 
 
 def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> Response:

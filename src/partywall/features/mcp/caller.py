@@ -7,12 +7,13 @@ from uuid import UUID
 
 import anyio
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.lazy import Lazy
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.tenancy import Principal, ProjectScope, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.core.tools import AnyTool, ToolCall
 from partywall.features.runs.dependencies import get_run_service
 from partywall.features.runs.service import RunService
@@ -37,7 +38,7 @@ class Caller:
 
     @property
     def reader(self) -> ScopedReader:
-        return ScopedReader(self.resources.reads, self.principal)
+        return self.resources.reader(self.principal)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:

@@ -1,6 +1,6 @@
 """When a project's next batch of small documents may start, and how far its indexing is behind.
 
-While new documents wait for less than two seconds, a project's batches rest in between. The rest leaves the processor
+While new documents wait for less than 1.5 seconds, a project's batches rest in between. The rest leaves the processor
 to the requests that create the documents, and more of them gather for the next batch.
 """
 
@@ -18,9 +18,9 @@ from partywall.core.clock import unix_time
 from partywall.features.documents.index_queue import ClaimedDocument
 
 # A project rests while its documents wait for less than so many seconds.
-RESTING: Final = 2.0
+RESTING: Final = 1.5
 # A rest takes so many times as long as the batch before it, and at most so many seconds.
-REST, LONGEST_REST = 3.0, 1.0
+REST, LONGEST_REST = 5.0, 1.0
 # The rate is measured over so many seconds.
 MEASURED: Final = 2.0
 # Documents that have existed for longer wait for another reason: an outage, or `partywall reindex`.

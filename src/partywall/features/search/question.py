@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from uuid import UUID
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.document_search import DocumentSearch, FoundDocument
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
@@ -20,6 +19,6 @@ def document_search(resources: Resources) -> DocumentSearch:
 async def _search(
     resources: Resources, principal: Principal, project_id: UUID, question: str, limit: int
 ) -> list[FoundDocument]:
-    service = SearchService.of(ScopedReader(resources.reads, principal), resources)
+    service = SearchService.of(resources.reader(principal), resources)
     answer = await service.search(project_id, SearchQuery(q=question, limit=limit))
     return [FoundDocument(hit.document_id, hit.title, hit.text) for hit in answer.result.items]

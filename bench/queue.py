@@ -35,7 +35,7 @@ from partywall.core.jobs.runner import JobRunner
 from partywall.core.tenancy import Principal
 from partywall.resources import open_resources
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 DUE, PROJECTS, WORKERS, SLOTS = 20_000, 200, 2, 50
 LONGEST, SETTLING = 120.0, 40.0

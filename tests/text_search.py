@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from partywall.testing.workers import working
 from tests.conditions import until
-from tests.engines import DatabaseUrls
-from tests.features.search.search_workspace import working
-from tests.users import Users
 
 _TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -63,5 +63,5 @@ async def work_off(
         [[left]] = await users.fetch(query, kinds, project)
         return int(left) == 0
 
-    async with working(resources, database, handlers):
+    async with working(resources, handlers):
         await until(idle)

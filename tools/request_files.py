@@ -18,8 +18,8 @@ from asgi_lifespan import LifespanManager
 import partywall
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import new_database, shared_engines
-from tests.users import Person, Users
+from partywall.testing.engines import new_database, shared_engines
+from partywall.testing.users import Person, Users
 
 SOURCE = Path(partywall.__file__).parents[1]
 

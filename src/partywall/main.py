@@ -34,6 +34,7 @@ from partywall.core.security.client_address import ClientAddresses
 from partywall.core.spool import Spool
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
+from partywall.extensions.resources import with_features
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -48,11 +49,13 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
     writes to while the loop responds.
     """
 
+    features = enabled_features(settings.features.enabled)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with watched(settings.processes.loop_timeout, heartbeat) if own_process else nullcontext():
             async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
-                app.state.resources = resources
+                app.state.resources = with_features(resources, features)
                 if own_process:
                     exempt_from_collection()
                 with set_on_signal(app.state.draining):
@@ -70,7 +73,6 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
         redirect_slashes=False,
     )
     app.state.draining = asyncio.Event()
-    features = enabled_features(settings.features.enabled)
     set_public(app, (name for feature in features for name in feature.public_routes))
     install_problem_handlers(app)
     _include_routes(app, features)
@@ -84,6 +86,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
 
 def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
     """Requires a principal on every route. Includes each router once: FastAPI analyses its routes at every level."""
+    app.state.tools = tuple(feature.tools for feature in features if feature.tools is not None)
     for router in (router for feature in features for router in feature.routers):
         app.include_router(router.load(), prefix=_VERSION, dependencies=[Depends(require_principal)])
     for router in (router for feature in features for router in feature.socket_routers):

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from tests.engines import RUNTIME, DatabaseUrls, Urls, create_database, create_extensions
+from partywall.testing.engines import RUNTIME, DatabaseUrls, Urls, create_database, create_extensions
 
 # Everything that a migration can make, without what belongs to extensions. The order of columns does not count.
 _CATALOGUE = """

@@ -17,7 +17,7 @@ type BuildLayers = Callable[[dict[str, str]], Path]
 RUN = "import sys; from importlinter.cli import lint_imports_command as run; run(sys.argv[1:])"
 LAYERS = (
     "__main__", "cli", "commands", "client", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
-    "adapter_options", "secret_key", "settings", "formats", "extensions", "api",
+    "adapter_options", "secret_key", "settings", "formats", "extensions", "api", "checks",
 )  # fmt: skip
 CORE = ("http", "jobs", "resources", "security", "events", "db", "tenancy", "errors", "ids", "clock")
 SLICE = ("router", "dependencies", "service", "schemas", "repository", "models", "exceptions")

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db import migrate as migrating
 from partywall.core.db.migrate import migrate
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
 from tests.architecture.catalogue import catalogue
 from tests.architecture.layout import ROOT
-from tests.engines import DatabaseUrls, Urls, new_database
 
 
 def revisions() -> list[Script]:

@@ -13,9 +13,9 @@ import pytest
 from partywall.core.db import migrate as migrating
 from partywall.core.db import sql_files
 from partywall.core.db.migrate import migrate
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
 from tests.architecture.catalogue import catalogue, differences, made_from_files
 from tests.architecture.layout import PACKAGE, ROOT
-from tests.engines import DatabaseUrls, Urls, new_database
 
 HOW = "the migrations do not make what the SQL files say: see docs/how-to/change-the-schema.md"
 CHANGED = "core/db/sql/scope.sql"

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert
 from partywall.cli import run
 from partywall.core.jobs.models import StoredJob
 from partywall.core.resources import Resources
-from tests.users import Users
+from partywall.testing.users import Users
 
 KIND = "nobody_runs_this"
 

@@ -15,7 +15,7 @@ from partywall.commands.usage_error import UsageError
 from partywall.core.db import migrate as migrating
 from partywall.core.db.engine import create_engine
 from partywall.core.db.migrate import DataLossError, migrate, migrations_directory
-from tests.engines import DatabaseUrls, Urls, create_database, new_database
+from partywall.testing.engines import DatabaseUrls, Urls, create_database, new_database
 from tests.server import free_port
 
 

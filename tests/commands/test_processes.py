@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from partywall.cli import run
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.server import free_port
 
 

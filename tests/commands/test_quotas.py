@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from partywall.cli import run
-from tests.users import Users
+from partywall.testing.users import Users
 
 pytestmark = pytest.mark.usefixtures("servers")
 

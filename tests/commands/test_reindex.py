@@ -7,7 +7,7 @@ import pytest
 
 from partywall.cli import run
 from partywall.features.documents import operations
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 pytestmark = pytest.mark.usefixtures("servers")
 

@@ -20,7 +20,7 @@ import pytest
 from partywall.adapters.embedded import wheels
 from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
-from tests.engines import APART, FAST, Urls
+from partywall.testing.engines import APART, FAST, Urls
 from tests.libpq import without_libpq
 from tests.server import UNMEASURED, free_port, program, until_ready
 

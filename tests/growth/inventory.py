@@ -46,6 +46,7 @@ UNFED: Final[Mapping[str, str]] = {
     "core/http/fast_path/plan.py:_pattern": "the paths of our own routes, at start",
     "core/mail/mime.py:_encoding": "a mail that our templates have rendered",
     "extensions/name_checks.py:_FEATURE": "a name in an installed package",
+    "extensions/new_package.py:_PLACE": "a file of our own",
     "extensions/name_checks.py:_PART": "a name in an installed package",
     "features/agents/definition.py:NAME": "the names of the agents in the code",
     "features/documents/schemas.py:_longer": "one float as Python writes it",

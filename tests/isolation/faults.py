@@ -37,8 +37,8 @@ from partywall.features.documents import reader_repository
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.reader_repository import Listing
+from partywall.testing.isolation.world import World
 from tests.isolation.unfiltered import unfiltered
-from tests.isolation.world import World
 
 
 @dataclass(frozen=True, slots=True)

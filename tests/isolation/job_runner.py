@@ -15,7 +15,7 @@ from partywall.features.registry import FEATURES
 from partywall.features.search.document_indexer import DocumentIndexer
 from partywall.features.search.lease import LASTING, Lease
 from partywall.features.search.passage_vectors import PassageVectors
-from tests.users import Users
+from partywall.testing.users import Users
 
 HANDLERS: Final[Mapping[str, JobHandler]] = {
     handler.kind.name: handler for feature in FEATURES for handler in feature.jobs

@@ -18,7 +18,7 @@ from partywall.core.resources import Resources
 from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 from partywall.features.live.tickets import PURPOSE, Tickets
-from tests.users import Users
+from partywall.testing.users import Users
 
 # Keys of data that belongs to no project. A ticket's value names its project, which is compared when it is redeemed. An
 # idempotency claim's name is a hash of project and caller, and it holds no data of either. A worker's delay is a number

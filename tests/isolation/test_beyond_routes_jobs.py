@@ -32,12 +32,12 @@ from partywall.features.search.jobs import (
     SweepChunks,
 )
 from partywall.features.webhooks.jobs import DeliverWebhook
-from tests.engines import DatabaseUrls
-from tests.isolation import rows
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import rows
+from partywall.testing.users import Users
 from tests.isolation.job_runner import HANDLERS, index_once, run_job
 from tests.isolation.plain_logs import plain_logs
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
-from tests.users import Users
 
 
 @dataclass(frozen=True, slots=True)

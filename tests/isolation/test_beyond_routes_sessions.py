@@ -17,9 +17,9 @@ from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import RevocationCheck
 from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import PURPOSE, Tickets
+from partywall.testing.isolation.users import bearer, log_in
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
-from tests.isolation.users import bearer, log_in
-from tests.users import Person, Users
 
 
 async def outlived(users: Users, resources: Resources) -> list[str]:

@@ -16,10 +16,10 @@ from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve_without_polling
 from tests.features.live.sse import Received, Stream, follow
-from tests.users import Person, Users
 
 EVENTS: Final = 40
 WRITERS: Final = 4

@@ -12,12 +12,12 @@ import pytest
 
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve_without_polling
 from tests.features.live.sockets import opened
 from tests.features.live.sse import Body
 from tests.isolation.test_beyond_routes_streams import two
-from tests.users import Person, Users
 
 EVENTS: Final = 40
 WRITERS: Final = 4

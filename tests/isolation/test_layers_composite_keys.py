@@ -16,10 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from partywall.core.db.scopes import open_shared_scope
 from partywall.core.resources import Resources
 from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
-from tests.engines import DatabaseUrls
-from tests.isolation import rows
-from tests.isolation.rows import Connection, ForeignKey
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import rows
+from partywall.testing.isolation.rows import Connection, ForeignKey
+from partywall.testing.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)

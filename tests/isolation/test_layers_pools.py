@@ -22,10 +22,10 @@ from partywall.core.db.scoped_query import ScopedQuery
 from partywall.core.db.scopes import open_scope
 from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.engines import Urls, new_database
+from partywall.testing.engines import Urls, new_database
+from partywall.testing.users import Person, Users
 from tests.features.live.server import Serving, serve
 from tests.isolation.app_copies import settings_for
-from tests.users import Person, Users
 
 type Found = Select[*tuple[object, ...]]
 

@@ -39,8 +39,8 @@ from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import WebhookOptions
 from partywall.features.webhooks.retry_policy import Outcome
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Urls
-from tests.isolation import rows
+from partywall.testing.engines import DatabaseUrls, Urls
+from partywall.testing.isolation import rows
 from tests.isolation.agent_calls import AGENT_CALLS, HARMLESS, STARTED
 from tests.isolation.app_copies import Copy, open_copy
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed

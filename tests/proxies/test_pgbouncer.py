@@ -21,14 +21,14 @@ from partywall.core.db.migrate import migrate
 from partywall.core.db.session import Sessions
 from partywall.features.search.feature import feature
 from partywall.settings import Settings
+from partywall.testing.engines import DatabaseUrls, Urls, create_database, new_database, superuser
+from partywall.testing.users import Users
+from partywall.testing.workers import working
 from tests.conditions import until
-from tests.engines import DatabaseUrls, Urls, create_database, new_database, superuser
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
-from tests.features.search.search_workspace import working
 from tests.proxies.bouncer import bouncer
 from tests.proxies.programs import require_program
-from tests.users import Users
 
 SERVERS = 2
 # Settings that PgBouncer itself carries from one connection to the next.
@@ -159,7 +159,7 @@ async def test_the_main_paths_work_and_leave_nothing_behind(pooled: Pooled, serv
         project = (await client.post("/api/v1/projects", json={"name": "Pooled"})).json()["id"]
         base = f"/api/v1/projects/{project}"
         document = await _write_documents(client, base)
-        async with working(server.resources, pooled.direct, feature.jobs):
+        async with working(server.resources, feature.jobs):
             await until(lambda: _is_indexed(client, f"{base}/documents/{document}"))
         for mode in ("text", "vector", "hybrid"):
             hits = (await client.get(f"{base}/search", params={"q": "late parcel", "mode": mode})).json()["items"]

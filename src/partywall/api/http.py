@@ -25,7 +25,6 @@ from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
-from partywall.core.preconditions import require_match
 
 __all__ = [
     "CursorsDep",
@@ -50,6 +49,5 @@ __all__ = [
     "idempotent",
     "json_response",
     "not_modified",
-    "require_match",
     "unchanged",
 ]

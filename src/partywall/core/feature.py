@@ -5,7 +5,7 @@ A process imports only what it needs: workers never import routers, and the API 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from partywall.core.jobs.loops import Loop
     from partywall.core.jobs.schedules import Schedule
     from partywall.core.rights import Right
+    from partywall.core.tools import AnyTool
+    from partywall.settings.base import Section
 
 
 class FeatureError(Exception):
@@ -42,7 +44,9 @@ class Feature:
 
     `routers` and `socket_routers` are served under `/api/v1`, `root_routers` under the root. Every route demands a
     principal, except those whose endpoint functions `public_routes` names. `loops`, by name, run in every worker.
-    `models` is the module with the tables. An `optional` feature is off until `FEATURES__ENABLED` names it.
+    `models` is the module with the tables. Installed packages have `migrations`, the package with their revisions, and
+    `settings`, a section with the feature's name. `tools` are offered over MCP. An `optional` feature is off until
+    `FEATURES__ENABLED` names it.
     """
 
     name: str
@@ -57,6 +61,9 @@ class Feature:
     schedules: tuple[Schedule, ...] = ()
     loops: Mapping[str, Lazy[Loop]] = field(default_factory=dict)
     models: Lazy[ModuleType] | None = None
+    migrations: str | None = None
+    settings: Lazy[type[Section]] | None = None
+    tools: Lazy[Sequence[AnyTool]] | None = None
     optional: bool = False
 
     @property

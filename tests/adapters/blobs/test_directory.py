@@ -11,7 +11,7 @@ from partywall.core.db.scopes import open_scope
 from partywall.core.errors import ContentTooLargeError, NotFoundError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
-from tests.users import Users
+from partywall.testing.users import Users
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:

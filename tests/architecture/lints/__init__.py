@@ -1,25 +1,20 @@
 from __future__ import annotations
 
+from partywall.checks import generic_writes, queries, scope, sql_text, state, transactions
+from partywall.checks.source import Lint
 from tests.architecture.lints import (
     cache_keys,
     cookies,
     exception_causes,
     foreign_keys,
     frameworks,
-    generic_writes,
     patterns,
     purity,
-    queries,
     schema_home,
-    scope,
     signatures,
     size,
     slices,
-    sql_text,
-    state,
-    transactions,
 )
-from tests.architecture.lints.source import Lint
 
 LINTS: dict[str, Lint] = {
     "adapter-import": frameworks.adapter_import,

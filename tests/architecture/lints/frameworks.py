@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from partywall.checks.source import Codebase, Finding, Source
 from tests.architecture.lints.entry_points import ENTRY_POINTS, PROCESSES
-from tests.architecture.lints.source import Codebase, Finding, Source
 
 WEB = {"fastapi", "starlette"}
 # The exchange is the part of the MCP router that is imported late.
@@ -20,6 +20,7 @@ HTTP_STEMS = ("router", "dependencies")
 SETTINGS_HOMES = (
     "core/http",
     "core/resources.py",
+    "extensions/name_checks.py",
     "logs.py",
     "resources.py",
     "adapter_options.py",

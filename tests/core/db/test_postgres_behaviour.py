@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 
 SETTING = "SELECT current_setting('partywall.project', true)"
 

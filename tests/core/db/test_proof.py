@@ -13,8 +13,8 @@ from partywall.features.documents.creation import _MAY_WRITE, prepare
 from partywall.features.documents.creation_repository import CREATE, values_of
 from partywall.features.documents.reader_repository import ROOM
 from partywall.features.documents.schemas import DocumentCreate
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 

@@ -14,7 +14,7 @@ from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.errors import ConflictError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 # Only those of this worker's database: other tests run on the same server.
 END = (

@@ -16,8 +16,8 @@ from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.db.scopes import open_scope
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 

@@ -19,7 +19,7 @@ from partywall.core.events.batches import read_batch
 from partywall.core.events.log import EventDraft, event_drafts_json, publish
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 NIL: Final = UUID(int=0)
 

@@ -7,8 +7,8 @@ from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.batches import read_batch
 from partywall.core.events.retention import prune, trim
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.live.event_writer import write
-from tests.users import Users
 
 MEGABYTE = 1024 * 1024
 COUNTED = """

@@ -23,9 +23,9 @@ from partywall.core.events.past_reads import event_reads
 from partywall.core.events.subscription import StreamOptions, Subscription
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
-from tests.users import Person, Users
 
 
 def anyone(_: ProjectScope) -> None:

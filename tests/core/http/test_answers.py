@@ -14,8 +14,8 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from partywall.core.tenant import SYSTEM, set_current_tenant
 from partywall.main import create_app
 from partywall.settings import HttpSettings, Settings
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 
 SECURITY = {
     "x-content-type-options": "nosniff",

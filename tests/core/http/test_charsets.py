@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from partywall.core.http.charsets import other_charset
+from partywall.testing.users import Users
 from tests.core.http.test_answers import assert_problem
-from tests.users import Users
 
 
 @pytest.mark.parametrize("name", ['"a\\u0000b"', '"\\ud800"', "NaN", "[]", "null", "1e400"])

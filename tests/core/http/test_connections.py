@@ -10,13 +10,13 @@ import pytest
 from partywall.core.http import connection_limits, unread_body
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.core.http.bytes import HEALTH, PROJECTS, answer_on, ask, bearer, documents, head
 from tests.core.http.conftest import PER_ADDRESS
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import greeting, opened
 from tests.features.live.wire import Wire, wired
-from tests.users import Users
 
 
 async def test_silent_connections_are_closed_and_half_requests_time_out(users: Users, strict: Serving) -> None:

@@ -12,11 +12,11 @@ from httpx2 import AsyncClient, Response
 from pydantic import SecretStr
 
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Superuser
+from partywall.testing.engines import DatabaseUrls, Superuser
+from partywall.testing.users import Person, Users
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.postgres_proxy import PostgresProxy, Refusal, proxy_to
-from tests.users import Person, Users
 
 PROJECT: Final = "/api/v1/projects/{project}"
 DOCUMENT: Final = {"title": "T", "content": "C"}

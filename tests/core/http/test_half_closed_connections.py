@@ -9,11 +9,11 @@ import pytest
 
 from partywall.core.http import connections
 from partywall.core.http.address_limiter import AT_ONCE
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.core.http.bytes import HEALTH, PROJECTS, answer_on, bearer, head
 from tests.features.live.server import Serving
 from tests.features.live.wire import wired
-from tests.users import Users
 
 
 async def test_a_half_closed_connection_gets_every_answer(users: Users, server: Serving) -> None:

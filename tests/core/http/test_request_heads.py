@@ -9,10 +9,10 @@ import pytest
 
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES
+from partywall.testing.users import Users
 from tests.core.http.bytes import HEALTH, PROJECTS, answer_on, ask, bearer, head
 from tests.features.live.server import Serving
 from tests.features.live.wire import wired
-from tests.users import Users
 
 MALFORMED = {
     "a length beside chunks": head("POST", PROJECTS, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",

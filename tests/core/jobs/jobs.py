@@ -15,7 +15,7 @@ from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 
 class Note(JobPayload):

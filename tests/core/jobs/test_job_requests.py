@@ -11,9 +11,9 @@ from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.jobs.queue import dequeue
 from partywall.core.jobs.store import JobResult, JobStore
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.core.jobs.jobs import Note, kind_of, queued
 from tests.core.jobs.test_store import SILENT, Became, once, put, take, texts_of
-from tests.users import Users
 
 
 async def ask(users: Users, kind: JobKind[Note], *dues: timedelta) -> None:

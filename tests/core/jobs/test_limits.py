@@ -13,9 +13,9 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import Concurrency, JobHandler, JobKind, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
 from tests.conditions import until
 from tests.core.jobs.jobs import Note, kind_of, working
-from tests.engines import DatabaseUrls
 
 MANY = 20
 

@@ -21,8 +21,8 @@ from partywall.core.jobs.payloads import JobPayload
 from partywall.core.jobs.queue import enqueue
 from partywall.core.mail.renderer import MailTemplate
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
 from tests.adapters.mail.server import Post, serving
-from tests.engines import DatabaseUrls
 from tests.mailbox import working
 
 ADDRESS = "ada.canary@example.com"

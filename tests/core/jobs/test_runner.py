@@ -17,6 +17,8 @@ from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.core.jobs.jobs import (
     InProject,
@@ -29,8 +31,6 @@ from tests.core.jobs.jobs import (
     queued,
     working,
 )
-from tests.engines import DatabaseUrls
-from tests.users import Users
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -12,10 +12,10 @@ from partywall.core.clock import utc_now
 from partywall.core.jobs.scheduler import SCHEDULED_RUN, last_tick, next_tick
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.core.jobs.jobs import working
-from tests.engines import DatabaseUrls
-from tests.users import Users
 
 AT = datetime(2026, 11, 29, 17, 30, tzinfo=UTC)
 SEEN = "INSERT INTO job_schedule (name, last_tick_at) VALUES ($1, $2)"

@@ -22,8 +22,8 @@ from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.jobs.store import ClaimedJob, JobResult, JobStore
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
+from partywall.testing.users import Users
 from tests.core.jobs.jobs import InProject, Note, kind_of
-from tests.users import Users
 
 type Became = Literal["delayed", "again", "dead_letter"] | None
 

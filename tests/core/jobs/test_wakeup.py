@@ -17,10 +17,10 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.core.jobs.jobs import Note, kind_of, working
-from tests.engines import DatabaseUrls
-from tests.users import Users
 
 NEVER = timedelta(hours=1)
 

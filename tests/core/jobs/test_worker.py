@@ -20,10 +20,10 @@ from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.core.jobs.jobs import Note, dead_letters_of, is_done, kind_of, queued, working
-from tests.engines import DatabaseUrls
-from tests.users import Users
 
 pytestmark = pytest.mark.usefixtures("quick")
 

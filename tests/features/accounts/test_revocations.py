@@ -23,7 +23,7 @@ from partywall.core.security.revocations import Revocation, Revoked, announce, d
 from partywall.features.accounts import operations
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import Urls, new_database
+from partywall.testing.engines import Urls, new_database
 from tests.features.accounts.conftest import SESSIONS, Login, Visitor, bearer, new_address
 from tests.features.accounts.test_limits import NOWHERE
 

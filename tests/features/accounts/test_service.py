@@ -9,7 +9,7 @@ from partywall.core.resources import Resources
 from partywall.features.accounts.exceptions import AccountGoneError, SessionNotFoundError
 from partywall.features.accounts.schemas import UserPatch
 from partywall.features.accounts.service import AccountService, SessionService, VersionedUser, get_user
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 async def change(resources: Resources, person: Person, patch: UserPatch) -> VersionedUser:

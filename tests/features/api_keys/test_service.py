@@ -15,7 +15,7 @@ from partywall.core.resources import Resources
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.schemas import ApiKeyCreate
 from partywall.features.api_keys.service import ApiKeyService
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 WANTED = ApiKeyCreate(name="Nightly import", role="editor")
 

@@ -10,7 +10,7 @@ from httpx2 import AsyncClient, Response
 from pydantic import JsonValue
 
 from partywall.settings import Settings
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)

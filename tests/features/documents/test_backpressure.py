@@ -12,8 +12,8 @@ from httpx2 import Response
 
 from partywall.core.backpressure import BALANCED
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 BODY = {"title": "A title", "content": "Some content."}
 type Create = Callable[[Workspace], Coroutine[None, None, Response]]

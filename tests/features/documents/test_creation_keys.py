@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
 from tests.features.documents.test_router import BODY
-from tests.users import Users
 
 
 async def test_a_key_replays_the_first_creation(workspace: Workspace) -> None:

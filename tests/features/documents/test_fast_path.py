@@ -19,8 +19,8 @@ from partywall.core.http.fast_path.middleware import FastPath
 from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.middleware import RequestContext
 from partywall.core.security.client_address import ClientAddresses
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 LEFT = 299  # the status of requests left to the router
 

@@ -34,9 +34,9 @@ from partywall.features.documents.reader_repository import (
     version_page,
 )
 from partywall.features.documents.schemas import DocumentCreate
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 type Values = dict[str, Value]
 

@@ -20,7 +20,7 @@ from partywall.features.documents.index_queue import (
     settle,
     take,
 )
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.features.documents.conftest import Inside, Workspace
 
 LASTING = timedelta(minutes=1)

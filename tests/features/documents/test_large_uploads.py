@@ -22,8 +22,8 @@ from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BY
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.extraction import Utf8Decoder
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.documents.conftest import Workspace, files
-from tests.users import Person, Users
 
 
 async def test_a_file_that_is_too_large_is_refused(workspace: Workspace, settings: Settings) -> None:

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from httpx2 import AsyncClient
 
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 ROUTES = [
     ("POST", ""),

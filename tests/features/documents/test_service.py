@@ -17,8 +17,8 @@ from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch
 from partywall.features.documents.service import DocumentService, missing
+from partywall.testing.users import Person
 from tests.features.documents.conftest import Inside, Workspace
-from tests.users import Person
 
 
 async def service(resources: Resources, session: AsyncSession, workspace: Workspace, person: Person) -> DocumentService:

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from partywall.core.db.scopes import open_shared_scope
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.resources import Resources
-from tests.users import Person
+from partywall.testing.users import Person
 
 
 async def write(

@@ -15,8 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
+from partywall.testing.users import Person
 from tests.features.live.sse import Body
-from tests.users import Person
 
 MAX_WAIT = 60.0
 

@@ -18,12 +18,12 @@ from partywall.core.events import subscription as feeds
 from partywall.core.http import connections
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, greeting, opened
 from tests.features.live.sse import follow
-from tests.users import Users
 
 # A few events of this size fill every buffer between server and client.
 LARGE = 400_000

@@ -10,13 +10,13 @@ import pytest
 
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, greeting, opened, refusal
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import a_minute_later, short_token
-from tests.users import Users
 
 
 @pytest.mark.parametrize(

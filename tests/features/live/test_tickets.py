@@ -31,11 +31,11 @@ from partywall.core.tenancy import Principal
 from partywall.features.live.exceptions import TicketsUnavailableError
 from partywall.features.live.tickets import PURPOSE, Tickets
 from partywall.settings import CacheSettings, Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import a_minute_later, ends, short_token
-from tests.users import Person, Users
 
 
 async def test_a_ticket_opens_one_stream_of_its_project(users: Users, server: Serving, resources: Resources) -> None:

@@ -9,10 +9,10 @@ import pytest
 from httpx2 import Response
 
 from partywall.settings import Settings
+from partywall.testing.users import Person
 from tests.features.live.server import Serving, serve_without_polling
 from tests.features.live.sse import Stream, follow
 from tests.features.projects.team import Team, said
-from tests.users import Person
 
 
 @pytest.fixture(scope="module")

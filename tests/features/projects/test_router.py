@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from httpx2 import AsyncClient
 
-from tests.users import Users
+from partywall.testing.users import Users
 
 URL = "/api/v1/projects"
 

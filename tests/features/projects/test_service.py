@@ -13,8 +13,8 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.schemas import ProjectPatch
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
+from partywall.testing.users import Person, Users
 from tests.features.projects.team import Team
-from tests.users import Person, Users
 
 
 @asynccontextmanager

@@ -7,11 +7,11 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.features.projects.test_project_locks import posting, repeatedly, url, writes_while_ending
 from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.runs.model_server import final
-from tests.users import Users
 
 RUN = {"agent": "assistant", "input": {"question": "When?"}}
 

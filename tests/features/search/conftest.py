@@ -11,10 +11,10 @@ from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.core.resources import Resources
 from partywall.features.search import document_indexer, indexer, passage_vectors
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.adapters.embeddings.endpoint import Endpoint, serving
-from tests.engines import DatabaseUrls
 from tests.features.search.search_workspace import SearchWorkspace
-from tests.users import Users
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,11 @@ from partywall.features.search.feature import feature
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.lease import MAX_ATTEMPTS
 from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAUSE, ModelBackoff
+from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
 from tests.conditions import until
-from tests.features.search.search_workspace import SearchWorkspace, working
+from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_index_rebuild import titles
 from tests.features.search.test_large_documents import text_of
@@ -50,7 +51,7 @@ async def settle(
 ) -> None:
     """Runs a worker until no document of the project waits, not even for vectors."""
     waiting = "SELECT count(*) = 0 FROM document WHERE project_id = $1 AND index_status = 'pending'"
-    async with working(resources, workspace.database, handlers):
+    async with working(resources, handlers):
         await until(partial(is_true, workspace, waiting, workspace.project))
 
 
@@ -79,7 +80,7 @@ async def test_text_search_works_while_indexing_waits_for_an_outage(
     resources = await using(workspace, endpoint, client)
     endpoint.rule = DOWN
     first, second = await workspace.put("First", "Words about cats."), await workspace.put("Second", "On dogs.")
-    async with working(resources, workspace.database):
+    async with working(resources):
         await until(lambda: asked(endpoint, MAX_ATTEMPTS + 1))
         assert await workspace.titles("cats", mode="text") == ["First"]
         waits, note = await status(workspace, first)
@@ -136,7 +137,7 @@ async def test_a_large_document_gets_its_vectors_step_by_step(
     assert (await status(workspace, document))[0] == "pending"
     assert await workspace.titles("newer", mode="text") == ["Large"]
     endpoint.rule = None
-    async with working(resources, workspace.database):
+    async with working(resources):
         await until(lambda: has_status(workspace, document, "indexed"))
     assert await vectors(workspace, document) == 8
 
@@ -198,7 +199,7 @@ async def test_an_index_that_is_built_waits_for_its_model(
     endpoint.rule = DOWN
     await notice_change(new)
     step = "SELECT count(*) FROM job WHERE kind = 'embed_chunks' AND state = 'delayed' AND attempts = 0"
-    async with working(new, workspace.database):
+    async with working(new):
         await until(lambda: is_one(workspace, step))
 
 

@@ -12,8 +12,9 @@ import pytest
 from partywall.core.embedders import TextVectors
 from partywall.features.search import indexer
 from partywall.features.search.indexer import index_documents
+from partywall.testing.workers import working
 from tests.conditions import until
-from tests.features.search.search_workspace import SearchWorkspace, with_embedder, working
+from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 from tests.features.search.test_document_indexer import Choosy, status
 
 
@@ -46,7 +47,7 @@ async def test_a_notification_wakes_it_long_before_its_next_poll(
 ) -> None:
     for name in ("SHORTEST_POLL", "LONGEST_POLL"):
         monkeypatch.setattr(indexer, name, 3600.0)
-    async with working(workspace.resources, workspace.database):
+    async with working(workspace.resources):
         for title in ("First", "Second"):
             await until(partial(is_indexed, workspace, await created(workspace, title)))
 

@@ -20,10 +20,11 @@ from partywall.features.search import (
 )
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_rebuild import notice_change
+from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import Endpoint
 from tests.adapters.embeddings.test_errors import Rule, no_longer_than, not_about
 from tests.conditions import until
-from tests.features.search.search_workspace import SearchWorkspace, working
+from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
 
@@ -76,7 +77,7 @@ async def test_an_outage_after_the_bad_text_was_found(
     async def is_stored_alone() -> bool:
         return await vectors(workspace, bad) == 1 and await vectors(workspace, after[-1]) == 0
 
-    async with working(resources, workspace.database):
+    async with working(resources):
         await until(is_stored_alone)
         assert (await status(workspace, bad))[0] == "pending"
         endpoint.rule = picky
@@ -203,7 +204,7 @@ async def test_refusals_of_a_new_model_are_reported_once_its_index_serves(
     endpoint.rule = picky
     await notice_change(new)
     said = "SELECT index_error IS NOT DISTINCT FROM $2 AND index_status = $3 FROM document WHERE id = $1"
-    async with working(new, workspace.database):
+    async with working(new):
         for case, document in bad.items():
             wanted, note = CASES[case][1]
             await until(partial(is_true, workspace, said, document, note, wanted))

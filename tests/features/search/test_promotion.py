@@ -18,7 +18,7 @@ from partywall.features.search.feature import feature
 from partywall.features.search.index_repository import IndexReader, IndexWriter
 from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
 from partywall.features.search.promotion import promote_vectors
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.features.search.search_workspace import SearchWorkspace
 
 OTHERS = [each for each in feature.jobs if each.kind.name != PROMOTE_VECTORS.name]

@@ -17,11 +17,12 @@ from partywall.features.search import index_rebuild, missing_vectors, vector_fil
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.indexer import VECTORS_OF_ACCOUNT, Indexer, index_documents
 from partywall.features.search.lease import MAX_ATTEMPTS, Lease
+from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import Endpoint, serving
 from tests.adapters.embeddings.test_errors import not_about
 from tests.adapters.embeddings.test_poison import FAULTS
 from tests.conditions import until
-from tests.features.search.search_workspace import SearchWorkspace, working
+from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
 
@@ -55,7 +56,7 @@ async def test_words_are_found_while_the_server_has_not_answered(
     """However many documents came before. Vectors follow later, with one event."""
     resources = await using(workspace, endpoint, client)
     endpoint.hold = asyncio.Event()
-    async with working(resources, workspace.database):
+    async with working(resources):
         for number in range(3):
             await workspace.put(f"T{number}", f"Words about cats{number}.")
             await until(partial(is_found, workspace, f"cats{number}", [f"T{number}"]))
@@ -86,7 +87,7 @@ async def test_an_account_does_not_wait_for_requests_of_others(
     slow = [(each, await each.put("Slow", "slow text")) for each in hanging]
     person = await workspace.users.person()
     other = SearchWorkspace(workspace.users, person, await person.project(), workspace.resources, workspace.database)
-    async with working(resources, workspace.database):
+    async with working(resources):
 
         async def both_hang() -> bool:
             return sum("slow" in str(body["input"]) for body in endpoint.requests) == VECTORS_OF_ACCOUNT
@@ -132,7 +133,7 @@ async def test_a_document_that_is_put_aside_says_so(
     endpoint.rule = FAULTS["NaN"]
     good, bad = await workspace.put("Good", "common"), await workspace.put("Bad", "poison and common")
     said = "Text search only: the embedding model fails at 1 passage: the embeddings endpoint answered a vector"
-    async with working(resources, workspace.database):
+    async with working(resources):
         await until(partial(has_status, workspace, good, "indexed"))
         waits = "SELECT starts_with(index_error, $2) AND index_status = 'pending' FROM document WHERE id = $1"
         await until(partial(is_true, workspace, waits, bad, said))
@@ -165,7 +166,7 @@ async def test_a_bad_text_does_not_keep_another_models_index_from_serving(
     endpoint.rule = not_about("poison", 503)
     await notice_change(new)
     serves = "SELECT count(*) = 1 FROM search_index WHERE project_id = $1 AND model = $2 AND status = 'active'"
-    async with working(new, workspace.database):
+    async with working(new):
         await until(partial(is_true, workspace, serves, workspace.project, new.embedders.current.name))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from partywall.testing.users import Users
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
-from tests.users import Users
 
 
 async def deliver(

@@ -28,8 +28,8 @@ from partywall.features.webhooks.exceptions import DeliveryNotFoundError, Webhoo
 from partywall.features.webhooks.models import WebhookDelivery
 from partywall.features.webhooks.retry_policy import Outcome
 from partywall.features.webhooks.service import WebhookService
+from partywall.testing.users import Person, Users
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
-from tests.users import Person, Users
 
 
 @dataclass(slots=True)

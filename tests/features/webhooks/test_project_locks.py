@@ -7,12 +7,12 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
+from partywall.testing.users import Users
 from tests.conditions import until
 from tests.features.projects.test_project_locks import posting, repeatedly, url, writes_while_ending
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Receiver
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching
-from tests.users import Users
 
 HOOK: dict[str, str] = {"url": "http://127.0.0.1:1024/"}
 

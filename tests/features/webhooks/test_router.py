@@ -16,10 +16,10 @@ from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.features.webhooks.test_delivery_router import deliver
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
 from tests.isolation.job_runner import run_job
-from tests.users import Users
 
 URL = "http://127.0.0.1:1024/hook"
 

@@ -13,8 +13,8 @@ from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
 from partywall.features.webhooks.service import WebhookService
+from partywall.testing.users import Person
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
-from tests.users import Person
 
 WANTED = WebhookCreate(url="https://example.com/one", types=["document.*"], description="One")
 

@@ -18,7 +18,7 @@ from partywall.core.tenancy import Principal
 from partywall.features.webhooks.feature import feature
 from partywall.settings import JobSettings
 from partywall.settings.outgoing import WebhookSettings
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 # Shorter delays than the settings permit, to keep tests fast.
 AT_ONCE = WebhookSettings(timeout=timedelta(seconds=30)).model_copy(

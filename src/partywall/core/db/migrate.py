@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from partywall.core.db.engine import DRIVER, connect_args
@@ -146,14 +147,20 @@ async def migrate(owner_url: str, runtime_url: str, target: str = "head", *, kee
 
     With `keep_data`, a downgrade raises DataLossError. A target that does not exist raises CommandError.
     """
+    async with migrating(owner_url) as connection:
+        return await connection.run_sync(partial(_run, keep_data=keep_data), _config(runtime_url), target)
+
+
+@asynccontextmanager
+async def migrating(owner_url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection of the owner, while no other process migrates."""
     engine = _engine(owner_url)
     try:
         # In a transaction of another connection: a transaction pooler would leave a session lock behind.
         async with engine.begin() as locking, engine.connect() as connection:
             await locking.execute(_LOCK)
-            migrated = await connection.run_sync(partial(_run, keep_data=keep_data), _config(runtime_url), target)
+            yield connection
             await connection.commit()
-            return migrated
     finally:
         await engine.dispose()
 

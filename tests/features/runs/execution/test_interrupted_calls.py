@@ -14,10 +14,10 @@ from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.tenancy import ProjectScope, Role
+from partywall.testing.users import Person
 from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of, used_by
 from tests.features.runs.assistant import agent
 from tests.features.runs.model_server import Reply, calling, final
-from tests.users import Person
 
 WORDS = "word " * 400
 ESTIMATED = len(WORDS) // 4

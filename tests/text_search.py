@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
 from partywall.testing.workers import working
-from tests.conditions import until
 
 _TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -21,10 +21,10 @@ from partywall.core.db.migrate import migrate
 from partywall.core.db.session import Sessions
 from partywall.features.search.feature import feature
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls, Urls, create_database, new_database, superuser
 from partywall.testing.users import Users
 from partywall.testing.workers import working
-from tests.conditions import until
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
 from tests.proxies.bouncer import bouncer

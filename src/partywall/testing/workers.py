@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -12,6 +12,7 @@ from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
 from partywall.features.search.feature import feature as search
 from partywall.features.search.indexer import index_documents
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
 
 SEARCH_KINDS: Final = tuple(handler.kind.name for handler in search.jobs)
@@ -27,12 +28,6 @@ _DUE: Final = """
         array_agg(error) FILTER (WHERE error IS NOT NULL) AS errors
     FROM job WHERE kind = ANY ($1)
 """
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await check():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -65,7 +60,7 @@ async def run_due_jobs(resources: Resources, users: Users, handlers: Sequence[Jo
     async with asyncio.TaskGroup() as group:
         group.create_task(JobRunner(resources, handlers).run(stop))
         try:
-            await eventually(done)
+            await until(done)
         finally:
             stop.set()
     if errors:

@@ -18,8 +18,8 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 
 
 class CallCounter:

@@ -7,7 +7,7 @@ import pytest
 
 from partywall.core.http import connection_limits
 from partywall.settings import Settings
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.live.server import Serving, serve
 
 PER_ADDRESS = 40

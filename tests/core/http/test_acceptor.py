@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from partywall.core.http import acceptor
 from partywall.core.http.acceptor import Acceptor, listeners
-from tests.conditions import until
+from partywall.testing.conditions import until
 
 MANY = 100
 

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from partywall.core.http import address_limiter as limiter_module
 from partywall.core.http.address_limiter import AT_ONCE, AddressLimiter, RequestSlot, end_request_slot, set_request_slot
 from partywall.core.http.connections import Http
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.http.bytes import answer_on, ask, bearer, documents, head
 from tests.features.live.server import Serving
 from tests.features.live.wire import wired

@@ -21,8 +21,8 @@ from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_
 from partywall.core.http.body_memory import BodyMemory, memory_of
 from partywall.core.http.connection_limits import Connection
 from partywall.core.http.json_size import has_more_values_than
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
 from tests.features.live.server import Serving
 from tests.features.live.wire import wired

@@ -10,8 +10,8 @@ import pytest
 from partywall.core.http import connection_limits, unread_body
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.http.bytes import HEALTH, PROJECTS, answer_on, ask, bearer, documents, head
 from tests.core.http.conftest import PER_ADDRESS
 from tests.features.live.server import Serving, serve

@@ -9,8 +9,8 @@ import pytest
 
 from partywall.core.http import connections
 from partywall.core.http.address_limiter import AT_ONCE
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.http.bytes import HEALTH, PROJECTS, answer_on, bearer, head
 from tests.features.live.server import Serving
 from tests.features.live.wire import wired

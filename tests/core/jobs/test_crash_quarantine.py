@@ -16,8 +16,8 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.kinds import JobHandler, JobKind, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
-from tests.conditions import until
 from tests.core.jobs.jobs import Note, kind_of, working
 from tests.core.jobs.test_limits import fill
 

@@ -19,9 +19,9 @@ from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.jobs.jobs import InProject, kind_of, queued, working
 
 MANY = 30

@@ -13,8 +13,8 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import Concurrency, JobHandler, JobKind, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
-from tests.conditions import until
 from tests.core.jobs.jobs import Note, kind_of, working
 
 MANY = 20

@@ -17,9 +17,9 @@ from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.jobs.jobs import (
     InProject,
     Note,

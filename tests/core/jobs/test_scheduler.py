@@ -12,9 +12,9 @@ from partywall.core.clock import utc_now
 from partywall.core.jobs.scheduler import SCHEDULED_RUN, last_tick, next_tick
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.jobs.jobs import working
 
 AT = datetime(2026, 11, 29, 17, 30, tzinfo=UTC)

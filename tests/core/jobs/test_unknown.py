@@ -10,9 +10,9 @@ from partywall.core.jobs.kinds import JobKind
 from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.unknown import UnknownKinds, unknown_jobs
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.jobs.jobs import Note, working
 
 SILENT = timedelta(seconds=20)

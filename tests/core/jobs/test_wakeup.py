@@ -17,9 +17,9 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.jobs.jobs import Note, kind_of, working
 
 NEVER = timedelta(hours=1)

@@ -20,9 +20,9 @@ from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.core.jobs.jobs import Note, dead_letters_of, is_done, kind_of, queued, working
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -12,8 +12,8 @@ import pytest
 from partywall.core import large_answers
 from partywall.core.db.read_pool import ReadPool
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from partywall.testing.users import Person, Users
-from tests.conditions import until
 from tests.core.http.bytes import PROJECTS, answer_on, bearer, head
 from tests.features.live.server import Serving, serve
 from tests.features.live.wire import wired

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.features.live.server import Serving
 from tests.features.live.wire import stream, upgrade, wired
 

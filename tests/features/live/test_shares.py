@@ -12,8 +12,8 @@ from httpx2 import AsyncClient
 
 from partywall.core.events import pace, past_reads
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from partywall.testing.users import Person, Users
-from tests.conditions import until
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.sse import follow

@@ -10,8 +10,8 @@ from partywall.core.http import event_socket
 from partywall.core.http import sockets as core_sockets
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, greeting, opened, refusal

@@ -14,8 +14,8 @@ from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.tokens import AccessTokens
 from partywall.resources import ISSUER
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from partywall.testing.users import Person, Users
-from tests.conditions import until
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import Stream, follow

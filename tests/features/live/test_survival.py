@@ -11,8 +11,8 @@ import pytest
 from bench.readers import Ledger, Reader
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from partywall.testing.users import Person, Users
-from tests.conditions import until
 from tests.features.live.event_writer import write
 from tests.features.live.server import serve
 from tests.server import free_port

@@ -25,7 +25,7 @@ from partywall.features.mcp.dependencies import refuse_foreign_pages
 from partywall.features.mcp.tool import ReportProgress
 from partywall.features.mcp.tools import BY_NAME
 from partywall.settings import HttpSettings, Settings
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.live.server import Serving, serve
 from tests.features.live.wire import wired
 from tests.features.mcp.mcp_workspace import ENVELOPE, ERAS, McpWorkspace, calling, message

@@ -12,10 +12,10 @@ from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.resources import Resources
 from partywall.features.projects.feature import feature as projects
 from partywall.features.search.feature import feature as search
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Person, Users
 from partywall.testing.workers import working
-from tests.conditions import until
 
 INVITATIONS = 10
 

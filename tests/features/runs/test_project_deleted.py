@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from partywall.features.projects.feature import feature
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.runs.model_server import Reply
 from tests.isolation.job_runner import run_job

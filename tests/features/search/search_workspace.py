@@ -13,10 +13,10 @@ from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
 from partywall.features.search.feature import feature
+from partywall.testing.conditions import until
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Person, Users
 from partywall.testing.workers import WAITING, working
-from tests.conditions import until
 
 
 @dataclass(frozen=True, slots=True)

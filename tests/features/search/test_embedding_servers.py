@@ -22,10 +22,10 @@ from partywall.features.search.feature import feature
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.lease import MAX_ATTEMPTS
 from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAUSE, ModelBackoff
+from partywall.testing.conditions import until
 from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
-from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_index_rebuild import titles

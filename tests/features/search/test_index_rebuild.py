@@ -14,8 +14,8 @@ from partywall.core.resources import Resources
 from partywall.features.search import index_rebuild
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.jobs import EMBED_CHUNKS, EmbedChunks
+from partywall.testing.conditions import until
 from partywall.testing.workers import working
-from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 
 _MARK: Final = re.compile(r"(?<!\S)#(\d{1,2})\b")

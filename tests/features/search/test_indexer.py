@@ -12,8 +12,8 @@ import pytest
 from partywall.core.embedders import TextVectors
 from partywall.features.search import indexer
 from partywall.features.search.indexer import index_documents
+from partywall.testing.conditions import until
 from partywall.testing.workers import working
-from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 from tests.features.search.test_document_indexer import Choosy, status
 

@@ -20,10 +20,10 @@ from partywall.features.search import (
 )
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_rebuild import notice_change
+from partywall.testing.conditions import until
 from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import Endpoint
 from tests.adapters.embeddings.test_errors import Rule, no_longer_than, not_about
-from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors

@@ -17,11 +17,11 @@ from partywall.features.search import index_rebuild, missing_vectors, vector_fil
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.indexer import VECTORS_OF_ACCOUNT, Indexer, index_documents
 from partywall.features.search.lease import MAX_ATTEMPTS, Lease
+from partywall.testing.conditions import until
 from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import Endpoint, serving
 from tests.adapters.embeddings.test_errors import not_about
 from tests.adapters.embeddings.test_poison import FAULTS
-from tests.conditions import until
 from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors

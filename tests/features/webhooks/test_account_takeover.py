@@ -17,8 +17,8 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from partywall.features.projects.members import lock_membership
 from partywall.features.webhooks.repository import WebhookWriter
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.features.accounts.account_jobs import AccountJobs, verify
 from tests.features.accounts.conftest import Visitor, account_id, bearer, member, superuser, visitor
 from tests.features.webhooks.conftest import OpenWorkspace

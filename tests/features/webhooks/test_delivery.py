@@ -17,7 +17,7 @@ from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.batches import read_batch
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, lose, numbered

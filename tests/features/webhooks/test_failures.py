@@ -11,7 +11,7 @@ from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
 from partywall.features.webhooks.sender import NOT_DELIVERED
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, hasten
 

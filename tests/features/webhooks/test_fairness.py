@@ -11,7 +11,7 @@ import pytest
 
 from partywall.core.jobs import fair_scheduler
 from partywall.core.resources import Resources
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching

@@ -7,8 +7,8 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
+from partywall.testing.conditions import until
 from partywall.testing.users import Users
-from tests.conditions import until
 from tests.features.projects.test_project_locks import posting, repeatedly, url, writes_while_ending
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Receiver

@@ -9,7 +9,7 @@ import pytest
 
 from partywall.core.resources import Resources
 from partywall.features.webhooks.retention import prune_deliveries
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, hasten
 

@@ -20,7 +20,7 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from partywall.features.webhooks.jobs import DeliverWebhook
 from partywall.settings import JobSettings
-from tests.conditions import until
+from partywall.testing.conditions import until
 from tests.features.webhooks import webhook_workspace
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status

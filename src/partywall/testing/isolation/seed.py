@@ -12,12 +12,13 @@ from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import new_key
+from partywall.testing.conditions import until
 from partywall.testing.isolation import users
 from partywall.testing.isolation.callers import Account
 from partywall.testing.isolation.database import Superuser
 from partywall.testing.isolation.values import FAR, Kind, Value
 from partywall.testing.users import NUMBER_PENDING_EVENTS
-from partywall.testing.workers import SEARCH_KINDS, WAITING, eventually, working
+from partywall.testing.workers import SEARCH_KINDS, WAITING, working
 
 type Mark = Callable[[], str]
 
@@ -144,7 +145,7 @@ async def index(resources: Resources, superuser: Superuser) -> None:
         return await superuser.value(WAITING) == 0 == await superuser.value(queued, list(SEARCH_KINDS))
 
     async with working(resources):
-        await eventually(idle)
+        await until(idle)
 
 
 async def indexing(superuser: Superuser, project: UUID, most: int) -> None:

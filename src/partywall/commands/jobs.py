@@ -34,7 +34,9 @@ def list_jobs(data_dir: DataDir = Path(".data")) -> None:
 
 @app.command()
 def retry(
-    job_ids: Annotated[list[int] | None, typer.Argument(help="The numbers that `jobs list` shows.")] = None,
+    job_ids: Annotated[
+        list[int] | None, typer.Argument(help="The numbers that `jobs list` shows.", max=2**63 - 1)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Retry all dead letters.")] = False,
     data_dir: DataDir = Path(".data"),
 ) -> int:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 import structlog
@@ -48,6 +49,14 @@ class Report:
 
     delay: float
     rate: float
+
+    @classmethod
+    def of(cls, value: object) -> Self | None:
+        """From the cache; None for anything but two sensible numbers."""
+        if not isinstance(value, bytes) or len(value) != _REPORT.size:
+            return None
+        delay, rate = _REPORT.unpack(value)
+        return cls(delay, rate) if math.isfinite(delay) and math.isfinite(rate) and rate > 0 else None
 
     @property
     def admitted(self) -> float | None:
@@ -89,9 +98,10 @@ class Backpressure:
         creator.used_at = now
         self._in_use.set()
         if creator.admitted is None:
+            creator.paid_until = now
             return 0.0
-        creator.paid_until = max(now, creator.paid_until) + count / creator.admitted
-        return min(LONGEST, creator.paid_until - now)
+        creator.paid_until = min(now + LONGEST, max(now, creator.paid_until) + count / creator.admitted)
+        return creator.paid_until - now
 
     async def run(self) -> None:
         """Reads the reports for what is being created."""
@@ -116,7 +126,8 @@ class Backpressure:
         for key, value in zip(keys, found, strict=True):
             creator = self._creators.get(key)
             if creator is not None:
-                creator.admitted = Report(*_REPORT.unpack(value)).admitted if isinstance(value, bytes) else None
+                report = Report.of(value)
+                creator.admitted = None if report is None else report.admitted
 
 
 def _name(key: UUID) -> CacheKey:

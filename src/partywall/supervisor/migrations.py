@@ -32,7 +32,7 @@ async def at_head(owner_dsn: str, directories: Mapping[str, Path]) -> bool:
             if await connection.fetchval("SELECT to_regclass($1)", table) is None:
                 return False
             # lint: allow sql-text - the names of version tables: our own, and those that features declare
-            rows = await connection.fetch(f'SELECT version_num FROM "{table}"')  # noqa: S608 - see above
+            rows = await connection.fetch(f'SELECT version_num FROM "{table}"')  # noqa: S608 - see above  # nosec B608
             if {row["version_num"] for row in rows} != heads(directory):
                 return False
     finally:

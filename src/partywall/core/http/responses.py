@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
@@ -51,7 +52,7 @@ def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_
 
 
 class DelayedResponse(Response):
-    """Sends another response after some seconds. FastAPI has committed the request's transaction by then."""
+    """Sends another response after some seconds, or when the process stops. The transaction is committed by then."""
 
     def __init__(self, response: Response, seconds: float) -> None:
         self.response = response
@@ -63,7 +64,10 @@ class DelayedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         end_request_slot(scope["state"])
-        await asyncio.sleep(self.seconds)
+        draining: asyncio.Event = scope["app"].state.draining
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.seconds):
+                await draining.wait()
         await self.response(scope, receive, send)
 
 

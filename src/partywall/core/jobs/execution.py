@@ -47,7 +47,7 @@ class Attempt:
             try:
                 payload = self.handler.kind.payload.model_validate_json(self.job.payload)
             except ValidationError as error:
-                return self._add_dead_letter(f"the payload does not fit its kind ({error.error_count()} errors)")
+                return self._add_dead_letter(f"the payload does not fit its kind (errors: {error.error_count()})")
             with bound_contextvars(**payload.facts):
                 try:
                     return await self._settled(payload)

@@ -199,7 +199,7 @@ async def test_an_unreadable_payload_becomes_a_dead_letter(resources: Resources,
             await enqueue(session, other, InProject(project_id=uuid4(), principal="user:x"))
         await until(lambda: is_dead_letter(resources, kind.name))
     (job,) = await dead_letters_of(resources, kind.name)
-    assert (job.payload["principal"], job.error) == ("user:x", "the payload does not fit its kind (4 errors)")
+    assert (job.payload["principal"], job.error) == ("user:x", "the payload does not fit its kind (errors: 4)")
 
 
 async def test_the_right_is_looked_up_when_the_job_runs(

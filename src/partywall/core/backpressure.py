@@ -26,7 +26,7 @@ from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
-# Seconds of delay up to which nobody is slowed down, and at which as much is admitted as the workers finish.
+# Seconds of delay up to which no creator is slowed down, and at which as much is admitted as the workers finish.
 TOLERATED: Final = 1.75
 BALANCED: Final = 2.25
 # Bounds of the admitted share of the workers' rate.

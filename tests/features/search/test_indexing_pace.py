@@ -102,3 +102,13 @@ def test_projects_without_a_recent_batch_are_forgotten() -> None:
         clock.now += 10
     with pytest.raises(KeyError):
         pace.report(OTHER)
+
+
+def test_a_project_that_never_pauses_keeps_only_its_last_batches() -> None:
+    clock = Clock()
+    pace = IndexingPace(clock)
+    for _ in range(1_000):
+        pace.began(PROJECT)
+        clock.now += 0.5
+        pace.ended(PROJECT, [document(0)], 0.1)
+    assert len(pace._projects[PROJECT].finished) <= 5

@@ -38,9 +38,13 @@ class _Project:
     resting_until: float = 0.0
     finished: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def rate(self, now: float) -> float:
-        while self.finished and self.finished[0][0] < now - MEASURED:
+    def add(self, now: float, count: int) -> None:
+        self.finished.append((now, count))
+        while self.finished[0][0] < now - MEASURED:
             self.finished.popleft()
+
+    def rate(self, now: float) -> float:
+        """Documents per second; call `add` before."""
         seconds = min(MEASURED, max(now - self.began_at, 0.001))
         return sum(count for _, count in self.finished) / seconds
 
@@ -67,7 +71,7 @@ class IndexingPace:
         now = self._clock()
         known = self._projects[project]
         known.running -= 1
-        known.finished.append((now, len(taken)))
+        known.add(now, len(taken))
         ages = [_age(each) for each in taken]
         known.delay = max((age for age in ages if age is not None and age < OLD), default=0.0)
         known.rested = all(age is not None and age < RESTING for age in ages)

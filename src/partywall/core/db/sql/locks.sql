@@ -1,4 +1,4 @@
--- Locks between writers of a project and whoever ends the project or a membership.
+-- Locks between writers of a project and those who end the project or a membership.
 
 -- The advisory lock of a project (with an empty principal), or of one principal in it.
 CREATE OR REPLACE FUNCTION wall.lock_key(project uuid, principal text) RETURNS bigint

@@ -94,8 +94,8 @@ BEGIN
 END
 $$;
 
--- Numbers the pending events of one project, waiting for whoever is doing it, and returns its last number. For readers
--- that must see all events so far.
+-- Numbers the pending events of one project, waiting for another process that does so, and returns its last number.
+-- For readers that must see all events so far.
 CREATE OR REPLACE FUNCTION wall.catch_up_events(
     project uuid, most integer,
     OUT last bigint, OUT events bigint, OUT jobs boolean

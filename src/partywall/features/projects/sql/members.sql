@@ -64,7 +64,7 @@ $$;
 CREATE OR REPLACE TRIGGER invitation_limit AFTER INSERT ON invitation
     FOR EACH ROW EXECUTE FUNCTION wall.limit_invitations();
 
--- Makes the calling account a member if the invitation is for its confirmed address and whoever sent it may still
+-- Makes the calling account a member if the invitation is for its confirmed address and its sender may still
 -- invite; returns the project. Locks the project before the invitation, as deleting a project does.
 CREATE OR REPLACE FUNCTION wall.accept_invitation(presented bytea) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog

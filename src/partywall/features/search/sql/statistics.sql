@@ -1,4 +1,4 @@
--- The totals that ranking needs, kept by the transaction that adds or removes chunks, whoever runs it.
+-- The totals that ranking needs, kept by the transaction that adds or removes chunks, under any role.
 
 -- Adds new chunks and their terms to the project's totals.
 CREATE OR REPLACE FUNCTION wall.count_added_chunks() RETURNS trigger

@@ -1,35 +1,43 @@
-"""The features of this repository. Each says in its `feature.py` what it contributes."""
+"""The features of this repository. Each says in its `feature.py` what it contributes.
+
+They are imported when `FEATURES` is first used, because a text process imports modules of one feature only, and has to
+start quickly.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-from partywall.core.feature import Feature
-from partywall.features.accounts.feature import feature as accounts
-from partywall.features.agents.feature import feature as agents
-from partywall.features.api_keys.feature import feature as api_keys
-from partywall.features.budgets.feature import feature as budgets
-from partywall.features.documents.feature import feature as documents
-from partywall.features.live.feature import feature as live
-from partywall.features.mcp.feature import feature as mcp
-from partywall.features.projects.feature import feature as projects
-from partywall.features.quotas.feature import feature as quotas
-from partywall.features.runs.feature import feature as runs
-from partywall.features.search.feature import feature as search
-from partywall.features.webhooks.feature import feature as webhooks
+if TYPE_CHECKING:
+    from partywall.core.feature import Feature
+
+    FEATURES: Final[tuple[Feature, ...]] = ()
 
 # A feature may import only those before it.
-FEATURES: Final[tuple[Feature, ...]] = (
-    accounts,
-    projects,
-    quotas,
-    api_keys,
-    live,
-    webhooks,
-    documents,
-    search,
-    agents,
-    budgets,
-    runs,
-    mcp,
+_ORDER: Final = (
+    "accounts",
+    "projects",
+    "quotas",
+    "api_keys",
+    "live",
+    "webhooks",
+    "documents",
+    "search",
+    "agents",
+    "budgets",
+    "runs",
+    "mcp",
 )
+
+
+@cache
+def _features() -> tuple[Feature, ...]:
+    return tuple(import_module(f"{__name__}.{name}.feature").feature for name in _ORDER)
+
+
+def __getattr__(name: str) -> tuple[Feature, ...]:
+    if name != "FEATURES":
+        raise AttributeError(name)
+    return _features()

@@ -33,6 +33,7 @@ from partywall.core.db.keyset import Keyset
 from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
 from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.features.documents.columns import Rows, document_columns, version_columns
+from partywall.features.documents.constants import CHARSET
 from partywall.features.documents.models import (
     DOCUMENT,
     DOCUMENT_TEXT,
@@ -144,9 +145,9 @@ def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) 
 def _content(proved: Proof) -> Found:
     """What is needed to stream any part of the text; `piece` is the requested part of it."""
     names = ("size", "content_sha256", "version", "media_type", "original_key", "original_name", "original_size")
-    return select(*(DOCUMENT.c[name] for name in names), _piece(DOCUMENT.c.content).label("piece")).where(
-        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
-    )
+    charset = DOCUMENT.c.metadata.op("->>")(literal_column(f"'{CHARSET}'", Text)).label("charset")
+    columns = (*(DOCUMENT.c[name] for name in names), charset, _piece(DOCUMENT.c.content).label("piece"))
+    return select(*columns).where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved)
 
 
 def _content_piece(proved: Proof) -> Found:

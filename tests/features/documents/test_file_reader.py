@@ -145,6 +145,7 @@ async def test_a_text_that_a_caller_gave_meanwhile_stays(reading: Reading) -> No
     assert (await reading.document(made))["content"] == "Given"
     other = await reading.upload("b.docx", LETTER)
     await reading.workspace.client.patch(f"{reading.workspace.url}/{other}", json={"title": "Changed"})
+    assert await reading.index() == [made]
     await reading.read()
     found = await reading.document(other)
     assert (found["title"], found["content"], found["version"]) == ("Changed", "The walrus signs on Friday.", 3)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 
 import pytest
 
+from partywall.features.documents.readers import package
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.process import read_answer, read_file, request
 from partywall.formats.file_kinds import media_type_by_name
@@ -208,6 +210,7 @@ def test_an_archive_is_read_file_by_file() -> None:
 def test_what_a_file_is_tell_its_bytes() -> None:
     assert read("a.docx", pdf([(10, "A page")])).text == "A page"
     assert read("a.pdf", xlsx([["a", "b"]])).text.startswith("## Sheet 1")
+    assert read("a.xls", b"<html><table><tr><td>a<td>b</table>").text == "a | b"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +232,39 @@ def test_what_a_file_is_tell_its_bytes() -> None:
 )  # fmt: skip
 def test_a_refusal_says_why(name: str, data: bytes, reason: Reason) -> None:
     assert refusal(name, data) is reason
+
+
+def test_deep_xml_and_entities_are_damage() -> None:
+    assert refusal("a.docx", docx("<w:p>" * 5_000)) is Reason.DAMAGED
+    laughs = "<!DOCTYPE x [<!ENTITY a 'aaaa'>]><w:document><w:p>&a;</w:p></w:document>"
+    parts = {"word/document.xml": laughs}
+    assert refusal("a.docx", packed(parts)) is Reason.DAMAGED
+
+
+@pytest.mark.parametrize("name", ["word/document.xml", "content.xml", "xl/workbook.xml", "a.txt"])
+def test_an_archive_that_explodes_is_too_large(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(package, "MAX_UNPACKED", 1_000_000)
+    assert refusal("a.zip", packed({name: bytes(2_000_000)})) is Reason.TOO_LARGE
+
+
+def test_a_package_that_lies_about_its_size_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = packed({"word/document.xml": bytes(2_000_000)})
+    size = (2_000_000).to_bytes(4, "little")
+    monkeypatch.setattr(package, "MAX_UNPACKED", 1_000_000)
+    assert refusal("a.docx", whole.replace(size, (10).to_bytes(4, "little"))) in (Reason.TOO_LARGE, Reason.DAMAGED)
+
+
+@pytest.mark.parametrize("name", ["numbers.xls", "comment.docx", "notes.pptx", "german-headings.doc", "attachment.msg"])
+def test_damaged_files_are_read_or_refused(name: str) -> None:
+    """Whatever a reader makes of them, it ends."""
+    whole = (FILES / name).read_bytes()
+    chance = random.Random(name)
+    for _ in range(20):
+        data = bytearray(whole[: chance.randrange(1, len(whole))] if chance.random() < 0.5 else whole)
+        for _ in range(chance.randrange(30)):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        answer = read_file(request(media_type_by_name(name) or "") + bytes(data))
+        assert answer.startswith(b"{")
 
 
 def test_only_text_processes_load_the_libraries() -> None:

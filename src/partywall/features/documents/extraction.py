@@ -23,6 +23,7 @@ _KNOWN: Final = {
     "text/x-markdown": MARKDOWN,
     HTML: HTML,
     "application/xhtml+xml": HTML,
+    "text/xml": "application/xml",
 }
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 # Text that is kept as it is; HTML becomes Markdown. All other files are read by a worker.

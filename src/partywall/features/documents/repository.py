@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, bindparam, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import defer
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
@@ -32,6 +46,8 @@ _DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uu
 _IS_UNREAD: Final = and_(
     DOCUMENT.c.size == 0, DOCUMENT.c.original_key.is_not(None), DOCUMENT.c.media_type.not_in(sorted(READ_AT_ONCE))
 )
+# Another title does not end the wait for the text of a file.
+_STILL_READING: Final = case((DOCUMENT.c.index_error == READING, READING), else_=None)
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
 _BODY_BUT_CONTENT: Final = json_bytes(json_row(document_columns(DOCUMENT, content=False), DOCUMENT))
 
@@ -176,7 +192,12 @@ class DocumentWriter:
         Values are passed as parameters, because SQLAlchemy's cache of compiled statements would keep inline values.
         """
         values = _columns(change)
-        given = {name: bindparam(f"new_{name}", type_=DOCUMENT.c[name].type) for name in values}
+        given: dict[str, ColumnElement[object]] = {
+            name: bindparam(f"new_{name}", type_=DOCUMENT.c[name].type) for name in values
+        }
+        if change.awaits_index and change.digest is None:
+            given["index_error"] = _STILL_READING
+            del values["index_error"]
         statement = (
             update(DOCUMENT)
             .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)

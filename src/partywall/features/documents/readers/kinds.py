@@ -71,8 +71,17 @@ def kind_of(data: bytes, media_type: str) -> Kind:
     if data.lstrip()[:5] == b"{\\rtf":
         return Kind.RTF
     if is_text(data[:_TEXT_HEAD]):
-        return _TEXTS.get(media_type, Kind.TEXT)
+        return _of_text(data[:_PDF_HEAD].lstrip().lower(), media_type)
     raise UnreadableFileError(_binary_reason(media_type))
+
+
+def _of_text(head: bytes, media_type: str) -> Kind:
+    """Programs save web pages and mails under the names of their own documents."""
+    if media_type.startswith(_DOCUMENTS) and (b"<html" in head or b"<!doctype html" in head):
+        return Kind.PAGE
+    if media_type.startswith(_DOCUMENTS) and head.startswith(b"mime-version:"):
+        return Kind.MAIL
+    return _TEXTS.get(media_type, Kind.TEXT)
 
 
 def _packaged(package: Package) -> Kind:

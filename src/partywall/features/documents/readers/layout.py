@@ -13,7 +13,7 @@ _BLANKS: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
 _UNWANTED: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 _BY_PROGRAM: Final = re.compile(
     r"microsoft (word|powerpoint|excel)\b|(power ?point )?presentation\d*$|(untitled|document|title|slide|book)\W*\d*$"
-    r"|.*\.(docx?|pptx?|xlsx?|pdf|indd|tex|dvi|qxd|odt|rtf|html?)$",
+    r"|.*\.(docx?|pptx?|xlsx?|pdf|indd|tex|dvi|qxd|odt|rtf|html?|txt)$",
     re.IGNORECASE,
 )
 MAX_HEADING: Final = 200

@@ -14,9 +14,11 @@ from partywall.features.documents.readers.xml_events import End, Event, Start
 
 # What was deleted, and marks of notes; the numbers of pages are not text.
 _SKIPPED: Final = frozenset(
-    {"tracked-changes", "note-citation", "creator", "date", "sequence-decls", "forms", "page-number", "page-count",
-     "shapes", "date-string", "binary-data", "table-of-content-source"}
+    {"tracked-changes", "note-citation", "sequence-decls", "forms", "page-number", "page-count",
+     "shapes", "binary-data", "table-of-content-source"}
 )  # fmt: skip
+# Who wrote a comment, and when.
+_SIGNATURE: Final = frozenset({"creator", "date", "date-string"})
 _PARAGRAPHS: Final = frozenset({"p", "h"})
 _BLANKS: Final = {"s": " ", "tab": "\t", "line-break": "\n"}
 _CELLS: Final = frozenset({"table-cell", "covered-table-cell"})
@@ -44,21 +46,23 @@ class _Document:
         self._aside: list[list[str]] = []
         self._speaker: list[str] = []
         self._lists = 0
-        self._skipped = 0
+        self._skipped: list[str] = []
         self._class = ""
 
     def read(self, events: Iterator[Event]) -> None:
         for event in events:
-            if isinstance(event, Start):
-                self._skipped += event.name in _SKIPPED
-                if not self._skipped:
-                    self._start(event.name, event.attributes)
+            if isinstance(event, str):
+                if self._open and not self._skipped:
+                    self._open[-1].text.append(event)
             elif isinstance(event, End):
-                if not self._skipped:
+                if self._skipped:
+                    self._skipped.pop()
+                else:
                     self._end(event.name)
-                self._skipped -= event.name in _SKIPPED
-            elif self._open and not self._skipped:
-                self._open[-1].text.append(event)
+            elif self._skipped or event.name in _SKIPPED or (self._aside and event.name in _SIGNATURE):
+                self._skipped.append(event.name)
+            else:
+                self._start(event.name, event.attributes)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name in _BLANKS:

@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-stop bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained bench-requests bench-extraction
+.PHONY: help serve install dev test lint types contracts pytest format lock clean soak figures bench-throughput bench-routes bench-wall bench-attacks bench-start bench-stop bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained bench-requests bench-extraction
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,13 @@ pytest: dev ## Run the tests with coverage (PYTEST_ARGS=)
 	$(RUN) coverage run -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
+
+soak: dev ## Run the long tests that `make test` leaves out
+	$(RUN) pytest -m soak
+
+figures: dev ## Print import cycles, sizes, and how many files a slice and a request touch
+	$(RUN) tools.figures --details
+	$(RUN) tools.request_files
 
 format: dev ## Format the code and apply automatic fixes
 	$(RUN) ruff check --fix

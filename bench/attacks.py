@@ -16,11 +16,11 @@ from bench.deployment import throwaway
 from partywall.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
 from partywall.core.db.migrate import migrate
 from partywall.settings import Settings
-from tests.engines import FAST, DatabaseUrls
-from tests.isolation.app import open_app, settings_for_attack
-from tests.isolation.suite import Report, attack
-from tests.isolation.surface import Operation
-from tests.isolation.world import open_world
+from partywall.testing.engines import FAST, DatabaseUrls
+from partywall.testing.isolation.app import open_app, settings_for_attack
+from partywall.testing.isolation.suite import Report, attack
+from partywall.testing.isolation.surface import Operation
+from partywall.testing.isolation.world import open_world
 
 TARGET = 100_000
 
@@ -33,7 +33,7 @@ async def engines() -> AsyncIterator[tuple[Settings, DatabaseUrls]]:
         async with EmbeddedPostgres(data, settings=FAST) as postgres, EmbeddedValkey(data) as valkey:
             await migrate(postgres.owner_url, postgres.runtime_url)
             urls = DatabaseUrls(postgres.runtime_url, postgres.owner_url, postgres.superuser_url)
-            yield settings_for_attack(urls, valkey.url, data), urls
+            yield settings_for_attack(urls, valkey.url, data, agents=["tests.features.runs.assistant"]), urls
 
 
 @dataclass(slots=True)

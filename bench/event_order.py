@@ -25,14 +25,15 @@ from bench.deployment import Deployment, open_deployment
 from bench.results import Result, report
 from partywall.core.clock import unix_time
 from partywall.core.db import engine as engines
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession, Sessions, before_commit
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.sequencer import EventSequencer
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.resources import open_resources
 from partywall.settings import Settings
 
@@ -92,7 +93,6 @@ class Writer:
 
     name: str
     sessions: Sessions
-    processes: Sequence[Process]
     histories: Sequence[History]
     chance: random.Random
 
@@ -111,8 +111,8 @@ class Writer:
         with suppress(RolledBackError):
             async with self.sessions.begin() as session:
                 scope = await open_shared_scope(session, Principal.service(history.project), history.project)
-                log = EventLog(session, scope, self.chance.choice(self.processes).sequencer)
-                log.append(*(EventDraft("document.updated", "document", f"{name}.{part}") for part in range(size)))
+                names = (f"{name}.{part}" for part in range(size))
+                publish(session, scope, *(EventDraft("document.updated", "document", each) for each in names))
                 await self._pause()
                 before_commit(session, self._hesitate)
             history.committed.append((name, size))
@@ -210,8 +210,13 @@ async def stress(
     options = engines.server_settings("partywall-bench", STATEMENT_MS)
     engine = engines.create_engine(dsn, pool_size=writers, overflow=0, settings=options)
     processes = [Process(resources, random.Random(seed * n)) for n in range(1, PROCESSES + 1)]
-    left, sessions = [events], Sessions(engine)
-    made = [Writer(f"w{n}", sessions, processes, histories, random.Random(seed - n)) for n in range(writers)]
+    chance = random.Random(seed)
+
+    def announce(scope: ProjectScope, written: int) -> None:
+        chance.choice(processes).sequencer.announce(scope, written)
+
+    left, sessions = [events], Sessions(engine, announce=announce)
+    made = [Writer(f"w{n}", sessions, histories, random.Random(seed - n)) for n in range(writers)]
     async with asyncio.TaskGroup() as group:
         going = [group.create_task(each.run()) for each in followers]
         going += [group.create_task(each.run()) for each in processes]

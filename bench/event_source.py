@@ -17,11 +17,13 @@ from bench.deployment import Deployment
 from bench.seed import PASSWORD
 from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import Sessions
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events import log
+from partywall.core.events.log import EventDraft
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 
 WRITERS = 6
 SIZES = (1, 1, 1, 2, 9)
@@ -92,7 +94,7 @@ async def _create(client: httpx2.AsyncClient, url: str, title: str, sent: dict[s
 
 
 @asynccontextmanager
-async def opened_log(deployment: Deployment) -> AsyncIterator[tuple[Sessions, EventSequencer]]:
+async def opened_log(deployment: Deployment) -> AsyncIterator[Sessions]:
     """Runs the product's sequencer and notifier outside the API process."""
     options = engines.server_settings("partywall-bench", STATEMENT_MS)
     engine = engines.create_engine(
@@ -104,7 +106,7 @@ async def opened_log(deployment: Deployment) -> AsyncIterator[tuple[Sessions, Ev
     sequencer = EventSequencer(reads, notifier)
     running = [asyncio.create_task(run()) for run in (sequencer.run, notifier.run)]
     try:
-        yield Sessions(engine), sequencer
+        yield Sessions(engine, announce=sequencer.announce)
     finally:
         for task in running:
             task.cancel()
@@ -133,23 +135,19 @@ async def write(deployment: Deployment, shared: SharedProjects, *, each: int, se
         written += size
         return project, size
 
-    async def writer(sessions: Sessions, sequencer: EventSequencer) -> None:
+    async def writer(sessions: Sessions) -> None:
         while (lot := next_lot()) is not None:
             due = started + seconds * written / total
-            await _append(sessions, sequencer, shared, *lot)
+            await _append(sessions, shared, *lot)
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
-    async with opened_log(deployment) as (sessions, sequencer), asyncio.TaskGroup() as group:
+    async with opened_log(deployment) as sessions, asyncio.TaskGroup() as group:
         for _ in range(WRITERS):
-            group.create_task(writer(sessions, sequencer))
+            group.create_task(writer(sessions))
 
 
-async def _append(
-    sessions: Sessions, sequencer: EventSequencer, shared: SharedProjects, project: str, size: int
-) -> None:
+async def _append(sessions: Sessions, shared: SharedProjects, project: str, size: int) -> None:
     async with sessions.begin() as session:
-        scope = await open_scope(session, Principal.user(shared.owner), UUID(project))
+        scope = await open_shared_scope(session, Principal.user(shared.owner), UUID(project))
         names = [random.randbytes(8).hex() for _ in range(size)]
-        EventLog(session, scope, sequencer).append(
-            *(EventDraft("document.updated", "document", name) for name in names)
-        )
+        log.publish(session, scope, *(EventDraft("document.updated", "document", name) for name in names))

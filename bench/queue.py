@@ -29,12 +29,13 @@ from bench.processes import start
 from partywall.core.cache_keys import JOBS
 from partywall.core.ids import new_id
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import JobKind, ProjectJobPayload, handles
+from partywall.core.jobs.kinds import JobKind, handles
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.tenancy import Principal
 from partywall.resources import open_resources
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 DUE, PROJECTS, WORKERS, SLOTS = 20_000, 200, 2, 50
 LONGEST, SETTLING = 120.0, 40.0

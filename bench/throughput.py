@@ -26,7 +26,7 @@ SERVER_CORE, OTHER_CORE = 0, 1
 CONNECTIONS = 16
 PROJECTS, DOCUMENTS = 20, 200
 WARM_UP_SECONDS = 1.0
-COUNTED = ("document", "document_version", "job", "event")
+COUNTED = ("document", "document_version", "event")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ def run(connection: Connection) -> None:
         transaction_per_migration=True,
         compare_type=True,
         compare_server_default=False,
+        # Features of installed packages have a version table of their own.
+        **context.config.attributes.get("options", {}),
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,43 +1,26 @@
+"""What only this repository's tests need; the fixtures of a deployment are those of `partywall.testing`."""
+
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
-from pathlib import Path
 from pkgutil import walk_packages
 
 import pytest
-import structlog
 from asgi_lifespan import LifespanManager
 from coverage import Coverage
 from fastapi import FastAPI
-from httpx2 import ASGITransport, AsyncClient
 
 import partywall
 from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
-from partywall.settings.names import read_names
+from partywall.testing.engines import DatabaseUrls, Superuser, superuser
+from partywall.testing.users import Users
 from tests import unmeasured
-from tests.engines import DatabaseUrls, Superuser, Urls, new_database, shared_engines, superuser
 from tests.server import UNMEASURED
 from tests.slow_calls import HELD
-from tests.users import Users
-
-# Tests ignore the developer's own settings and those from `make test DATA_DIR=`.
-for _name in list(read_names(os.environ, Settings)):
-    del os.environ[_name]
-
-# By default it prints every frame's variables in a traceback, which takes a second per exception here.
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.format_exc_info,
-        structlog.dev.ConsoleRenderer(colors=False),
-    ]
-)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -89,43 +72,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.fixture(scope="session")
-async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    async with shared_engines(shared / "engines") as urls:
-        yield urls
-
-
-@pytest.fixture(scope="session")
-async def database(engines: Urls) -> DatabaseUrls:
-    """This worker's own database, migrated, with real commits; tests create their own users and projects."""
-    return await new_database(engines, "worker")
-
-
-@pytest.fixture(scope="session")
 async def kept(database: DatabaseUrls) -> AsyncIterator[Superuser]:
     """The superuser's connections to this worker's database."""
     async with superuser(database) as connections:
         yield connections
-
-
-@pytest.fixture(scope="session")
-def settings(engines: Urls, database: DatabaseUrls, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    data: Path = tmp_path_factory.mktemp("data")
-    return Settings.model_validate(
-        {
-            "data_dir": data,
-            "secret_key": "a secret of the tests, long enough: 0123456789",
-            "database": {"engine": "embedded", "url": database.runtime, "owner_url": database.owner, "pool_size": 5},
-            "cache": {"engine": "embedded", "url": engines.cache},
-            "accounts": {"attempts_per_minute": 100_000},
-            "http": {"docs": True},
-            "search": {"timeout": "PT1M"},
-            "jobs": {"poll_interval": "PT0.2S"},
-            # The tests' receivers listen on loopback; other tests cover what is refused.
-            "outgoing": {"allow_http": True, "allowed_networks": "127.0.0.0/8"},
-        }
-    )
 
 
 @pytest.fixture(scope="session")
@@ -142,19 +92,6 @@ def nothing_slow_in_a_transaction() -> Iterator[None]:
     HELD.take()
     yield
     assert not (found := HELD.take()), "\n".join(dict.fromkeys(found))
-
-
-@pytest.fixture(scope="session")
-def resources(app: FastAPI) -> Resources:
-    found: Resources = app.state.resources
-    return found
-
-
-@pytest.fixture
-async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
-    transport = ASGITransport(app, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
 
 
 @pytest.fixture

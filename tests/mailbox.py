@@ -13,7 +13,7 @@ from pathlib import Path
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 
 @asynccontextmanager

@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.resources import Resources
-from tests.engines import DatabaseUrls
-from tests.features.search.search_workspace import eventually, working
-from tests.users import Users
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from partywall.testing.workers import working
 
 _TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -62,5 +63,5 @@ async def work_off(
         [[left]] = await users.fetch(query, kinds, project)
         return int(left) == 0
 
-    async with working(resources, database, handlers):
-        await eventually(idle)
+    async with working(resources, handlers):
+        await until(idle)

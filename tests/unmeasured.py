@@ -14,8 +14,8 @@ _HERE: Final = Path(__file__).parent
 _NAMES: Final[Mapping[str, str]] = {
     "contract": "generated_clients logs openapi",
     "core/db": "session statement_counts wall",
-    "core/http": "answers address_limiter",
-    "core/mail": "sender",
+    "core/http": "address_limiter answers charsets",
+    "core/jobs": "mail_sender",
     "core/security": "attempts passwords tokens",
     "core": "field_errors memory",
     "e2e": "cli",

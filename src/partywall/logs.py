@@ -13,8 +13,8 @@ import structlog
 from structlog.typing import Processor, WrappedLogger
 
 from partywall.core.clock import utc_now
+from partywall.core.current_request import request_facts
 from partywall.core.http.access_log import AccessEntry, AccessLog
-from partywall.core.http.current_request import request_facts
 from partywall.core.log_masks import harmless, mask
 from partywall.settings import LogSettings
 

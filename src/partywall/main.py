@@ -17,22 +17,24 @@ from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import require_principal
 from partywall.core.http.docs import serve_docs
 from partywall.core.http.drain import set_on_signal
-from partywall.core.http.fast_path import FastPath, fast_path_plans
-from partywall.core.http.form_fast_path import FastPathForm, FormFastPath
+from partywall.core.http.fast_path.declaration import fast_path_plans
+from partywall.core.http.fast_path.middleware import FastPath
 from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public_routes import set_public
+from partywall.core.http.route_template import keep_templates
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import require_socket_principal
-from partywall.core.http.spool import Spool
 from partywall.core.http.sub_path import SubPath, first_segments
 from partywall.core.memory import exempt_from_collection
 from partywall.core.security.client_address import ClientAddresses
+from partywall.core.spool import Spool
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
+from partywall.extensions.resources import with_features
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -47,11 +49,13 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
     writes to while the loop responds.
     """
 
+    features = enabled_features(settings.features.enabled)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with watched(settings.processes.loop_timeout, heartbeat) if own_process else nullcontext():
             async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
-                app.state.resources = resources
+                app.state.resources = with_features(resources, features)
                 if own_process:
                     exempt_from_collection()
                 with set_on_signal(app.state.draining):
@@ -69,19 +73,20 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
         redirect_slashes=False,
     )
     app.state.draining = asyncio.Event()
-    features = enabled_features(settings.features.enabled)
     set_public(app, (name for feature in features for name in feature.public_routes))
     install_problem_handlers(app)
     _include_routes(app, features)
     describe(app, [tag for feature in features for tag in feature.tags], "/")
     if settings.serves_docs:
         serve_docs(app)
-    _add_middleware(app, settings, [form.load() for feature in features for form in feature.forms])
+    keep_templates(app)
+    _add_middleware(app, settings)
     return app
 
 
 def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
     """Requires a principal on every route. Includes each router once: FastAPI analyses its routes at every level."""
+    app.state.tools = tuple(feature.tools for feature in features if feature.tools is not None)
     for router in (router for feature in features for router in feature.routers):
         app.include_router(router.load(), prefix=_VERSION, dependencies=[Depends(require_principal)])
     for router in (router for feature in features for router in feature.socket_routers):
@@ -90,9 +95,8 @@ def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
         app.include_router(router.load(), dependencies=[Depends(require_principal)])
 
 
-def _add_middleware(app: FastAPI, settings: Settings, forms: Sequence[FastPathForm]) -> None:
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
     _add_admission(app, settings)
-    app.add_middleware(FormFastPath, forms=forms)
     app.add_middleware(FastPath, plans=fast_path_plans(app.routes))
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:

@@ -12,13 +12,10 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine, model_options
 from partywall.adapters.blobs.directory import DirectoryBlobStore
-from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
-from partywall.adapters.embeddings.openai import OpenAiOptions
+from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
 from partywall.adapters.language_models.models import Models
-from partywall.adapters.language_models.options import ModelOptions, ServerOptions
-from partywall.adapters.mail.directory import DirectoryMailer
-from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
 from partywall.core.backpressure import Backpressure
 from partywall.core.caches import create_cache, create_listening_cache
@@ -33,9 +30,8 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.sequencer import EventSequencer
-from partywall.core.http.large_answers import LargeAnswers
-from partywall.core.jobs.wakeup import JobWaker
-from partywall.core.mail.message import Mailer
+from partywall.core.job_waker import JobWaker
+from partywall.core.large_answers import LargeAnswers
 from partywall.core.memory import trim_memory
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
@@ -64,7 +60,6 @@ from partywall.secret_key import secret_key
 from partywall.settings import (
     AgentSettings,
     DatabaseSettings,
-    EmbeddingSettings,
     EventSettings,
     OutgoingSettings,
     ProcessSettings,
@@ -79,37 +74,6 @@ HANDSHAKES, HANDSHAKES_EACH = 1000, 100
 CHECKS, CHECKS_WAITING = 2, 32
 
 
-class MissingUrlError(Exception):
-    """The setting for the URL of a service is missing."""
-
-
-def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions:
-    if settings.engine != "openai":
-        return settings.engine
-    if settings.url is None or settings.model is None or settings.dimension is None:
-        raise MissingUrlError(
-            "EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL, EMBEDDINGS__MODEL and EMBEDDINGS__DIMENSION"
-        )
-    budgets = (settings.timeout, settings.query_timeout)
-    return OpenAiOptions(
-        str(settings.url), settings.model, settings.dimension, settings.api_key, *budgets, settings.batch_size
-    )
-
-
-def create_mailer(settings: Settings) -> Mailer:
-    """Raises OSError if MAIL__CA_FILE cannot be read, and ValueError if MAIL__FROM is not exactly one address."""
-    mail = settings.mail
-    if mail.engine != "smtp":
-        return DirectoryMailer(settings.mail_directory, mail.sender)
-    if not mail.host:
-        raise MissingUrlError("MAIL__ENGINE=smtp needs MAIL__HOST")
-    options = SmtpOptions(
-        mail.host, mail.sender, mail.port, mail.security, mail.username, mail.password, mail.ca_file,
-        mail.timeout.total_seconds(),
-    )  # fmt: skip
-    return SmtpMailer(options)
-
-
 @asynccontextmanager
 async def open_resources(
     settings: Settings, *, application: str, draining: asyncio.Event | None = None, background: bool = False
@@ -119,7 +83,7 @@ async def open_resources(
         cache, keeper = _open_cache(stack, _cache_url(settings)), SecretKeeper(secret_key(settings))
         engine, reads = await _open_database(stack, settings.database, application, background=background)
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
-        sessions, tls = await _open_sessions(engine, live.waker, settings), tls_context(settings.outgoing.ca_file)
+        sessions, tls = await _open_sessions(engine, live, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
@@ -138,8 +102,7 @@ async def open_resources(
             blobs=blobs,
             answers=_large_answers(settings),
             mailer=mailer,
-            checks=stack.enter_context(closing(
-                SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING, use=RecentUse()))),
+            checks=_open_checks(stack),
             searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             uploads=Uploads(texts.use, texts.max_wait),
@@ -154,6 +117,12 @@ async def open_resources(
             handshakes=ConcurrencyLimiter[str](HANDSHAKES, HANDSHAKES_EACH), unused_tickets=_tickets(settings.events),
             pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
         )  # fmt: skip
+
+
+def _open_checks(stack: AsyncExitStack) -> SharedThreads:
+    return stack.enter_context(
+        closing(SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING, use=RecentUse()))
+    )
 
 
 def _open_backpressure(cache: Redis, background: Background) -> Backpressure:
@@ -252,8 +221,8 @@ async def _open_database(
     )
 
 
-async def _open_sessions(engine: AsyncEngine, waker: JobWaker, settings: Settings) -> Sessions:
-    sessions = Sessions(engine, waker.wake)
+async def _open_sessions(engine: AsyncEngine, live: _Live, settings: Settings) -> Sessions:
+    sessions = Sessions(engine, wake=live.waker.wake, announce=live.sequencer.announce)
     await publish_quotas(sessions, settings.quotas.limits)
     return sessions
 
@@ -280,18 +249,6 @@ async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: ssl.SS
 
 
 def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.SSLContext) -> Models:
-    options = ModelOptions(
-        default=settings.model,
-        by_agent=settings.models,
-        fallbacks=settings.fallbacks,
-        base_url=str(settings.base_url) if settings.base_url else None,
-        api_key=settings.api_key,
-        keys={str(provider): key for provider, key in settings.keys.items()},
-        timeout=settings.model_timeout.total_seconds(),
-        retries=settings.model_retries,
-        connections=settings.model_connections,
-        servers={name: ServerOptions(str(each.url), each.api_key) for name, each in settings.servers.items()},
-    )
-    models = Models(options, tls)
+    models = Models(model_options(settings), tls)
     stack.push_async_callback(models.aclose)
     return models

@@ -17,6 +17,7 @@ from partywall.core.memory import exempt_from_collection, release_memory
 from partywall.core.shared_threads import shorten_switch_interval
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
+from partywall.extensions.resources import with_features
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -30,7 +31,8 @@ async def work(settings: Settings, features: Sequence[Feature], stop: asyncio.Ev
     handlers = [handler for feature in features for handler in feature.jobs]
     schedules = [schedule for feature in features for schedule in feature.schedules]
     loops = {name: loop.load() for feature in features for name, loop in feature.loops.items()}
-    async with open_resources(settings, application="partywall-worker", background=True) as resources:
+    async with open_resources(settings, application="partywall-worker", background=True) as opened:
+        resources = with_features(opened, features)
         exempt_from_collection()
         async with asyncio.TaskGroup() as group:
             for name, loop in loops.items():

@@ -155,6 +155,9 @@ INCORRECT = [
     Example("project-scope", "another name", {
         MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentWriter:\n    session: AsyncSession\n",
     }),
+    one("scope-maker", "a service", SERVICE, "scope = make_scope(id_, principal, 'owner')\n"),
+    one("scope-maker", "its class", SERVICE, "scope = SharedScope(id_, principal, Role.OWNER, seal)\n"),
+    one("scope-maker", "a lock that nobody took", "core/jobs/context.py", "scope = sealed_scope(SharedScope, id_, principal, role)\n"),
     one("slice-layer", "repository", REPOSITORY, "from partywall.features.documents.schemas import Document\n"),
     one("slice-layer", "split repository", "features/documents/version_repository.py", "from partywall.features.documents import schemas\n"),
     one("slice-layer", "use case", "features/documents/restoring.py", "from partywall.features.documents import dependencies\n"),
@@ -236,12 +239,13 @@ CORRECT = [
     query("directory table", "x = select(Membership).where(Membership.user_id == 1)\n", MEMBERSHIP),
     query("a mapping's get", "x = names.get(Document)\n"),
     query("prose", "X = 'Delete a document'\n"),
+    one("scope-maker", "a resolver", "core/db/scopes.py", "scope = sealed_scope(SharedScope, id_, principal, role)\n"),
     Example("project-scope", "parameter", {
         MODELS: DOCUMENT,
         REPOSITORY: "class DocumentRepository:\n    def __init__(self, session: S, scope: ProjectScope): ...\n",
     }),
     Example("project-scope", "dataclass", {
-        MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentRepository:\n    scope: ProjectScope\n",
+        MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentRepository:\n    scope: SharedScope\n",
     }),
     Example("project-scope", "no project tables", {
         "features/accounts/models.py": USER,

@@ -17,8 +17,9 @@ type BuildLayers = Callable[[dict[str, str]], Path]
 RUN = "import sys; from importlinter.cli import lint_imports_command as run; run(sys.argv[1:])"
 LAYERS = (
     "__main__", "cli", "commands", "client", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
-    "secret_key", "settings", "formats", "extensions", "api",
+    "adapter_options", "secret_key", "settings", "formats", "extensions", "api", "checks",
 )  # fmt: skip
+CORE = ("http", "jobs", "resources", "security", "events", "db", "tenancy", "errors", "ids", "clock")
 SLICE = ("router", "dependencies", "service", "schemas", "repository", "models", "exceptions")
 
 
@@ -44,9 +45,10 @@ def build_layers(tmp_path: Path) -> BuildLayers:
 
     def build(lines: dict[str, str]) -> Path:
         slice_modules = [f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)]
+        core = [f"core/{name}/__init__.py" for name in CORE]
         packages = ["__init__.py", *(f"{name}/__init__.py" for name in ("core", "adapters", "features"))]
         packages += ["core/json_schema/__init__.py", "features/runs/execution/__init__.py"]
-        for module_path in [*slice_modules, *packages, *(f"{name}.py" for name in LAYERS)]:
+        for module_path in [*slice_modules, *core, *packages, *(f"{name}.py" for name in LAYERS)]:
             path = tmp_path / "partywall" / module_path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(lines.get(module_path, ""))
@@ -83,6 +85,8 @@ def test_the_empty_package_keeps_the_contracts(build_layers: BuildLayers) -> Non
         ("features/runs/service.py", "import partywall.features.runs.execution"),
         ("features/runs/execution/__init__.py", "import partywall.features.runs.router"),
         ("features/budgets/service.py", "import partywall.features.agents.schemas"),
+        ("core/db/__init__.py", "import partywall.core.http"),
+        ("core/errors/__init__.py", "import partywall.core.tenancy"),
     ],
 )
 def test_a_forbidden_import_breaks_a_contract(build_layers: BuildLayers, module_path: str, line: str) -> None:
@@ -92,7 +96,18 @@ def test_a_forbidden_import_breaks_a_contract(build_layers: BuildLayers, module_
     assert "BROKEN" in done.stdout
 
 
-def test_a_cycle_breaks_a_contract(build_layers: BuildLayers) -> None:
+@pytest.mark.parametrize(
+    "line", ["from partywall.core import caches", "if TYPE_CHECKING:\n    import partywall.core.caches"]
+)
+def test_a_cycle_breaks_a_contract(build_layers: BuildLayers, line: str) -> None:
+    root = build_layers({"core/jobs/__init__.py": f"from typing import TYPE_CHECKING\n{line}\n"})
+    (root / "partywall/core/caches.py").write_text("import partywall.core.jobs\n")
+    done = lint_imports(root, root)
+    assert done.returncode == 1, done.stdout
+    assert "BROKEN" in done.stdout
+
+
+def test_a_cycle_inside_a_slice_breaks_a_contract(build_layers: BuildLayers) -> None:
     imports = ("import partywall.features.runs.models", "import partywall.features.runs.exceptions")
     root = build_layers({"features/runs/exceptions.py": imports[0], "features/runs/models.py": imports[1]})
     assert lint_imports(root, root).returncode == 1
@@ -100,4 +115,12 @@ def test_a_cycle_breaks_a_contract(build_layers: BuildLayers) -> None:
 
 def test_every_contract_is_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert [contract["id"] for contract in contracts] == ["layers", "slice", "runs", "budgets", "acyclic", "client"]
+    assert [contract["id"] for contract in contracts] == [
+        "layers",
+        "slice",
+        "runs",
+        "budgets",
+        "client",
+        "core",
+        "acyclic",
+    ]

@@ -14,8 +14,8 @@ from partywall.core.db.base import TableKind
 from partywall.core.db.engine import create_engine
 from partywall.extensions.enabled import enabled_features
 from partywall.extensions.table_checks import metadata_of
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 
 # Created by a tool; it holds no customer data.
 TOOLS = {"alembic_version"}

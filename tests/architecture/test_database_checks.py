@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
 from tests.architecture import test_database as checks
-from tests.engines import DatabaseUrls, Urls, new_database
 
 type Check = Callable[[asyncpg.Connection], Awaitable[None]]
 

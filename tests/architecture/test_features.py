@@ -9,6 +9,7 @@ from importlib import import_module
 import pytest
 from fastapi import APIRouter
 
+from partywall import features
 from partywall.core.db.base import Base
 from partywall.core.events.types import EventType
 from partywall.core.feature import Feature
@@ -17,7 +18,7 @@ from partywall.core.lazy import Lazy
 from partywall.core.rights import Right
 from partywall.extensions.enabled import enabled_features
 from partywall.extensions.table_checks import tables_of
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 from tests.architecture.layout import PACKAGE, ROOT, SLICES
 
 FOUND = {
@@ -31,6 +32,7 @@ def test_every_slice_is_listed() -> None:
     assert {feature.name for feature in FEATURES} == FOUND.keys()
     for name in FOUND:
         assert import_module(f"partywall.features.{name}.feature").feature in FEATURES
+        assert getattr(features, name) is import_module(f"partywall.features.{name}")
 
 
 @every_feature
@@ -85,5 +87,5 @@ EVENTS: dict[str, EventType] = {event.name: event for feature in enabled_feature
 
 
 def references(feature: Feature) -> Iterator[Lazy[object]]:
-    yield from (*feature.routers, *feature.socket_routers, *feature.root_routers, *feature.forms)
+    yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
     yield from (each for each in (*feature.background_code, feature.models) if isinstance(each, Lazy))

@@ -7,9 +7,9 @@ from textwrap import dedent
 
 import pytest
 
+from partywall.checks.runner import run
+from partywall.checks.source import Codebase, Finding, Source
 from tests.architecture.lints import LINTS
-from tests.architecture.lints.runner import run
-from tests.architecture.lints.source import Codebase, Finding, Source
 from tests.architecture.lints_examples import CORRECT, INCORRECT, Example
 
 ORDER = ("accounts", "projects", "live", "documents", "search")

@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from partywall.core.resources import Resources
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.architecture.layout import ROOT
-from tests.engines import DatabaseUrls
-from tests.users import Users
 
 TESTS = ROOT / "tests"
 # Packages and modules that replace a dependency or an engine.

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture.layout import SLICES, codebase, feature_order
+from partywall.checks.runner import run
+from partywall.checks.source import Codebase
+from tests.architecture.layout import PACKAGE, SLICES, codebase, feature_order
 from tests.architecture.lints import LINTS
-from tests.architecture.lints.runner import run
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,12 @@ def findings() -> dict[str, list[str]]:
 @pytest.mark.parametrize("rule", [*LINTS, "escape"])
 def test_source_keeps(rule: str, findings: dict[str, list[str]]) -> None:
     assert not findings.get(rule), "\n".join(["", *findings[rule]])
+
+
+def test_the_part_of_the_tests_that_is_packaged_keeps_small() -> None:
+    sizes = {rule: LINTS[rule] for rule in ("file-size", "function-size")}
+    found = run(Codebase.read(PACKAGE / "testing"), sizes)
+    assert not found, "\n".join(map(str, ["", *found]))
 
 
 def test_the_lints_see_the_source() -> None:

@@ -8,10 +8,10 @@ import subprocess
 import pytest
 
 from partywall.adapters.embedded.wheels import postgres_binaries
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.architecture.layout import ROOT
-from tests.engines import DatabaseUrls
 from tests.libpq import without_libpq
-from tests.users import Users
 
 PAGE = ROOT / "docs" / "explanation" / "the-wall.md"
 QUESTION = re.compile(r"^```sql\n(.*?)^```\n(?:\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)

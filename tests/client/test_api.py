@@ -8,9 +8,9 @@ from partywall.client.errors import ApiError, ClientError, Unreachable
 from partywall.client.projects import create_project, find_project, list_projects
 from partywall.client.search import search
 from partywall.client.tokens import TokenAuth
+from partywall.testing.engines import Superuser
 from tests.client.conftest import Person
 from tests.client.proxy import Proxy
-from tests.engines import Superuser
 from tests.server import free_port
 
 

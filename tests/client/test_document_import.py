@@ -23,9 +23,9 @@ from partywall.client.document_import.send import DEFAULT_UPLOAD_BYTES, INCOMING
 from partywall.client.errors import ApiError
 from partywall.commands.connection import Connection
 from partywall.commands.document_import import wait_for_index
+from partywall.testing.engines import Superuser
 from tests.client.conftest import Person
 from tests.client.proxy import Proxy
-from tests.engines import Superuser
 
 
 def text(name: str, content: str) -> LocalDocument:

@@ -130,7 +130,7 @@ def test_what_compose_and_the_image_start_are_commands_of_ours() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_the_migrations_and_the_templates(tmp_path: Path) -> None:
+def test_the_wheel_carries_the_migrations_sql_files_and_templates(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]
     done = run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -139,6 +139,7 @@ def test_the_wheel_carries_the_migrations_and_the_templates(tmp_path: Path) -> N
     for path in (ROOT / "migrations").rglob("*"):
         if path.suffix in {".py", ".sql", ".mako"}:
             assert f"partywall/_migrations/{path.relative_to(ROOT / 'migrations').as_posix()}" in inside
-    templates = [path for path in (ROOT / "src" / "partywall").rglob("templates/*") if path.is_file()]
-    assert len(templates) >= 2
-    assert {path.relative_to(ROOT / "src").as_posix() for path in templates} <= inside
+    for folder in ("templates", "sql"):
+        files = [path for path in (ROOT / "src" / "partywall").rglob(f"{folder}/*") if path.is_file()]
+        assert len(files) >= 2
+        assert {path.relative_to(ROOT / "src").as_posix() for path in files} <= inside

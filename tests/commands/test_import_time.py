@@ -37,8 +37,8 @@ def imported_in(program: str) -> set[str]:
         ("import", HEAVY - {"httpx2"}),
         ("users", {"partywall.features.agents.builtin", "pydantic_ai"}),
         ("migrate", {"fastapi", "numpy", "uvicorn", "httpx2"}),
-        ("api", {"partywall.features.agents.builtin", "pydantic_ai"}),
-        ("worker", {"partywall.features.agents.builtin", "pydantic_ai"}),
+        ("api", {"partywall.features.agents.builtin", "pydantic_ai", "rich"}),
+        ("worker", {"partywall.features.agents.builtin", "pydantic_ai", "rich"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(command: str, absent: set[str]) -> None:

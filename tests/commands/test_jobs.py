@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, insert
@@ -9,25 +8,11 @@ from sqlalchemy import func, insert
 from partywall.cli import run
 from partywall.core.jobs.models import StoredJob
 from partywall.core.resources import Resources
-from partywall.settings import Settings
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.users import Users
 
 KIND = "nobody_runs_this"
 
-
-@pytest.fixture(autouse=True)
-def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
-    assert settings.cache.url is not None
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "DATABASE__ENGINE": "server",
-        "DATABASE__URL": database.runtime,
-        "DATABASE__OWNER_URL": database.owner,
-        "CACHE__ENGINE": "server",
-        "CACHE__URL": settings.cache.url.get_secret_value(),
-    }.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("servers")
 
 
 async def add_dead_letter(resources: Resources, job_id: int) -> None:

@@ -2,27 +2,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from partywall.cli import run
-from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.server import free_port
 
 
 @pytest.fixture(autouse=True)
-def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
-    assert settings.cache.url is not None
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "DATABASE__ENGINE": "server",
-        "DATABASE__URL": database.runtime,
-        "CACHE__ENGINE": "server",
-        "CACHE__URL": settings.cache.url.get_secret_value(),
-    }.items():
-        monkeypatch.setenv(name, value)
+def without_owner(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE__OWNER_URL")
 
 
 SMTP = {"MAIL__ENGINE": "smtp", "MAIL__HOST": "127.0.0.1", "MAIL__FROM": "us@example.com"}

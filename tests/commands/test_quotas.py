@@ -1,29 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from partywall.cli import run
-from partywall.settings import Settings
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.users import Users
 
-
-@pytest.fixture(autouse=True)
-def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
-    assert settings.cache.url is not None
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "DATABASE__ENGINE": "server",
-        "DATABASE__URL": database.runtime,
-        "DATABASE__OWNER_URL": database.owner,
-        "CACHE__ENGINE": "server",
-        "CACHE__URL": settings.cache.url.get_secret_value(),
-    }.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("servers")
 
 
 async def quotas(*arguments: str) -> int:

@@ -1,31 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from partywall.cli import run
 from partywall.features.documents import operations
-from partywall.settings import Settings
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
+
+pytestmark = pytest.mark.usefixtures("servers")
 
 
 @pytest.fixture(autouse=True)
-def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
-    assert settings.cache.url is not None
-    monkeypatch.chdir(tmp_path)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "AT_ONCE", 2)
-    for name, value in {
-        "DATABASE__ENGINE": "server",
-        "DATABASE__URL": database.runtime,
-        "DATABASE__OWNER_URL": database.owner,
-        "CACHE__ENGINE": "server",
-        "CACHE__URL": settings.cache.url.get_secret_value(),
-    }.items():
-        monkeypatch.setenv(name, value)
 
 
 async def command(*arguments: str) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from partywall.cli import run
 from partywall.core.tenancy import Role
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "roles.md"
 BLOCK = re.compile(r"<!-- rights: [^\n]*-->\n(.*?)<!-- /rights -->", re.DOTALL)

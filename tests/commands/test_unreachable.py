@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from partywall.cli import run
 from partywall.commands.cache import refuse_wrong_cache
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.server import free_port
 
 SERVING = ("api", "worker")

@@ -11,17 +11,17 @@ import pytest
 from pydantic import JsonValue
 
 from partywall.settings import Settings
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.workers import working
 from tests import packages
-from tests.engines import DatabaseUrls
 from tests.features.live.server import Serving, serve
-from tests.features.search.search_workspace import working
 
 SCRIPTS = Path(__file__).with_name("generated")
 
 
 @pytest.fixture(scope="module")
 async def working_server(settings: Settings, database: DatabaseUrls) -> AsyncIterator[Serving]:
-    async with serve(settings) as served, working(served.resources, database):
+    async with serve(settings) as served, working(served.resources):
         yield served
 
 

@@ -12,8 +12,8 @@ import httpx2
 from pydantic import JsonValue
 
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.contract.conftest import Served
-from tests.users import Users
 
 PASSWORD = "Correct-Horse-8471-Battery"
 ADDRESS = "canary.bird@leaky.example.com"

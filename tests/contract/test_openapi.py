@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from uuid import UUID
 
+from partywall.testing.users import Users
 from tests.contract.conftest import Served
 from tests.server import UNMEASURED
-from tests.users import Users
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 MAX_EXAMPLES = 8

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import struct
 from uuid import uuid4
 
 import pytest
@@ -16,6 +19,7 @@ from partywall.core.backpressure import (
     Backpressure,
     Report,
 )
+from partywall.core.cache_keys import worker_delay
 from partywall.core.caches import create_cache
 from partywall.core.resources import Resources
 
@@ -63,7 +67,7 @@ async def test_a_worker_that_stops_reporting_delays_nobody(cache: Redis) -> None
     backpressure, key = Backpressure(cache), uuid4()
     backpressure.delay(key)
     await backpressure.report(key, BALANCED, 50.0)
-    [name] = [each async for each in cache.scan_iter(match=f"*{key}*")]
+    name = worker_delay(hashlib.sha256(key.bytes).digest())
     assert 0 < await cache.pttl(name) <= 1000 * VALID
     await cache.delete(name)
     await backpressure.read()
@@ -86,6 +90,31 @@ async def test_keys_that_are_not_used_are_forgotten(cache: Redis) -> None:
     await backpressure.report(key, BALANCED, 50.0)
     await backpressure.read()
     assert backpressure.delay(key) == 0.0
+
+
+async def test_a_debt_of_delays_is_bounded_and_ends_with_the_report(cache: Redis) -> None:
+    backpressure, key = Backpressure(cache, Clock()), uuid4()
+    backpressure.delay(key)
+    await backpressure.report(key, BALANCED, 1.0)
+    await backpressure.read()
+    backpressure.delay(key, 1_000_000)
+    await backpressure.report(key, BALANCED, 1_000.0)
+    await backpressure.read()
+    assert backpressure.delay(key, 0) <= LONGEST
+    await backpressure.report(key, 0.0, 1.0)
+    await backpressure.read()
+    assert backpressure.delay(key) == 0.0
+    await backpressure.report(key, BALANCED, 1_000.0)
+    await backpressure.read()
+    assert backpressure.delay(key) == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"short", struct.pack("!dd", 4.0, 0.0), struct.pack("!dd", math.nan, 5.0),
+              struct.pack("!dd", 4.0, math.inf), struct.pack("!dd", 4.0, -1.0), "text"],
+)  # fmt: skip
+def test_a_report_that_makes_no_sense_is_ignored(value: object) -> None:
+    assert Report.of(value) is None
 
 
 def test_the_longer_work_waits_the_less_is_admitted() -> None:

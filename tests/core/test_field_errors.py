@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 from partywall.core.field_errors import CODES, FieldCode, field_errors
-from tests.users import Users
+from partywall.testing.users import Users
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "partywall"

@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 
 from partywall.core import retention
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.resources import Resources
 from partywall.features.accounts.retention import prune_login_counters, prune_sessions
 from partywall.features.documents.blobs import sweep_blobs
-from tests.users import Users
+from partywall.testing.users import Users
 
 ANSWER = """
     INSERT INTO idempotency_key (principal, project_id, route, key, fingerprint, status, headers, body, created_at)

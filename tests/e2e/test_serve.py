@@ -153,6 +153,7 @@ async def test_a_start_right_after_the_kill_recovers(deployment: StandInDeployme
     assert await deployment.start().until_ready().notes() == ["before the kill"]
 
 
+@pytest.mark.soak
 async def test_killing_every_process_loses_nothing(deployment: StandInDeployment, serving: Serving) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
     kill_all(serving.data_dir)
@@ -167,6 +168,7 @@ async def test_a_killed_child_is_started_again(serving: Serving, part: str, name
     await wait_until(lambda: serving.pid_of(part) not in (None, first), f"another {name}")
 
 
+@pytest.mark.soak
 async def test_a_killed_postgres_is_started_again_with_its_data(serving: Serving) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
     api = await serving.running("stand_in.py api")
@@ -176,6 +178,7 @@ async def test_a_killed_postgres_is_started_again_with_its_data(serving: Serving
     assert serving.pid_of("stand_in.py api") == api
 
 
+@pytest.mark.soak
 async def test_killing_the_database_and_the_api_together_is_survived(serving: Serving) -> None:
     for part in ("bin/postgres -D", "stand_in.py api"):
         os.kill(await serving.running(part), signal.SIGKILL)
@@ -184,12 +187,15 @@ async def test_killing_the_database_and_the_api_together_is_survived(serving: Se
     await wait_until(lambda: serving.pid_of("stand_in.py api"), "another API")
 
 
+@pytest.mark.soak
 async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
     os.kill(await serving.running("valkey-server"), signal.SIGKILL)
     serving.until("valkey is back")
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.7, 1.2])
+@pytest.mark.parametrize(
+    "delay", [pytest.param(0.3, marks=pytest.mark.soak), 0.7, pytest.param(1.2, marks=pytest.mark.soak)]
+)
 async def test_an_interrupted_first_start_leaves_a_directory_that_starts(
     empty: StandInDeployment, delay: float
 ) -> None:

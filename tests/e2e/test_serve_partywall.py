@@ -91,7 +91,9 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(de
     serving = deployment.start()
     async with deployment.client() as client:
         project = await create_project(client)
-        api = await serving.running("partywall api")
+        api, worker = [await serving.running(part) for part in ("partywall api", "partywall worker")]
+        niceness = functools.partial(os.getpriority, os.PRIO_PROCESS)
+        await wait_until(lambda: niceness(api) < niceness(worker), "the worker to give way to the API")
         for part in ("bin/postgres -D", "valkey-server"):
             os.kill(await serving.running(part), signal.SIGKILL)
         serving.until("postgres is back")
@@ -101,12 +103,11 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(de
     assert serving.pid_of("partywall api") == api
 
 
+@pytest.mark.soak
 @pytest.mark.unmeasured
 async def test_a_killed_api_and_worker_are_started_again(deployment: PartywallDeployment) -> None:
     serving = deployment.start()
     api, worker = [await serving.running(part) for part in ("partywall api", "partywall worker")]
-    niceness = functools.partial(os.getpriority, os.PRIO_PROCESS)
-    await wait_until(lambda: niceness(api) < niceness(worker), "the worker to give way to the API")
     for pid in (api, worker):
         os.kill(pid, signal.SIGKILL)
     serving.until("the API was killed by SIGKILL; starting it again")

@@ -20,7 +20,7 @@ import pytest
 from partywall.adapters.embedded import wheels
 from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
-from tests.engines import APART, FAST, Urls
+from partywall.testing.engines import APART, FAST, Urls
 from tests.libpq import without_libpq
 from tests.server import UNMEASURED, free_port, program, until_ready
 
@@ -31,7 +31,7 @@ GUIDE = ROOT / "docs" / "how-to" / "servers.md"
 OWNER = "partywall_owner:choose-the-owner-password"
 RUNTIME = "partywall_app:choose-the-app-password"
 # The tests closest to the schema, the roles and the row-level security; all also run on the embedded engines.
-CORE_OF_THE_SUITE = ("tests/core/db", "tests/features/projects")
+CORE_OF_THE_SUITE = ("tests/core/db", pytest.param("tests/features/projects", marks=pytest.mark.soak))
 # Role rights, the text of mails and statement counts: the program decides them, with statements that the other tests
 # send as well.
 THE_SAME_EVERYWHERE = (
@@ -197,7 +197,8 @@ async def test_production_refuses_a_role_that_could_climb(servers: Servers, tmp_
         assert credentials.split(":")[1] not in output
 
 
-async def test_the_core_of_the_suite_passes_on_separate_servers(servers: Servers, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", CORE_OF_THE_SUITE)
+async def test_the_core_of_the_suite_passes_on_separate_servers(servers: Servers, tmp_path: Path, folder: str) -> None:
     def template(credentials: str) -> str:
         return servers.url(credentials, "{database}").replace("postgresql:", "postgresql+asyncpg:")
 
@@ -206,7 +207,7 @@ async def test_the_core_of_the_suite_passes_on_separate_servers(servers: Servers
     facts.write_text(json.dumps(asdict(urls)))
     spared = [f"--ignore={path}" for path in THE_SAME_EVERYWHERE]
     code, output = await _run(
-        "pytest", "-q", "-p", "no:cacheprovider", *spared, *CORE_OF_THE_SUITE,
+        "pytest", "-q", "-p", "no:cacheprovider", *spared, folder,
         environment={APART: str(facts), "PYTEST_XDIST_WORKER": "", "PYTEST_CURRENT_TEST": "", **UNMEASURED},
     )  # fmt: skip
     assert code == 0, output[-6000:]

@@ -48,7 +48,7 @@ def test_a_package_that_keeps_the_rules_is_accepted(install: Install) -> None:
         ('"orders.remind"', '"remind"', "declares the job remind: call it orders."),
         ("orders.work:remind", "orders.work:missing", "names orders.work:missing, which cannot be imported"),
         ("orders.router:router", "orders.gone:router", "names orders.gone:router, which cannot be imported"),
-        ("    routers=", "    socket_routers=", "has WebSockets or forms, which authenticate by themselves"),
+        ("    routers=", "    socket_routers=", "has WebSockets or fast routes, which authenticate by themselves"),
         ('{"list_prices"}', '{"create_document"}', "lists the public route create_document, which it does not have"),
     ],
 )

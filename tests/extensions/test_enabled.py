@@ -11,7 +11,7 @@ from partywall.cli import run
 from partywall.core.feature import Feature, FeatureError
 from partywall.core.own_feature import CORE
 from partywall.extensions.enabled import enabled_features, is_installed
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 from tests.extensions.packages import Install
 
 

@@ -25,6 +25,7 @@ from partywall.core.mail.mime import ENCODED_WORD, _ascii_domain, mailbox
 from partywall.core.mail.renderer import as_name
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
 from partywall.core.pagination import Cursors
+from partywall.core.preconditions import require_match
 from partywall.core.schemas import GivenInstant, Name
 from partywall.core.security.api_keys import _FORM
 from partywall.core.security.client_address import ClientAddresses
@@ -59,7 +60,7 @@ def _header(text: str) -> str:
 def _conditions(text: str) -> None:
     given = _header(text)
     etag.unchanged(given, '"1-0"')
-    etag.require_match(given, 1)
+    require_match(given, 1)
 
 
 def _origins(text: str) -> object:
@@ -160,7 +161,7 @@ EDGES: Final = (
     ),
     Reader(
         (
-            "core/http/fast_path_plan.py:FastPathPlan.parameters",
+            "core/http/fast_path/endpoint_plan.py:EndpointPlan._work",
             "core/http/request_head.py:_BEYOND_ASCII",
             "core/http/request_head.py:fault_of_query",
         ),

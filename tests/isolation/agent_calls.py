@@ -82,7 +82,7 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunWriter.lock": lambda r, seeded_project: r.lock(run(seeded_project)),
 }
 # A lock that is open to everybody and protects no data.
-HARMLESS: Final = {"AdmissionRepository.lock"}
+HARMLESS: Final = {"AdmissionRepository.lock", "BudgetWriter.lock"}
 # Rows that these calls need besides the one row in every table.
 STARTED: Final = """
     WITH another AS (

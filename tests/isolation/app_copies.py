@@ -15,9 +15,9 @@ from sqlalchemy import make_url
 from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Urls, new_database
-from tests.isolation.app import UNASKED
-from tests.users import Users
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
+from partywall.testing.isolation.app import UNASKED
+from partywall.testing.users import Users
 
 ROW_SECURITY = """
     SELECT format('ALTER TABLE %s {} ROW LEVEL SECURITY', oid::regclass) AS statement FROM pg_class

@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Urls, new_database
-from tests.isolation.app import open_app, settings_for_attack
-from tests.isolation.world import World, open_world
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
+from partywall.testing.isolation.app import open_app, settings_for_attack
+from partywall.testing.isolation.world import World, open_world
 
 HERE: Final = Path(__file__).parent
 
@@ -32,7 +32,9 @@ async def attacked_database(engines: Urls) -> DatabaseUrls:
 def attacked_settings(
     engines: Urls, attacked_database: DatabaseUrls, tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
-    return settings_for_attack(attacked_database, engines.cache, tmp_path_factory.mktemp("isolation"))
+    return settings_for_attack(
+        attacked_database, engines.cache, tmp_path_factory.mktemp("isolation"), agents=["tests.features.runs.assistant"]
+    )
 
 
 @pytest.fixture(scope="package")

@@ -12,15 +12,16 @@ from uuid import UUID
 from fastapi import FastAPI
 from pydantic import JsonValue
 
-from tests.engines import DatabaseUrls
-from tests.isolation import client as asgi
-from tests.isolation import overrides, seed, users
-from tests.isolation.bodies import Fields
-from tests.isolation.client import Answer, Call, Client
-from tests.isolation.discovery import CannotExerciseError, Learner
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import client as asgi
+from partywall.testing.isolation import seed, users
+from partywall.testing.isolation.bodies import Fields
+from partywall.testing.isolation.client import Answer, Call, Client
+from partywall.testing.isolation.creation import create, creates
+from partywall.testing.isolation.discovery import CannotExerciseError, Learner
+from partywall.testing.isolation.surface import Operation, Place, Position, Schema, read_surface
+from partywall.testing.isolation.world import HOME_WORD, Realm, World
 from tests.isolation.faults import patched
-from tests.isolation.surface import Operation, Place, Position, Schema, read_surface
-from tests.isolation.world import HOME_WORD, Realm, World
 
 type Words = Mapping[str, str]
 type Choice = tuple[str, str]
@@ -36,7 +37,6 @@ _AT_ONCE: Final = 4
 _COMMON: Final = "supplier delivers ten days"
 # The request id is unique; it is in this header and in refusals.
 _OWN: Final = "x-request-id"
-_IDEMPOTENCY_KEY: Final = Position(Place.HEADER, "Idempotency-Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ async def grow(app: FastAPI, world: World, urls: DatabaseUrls) -> None:
     for _ in range(MORE):
         await users.new_member(world.superuser, str(world.foreign.project))
         await users.log_in(world.http, world.foreign.owner.email, world.foreign.owner.password)
-    await seed.index(world.resources, urls, world.superuser)
+    await seed.index(world.resources, world.superuser)
     await _what_workers_leave(world)
     document = app.openapi()
     operations = read_surface(document)
@@ -121,9 +121,9 @@ async def grow(app: FastAPI, world: World, urls: DatabaseUrls) -> None:
     # After the indexing, so that some documents are still waiting.
     await seed.webhook_slots(world.superuser, world.foreign.project, 2 * MORE)
     for operation in operations:
-        if _makes(document, operation):
+        if creates(document, operation):
             for _ in range(MORE):
-                await _make(Client(app), learner, operation, world.foreign)
+                await create(Client(app), learner, operation, world.foreign)
 
 
 async def _what_workers_leave(world: World) -> None:
@@ -147,29 +147,6 @@ async def _loud_documents(world: World) -> None:
     for number in range(MORE):
         changed = {"content": f"{body['content']} {number}"}
         (await world.http.patch(f"{url}/{foreign.documents[0]}", json=changed, headers=headers)).raise_for_status()
-
-
-def _makes(document: Schema, operation: Operation) -> bool:
-    """Whether it answers 201, and to the owner."""
-    if operation.method != "POST" or str(operation) in overrides.SPEAKERS:
-        return False
-    step: JsonValue = dict(document)
-    for name in ("paths", operation.path, "post", "responses"):
-        assert isinstance(step, dict)
-        step = step[name]
-    assert isinstance(step, dict)
-    return "201" in step
-
-
-async def _make(client: Client, learner: Learner, operation: Operation, realm: Realm) -> None:
-    ids, refused = await learner.ids(operation, realm), []
-    for fields in Fields:
-        call = await learner.fill(operation, realm, ids, fields)
-        answer = await client.send(call.with_value(_IDEMPOTENCY_KEY, realm.mark()), realm.owner.token)
-        if answer.succeeded:
-            return
-        refused.append(answer.body)
-    raise CannotExerciseError(f"{operation} creates nothing in {realm.name}: {refused}")
 
 
 async def _words(world: World) -> Words:

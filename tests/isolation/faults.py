@@ -6,7 +6,6 @@ A fault is an asynchronous context manager over the attacked copy; it yields the
 from __future__ import annotations
 
 import base64
-import copy
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,9 @@ from sqlalchemy import ColumnElement, and_, text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.cache_keys import CacheKey
-from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ForeignCursorError, MissingRightError
 from partywall.core.http import dependencies
@@ -30,14 +31,14 @@ from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.pagination import Cursors
 from partywall.core.resources import Resources
 from partywall.core.security.credential_cache import CredentialCache
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role, make_scope, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role, make_scope
 from partywall.features.documents import reader as reader_module
 from partywall.features.documents import reader_repository
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.reader_repository import Listing
+from partywall.testing.isolation.world import World
 from tests.isolation.unfiltered import unfiltered
-from tests.isolation.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,10 @@ def patched(*places: tuple[object, str, object]) -> Iterator[None]:
         yield
 
 
-def without_filter(read: ScopedRead) -> ScopedRead:
+def without_filter(read: ScopedQuery) -> ScopedQuery:
     """The same statement for all projects."""
-    broken = copy.copy(read)
-    broken.statement = replace(read.statement, sql=unfiltered(read.statement.sql))
-    assert broken.statement.sql != read.statement.sql
+    broken = replace(read, sql=unfiltered(read.sql))
+    assert broken.sql != read.sql
     return broken
 
 
@@ -101,7 +101,7 @@ async def a_policy_beside_the_wall_that_lets_all_through(at: AttackedApp) -> Asy
     """The list's filter is missing, too. One permissive policy is enough to undo all others."""
     page_of = reader_repository.page_of
 
-    def unfiltered_page(listing: Listing) -> ScopedRead:
+    def unfiltered_page(listing: Listing) -> ScopedQuery:
         return without_filter(page_of(listing))
 
     generous = "CREATE POLICY generous ON document FOR SELECT USING (true)"

@@ -69,9 +69,9 @@ async def documents_found_by_a_filter_counted_over_all_projects(at: AttackedApp)
     """The page is HOME's; only its total counts all projects, and only with a filter."""
     total = reader_repository._total
 
-    def forgetful(listing: Listing, proved: ColumnElement[bool]) -> Total:
+    def forgetful(listing: Listing, allowed: ColumnElement[bool]) -> Total:
         if not (listing.counts and listing.filters):
-            return total(listing, proved)
+            return total(listing, allowed)
         _, *filters = reader_repository._conditions(listing)
         return select(func.count()).select_from(Document).where(*filters).scalar_subquery()
 

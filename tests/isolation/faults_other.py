@@ -11,13 +11,14 @@ from fastapi import FastAPI
 from sqlalchemy import ColumnElement, Select, func, literal_column, null, select
 
 from partywall.core.cache_keys import CacheKey
-from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.events import log_tailer, notifier, subscription
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import ProjectJobPayload
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search import service as search
 from partywall.features.search.models import SearchStatistic
@@ -60,20 +61,20 @@ async def a_stream_that_forgets_its_session(at: AttackedApp) -> AsyncIterator[Fa
         yield at.app
 
 
-def _everybodys(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _everybodys(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     """What `search.repository.CORPUS` selects, but for all projects."""
     return select(
         func.sum(SearchStatistic.chunks).label("chunks"), func.sum(SearchStatistic.terms).label("terms"),
         literal_column("ARRAY['english']").label("configurations"), null().label("id"), null().label("model"),
         null().label("dimension"), null().label("approximate"), literal_column("false").label("staged"),
         literal_column("false").label("purging"),
-    ).where(proved)  # fmt: skip
+    ).where(allowed)  # fmt: skip
 
 
 @asynccontextmanager
 async def search_statistics_over_all_projects(at: AttackedApp) -> AsyncIterator[FastAPI]:
     async with at.without_policies("search_statistic"):
-        with patched((search, "CORPUS", ScopedRead(_everybodys))):
+        with patched((search, "CORPUS", ScopedQuery.read(_everybodys))):
             yield at.app
 
 

@@ -7,14 +7,15 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import JobHandler, JobPayload
+from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.payloads import JobPayload
 from partywall.core.resources import Resources
-from partywall.features import FEATURES
 from partywall.features.documents.index_queue import DueProject, WorkKind, take
+from partywall.features.registry import FEATURES
 from partywall.features.search.document_indexer import DocumentIndexer
 from partywall.features.search.lease import LASTING, Lease
 from partywall.features.search.passage_vectors import PassageVectors
-from tests.users import Users
+from partywall.testing.users import Users
 
 HANDLERS: Final[Mapping[str, JobHandler]] = {
     handler.kind.name: handler for feature in FEATURES for handler in feature.jobs

@@ -9,10 +9,10 @@ from uuid import UUID
 import asyncpg
 
 from partywall.core.resources import Resources
-from tests.engines import DatabaseUrls
-from tests.isolation import rows
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import rows
+from partywall.testing.users import Person, Users
 from tests.isolation.job_runner import index
-from tests.users import Person, Users
 
 # Besides the tables whose rows are addressed by `<table>_id`.
 _NAMED_OTHERWISE = {"delivery_id": "webhook_delivery", "key_id": "api_key"}

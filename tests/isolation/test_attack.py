@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from tests.isolation.callers import Standing
-from tests.isolation.suite import Report, attack
-from tests.isolation.surface import Operation, read_surface
-from tests.isolation.world import World
+from partywall.testing.isolation.callers import Standing
+from partywall.testing.isolation.suite import Report, attack
+from partywall.testing.isolation.surface import Operation, read_surface
+from partywall.testing.isolation.world import World
 
 
 async def test_nothing_leaks_and_nothing_is_left_out(attacked_app: FastAPI, world: World) -> None:

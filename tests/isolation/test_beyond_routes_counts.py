@@ -10,13 +10,14 @@ import pytest
 from fastapi import FastAPI
 
 from partywall.core.resources import Resources
-from tests.engines import DatabaseUrls, Urls, new_database
-from tests.isolation import faults_counts, faults_other, seed
-from tests.isolation.app import open_app, settings_for_attack
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
+from partywall.testing.isolation import seed
+from partywall.testing.isolation.app import open_app, settings_for_attack
+from partywall.testing.isolation.surface import read_surface
+from partywall.testing.isolation.world import World, open_world
+from tests.isolation import faults_counts, faults_other
 from tests.isolation.counts import MORE, Answers, Question, ask, grow, listed, moved, questions, total
 from tests.isolation.faults import AttackedApp, Fault
-from tests.isolation.surface import read_surface
-from tests.isolation.world import World, open_world
 
 # By the operation that reveals it.
 PLANTED: Mapping[Fault, str] = {
@@ -68,7 +69,7 @@ async def _survey(app: FastAPI, world: World, urls: DatabaseUrls) -> Survey:
     resources: Resources = app.state.resources
     at, home, foreign = AttackedApp(app, resources, world), world.home, world.foreign
     asked, theirs = await questions(app, world, home), await questions(app, world, foreign)
-    await seed.index(resources, urls, world.superuser)  # what was created to be found
+    await seed.index(resources, world.superuser)  # what was created to be found
 
     before, again = await ask(app, asked, home), await ask(app, asked, home)
     their_before, rows = await ask(app, theirs, foreign), await world.superuser.counts(foreign.project)

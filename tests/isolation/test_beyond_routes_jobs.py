@@ -13,11 +13,12 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.ids import new_id
-from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
+from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, open_scope
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import PurgeDocument, ReadFile, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
@@ -31,12 +32,12 @@ from partywall.features.search.jobs import (
     SweepChunks,
 )
 from partywall.features.webhooks.jobs import DeliverWebhook
-from tests.engines import DatabaseUrls
-from tests.isolation import rows
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import rows
+from partywall.testing.users import Users
 from tests.isolation.job_runner import HANDLERS, index_once, run_job
 from tests.isolation.plain_logs import plain_logs
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
-from tests.users import Users
 
 
 @dataclass(frozen=True, slots=True)

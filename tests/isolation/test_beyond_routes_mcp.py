@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import pytest
 from fastapi import FastAPI
@@ -15,20 +14,10 @@ from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.schemas import ReadArguments, TextPage
 from partywall.features.mcp.tool import ReportProgress
 from partywall.features.mcp.tools import BY_NAME
-from tests.isolation import users
-from tests.isolation.suite import attack
-from tests.isolation.surface import Operation, read_surface
-from tests.isolation.tool_app import ENDPOINT, ToolApp
-from tests.isolation.world import World
-
-_LIST: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-
-
-async def with_tools(app: FastAPI, world: World) -> ToolApp:
-    answer = await world.http.post(
-        ENDPOINT.format(project_id=world.home.project), json=_LIST, headers=users.bearer(world.home.owner.token)
-    )
-    return ToolApp(app, answer.json()["result"]["tools"])
+from partywall.testing.isolation.suite import attack
+from partywall.testing.isolation.surface import Operation, read_surface
+from partywall.testing.isolation.tool_app import ENDPOINT, with_tools
+from partywall.testing.isolation.world import World
 
 
 def is_tool(operation: Operation) -> bool:

@@ -12,10 +12,10 @@ import pytest
 from partywall.core.resources import Resources
 from partywall.features.search import vector_plan
 from partywall.settings import Settings
-from tests.engines import Urls
+from partywall.testing.engines import Urls
+from partywall.testing.users import Person, Users
 from tests.isolation.app_copies import Copy, open_copy
 from tests.isolation.job_runner import index
-from tests.users import Person, Users
 
 # The corpus of every project: lengths differ, words repeat, one word is in many texts and one in a single text.
 CORPUS: Final = [

@@ -8,18 +8,18 @@ from uuid import UUID, uuid4
 
 from httpx2 import AsyncClient
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.events.batches import BATCH
 from partywall.core.events.subscription import Subscription
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import RevocationCheck
-from partywall.core.tenancy import open_scope
 from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import PURPOSE, Tickets
+from partywall.testing.isolation.users import bearer, log_in
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
-from tests.isolation.users import bearer, log_in
-from tests.users import Person, Users
 
 
 async def outlived(users: Users, resources: Resources) -> list[str]:

@@ -12,14 +12,14 @@ import pytest
 
 from partywall.core.cache_keys import events_channel
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
-from partywall.settings import EventSettings, Settings
+from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
-from tests.features.live.server import Serving, serve
+from tests.features.live.server import Serving, serve_without_polling
 from tests.features.live.sse import Received, Stream, follow
-from tests.users import Person, Users
 
 EVENTS: Final = 40
 WRITERS: Final = 4
@@ -27,10 +27,7 @@ WRITERS: Final = 4
 
 @pytest.fixture(scope="module")
 async def server(settings: Settings) -> AsyncIterator[Serving]:
-    # Shorter than an operator may set, so that the tests wait less.
-    quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
-    events = EventSettings().model_copy(update=quick)
-    async with serve(settings.model_copy(update={"events": events})) as serving:
+    async with serve_without_polling(settings) as serving:
         yield serving
 
 

@@ -15,12 +15,12 @@ from httpx2 import Response
 
 from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.isolation.drive import operations
 from tests.isolation.plain_logs import plain_logs
 from tests.isolation.seeded_project import SeededProject, seed
 from tests.server import environment_of, free_port, program, until_ready
-from tests.users import Users
 
 type Line = dict[str, Any]
 

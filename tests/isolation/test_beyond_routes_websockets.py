@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
 import pytest
 
 from partywall.core.resources import Resources
-from partywall.settings import EventSettings, Settings
+from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
-from tests.features.live.server import Serving, serve
+from tests.features.live.server import Serving, serve_without_polling
 from tests.features.live.sockets import opened
 from tests.features.live.sse import Body
 from tests.isolation.test_beyond_routes_streams import two
-from tests.users import Person, Users
 
 EVENTS: Final = 40
 WRITERS: Final = 4
@@ -26,10 +25,7 @@ WRITERS: Final = 4
 
 @pytest.fixture(scope="module")
 async def server(settings: Settings) -> AsyncIterator[Serving]:
-    # Shorter than an operator may set, so that the tests wait less.
-    quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
-    events = EventSettings().model_copy(update=quick)
-    async with serve(settings.model_copy(update={"events": events})) as serving:
+    async with serve_without_polling(settings) as serving:
         yield serving
 
 

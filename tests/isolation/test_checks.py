@@ -12,14 +12,14 @@ import pytest
 from pydantic import JsonValue
 from starlette.types import Receive, Scope, Send
 
-from tests.isolation.attack_plan import Attempt, Shape
-from tests.isolation.bodies import Fields
-from tests.isolation.callers import Caller, Standing
-from tests.isolation.checks import content_fault, error_fault, likeness
-from tests.isolation.client import Answer, Call, Client
-from tests.isolation.discovery import Recipe
-from tests.isolation.surface import Operation, Place, Position
-from tests.isolation.values import Kind, Value, forbidden_texts, scrambled
+from partywall.testing.isolation.attack_plan import Attempt, Shape
+from partywall.testing.isolation.bodies import Fields
+from partywall.testing.isolation.callers import Caller, Standing
+from partywall.testing.isolation.checks import content_fault, error_fault, likeness
+from partywall.testing.isolation.client import Answer, Call, Client
+from partywall.testing.isolation.discovery import Recipe
+from partywall.testing.isolation.surface import Operation, Place, Position
+from partywall.testing.isolation.values import Kind, Value, forbidden_texts, scrambled
 
 SECRET = "kanarieabcdefghijkl"
 IN_PATH, IN_QUERY = Position(Place.PATH, "note_id"), Position(Place.QUERY, "q")

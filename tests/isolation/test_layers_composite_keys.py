@@ -13,13 +13,13 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
-from tests.engines import DatabaseUrls
-from tests.isolation import rows
-from tests.isolation.rows import Connection, ForeignKey
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import rows
+from partywall.testing.isolation.rows import Connection, ForeignKey
+from partywall.testing.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ async def test_the_program_itself_is_stopped_in_its_own_project(users: Users, re
 
 async def _add(resources: Resources, person: Person, project: UUID, chunk: NewChunk) -> None:
     async with resources.sessions.begin() as session:
-        await ChunkWriter(session, await open_scope(session, person.principal, project)).add(
+        await ChunkWriter(session, await open_shared_scope(session, person.principal, project)).add(
             [chunk], None, [], large=False
         )
 

@@ -17,14 +17,15 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.availability import is_away
 from partywall.core.db.pools import SharedQueuePool
-from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery
+from partywall.core.db.scopes import open_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.settings import Settings
-from tests.engines import Urls, new_database
+from partywall.testing.engines import Urls, new_database
+from partywall.testing.users import Person, Users
 from tests.features.live.server import Serving, serve
 from tests.isolation.app_copies import settings_for
-from tests.users import Person, Users
 
 type Found = Select[*tuple[object, ...]]
 
@@ -113,21 +114,21 @@ async def _caller(attacked_copy: AttackedCopy, word: str) -> Caller:
     return caller
 
 
-def _sleeping(proved: ColumnElement[bool]) -> Found:
-    return select(func.pg_sleep(5).label("slept")).where(proved)
+def _sleeping(allowed: ColumnElement[bool]) -> Found:
+    return select(func.pg_sleep(5).label("slept")).where(allowed)
 
 
-def _failing(proved: ColumnElement[bool]) -> Found:
-    return select((literal_column("1") / func.length("")).label("never")).where(proved)
+def _failing(allowed: ColumnElement[bool]) -> Found:
+    return select((literal_column("1") / func.length("")).label("never")).where(allowed)
 
 
-def _returning(proved: ColumnElement[bool]) -> Found:
-    return select(func.wall.current_project().label("project")).where(proved)
+def _returning(allowed: ColumnElement[bool]) -> Found:
+    return select(func.wall.current_project().label("project")).where(allowed)
 
 
 READS: Final = {
-    "return": ScopedRead(_returning), "error": ScopedRead(_failing), "timeout": ScopedRead(_sleeping),
-    "cancel": ScopedRead(_sleeping), "lost": ScopedRead(_sleeping),
+    "return": ScopedQuery.read(_returning), "error": ScopedQuery.read(_failing), "timeout": ScopedQuery.read(_sleeping),
+    "cancel": ScopedQuery.read(_sleeping), "lost": ScopedQuery.read(_sleeping),
 }  # fmt: skip
 STATEMENTS: Final = {"return": "SELECT 1", "error": "SELECT 1 / length('')"}
 END: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1"

@@ -24,11 +24,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
 from partywall import features
 from partywall.core import tenancy
 from partywall.core.clock import utc_now
+from partywall.core.db import scopes
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.ids import new_id
 from partywall.core.security.api_keys import new_key
-from partywall.core.tenancy import Principal, ProjectScope, Role
+from partywall.core.tenancy import ExclusiveScope, Principal, ProjectScope, Role
 from partywall.features.documents.patch import DocumentFields
 from partywall.features.documents.repository import DocumentChange, DocumentRepository
 from partywall.features.search.chunk_repository import NewChunk
@@ -38,8 +39,8 @@ from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import WebhookOptions
 from partywall.features.webhooks.retry_policy import Outcome
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Urls
-from tests.isolation import rows
+from partywall.testing.engines import DatabaseUrls, Urls
+from partywall.testing.isolation import rows
 from tests.isolation.agent_calls import AGENT_CALLS, HARMLESS, STARTED
 from tests.isolation.app_copies import Copy, open_copy
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
@@ -112,8 +113,8 @@ CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyWriter.add": lambda r, _: r.add(new_key(), "a key", "admin", None),
     "ApiKeyWriter.revoke": lambda r, seeded_project: r.revoke(key(seeded_project)),
     "DocumentRepository.content": lambda r, seeded_project: r.content(seeded_project.document),
-    "DocumentRepository.lock": lambda r, seeded_project: r.lock(seeded_project.document),
-    "DocumentRepository.lock_to_delete": lambda r, seeded_project: r.lock_to_delete(seeded_project.document),
+    "DocumentWriter.lock": lambda r, seeded_project: r.lock(seeded_project.document),
+    "DocumentWriter.lock_to_delete": lambda r, seeded_project: r.lock_to_delete(seeded_project.document),
     "DocumentRepository.shown": lambda r, seeded_project: r.shown(seeded_project.document),
     "DocumentRepository.summaries": _summaries,
     "DocumentRepository.existing": lambda r, seeded_project: r.existing([seeded_project.document]),
@@ -177,14 +178,12 @@ CALLS: Final[Mapping[str, Call]] = {
     "MemberRepository.count": lambda r, _: r.count(),
     "MemberRepository.get": lambda r, seeded_project: r.get(seeded_project.owner.id),
     "MemberRepository.has_address": lambda r, seeded_project: r.has_address(seeded_project.owner.email),
-    "MemberRepository.lock_project": lambda r, _: r.lock_project(),
     "MemberRepository.owners": lambda r, _: r.owners(),
     "MemberRepository.page": lambda r, _: r.page(*PAGE),
     "MemberWriter.change": lambda r, seeded_project: r.change(seeded_project.owner.id, Role.VIEWER),
     "MemberWriter.remove": lambda r, seeded_project: r.remove(seeded_project.owner.id),
     "ProjectRepository.get": lambda r, _: r.get(),
-    "ProjectRepository.lock": lambda r, _: r.lock(to_delete=True),
-    "ProjectWriter.describe": lambda r, _: r.describe("taken", None),
+    "ProjectWriter.describe": lambda r, _: r.describe("taken", None, keep_description=False),
     "ProjectWriter.delete": lambda r, _: r.delete(),
     "UsageRepository.usage": lambda r, _: r.usage(),
     "SearchRepository.by_text": lambda r, seeded_project: r.by_text(
@@ -225,7 +224,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "VectorPromoter.promote": lambda r, seeded_project: r.promote(known(seeded_project), 0, 10),
     "WebhookRepository.count": lambda r, _: r.count(),
     "WebhookRepository.get": lambda r, seeded_project: r.get(webhook(seeded_project)),
-    "WebhookRepository.lock": lambda r, seeded_project: r.lock(webhook(seeded_project)),
+    "WebhookWriter.lock": lambda r, seeded_project: r.lock(webhook(seeded_project)),
     "WebhookRepository.page": lambda r, _: r.page(*PAGE),
     "WebhookWriter.add": lambda r, _: r.add("https://example.com/", None, None, b"sealed"),
     "WebhookWriter.decide": lambda r, seeded_project: r.decide(webhook(seeded_project), decided()),
@@ -329,9 +328,9 @@ async def attacked_copy(
         yield AttackedCopy(copy, mine, foreign, await made.checksums())
 
 
-def forged(attacked_copy: AttackedCopy, principal: Principal) -> ProjectScope:
+def forged(attacked_copy: AttackedCopy, principal: Principal) -> ExclusiveScope:
     """Made with the module's own seal: application code cannot do this, and a type checker does not see it."""
-    return ProjectScope(attacked_copy.foreign.project, principal, Role.OWNER, tenancy._SEAL)
+    return ExclusiveScope(attacked_copy.foreign.project, principal, Role.OWNER, tenancy._SEAL)
 
 
 @asynccontextmanager
@@ -392,7 +391,7 @@ async def test_a_repository_without_its_filter_gets_nothing_and_leaves_nothing(a
         for method, (person, project) in zip(CALLS, homes, strict=True):
             try:
                 async with attacked_copy.copy.resources.sessions.begin() as session:
-                    scope = await tenancy.open_scope(session, person.principal, project)
+                    scope = await scopes.open_scope(session, person.principal, project)
                     found = await CALLS[method](methods()[method](session, scope), attacked_copy.foreign)
             except (NoResultFound, DBAPIError):
                 continue
@@ -418,7 +417,7 @@ async def works(attacked_copy: AttackedCopy, method: str) -> bool:
     done = False
     try:
         async with attacked_copy.copy.resources.sessions.begin() as session:
-            scope = await tenancy.open_scope(
+            scope = await scopes.open_scope(
                 session, attacked_copy.foreign.owner.principal, attacked_copy.foreign.project
             )
             found = await CALLS[method](methods()[method](session, scope), attacked_copy.foreign)

@@ -10,8 +10,8 @@ import pytest
 from httpx2 import Response
 
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Urls
-from tests.isolation import rows
+from partywall.testing.engines import DatabaseUrls, Urls
+from partywall.testing.isolation import rows
 from tests.isolation.app_copies import Copy, open_copy
 from tests.isolation.drive import ERRORS, leaked, listed, operations
 from tests.isolation.plain_logs import plain_logs

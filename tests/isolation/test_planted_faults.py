@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 import pytest
 
 from partywall.core.resources import Resources
-from tests.engines import DatabaseUrls, Urls, new_database
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
+from partywall.testing.isolation.app import open_app, settings_for_attack
+from partywall.testing.isolation.suite import Report, attack
+from partywall.testing.isolation.world import World, open_world
+from partywall.testing.users import Users
 from tests.isolation import faults, faults_other
 from tests.isolation import test_beyond_routes_jobs as jobs
 from tests.isolation import test_beyond_routes_search as searching
 from tests.isolation import test_beyond_routes_sessions as sessions
 from tests.isolation import test_beyond_routes_streams as streams
-from tests.isolation.app import open_app, settings_for_attack
 from tests.isolation.faults import AttackedApp, Fault
 from tests.isolation.plain_logs import plain_logs
-from tests.isolation.suite import Report, attack
-from tests.isolation.world import World, open_world
-from tests.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ async def copy(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> Async
     """One copy of the application for all faults, each of which is removed again."""
     database = await new_database(engines, "faults")
     async with AsyncExitStack() as stack:
-        settings = settings_for_attack(database, engines.cache, tmp_path_factory.mktemp("faults"))
+        settings = settings_for_attack(
+            database, engines.cache, tmp_path_factory.mktemp("faults"), agents=["tests.features.runs.assistant"]
+        )
         app = await stack.enter_async_context(open_app(settings))
         world = await stack.enter_async_context(open_world(app, database))
         resources: Resources = app.state.resources

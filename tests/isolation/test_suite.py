@@ -13,9 +13,9 @@ from fastapi.routing import APIRoute
 from partywall.core.http.dependencies import PrincipalDep, ReadProjectScopeDep, require_principal
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.isolation.app import open_app
-from tests.isolation.suite import Report, attack
-from tests.isolation.world import World
+from partywall.testing.isolation.app import open_app
+from partywall.testing.isolation.suite import Report, attack
+from partywall.testing.isolation.world import World
 
 type Build = Callable[[APIRouter, World], None]
 type AttackRoutes = Callable[[Build], Awaitable[Report]]

@@ -6,9 +6,9 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pydantic import JsonValue
 
-from tests.isolation.bodies import Fields, Filler
-from tests.isolation.client import Call
-from tests.isolation.surface import HEADERS, Operation, Place, Position, read_surface
+from partywall.testing.isolation.bodies import Fields, Filler
+from partywall.testing.isolation.client import Call
+from partywall.testing.isolation.surface import HEADERS, Operation, Place, Position, read_surface
 
 NOTE: JsonValue = {
     "type": "object",

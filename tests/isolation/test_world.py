@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.isolation.world import IncompleteWorldError, World
+from partywall.testing.isolation.world import IncompleteWorldError, World
 
 
 async def test_every_table_of_projects_holds_rows_of_both(world: World) -> None:

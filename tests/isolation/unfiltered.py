@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from asyncpg.connection import Connection
 
-from tests.engines import RUNTIME
+from partywall.testing.engines import RUNTIME
 from tests.isolation.app_copies import Copy
 
 type Run = Callable[..., Awaitable[object]]

@@ -17,7 +17,7 @@ import asyncpg
 from sqlalchemy import URL, make_url
 
 from partywall.adapters.embedded.account import ACCOUNT_NAME, service_account
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.proxies.programs import Program
 from tests.server import free_port
 

@@ -14,14 +14,14 @@ import pytest
 from websockets.asyncio.client import connect
 
 from partywall.settings import HttpSettings, Settings
-from tests.engines import DatabaseUrls, Superuser
+from partywall.testing.engines import DatabaseUrls, Superuser
+from partywall.testing.users import Person, Users
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import Socket, address
 from tests.features.live.sse import follow
 from tests.proxies import fronts
 from tests.proxies.fronts import SUB_PATH, Front
 from tests.proxies.programs import require_program
-from tests.users import Person, Users
 
 GZIP = {"Accept-Encoding": "gzip"}
 INITIALIZE = {

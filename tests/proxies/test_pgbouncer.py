@@ -21,13 +21,14 @@ from partywall.core.db.migrate import migrate
 from partywall.core.db.session import Sessions
 from partywall.features.search.feature import feature
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Urls, create_database, new_database, superuser
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls, Urls, create_database, new_database, superuser
+from partywall.testing.users import Users
+from partywall.testing.workers import working
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
-from tests.features.search.search_workspace import eventually, working
 from tests.proxies.bouncer import bouncer
 from tests.proxies.programs import require_program
-from tests.users import Users
 
 SERVERS = 2
 # Settings that PgBouncer itself carries from one connection to the next.
@@ -158,8 +159,8 @@ async def test_the_main_paths_work_and_leave_nothing_behind(pooled: Pooled, serv
         project = (await client.post("/api/v1/projects", json={"name": "Pooled"})).json()["id"]
         base = f"/api/v1/projects/{project}"
         document = await _write_documents(client, base)
-        async with working(server.resources, pooled.direct, feature.jobs):
-            await eventually(lambda: _is_indexed(client, f"{base}/documents/{document}"))
+        async with working(server.resources, feature.jobs):
+            await until(lambda: _is_indexed(client, f"{base}/documents/{document}"))
         for mode in ("text", "vector", "hybrid"):
             hits = (await client.get(f"{base}/search", params={"q": "late parcel", "mode": mode})).json()["items"]
             assert document in [hit["document_id"] for hit in hits], mode

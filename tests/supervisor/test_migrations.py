@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partywall.core.db.migrate import head_revision
+from alembic.script import ScriptDirectory
+
 from partywall.supervisor import ServeOptions
 from partywall.supervisor.migrations import heads
 
@@ -23,4 +24,5 @@ def test_the_head_is_the_revision_without_a_successor(tmp_path: Path) -> None:
 
 
 def test_it_agrees_with_alembic() -> None:
-    assert heads(ServeOptions().migrations) == {head_revision()}
+    versions = ServeOptions().migrations
+    assert heads(versions) == set(ScriptDirectory(str(versions.parent)).get_heads()) != set()

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from partywall.core.events.types import EventType
 from partywall.core.feature import Feature, Tag
-from partywall.core.jobs.kinds import JobKind, JobPayload, Limits, ProjectJobPayload, handles
+from partywall.core.jobs.kinds import JobKind, Limits, handles
+from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.rights import Right

@@ -6,8 +6,8 @@ from partywall.core.db.base import Base, TableKind
 from partywall.core.db.constraints import violations
 from partywall.core.db.json_rows import json_row, json_rows
 from partywall.core.db.keyset import After, Keyset
-from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
-from partywall.core.db.scoped_write import OpenedScope, ScopedWrite, ScopedWriter, WriteResult
+from partywall.core.db.scoped_access import ScopedReader, ScopedWriter
+from partywall.core.db.scoped_query import PROJECT_ID, OpenedScope, ScopedQuery, WriteResult
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 
 __all__ = [
@@ -18,9 +18,8 @@ __all__ = [
     "Base",
     "Keyset",
     "OpenedScope",
-    "ScopedRead",
+    "ScopedQuery",
     "ScopedReader",
-    "ScopedWrite",
     "ScopedWriter",
     "TableKind",
     "WriteResult",

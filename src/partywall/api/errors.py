@@ -18,6 +18,7 @@ from partywall.core.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
+from partywall.core.preconditions import require_match
 
 __all__ = [
     "BadRequestError",
@@ -34,4 +35,5 @@ __all__ = [
     "TooManyRequestsError",
     "UnavailableError",
     "UnsupportedMediaTypeError",
+    "require_match",
 ]

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 
-__all__ = [
-    "EventDraft",
-    "EventLog",
-    "EventSequencer",
-]
+__all__ = ["EventDraft", "publish"]

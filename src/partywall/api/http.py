@@ -16,21 +16,18 @@ from partywall.core.http.dependencies import (
     ScopedWriterDep,
     SessionDep,
 )
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import (
-    Idempotency,
-    IdempotencyDep,
     IdempotencyKeyReusedError,
     RequestInProgressError,
 )
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
 
 __all__ = [
     "CursorsDep",
-    "Idempotency",
-    "IdempotencyDep",
     "IdempotencyKeyReusedError",
     "IfMatch",
     "IfNoneMatch",
@@ -49,8 +46,8 @@ __all__ = [
     "SessionDep",
     "documented",
     "entity_tag",
+    "idempotent",
     "json_response",
     "not_modified",
-    "require_match",
     "unchanged",
 ]

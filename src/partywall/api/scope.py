@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from partywall.core.rights import require
-from partywall.core.tenancy import (
-    Principal,
-    PrincipalKind,
-    ProjectNotFoundError,
-    ProjectScope,
-    open_scope,
-    open_shared_scope,
-)
+from partywall.core.db.scopes import open_scope, open_shared_scope
+from partywall.core.rights import require, requires
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, SharedScope
 
 __all__ = [
     "Principal",
     "PrincipalKind",
     "ProjectNotFoundError",
     "ProjectScope",
+    "SharedScope",
     "open_scope",
     "open_shared_scope",
     "require",
+    "requires",
 ]

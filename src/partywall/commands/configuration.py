@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -29,27 +30,34 @@ DataDir = Annotated[
 
 def load_settings(values: Values | None = None) -> Settings:
     """Loads the settings from the environment; `values` have precedence. Raises UsageError."""
-    try:
+    with settings_problems(Settings):
         return Settings.model_validate(dict(values or {}))
+
+
+@contextmanager
+def settings_problems(model: type[BaseModel]) -> Iterator[None]:
+    """Turns errors of reading `model` from the environment into a UsageError."""
+    try:
+        yield
     except ValidationError as error:
-        raise UsageError("\n".join(_problem_lines(error.errors()))) from None
+        raise UsageError("\n".join(_problem_lines(error.errors(), model))) from None
     except SettingsError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _problem_lines(problems: Sequence[ErrorDetails]) -> Iterator[str]:
+def _problem_lines(problems: Sequence[ErrorDetails], model: type[BaseModel]) -> Iterator[str]:
     """Yields one line for all missing settings, and one for each other problem."""
-    missing = [name for each in problems if each["type"] == "missing" for name in _required(each["loc"])]
+    missing = [name for each in problems if each["type"] == "missing" for name in _required(each["loc"], model)]
     if missing:
         yield f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} not set"
     for problem in problems:
         if problem["type"] != "missing":
-            yield from _lines_of(problem)
+            yield from _lines_of(problem, model)
 
 
-def _lines_of(problem: ErrorDetails) -> Iterator[str]:
+def _lines_of(problem: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "time_delta_parsing":
         message = "write a time as PT75S (75 seconds), PT5M (5 minutes) or P1D (a day)"
@@ -61,7 +69,7 @@ def _lines_of(problem: ErrorDetails) -> Iterator[str]:
         yield message
         return
     if problem["type"] == "extra_forbidden" or problem["loc"][-1] == _KEY:
-        yield next(unknown_names([variable], Settings), f"{variable}: {_within_a_line(message)}")
+        yield next(unknown_names([variable], model), f"{variable}: {_within_a_line(message)}")
         return
     yield f"{variable}: {_within_a_line(message)}"
 
@@ -75,9 +83,9 @@ def _variable(location: Sequence[str | int]) -> str:
     return "__".join(str(part) for part in location if isinstance(part, str) and part != _KEY).upper()
 
 
-def _required(location: Sequence[str | int]) -> list[str]:
+def _required(location: Sequence[str | int], settings: type[BaseModel]) -> list[str]:
     """Returns the required variables of a missing section, or the missing variable."""
-    model: object = Settings
+    model: object = settings
     for part in location:
         if isinstance(model, type) and issubclass(model, BaseModel):
             model = model.model_fields[str(part)].annotation

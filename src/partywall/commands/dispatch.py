@@ -13,6 +13,7 @@ import typer
 
 from partywall import __version__
 from partywall.commands.interruption import interruptible
+from partywall.commands.slim_structlog import import_structlog
 from partywall.commands.terminal import print_line
 from partywall.core.system_errors import explained
 
@@ -30,6 +31,8 @@ COMMANDS: Final = {
     "worker": Command("worker", "Run the worker with the engines of the settings."),
     "migrate": Command("database", "Migrate the database schema to TARGET, as the role of DATABASE__OWNER_URL."),
     "openapi": Command("openapi", "Print the OpenAPI document; opens no connection."),
+    "new": Command("new", "Write a new package with a feature."),
+    "check": Command("check", "Check the package with a feature in DIR."),
     "rights": Command("rights", "Print what each role may do in a project."),
     "users": Command("users", "Accounts, for operators."),
     "keys": Command("keys", "The keys that sign access tokens."),
@@ -48,6 +51,8 @@ COMMANDS: Final = {
     "search": Command("search", "Find documents for QUERY, best first."),
     "events": Command("events", "Print a project's stored events, or with --follow new ones."),
 }
+
+LONG_RUNNING: Final = ("api", "worker")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -122,6 +127,8 @@ def _build(arguments: Sequence[str]) -> typer.Typer:
 def _imported(command: Command) -> typer.Typer:
     """Imports without garbage collection, which takes a seventh of the time: modules stay loaded until the end."""
     gc.disable()
+    if command.module in LONG_RUNNING:
+        import_structlog()
     app: typer.Typer = importlib.import_module(f"partywall.commands.{command.module}").app
     gc.freeze()
     gc.enable()

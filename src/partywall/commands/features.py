@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from partywall.commands.configuration import settings_problems
 from partywall.commands.usage_error import UsageError
 from partywall.core.feature import FeatureError
 from partywall.settings import Settings
@@ -20,8 +22,32 @@ def require_features(settings: Settings, *, api: bool = False, worker: bool = Fa
     # lint: allow import-in-function - imports all tables, which the supervisor does not need
     from partywall.extensions.checks import checked_features  # noqa: PLC0415 - see above
 
+    # lint: allow import-in-function - as above
+    from partywall.extensions.sections import feature_settings  # noqa: PLC0415 - see above
+
     try:
-        checked_features(settings.features.enabled, api=api, worker=worker)
+        features = checked_features(settings.features.enabled, api=api, worker=worker)
+    except FeatureError as error:
+        raise UsageError(str(error)) from None
+    for feature in features:
+        if (model := feature_settings(feature)) is not None:
+            with settings_problems(model):
+                model()
+
+
+def feature_migrations(settings: Settings) -> dict[str, Path]:
+    """The directories with the migrations of installed features, by their version tables. Raises UsageError."""
+    if not settings.features.enabled:
+        return {}
+    # lint: allow import-in-function - as above
+    from partywall.extensions.enabled import enabled_features  # noqa: PLC0415 - see above
+
+    # lint: allow import-in-function - as above
+    from partywall.extensions.histories import histories  # noqa: PLC0415 - see above
+
+    try:
+        found = histories(enabled_features(settings.features.enabled))
+        return {history.version_table: history.folder for history in found}
     except FeatureError as error:
         raise UsageError(str(error)) from None
 

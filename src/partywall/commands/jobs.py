@@ -10,10 +10,10 @@ from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
 from partywall.commands.terminal import print_line
 from partywall.commands.usage_error import UsageError
+from partywall.core.job_waker import wake_workers
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.scheduler import SCHEDULED_RUN
 from partywall.core.jobs.unknown import UnknownJobs, unknown_jobs
-from partywall.core.jobs.wakeup import wake_workers
 from partywall.extensions.enabled import enabled_features
 from partywall.settings import Settings
 
@@ -34,7 +34,9 @@ def list_jobs(data_dir: DataDir = Path(".data")) -> None:
 
 @app.command()
 def retry(
-    job_ids: Annotated[list[int] | None, typer.Argument(help="The numbers that `jobs list` shows.")] = None,
+    job_ids: Annotated[
+        list[int] | None, typer.Argument(help="The numbers that `jobs list` shows.", max=2**63 - 1)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Retry all dead letters.")] = False,
     data_dir: DataDir = Path(".data"),
 ) -> int:

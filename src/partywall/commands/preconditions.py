@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine
+
 # lint: allow adapter-import - checks for the model's files before any process starts
 from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.cache import cache_at, refuse_wrong_cache
@@ -19,7 +21,6 @@ from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedders import EmbeddingError
 from partywall.features.agents.registry import RegistrationError, registry_of
 from partywall.features.search.constants import DIMENSIONS
-from partywall.resources import MissingUrlError, create_mailer, embedding_engine
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
 from partywall.supervisor import EngineError

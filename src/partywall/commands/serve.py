@@ -10,7 +10,7 @@ import typer
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
-from partywall.commands.features import require_features
+from partywall.commands.features import feature_migrations, require_features
 from partywall.commands.paths import given_path, listening_host
 from partywall.core.db.constants import LONG_READS
 from partywall.secret_key import secret_key
@@ -55,6 +55,7 @@ def serve(
         written=_written(settings),
         read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
         environment=inheritable(os.environ),
+        feature_migrations=feature_migrations(settings),
         connections=_connections(settings.database),
         answers_within=KILL_FACTOR * settings.processes.loop_timeout.total_seconds(),
         stop_with_parent=stop_with_parent,

@@ -8,25 +8,27 @@ Without a cache or a worker there is no report, and no delay.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import math
 import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from partywall.core.cache_keys import worker_delay
+from partywall.core.cache_keys import CacheKey, worker_delay
 from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
 # Seconds of delay up to which nobody is slowed down, and at which as much is admitted as the workers finish.
-TOLERATED: Final = 2.5
-BALANCED: Final = 3.0
+TOLERATED: Final = 2.0
+BALANCED: Final = 2.5
 # Bounds of the admitted share of the workers' rate.
 LEAST, MOST = 0.1, 2.0
 # The longest that one answer is delayed, in seconds.
@@ -47,6 +49,14 @@ class Report:
 
     delay: float
     rate: float
+
+    @classmethod
+    def of(cls, value: object) -> Self | None:
+        """From the cache; None for anything but two sensible numbers."""
+        if not isinstance(value, bytes) or len(value) != _REPORT.size:
+            return None
+        delay, rate = _REPORT.unpack(value)
+        return cls(delay, rate) if math.isfinite(delay) and math.isfinite(rate) and rate > 0 else None
 
     @property
     def admitted(self) -> float | None:
@@ -73,7 +83,7 @@ class Backpressure:
     async def report(self, key: UUID, delay: float, rate: float) -> None:
         """Reports a worker's delay in seconds and its rate per second. Errors of the cache are ignored."""
         try:
-            await self._cache.set(worker_delay(key), _REPORT.pack(delay, rate), px=int(1000 * VALID))
+            await self._cache.set(_name(key), _REPORT.pack(delay, rate), px=int(1000 * VALID))
         except (RedisError, OSError) as error:
             log.debug("delay_not_reported", **error_fields(error))
 
@@ -88,9 +98,10 @@ class Backpressure:
         creator.used_at = now
         self._in_use.set()
         if creator.admitted is None:
+            creator.paid_until = now
             return 0.0
-        creator.paid_until = max(now, creator.paid_until) + count / creator.admitted
-        return min(LONGEST, creator.paid_until - now)
+        creator.paid_until = min(now + LONGEST, max(now, creator.paid_until) + count / creator.admitted)
+        return creator.paid_until - now
 
     async def run(self) -> None:
         """Reads the reports for what is being created."""
@@ -109,10 +120,15 @@ class Backpressure:
             return
         keys = list(self._creators)
         try:
-            found = await self._cache.mget([worker_delay(key) for key in keys])
+            found = await self._cache.mget([_name(key) for key in keys])
         except (RedisError, OSError):
             found = [None] * len(keys)
         for key, value in zip(keys, found, strict=True):
             creator = self._creators.get(key)
             if creator is not None:
-                creator.admitted = Report(*_REPORT.unpack(value)).admitted if isinstance(value, bytes) else None
+                report = Report.of(value)
+                creator.admitted = None if report is None else report.admitted
+
+
+def _name(key: UUID) -> CacheKey:
+    return worker_delay(hashlib.sha256(key.bytes).digest())

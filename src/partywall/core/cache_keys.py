@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from typing import Final, NewType
-from uuid import UUID
 
 from partywall.core.tenancy import ProjectScope
 
@@ -20,7 +19,7 @@ ATTEMPTS_PREFIX: Final = "partywall:attempts"
 TICKETS_PREFIX: Final = "ticket:"
 
 # Tells workers which projects have new events: ids only.
-PROJECT_EVENTS: Final = CacheKey("partywall:news")
+PROJECT_EVENTS: Final = CacheKey("partywall:events")
 
 # Tells workers that there is a new job.
 JOBS: Final = CacheKey("partywall:jobs")
@@ -40,9 +39,9 @@ def ticket(secret: str) -> CacheKey:
     return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}")
 
 
-def worker_delay(key: UUID) -> CacheKey:
-    """The key of a worker's report that it is behind; the value holds two numbers."""
-    return CacheKey(f"delay:{key}")
+def worker_delay(work: bytes) -> CacheKey:
+    """A worker's report that it is behind. `work` is the hash of a project; the value is two numbers."""
+    return CacheKey(f"delay:{work.hex()}")
 
 
 def request_claim(request: bytes) -> CacheKey:

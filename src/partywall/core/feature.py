@@ -5,7 +5,7 @@ A process imports only what it needs: workers never import routers, and the API 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from partywall.core.events.types import EventType
-    from partywall.core.http.form_fast_path import FastPathForm
     from partywall.core.jobs.kinds import JobHandler
     from partywall.core.jobs.loops import Loop
     from partywall.core.jobs.schedules import Schedule
     from partywall.core.rights import Right
+    from partywall.core.tools import AnyTool
+    from partywall.settings.base import Section
 
 
 class FeatureError(Exception):
@@ -41,10 +42,11 @@ class Tag:
 class Feature:
     """A slice of the application.
 
-    `routers` and `socket_routers` are served under `/api/v1`, `root_routers` under the root. `forms` are served before
-    the router; `routers` contains routes with the same paths. Every route demands a principal, except those whose
-    endpoint functions `public_routes` names. `loops`, by name, run in every worker. `models` is the module with the
-    tables. An `optional` feature is off until `FEATURES__ENABLED` names it.
+    `routers` and `socket_routers` are served under `/api/v1`, `root_routers` under the root. Every route demands a
+    principal, except those whose endpoint functions `public_routes` names. `loops`, by name, run in every worker.
+    `models` is the module with the tables. Installed packages have `migrations`, the package with their revisions, and
+    `settings`, a section with the feature's name. `tools` are offered over MCP. An `optional` feature is off until
+    `FEATURES__ENABLED` names it.
     """
 
     name: str
@@ -52,7 +54,6 @@ class Feature:
     routers: tuple[Lazy[APIRouter], ...] = ()
     socket_routers: tuple[Lazy[APIRouter], ...] = ()
     root_routers: tuple[Lazy[APIRouter], ...] = ()
-    forms: tuple[Lazy[FastPathForm], ...] = ()
     public_routes: frozenset[str] = frozenset()
     rights: tuple[Right, ...] = ()
     events: tuple[EventType, ...] = ()
@@ -60,6 +61,9 @@ class Feature:
     schedules: tuple[Schedule, ...] = ()
     loops: Mapping[str, Lazy[Loop]] = field(default_factory=dict)
     models: Lazy[ModuleType] | None = None
+    migrations: str | None = None
+    settings: Lazy[type[Section]] | None = None
+    tools: Lazy[Sequence[AnyTool]] | None = None
     optional: bool = False
 
     @property

@@ -42,7 +42,11 @@ class PageRequest:
     ) -> Page[Item]:
         """`position` returns an item's sort value and its id. Raises InvalidInputError for a bad cursor."""
         query, listing = self.query, (*self.listing, self.query.sort)
-        after = self.keyset.parse(query.sort, self.cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+        after = (
+            self.keyset.parse(query.sort, self.cursors.decode(listing, query.cursor, 2))
+            if query.cursor is not None
+            else None
+        )
         found = await rows(query.sort, query.limit + 1, query.offset or 0, after)
         items = [present(row) for row in found[: query.limit]]
         more = len(found) > query.limit or isinstance(found, ShortPage)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from partywall.core.errors import MissingRightError
 from partywall.core.tenancy import PrincipalKind, ProjectScope, Role
@@ -35,6 +36,22 @@ class Right:
 
     def __str__(self) -> str:
         return self.name
+
+
+class InScope(Protocol):
+    """A service that works in a scope."""
+
+    @property
+    def scope(self) -> ProjectScope: ...
+
+
+def requires(right: Right) -> Callable[[InScope], None]:
+    """The check `require` for the scope of an endpoint's `service`."""
+
+    def check(service: InScope) -> None:
+        require(service.scope, right)
+
+    return check
 
 
 def require(scope: ProjectScope, right: Right) -> None:

@@ -32,6 +32,7 @@ def check_features(features: Sequence[Feature], *, api: bool = True, worker: boo
         from partywall.extensions.route_checks import route_problems  # noqa: PLC0415 - see above
 
         found.extend(route_problems(features))
+        found.extend(_tool_problems(features))
     return found
 
 
@@ -45,10 +46,17 @@ def _missing(features: Sequence[Feature], *, api: bool, worker: bool) -> Iterato
                 yield Problem(feature.name, f"names {each.target}, which cannot be imported: {said}")
 
 
+def _tool_problems(features: Sequence[Feature]) -> Iterator[Problem]:
+    """Names of tools are unique if each begins with its feature's name, because names of features are."""
+    for feature in features:
+        for tool in feature.tools.load() if feature.tools is not None else ():
+            if not tool.name.startswith(f"{feature.name}_"):
+                yield Problem(feature.name, f"offers the tool {tool.name}: call it {feature.name}_{tool.name}")
+
+
 def _code(feature: Feature, *, api: bool, worker: bool) -> Iterator[Lazy[object]]:
-    if feature.models is not None:
-        yield feature.models
+    yield from filter(None, (feature.models, feature.settings, feature.tools if api else None))
     if api:
-        yield from (*feature.routers, *feature.socket_routers, *feature.root_routers, *feature.forms)
+        yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
     if worker:
         yield from (code for code in feature.background_code if isinstance(code, Lazy))

@@ -6,7 +6,7 @@ from typing import Final
 
 from partywall.core.feature import Feature, FeatureError
 from partywall.core.own_feature import CORE
-from partywall.features import FEATURES
+from partywall.features.registry import FEATURES
 
 # An installed package offers a feature as an entry point of this group: `orders = "orders.feature:feature"`.
 GROUP: Final = "partywall.features"

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 from partywall.core.feature import Feature
 from partywall.extensions.enabled import is_installed
 from partywall.extensions.problem import Problem
+from partywall.settings import Settings
 
-_FEATURE: Final = re.compile(r"[a-z][a-z_]{0,39}")
+_FEATURE: Final = re.compile(r"(?!.*__)[a-z][a-z_]{0,39}(?<!_)")
 # Filters of streams and webhooks select by the part before the dot.
 _PART: Final = re.compile(r"[a-z][a-z_]{0,79}")
 
@@ -31,6 +32,9 @@ def name_problems(features: Sequence[Feature]) -> Iterator[Problem]:
                 yield Problem(feature.name, f"declares the {name.kind} {name.text}, which is declared twice: rename it")
         if is_installed(feature):
             yield from _without_prefix(feature)
+            if feature.settings is not None and feature.name in Settings.model_fields:
+                taken = f"has settings in the section {feature.name.upper()}, which is ours: choose another name"
+                yield Problem(feature.name, taken)
 
 
 def _without_prefix(feature: Feature) -> Iterator[Problem]:

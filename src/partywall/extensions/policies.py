@@ -19,10 +19,17 @@ _OPEN: Final = text("""
     ORDER BY relname
 """).bindparams(bindparam("names", type_=ARRAY(Text)))
 
+_MISSING: Final = text(
+    "SELECT name FROM unnest(:names) AS name WHERE to_regclass(quote_ident(name)) IS NULL"
+).bindparams(bindparam("names", type_=ARRAY(Text)))
+
 
 async def refuse_open_tables(connection: AsyncConnection, names: tuple[str, ...]) -> None:
-    """Raises FeatureError if a table of an enabled installed feature exists without forced row-level security."""
+    """Raises FeatureError if a table of an enabled installed feature is missing or has no forced row-level security."""
     for feature in filter(is_installed, enabled_features(names)):
+        tables = [each.name for each in tables_of(feature)]
+        for name in await connection.scalars(_MISSING, {"names": tables}):
+            raise FeatureError(f"the feature {feature.name} lacks its table {name}: run `partywall migrate`")
         guarded = [each.name for each in tables_of(feature) if each.info.get("kind") is not TableKind.SYSTEM]
         for name in await open_tables(connection, guarded):
             raise FeatureError(

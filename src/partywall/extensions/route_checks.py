@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
 
 from partywall.core.feature import Feature
+from partywall.core.http.fast_path.declaration import is_fast
 from partywall.extensions.enabled import is_installed
 from partywall.extensions.problem import Problem
 
@@ -16,8 +17,10 @@ def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
     names = Counter(route.name for routes in found.values() for route, _ in routes)
     for feature in features:
         own = found[feature.name]
-        if is_installed(feature) and (feature.socket_routers or feature.forms):
-            yield Problem(feature.name, "has WebSockets or forms, which authenticate by themselves: serve routes only")
+        if is_installed(feature) and (feature.socket_routers or any(is_fast(route.endpoint) for route, _ in own)):
+            yield Problem(
+                feature.name, "has WebSockets or fast routes, which authenticate by themselves: serve others only"
+            )
         for route, kind in own:
             if not isinstance(route.original_route, kind):
                 wanted = "add it to routers with get, post, ..., or to socket_routers with websocket"

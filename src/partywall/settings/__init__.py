@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -30,7 +30,7 @@ from partywall.settings.events import EventSettings
 from partywall.settings.features import FeatureSettings
 from partywall.settings.http import HttpSettings
 from partywall.settings.mail import MailLinks, MailSettings
-from partywall.settings.names import unknown_names
+from partywall.settings.names import SEPARATOR, unknown_names
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 from partywall.settings.processes import ProcessSettings
 from partywall.settings.quotas import QuotaSettings
@@ -120,8 +120,11 @@ class Settings(FromEnvironment):
     log: LogSettings = LogSettings()
 
     @classmethod
-    def check_names(cls, names: Iterable[str]) -> None:
-        if lines := list(unknown_names(names, cls)):
+    def check_names(cls, names: Iterable[str], variables: Mapping[str, str | None]) -> None:
+        """Names of installed features may resemble ours; each checks its own."""
+        installed = [each.strip().upper() for each in (variables.get("features__enabled") or "").split(",")]
+        others = [name for name in names if name.upper().partition(SEPARATOR)[0] not in installed]
+        if lines := list(unknown_names(others, cls)):
             raise SettingsError("\n".join(lines))
 
     @property

@@ -59,13 +59,14 @@ class FromEnvironment(BaseSettings):
         assert isinstance(dotenv_settings, EnvSettingsSource)
         inherited = env_settings.env_vars.get(DOTENV.lower()) == DOTENV_INHERITED
         cls._check_spellings(os.environ)
-        sources = [env_settings]
+        sources: list[EnvSettingsSource] = [env_settings]
         if not inherited:
             found = read_dotenv(lambda name, value: any(read_names({name: value}, cls)))
             dotenv_settings.env_vars = {name.lower(): value for name, value in found.items()}
             sources.append(dotenv_settings)
+        variables = {name: value for source in reversed(sources) for name, value in source.env_vars.items()}
         for source in sources:
-            cls.check_names(source.env_vars)
+            cls.check_names(source.env_vars, variables)
             source.env_vars = {name: source.env_vars[name] for name in read_names(source.env_vars, cls)}
             cls.check_sections(source.env_vars)
         return init_settings, *sources, file_secret_settings
@@ -80,8 +81,8 @@ class FromEnvironment(BaseSettings):
                 raise SettingsError(f"{other} and {name} are one setting, and are set to different values")
 
     @classmethod
-    def check_names(cls, names: Iterable[str]) -> None:
-        """Raises SettingsError for names that look like settings but are not."""
+    def check_names(cls, names: Iterable[str], variables: Mapping[str, str | None]) -> None:
+        """Raises SettingsError for names that look like settings but are not; `variables` are those of all sources."""
 
     @classmethod
     def check_sections(cls, variables: Mapping[str, str | None]) -> None:

@@ -21,7 +21,8 @@ class ServeOptions:
     one, `warning` is printed first. Started as root, the children run as a system user: it becomes the owner of
     `given`, files of an earlier start; it writes to the directories `written` and reads `read`. PostgreSQL accepts at
     least `connections`. A child that does not answer for `answers_within` seconds is killed. `prepare` is called first,
-    as the user who started `serve`, and creates what all children share.
+    as the user who started `serve`, and creates what all children share. `feature_migrations` are the directories of
+    installed features by the names of their version tables.
     """
 
     data_dir: Path = Path(".data")
@@ -36,6 +37,7 @@ class ServeOptions:
     read: tuple[Path, ...] = ()
     program: tuple[str, ...] = (sys.executable, "-m", "partywall")
     migrations: Path = (PACKAGED if PACKAGED.is_dir() else CHECKOUT) / "versions"
+    feature_migrations: Mapping[str, Path] = field(default_factory=dict)
     # lint: allow environ - passed to the children, not read here
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     connections: int = 0
@@ -43,6 +45,10 @@ class ServeOptions:
     answers_within: float = 45.0
     stop_seconds: float = 15.0
     stop_with_parent: bool = False
+
+    @property
+    def version_tables(self) -> dict[str, Path]:
+        return {"alembic_version": self.migrations, **self.feature_migrations}
 
     @property
     def base_url(self) -> str:

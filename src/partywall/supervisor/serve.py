@@ -160,7 +160,7 @@ class Supervisor:
 
     async def _migrate(self, endpoints: Endpoints) -> None:
         owner_dsn = endpoints.owner_url.replace("+asyncpg", "", 1)
-        if await at_head(owner_dsn, self._options.migrations):
+        if await at_head(owner_dsn, self._options.version_tables):
             return
         report("bringing the schema up to date")
         environment = self._environment(endpoints) | {"DATABASE__OWNER_URL": endpoints.owner_url}

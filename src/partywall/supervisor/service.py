@@ -64,7 +64,8 @@ def _require_port(port: int) -> None:
 def _needed(options: ServeOptions, account: Account) -> Iterator[Path]:
     """Python, its import paths and what the options name; each with its own and its resolved path."""
     imported = (Path(each) for each in (sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path) if each)
-    for path in _existing([*imported, Path.cwd(), options.migrations.parent, *options.read]):
+    migrations = (options.migrations.parent, *options.feature_migrations.values())
+    for path in _existing([*imported, Path.cwd(), *migrations, *options.read]):
         if account.may_read(path) if path.is_dir() else True:
             yield path
     yield from _existing([options.data_dir, *options.written])

@@ -14,7 +14,7 @@ from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions, 
 from partywall.core.embedders import EmbeddingUnavailable
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
-from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, serving, status
+from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, status
 
 type Rule = Callable[[list[str]], Response | None]
 
@@ -22,12 +22,6 @@ type Rule = Callable[[list[str]], Response | None]
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with serving(Endpoint()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -16,13 +16,7 @@ from partywall.core.embedders import EmbeddingError, TextRefused
 from partywall.core.outgoing.circuits import FAILURES_UNTIL_OPEN
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
-from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, serving, status
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with serving(Endpoint()) as running:
-        yield running
+from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, status
 
 
 @pytest.fixture

@@ -18,16 +18,10 @@ from partywall.adapters.embeddings.requests import MOST_FAILURES
 from partywall.core.embedders import EmbeddingUnavailable
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
-from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, serving
+from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector
 from tests.adapters.embeddings.test_errors import Rule, at_most, not_about, right, sizes
 
 POISON = 41
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with serving(Endpoint()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,25 +1,20 @@
 from __future__ import annotations
 
+from partywall.checks import generic_writes, queries, scope, sql_text, state, transactions
+from partywall.checks.source import Lint
 from tests.architecture.lints import (
     cache_keys,
     cookies,
     exception_causes,
     foreign_keys,
     frameworks,
-    generic_writes,
     patterns,
     purity,
-    queries,
     schema_home,
-    scope,
     signatures,
     size,
     slices,
-    sql_text,
-    state,
-    transactions,
 )
-from tests.architecture.lints.source import Lint
 
 LINTS: dict[str, Lint] = {
     "adapter-import": frameworks.adapter_import,
@@ -42,6 +37,7 @@ LINTS: dict[str, Lint] = {
     "print": purity.prints,
     "project-filter": queries.project_filter,
     "project-scope": scope.repository_takes_scope,
+    "scope-maker": scope.scopes_come_from_resolvers,
     "schema-home": schema_home.schema_home,
     "slice-layer": slices.slice_layer,
     "raw-echo": purity.raw_echo,

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Source
-from tests.architecture.lints.tables import called_name
+from partywall.checks.source import Codebase, Finding, Source
+from partywall.checks.tables import called_name
 
 HOME = "core/cache_keys.py"
 TYPE = "CacheKey"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Source
-from tests.architecture.lints.tables import called_name
+from partywall.checks.source import Codebase, Finding, Source
+from partywall.checks.tables import called_name
 
 MAKERS = {"AsyncClient", "Client", "create_async_httpx2_client"}
 ERROR = "no_cookies"

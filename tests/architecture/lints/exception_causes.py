@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from partywall.checks.source import Codebase, Finding, Source
+from partywall.checks.tables import called_name
 from tests.architecture.lints.entry_points import COMMAND_LINE
-from tests.architecture.lints.source import Codebase, Finding, Source
-from tests.architecture.lints.tables import called_name
 
 ONE_LINE = "UsageError"
 HIDDEN = {"__cause__", "__context__", "__suppress_context__"}

@@ -4,8 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Source
-from tests.architecture.lints.tables import called_name
+from partywall.checks.source import Codebase, Finding, Source
+from partywall.checks.tables import called_name
 
 ROOT_TABLE = "project"  # core's tables of a project (its events) reference the project, too
 TARGET = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")

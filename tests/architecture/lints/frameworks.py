@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from partywall.checks.source import Codebase, Finding, Source
 from tests.architecture.lints.entry_points import ENTRY_POINTS, PROCESSES
-from tests.architecture.lints.source import Codebase, Finding, Source
 
 WEB = {"fastapi", "starlette"}
 # The exchange is the part of the MCP router that is imported late.
@@ -17,7 +17,16 @@ HTTP_HOMES = (
     *PROCESSES,
 )
 HTTP_STEMS = ("router", "dependencies")
-SETTINGS_HOMES = ("core/http", "core/resources.py", "logs.py", "resources.py", "secret_key.py", *ENTRY_POINTS)
+SETTINGS_HOMES = (
+    "core/http",
+    "core/resources.py",
+    "extensions/name_checks.py",
+    "logs.py",
+    "resources.py",
+    "adapter_options.py",
+    "secret_key.py",
+    *ENTRY_POINTS,
+)
 
 
 def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
@@ -32,7 +41,7 @@ def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 def adapter_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """Only the resources choose adapters; only the supervisor runs the embedded engines as processes."""
-    if source.inside("adapters", "resources.py"):
+    if source.inside("adapters", "resources.py", "adapter_options.py"):
         return
     for imported in source.imports():
         runs_engines = source.inside("supervisor") and imported.target.startswith("partywall.adapters.embedded.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from partywall.checks.source import Codebase, Finding, Source
 from tests.architecture.lints.entry_points import COMMAND_LINE
-from tests.architecture.lints.source import Codebase, Finding, Source
 
 CLOCK_HOME = ("core/clock.py",)
 NOW = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}

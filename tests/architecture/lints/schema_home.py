@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Source, bases
+from partywall.checks.source import Codebase, Finding, Source, bases
 
 HOME = "schemas"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Function, Source
+from partywall.checks.source import Codebase, Finding, Function, Source
 
 
 def any_in_signature(source: Source, _codebase: Codebase) -> Iterator[Finding]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Source
+from partywall.checks.source import Codebase, Finding, Source
 
 FILE_LINES = 300
 FUNCTION_LINES = 40

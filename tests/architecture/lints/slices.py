@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.source import Codebase, Finding, Source
+from partywall.checks.source import Codebase, Finding, Source
 
 FEATURES = "partywall.features."
 PRIVATE = {"models", "repository", "router"}
@@ -22,14 +22,14 @@ def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def slice_order(source: Source, codebase: Codebase) -> Iterator[Finding]:
-    """A slice imports only those that `features/__init__.py` lists before it; events and jobs travel upwards."""
+    """A slice imports only those that `features/registry.py` lists before it; events and jobs travel upwards."""
     if not source.slice:
         return
     below = codebase.order[: codebase.order.index(source.slice)] if source.slice in codebase.order else ()
     for imported in source.imports():
         owner = imported.target.removeprefix(FEATURES).partition(".")[0]
         if imported.target.startswith(FEATURES) and owner not in (source.slice, *below):
-            message = f"{source.slice} imports {owner}, which does not come before it in features/__init__.py"
+            message = f"{source.slice} imports {owner}, which does not come before it in features/registry.py"
             yield source.finding("slice-order", imported.line, message)
 
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from partywall.core.db.character_type import warn_unless_utf8
 from partywall.core.db.engine import create_engine, server_settings
-from tests.engines import DatabaseUrls, Urls
+from partywall.testing.engines import DatabaseUrls, Urls
 
 
 @pytest.fixture

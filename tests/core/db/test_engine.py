@@ -10,7 +10,7 @@ from sqlalchemy import text
 from partywall.core.db import engine as engines
 from partywall.core.db.availability import NoConnectionError
 from partywall.core.db.engine import asyncpg_dsn, create_engine, server_settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 
 @pytest.mark.parametrize(

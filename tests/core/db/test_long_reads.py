@@ -12,7 +12,7 @@ from partywall.core.db.engine import create_read_pool, server_settings
 from partywall.core.db.long_reads import ReadTimeoutError
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.tenant import Tenant, set_current_tenant
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 SLOW = "SELECT pg_sleep(600)"
 GREEDY, GREEDY_TOO, HONEST = (Tenant(f"account:{name}") for name in ("greedy", "greedy-too", "honest"))

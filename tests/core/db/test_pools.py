@@ -16,7 +16,7 @@ from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
 from partywall.core.http.problems import system_fact
 from partywall.core.tenant import Tenant, current_tenant, set_current_tenant
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 
 OPTIONS = server_settings("tests", 15_000)
 GREEDY, HONEST = Tenant("greedy"), Tenant("honest")

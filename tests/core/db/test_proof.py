@@ -8,14 +8,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from partywall.core.db.scoped_read import ScopedRead, Value
-from partywall.core.db.scoped_write import ScopedWrite
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.features.documents.creation import _MAY_WRITE, prepare
 from partywall.features.documents.creation_repository import CREATE, values_of
 from partywall.features.documents.reader_repository import ROOM
 from partywall.features.documents.schemas import DocumentCreate
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -46,11 +45,11 @@ CALLS = """
 """
 
 
-async def asked(connection: Connection, statement: ScopedRead | ScopedWrite, values: dict[str, Value]) -> int:
+async def asked(connection: Connection, statement: ScopedQuery, values: dict[str, Value]) -> int:
     """How often the statement looked up a membership."""
     async with connection.transaction():
         before: int = await connection.fetchval(CALLS)
-        assert await connection.fetch(statement.statement.sql, *statement.statement.arguments(values))
+        assert await connection.fetch(statement.sql, *statement.arguments(values))
         after: int = await connection.fetchval(CALLS)
     return after - before
 

@@ -9,7 +9,7 @@ import pytest
 
 from partywall.core.db.engine import create_read_pool, server_settings
 from partywall.core.db.read_pool import ReadPool
-from tests.engines import DatabaseUrls, Superuser
+from partywall.testing.engines import DatabaseUrls, Superuser
 
 BACKEND = "SELECT pg_backend_pid()"
 SIZE, EACH = 4, 3

@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 from partywall.core.db.availability import DatabaseAwayError, reported
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.errors import ConflictError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 # Only those of this worker's database: other tests run on the same server.
 END = (

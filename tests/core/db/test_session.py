@@ -13,7 +13,7 @@ from sqlalchemy import text
 from partywall.core.http.dependencies import PrincipalSessionDep, require_principal
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 router = APIRouter(prefix="/test")
 

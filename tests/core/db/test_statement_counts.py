@@ -13,8 +13,8 @@ from sqlalchemy import event
 
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Superuser
-from tests.users import Person, Users
+from partywall.testing.engines import DatabaseUrls, Superuser
+from partywall.testing.users import Person, Users
 
 type Add = Callable[[RecordedApp, int], Awaitable[object]]
 

@@ -13,16 +13,11 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.engine import create_engine, server_settings
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
+from partywall.core.db.scopes import open_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import (
-    Principal,
-    ProjectNotFoundError,
-    ProjectScope,
-    Role,
-    open_scope,
-)
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 

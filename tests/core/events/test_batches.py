@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events import batches
 from partywall.core.events.batches import EventBatch, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.resources import Resources
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
-from tests.users import Person, Users
 
 
 async def project_with(users: Users, resources: Resources, *sizes: int) -> tuple[Person, UUID]:

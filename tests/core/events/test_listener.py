@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,13 @@ from partywall.adapters.embedded.valkey import EmbeddedValkey
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.caches import create_cache, create_listening_cache
+from partywall.core.db.scopes import open_scope
 from partywall.core.events.listener import Listener
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, open_scope
-from tests.users import Users
+from partywall.core.tenancy import ProjectScope
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 
 
 class CallCounter:
@@ -26,12 +28,6 @@ class CallCounter:
 
     def __call__(self, _: bytes) -> None:
         self.count += 1
-
-
-async def until(condition: Callable[[], bool], within: float = 60.0) -> None:
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -11,13 +12,14 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.db.session import AsyncSession, before_commit
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_exclusive_scope, open_scope, open_shared_scope
+from partywall.core.db.session import AsyncSession, Sessions, before_commit
 from partywall.core.events.batches import read_batch
-from partywall.core.events.log import EventDraft, EventLog, event_drafts_json
+from partywall.core.events.log import EventDraft, event_drafts_json, publish
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, open_scope
-from tests.users import Person, Users
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.testing.users import Person, Users
 
 NIL: Final = UUID(int=0)
 
@@ -26,9 +28,9 @@ def event_drafts(*names: str) -> list[EventDraft]:
     return [EventDraft("document.updated", "document", name) for name in names]
 
 
-async def append(resources: Resources, session: AsyncSession, person: Person, project: UUID, *names: str) -> None:
-    scope = await open_scope(session, person.principal, project)
-    EventLog(session, scope, resources.sequencer).append(*event_drafts(*names))
+async def append(session: AsyncSession, person: Person, project: UUID, *names: str) -> None:
+    scope = await open_shared_scope(session, person.principal, project)
+    publish(session, scope, *event_drafts(*names))
 
 
 async def numbers(resources: Resources, person: Person, project: UUID) -> list[int]:
@@ -56,17 +58,36 @@ async def test_writers_do_not_wait_and_numbers_follow_commits(users: Users, reso
 
     async def first() -> None:
         async with resources.sessions.begin() as session:
-            await append(resources, session, owner, project, "written first")
+            await append(session, owner, project, "written first")
             before_commit(session, hold)
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(first())
         await written.wait()
         async with resources.sessions.begin() as session:
-            await append(resources, session, owner, project, "committed first")
+            await append(session, owner, project, "committed first")
         assert await order(users, project) == ["committed first"]
         let_commit.set()
     assert await order(users, project) == ["committed first", "written first"]
+
+
+async def test_events_are_announced_after_the_commit_and_not_after_a_rollback(
+    users: Users, resources: Resources
+) -> None:
+    owner = await users.person()
+    one, other = await owner.project(), await owner.project()
+    told: list[tuple[UUID, int]] = []
+    sessions = Sessions(resources.engine, announce=lambda scope, events: told.append((scope.project_id, events)))
+    async with sessions.begin() as session:
+        await append(session, owner, one, "a", "b")
+        await append(session, owner, other, "c")
+        assert not told
+    assert told == [(one, 2), (other, 1)]
+    with suppress(ZeroDivisionError):
+        async with sessions.begin() as session:
+            await append(session, owner, one, "d")
+            raise ZeroDivisionError
+    assert told == [(one, 2), (other, 1)]
 
 
 async def test_an_effect_follows_a_cause_whose_transaction_began_later(users: Users, resources: Resources) -> None:
@@ -77,14 +98,14 @@ async def test_an_effect_follows_a_cause_whose_transaction_began_later(users: Us
 
     async def cause() -> None:
         async with resources.sessions.begin() as session:
-            await append(resources, session, owner, project, "cause", "and more of it")
+            await append(session, owner, project, "cause", "and more of it")
 
     async with users.transaction() as standing_in_the_way:
         await standing_in_the_way.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
         async with resources.sessions.begin() as session:
             await session.execute(text("SELECT pg_current_xact_id()"))
             await asyncio.create_task(cause())
-            await append(resources, session, owner, project, "effect")
+            await append(session, owner, project, "effect")
     assert await order(users, project) == ["cause", "and more of it", "effect"]
 
 
@@ -158,8 +179,8 @@ async def test_events_of_a_dead_process_are_numbered_by_another(users: Users, re
     async with resources.sessions.begin() as session:
         await open_scope(session, owner.principal, project)
         await session.scalar(
-            text("SELECT wall.append_events(:project, 'x', CAST(:news AS jsonb))"),
-            {"project": project, "news": event_drafts_json(event_drafts("left behind"))},
+            text("SELECT wall.append_events(:project, 'x', CAST(:drafts AS jsonb))"),
+            {"project": project, "drafts": event_drafts_json(event_drafts("left behind"))},
         )
     async with asyncio.timeout(60):
         while await pending(users, project):
@@ -176,7 +197,7 @@ async def test_every_snapshot_is_a_prefix_under_concurrent_writers(users: Users,
         for number in range(25):
             batch = [f"{name}{number}-{part}" for part in range(1 + number % 3)]
             async with resources.sessions.begin() as session:
-                await append(resources, session, owner, project, *batch)
+                await append(session, owner, project, *batch)
 
     async def reader() -> None:
         seen = 0
@@ -204,14 +225,14 @@ async def test_a_rollback_leaves_no_hole(users: Users, resources: Resources) -> 
 
     async def write_and_fail() -> None:
         async with resources.sessions.begin() as session:
-            await append(resources, session, owner, project, "lost", "too")
+            await append(session, owner, project, "lost", "too")
             before_commit(session, fail)
 
     for _ in range(3):
         with pytest.raises(LookupError):
             await write_and_fail()
     async with resources.sessions.begin() as session:
-        await append(resources, session, owner, project, "kept")
+        await append(session, owner, project, "kept")
     assert await numbers(resources, owner, project) == [1, 2]
 
 
@@ -219,9 +240,9 @@ async def test_two_projects_in_one_transaction(users: Users, resources: Resource
     owner = await users.person()
     one, other = await owner.project(), await owner.project()
     async with resources.sessions.begin() as session:
-        await append(resources, session, owner, one, "a")
-        await append(resources, session, owner, other, "b", "c")
-        await append(resources, session, owner, one, "d")
+        await append(session, owner, one, "a")
+        await append(session, owner, other, "b", "c")
+        await append(session, owner, one, "d")
     assert await numbers(resources, owner, one) == [1, 2, 3]
     assert await numbers(resources, owner, other) == [1, 2, 3]
 
@@ -234,7 +255,7 @@ async def test_two_projects_in_either_order_do_not_wait_for_each_other(users: Us
         for _ in range(10):
             async with resources.sessions.begin() as session:
                 for project in order:
-                    await append(resources, session, owner, project, "x")
+                    await append(session, owner, project, "x")
 
     async with asyncio.TaskGroup() as group:
         group.create_task(write(projects))
@@ -248,7 +269,8 @@ async def test_the_last_event_of_a_leaving_member_is_written(users: Users, resou
     project = await owner.project()
     await users.join(project, leaver, "viewer")
     async with resources.sessions.begin() as session:
-        await append(resources, session, leaver, project, "left")
+        scope = await open_exclusive_scope(session, await open_scope(session, leaver.principal, project))
+        publish(session, scope, *event_drafts("left"))
         await users.execute("DELETE FROM project_member WHERE account_id = $1", leaver.id)
     await numbers(resources, owner, project)
     batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=1)
@@ -259,7 +281,8 @@ async def test_a_project_that_is_deleted_takes_its_events_with_it(users: Users, 
     owner = await users.person()
     project = await owner.project()
     async with resources.sessions.begin() as session:
-        await append(resources, session, owner, project, "last words")
+        scope = await open_exclusive_scope(session, await open_scope(session, owner.principal, project))
+        publish(session, scope, *event_drafts("last words"))
         await session.execute(text("DELETE FROM project WHERE id = :id"), {"id": project})
     with pytest.raises(ProjectNotFoundError):
         await numbers(resources, owner, project)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bench.event_order import Faults, stress, table_of
 from partywall.core.resources import Resources
-from tests.engines import DatabaseUrls, Superuser
-from tests.users import Users
+from partywall.testing.engines import DatabaseUrls, Superuser
+from partywall.testing.users import Users
 
 
 async def test_every_reader_sees_every_event_once_and_no_effect_before_its_cause(

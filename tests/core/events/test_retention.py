@@ -3,12 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.batches import read_batch
 from partywall.core.events.retention import prune, trim
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.live.event_writer import write
-from tests.users import Users
 
 MEGABYTE = 1024 * 1024
 COUNTED = """

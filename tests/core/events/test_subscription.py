@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.errors import MissingRightError
 from partywall.core.events import pace
 from partywall.core.events import subscription as feeds
@@ -23,9 +23,9 @@ from partywall.core.events.past_reads import event_reads
 from partywall.core.events.subscription import StreamOptions, Subscription
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
-from tests.users import Person, Users
 
 
 def anyone(_: ProjectScope) -> None:

@@ -60,3 +60,6 @@ def documents(project: UUID | str) -> str:
 
 def chunked(pieces: Iterable[bytes]) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+HEALTH = head("GET", "/healthz")

@@ -7,8 +7,8 @@ import pytest
 
 from partywall.core.http import connection_limits
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from tests.features.live.server import Serving, serve
-from tests.features.live.test_streams import until
 
 PER_ADDRESS = 40
 UPDATE = {

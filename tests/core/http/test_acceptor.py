@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from partywall.core.http import acceptor
 from partywall.core.http.acceptor import Acceptor, listeners
+from partywall.testing.conditions import until
 
 MANY = 100
 
@@ -59,9 +60,7 @@ async def test_without_free_file_descriptors_it_pauses_and_continues(monkeypatch
     failing = Failing(fileno=listener.detach())
     accepting = Acceptor(failing, lambda: Made(made), MANY)
     with capture_logs() as logs, socket.create_connection(("127.0.0.1", accepting.port)):
-        async with asyncio.timeout(60):
-            while not made:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(made))
     assert [each["event"] for each in logs] == ["no_connection_accepted"]
     accepting.close()
 

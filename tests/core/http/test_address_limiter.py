@@ -15,11 +15,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from partywall.core.http import address_limiter as limiter_module
 from partywall.core.http.address_limiter import AT_ONCE, AddressLimiter, RequestSlot, end_request_slot, set_request_slot
 from partywall.core.http.connections import Http
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.core.http.bytes import answer_on, ask, bearer, documents, head
 from tests.features.live.server import Serving
-from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
-from tests.users import Users
 
 MAX_WAIT = 60
 JSON = "Content-Type: application/json"
@@ -179,7 +179,7 @@ async def test_reset_connections_leave_nothing_in_memory(server: Serving) -> Non
                 connection = wire.writer.get_extra_info("socket")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             added = [weakref.ref(each) for each in kept() if each not in before]
-        await until(lambda: all(each() is None for each in added), within=MAX_WAIT)
+        await until(lambda: all(each() is None for each in added), MAX_WAIT)
     finally:
         gc.enable()
     assert len(added) == 3, "an idle connection keeps its last request"

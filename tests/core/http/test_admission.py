@@ -14,18 +14,18 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from partywall.core import spool as spools
 from partywall.core.budget import SharedBudget
-from partywall.core.http import spool as spools
 from partywall.core.http.admission import Admission, Target
 from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
 from partywall.core.http.body_memory import BodyMemory, memory_of
 from partywall.core.http.connection_limits import Connection
 from partywall.core.http.json_size import has_more_values_than
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
 from tests.features.live.server import Serving
-from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
-from tests.users import Users
 
 JSON = "Content-Type: application/json"
 HUGE = 30 * 1024 * 1024

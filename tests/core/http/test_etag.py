@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from partywall.core.errors import PreconditionFailedError
-from partywall.core.http.etag import entity_tag, require_match, unchanged
+from partywall.core.http.etag import entity_tag, unchanged
+from partywall.core.preconditions import require_match
 
 # As the API sends them, and as proxies change them.
 FORMS = ['"3-7"', 'W/"3-7"', '"3-7-gzip"', '"3-7-br"', 'W/"3-7-zstd"', '"1-1", W/"3-7"', ' W/"9-9" ,"3-7-gzip"', "*"]

@@ -17,8 +17,8 @@ from partywall.core.http.head import HeadAsGet
 from partywall.core.http.middleware import RequestContext
 from partywall.core.security.client_address import ClientAddresses
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.server import serve
-from tests.users import Person, Users
 
 VARIES = {"x-request-id", "date"}
 

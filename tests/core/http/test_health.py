@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from partywall.main import create_app
 from partywall.settings import EmbeddingSettings, MailSettings, Settings
-from tests.engines import Superuser, Urls, new_database
+from partywall.testing.engines import Superuser, Urls, new_database
 from tests.server import free_port
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from partywall.core.http.current_request import begin_request
+from partywall.core.http.request_facts import begin_request
 from partywall.core.http.trace_context import read_traceparent, traceparent_of
 from partywall.core.outgoing.correlation import correlated, correlation_headers
 

@@ -16,9 +16,10 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.kinds import JobHandler, JobKind, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from tests.core.jobs.jobs import Note, kind_of, working
 from tests.core.jobs.test_limits import fill
-from tests.core.jobs.test_runner import Note, eventually, kind_of, working
-from tests.engines import DatabaseUrls
 
 ALL = ["0", "1", "2", "3"]
 
@@ -51,7 +52,7 @@ class Watched:
 
     async def begins(self, *names: str) -> None:
         """Waits until exactly these jobs run."""
-        await eventually(lambda: self._are_at_work(set(names)))
+        await until(lambda: self._are_at_work(set(names)))
 
     async def _are_at_work(self, names: set[str]) -> bool:
         return self.at_work.keys() == names

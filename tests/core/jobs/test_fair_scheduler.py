@@ -19,9 +19,10 @@ from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
-from tests.core.jobs.test_runner import InProject, eventually, kind_of, queued, working
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from tests.core.jobs.jobs import InProject, kind_of, queued, working
 
 MANY = 30
 ONE, TWO = UUID(int=1), UUID(int=2)
@@ -52,7 +53,7 @@ async def test_an_account_with_many_jobs_does_not_block_others(
     await fill(resources, kind, second, MANY)
     await fill(resources, kind, other, 2)
     async with working(resources, database, handles(kind, run)):
-        await eventually(lambda: _is_empty(resources, kind))
+        await until(lambda: _is_empty(resources, kind))
     assert len(order) == 2 * MANY + 2
     assert [slot for slot, project in enumerate(order) if project == other] == [1, 3]
     assert all(before != after for before, after in pairwise(order[4 : 2 * MANY])), "its projects also take turns"
@@ -77,7 +78,7 @@ async def test_a_single_job_is_served_despite_a_large_backlog(
         await asyncio.sleep(0.01)
 
     async with working(resources, database, handles(kind, run, concurrency=4)):
-        await eventually(lambda: _is_empty(resources, kind))
+        await until(lambda: _is_empty(resources, kind))
     assert len(order) == 301
     assert order.index(late) < 290
 

@@ -13,8 +13,9 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import Concurrency, JobHandler, JobKind, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
-from tests.core.jobs.test_runner import Note, eventually, kind_of, working
-from tests.engines import DatabaseUrls
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from tests.core.jobs.jobs import Note, kind_of, working
 
 MANY = 20
 
@@ -70,13 +71,13 @@ async def test_a_hanging_kind_blocks_no_other(resources: Resources, database: Da
     quick.let_go.set()
     async with hung(resources, database, slow, quick.handler(1)):
         await fill(resources, slow.kind)
-        await eventually(lambda: _runs(slow, 2))
+        await until(lambda: _runs(slow, 2))
         await fill(resources, quick.kind, 5)
-        await eventually(lambda: _has_done(quick, 5), 5)
+        await until(lambda: _has_done(quick, 5), 5)
         assert (slow.running, slow.done) == (2, 0)
         assert await taken(resources, slow.kind) == 2, "a job that has not begun stays on the queue for every worker"
         slow.let_go.set()
-        await eventually(lambda: _has_done(slow, MANY))
+        await until(lambda: _has_done(slow, MANY))
     assert slow.most == 2
     assert quick.most == 1
 
@@ -87,12 +88,12 @@ async def test_the_limit_is_each_workers_own(resources: Resources, database: Dat
     async with AsyncExitStack() as workers:
         await workers.enter_async_context(hung(resources, database, slow))
         await fill(resources, slow.kind)
-        await eventually(lambda: _runs(slow, 2))
+        await until(lambda: _runs(slow, 2))
         await workers.enter_async_context(hung(resources, database, slow))
-        await eventually(lambda: _runs(slow, 4))
+        await until(lambda: _runs(slow, 4))
         assert await taken(resources, slow.kind) == 4
         slow.let_go.set()
-        await eventually(lambda: _has_done(slow, MANY))
+        await until(lambda: _has_done(slow, MANY))
     assert slow.most == 4
 
 
@@ -102,10 +103,10 @@ async def test_the_limit_can_be_set(resources: Resources, database: DatabaseUrls
     async with working(resources, database, slow.handler(lambda resources: resources.settings.agents.concurrency)):
         try:
             await fill(resources, slow.kind)
-            await eventually(lambda: _runs(slow, slots))
+            await until(lambda: _runs(slow, slots))
         finally:
             slow.let_go.set()
-        await eventually(lambda: _has_done(slow, MANY))
+        await until(lambda: _has_done(slow, MANY))
     assert slow.most == slots
 
 
@@ -120,7 +121,7 @@ async def test_a_retried_job_releases_its_slot(resources: Resources, database: D
 
     async with working(resources, database, handles(kind, handle)):
         await fill(resources, kind, 5)
-        await eventually(lambda: _tried(tried, 10))
+        await until(lambda: _tried(tried, 10))
     assert sorted(tried) == [(str(number), attempt) for number in range(5) for attempt in (1, 2)]
 
 

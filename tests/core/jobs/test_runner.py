@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -10,71 +8,31 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from partywall.core import shutdown
-from partywall.core.events.listener import Listener
-from partywall.core.http.current_request import begin_request
-from partywall.core.jobs import dead_letter, runner
+from partywall.core.http.request_facts import begin_request
+from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
-from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles
+from partywall.core.jobs.kinds import JobKind, handles
 from partywall.core.jobs.queue import enqueue, enqueue_once
-from partywall.core.jobs.runner import JobRunner
-from partywall.core.jobs.schedules import Schedule
-from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from tests.core.jobs.jobs import (
+    InProject,
+    Note,
+    dead_letters_of,
+    is_dead_letter,
+    is_delayed,
+    is_done,
+    kind_of,
+    queued,
+    working,
+)
 
-
-class Note(JobPayload):
-    text: str
-
-
-class InProject(ProjectJobPayload):
-    note: str = ""
-
-
-def kind_of[P: JobPayload](payload: type[P], max_attempts: int = 3) -> JobKind[P]:
-    return JobKind(f"test_{uuid4().hex}", payload, max_attempts)
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await check():
-            await asyncio.sleep(0.05)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 20)
-    monkeypatch.setattr(runner, "RESTART_PAUSE_SECONDS", 0.1)
-
-
-@asynccontextmanager
-async def working(
-    resources: Resources, database: DatabaseUrls, *handlers: JobHandler, schedules: tuple[Schedule, ...] = ()
-) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(resources, handlers, schedules).run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-
-
-async def queued(resources: Resources, kind: JobKind[JobPayload] | JobKind[Note] | JobKind[InProject]) -> int:
-    async with resources.sessions.read() as session:
-        count = await session.scalar(text("SELECT count(*) FROM job WHERE kind = :k"), {"k": kind.name})
-    return int(count or 0)
-
-
-async def dead_letters_of(resources: Resources, name: str) -> list[dead_letter.DeadLetter]:
-    async with resources.sessions.read() as session:
-        return [job for job in await dead_letter.list_dead_letters(session) if job.kind == name]
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def test_a_job_vanishes_with_its_transaction_even_as_its_first_statement(resources: Resources) -> None:
@@ -100,12 +58,8 @@ async def test_a_committed_job_runs_once_with_its_typed_payload(resources: Resou
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, kind, Note(text="hello"))
-        await eventually(lambda: _done(resources, kind))
+        await until(lambda: is_done(resources, kind))
     assert seen == [("hello", 1)]
-
-
-async def _done(resources: Resources, kind: JobKind[Note] | JobKind[InProject]) -> bool:
-    return await queued(resources, kind) == 0
 
 
 async def test_a_failing_job_is_tried_again_and_then_a_dead_letter(
@@ -121,7 +75,7 @@ async def test_a_failing_job_is_tried_again_and_then_a_dead_letter(
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, kind, Note(text="luck"))
-        await eventually(lambda: _is_dead_letter(resources, kind.name))
+        await until(lambda: is_dead_letter(resources, kind.name))
     assert tried == [1, 2, 3]
     (job,) = await dead_letters_of(resources, kind.name)
     assert (job.attempts, job.error, job.payload) == (3, "ValueError: no luck", {"text": "luck"})
@@ -166,21 +120,15 @@ async def test_values_that_the_database_refuses_stop_no_worker(resources: Resour
         for kind in (failing, pausing, other):
             await enqueue(session, kind, Note(text="x"))
     async with working(resources, database, handles(failing, fail), handles(pausing, pause), handles(other, end)):
-        await eventually(lambda: _is_dead_letter(resources, failing.name))
-        await eventually(lambda: _done(resources, other))
-        await eventually(lambda: _is_delayed(resources, pausing))
+        await until(lambda: is_dead_letter(resources, failing.name))
+        await until(lambda: is_done(resources, other))
+        await until(lambda: is_delayed(resources, pausing))
     [job] = await dead_letters_of(resources, failing.name)
     assert job.error == "ValueError: half of a pair ? and "
     query = text("SELECT state, due_at - now() FROM job WHERE kind = :kind")
     async with resources.sessions.read() as reading:
         [(state, left)] = await reading.execute(query, {"kind": pausing.name})
     assert (state, timedelta(days=364) < left < timedelta(days=366)) == ("delayed", True)
-
-
-async def _is_delayed(resources: Resources, kind: JobKind[Note]) -> bool:
-    query = text("SELECT EXISTS (SELECT FROM job WHERE kind = :kind AND state = 'delayed')")
-    async with resources.sessions.read() as session:
-        return bool(await session.scalar(query, {"kind": kind.name}))
 
 
 async def test_why_an_attempt_was_not_recorded_is_logged(resources: Resources, database: DatabaseUrls) -> None:
@@ -199,13 +147,9 @@ async def test_why_an_attempt_was_not_recorded_is_logged(resources: Resources, d
         async with working(resources, database, handles(kind, handle, give_up=give_up)):
             async with resources.sessions.begin() as session:
                 await enqueue(session, kind, Note(text="the secret"))
-            await eventually(lambda: _is_dead_letter(resources, kind.name))
+            await until(lambda: is_dead_letter(resources, kind.name))
     logged = [log["exc_info"] for log in logs if log["event"] == "attempt_not_recorded"]
     assert [(type(error), str(error)) for error in logged] == [(ConnectionError, "away with the secret")]
-
-
-async def _is_dead_letter(resources: Resources, name: str) -> bool:
-    return bool(await dead_letters_of(resources, name))
 
 
 async def test_a_job_counts_for_the_account_that_owns_its_project(
@@ -223,7 +167,7 @@ async def test_a_job_counts_for_the_account_that_owns_its_project(
         for project in projects:
             await enqueue(session, kind, InProject(project_id=project, principal=str(Principal.key(uuid4()))))
     async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _done(resources, kind))
+        await until(lambda: is_done(resources, kind))
     assert seen == [replace(person.principal.tenant, background=True)] * 2
 
 
@@ -239,7 +183,7 @@ async def test_crashes_count_as_attempts(resources: Resources, database: Databas
         await enqueue(session, kind, Note(text="poison"))
         await session.execute(text("UPDATE job SET attempts = 2 WHERE kind = :k"), {"k": kind.name})
     async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _is_dead_letter(resources, kind.name))
+        await until(lambda: is_dead_letter(resources, kind.name))
     assert ran == []
 
 
@@ -253,9 +197,9 @@ async def test_an_unreadable_payload_becomes_a_dead_letter(resources: Resources,
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, other, InProject(project_id=uuid4(), principal="user:x"))
-        await eventually(lambda: _is_dead_letter(resources, kind.name))
+        await until(lambda: is_dead_letter(resources, kind.name))
     (job,) = await dead_letters_of(resources, kind.name)
-    assert (job.payload["principal"], job.error) == ("user:x", "the payload does not fit its kind (4 errors)")
+    assert (job.payload["principal"], job.error) == ("user:x", "the payload does not fit its kind (errors: 4)")
 
 
 async def test_the_right_is_looked_up_when_the_job_runs(
@@ -276,7 +220,7 @@ async def test_the_right_is_looked_up_when_the_job_runs(
             await enqueue(session, kind, InProject(project_id=project, principal=str(person.principal)))
     await users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
     async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _done(resources, kind))
+        await until(lambda: is_done(resources, kind))
     assert entered == [owner.id]
     assert await dead_letters_of(resources, kind.name) == []
 
@@ -316,7 +260,7 @@ async def test_its_log_lines_name_the_project_and_the_request(
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         async with working(resources, database, handles(first, pass_on), handles(second, fail)):
             await asyncio.create_task(ask())
-            await eventually(lambda: _is_dead_letter(resources, second.name))
+            await until(lambda: is_dead_letter(resources, second.name))
     lines = [line for line in logs if line["event"] in ("job_failed", "job_dead_letter")]
     assert len(lines) == 4
     assert {(line["request_id"], line["project_id"]) for line in lines} == {("asked-for", str(payload.project_id))}
@@ -335,117 +279,3 @@ async def test_work_of_a_lost_lease_is_rolled_back(resources: Resources, users: 
         async with loser.begin(payload) as (session, scope):
             await session.execute(text("UPDATE project SET name = 'after' WHERE id = :id"), {"id": scope.project_id})
     assert (await owner.client.get(f"/api/v1/projects/{project}")).json()["name"] == "before"
-
-
-async def test_the_worker_outlives_a_broken_connection(
-    resources: Resources, database: DatabaseUrls, users: Users
-) -> None:
-    kind = kind_of(Note)
-    seen: list[str] = []
-
-    async def handle(context: JobContext, payload: Note) -> None:
-        seen.append(payload.text)
-
-    async with working(resources, database, handles(kind, handle)):
-        await asyncio.sleep(0.5)
-        await users.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND query LIKE '%job%' AND pid <> pg_backend_pid()"
-        )
-        await eventually(lambda: _unless_broken(_enqueued(resources, kind, "after the break")))
-        await eventually(lambda: _unless_broken(_done(resources, kind)))
-    assert seen == ["after the break"]
-
-
-async def _enqueued(resources: Resources, kind: JobKind[Note], text: str) -> bool:
-    async with resources.sessions.begin() as session:
-        await enqueue(session, kind, Note(text=text))
-    return True
-
-
-async def _unless_broken(asked: Awaitable[bool]) -> bool:
-    """A connection may notice only on use that its server is gone."""
-    try:
-        return await asked
-    except DBAPIError:
-        return False
-
-
-async def test_without_a_notification_the_worker_polls(resources: Resources, database: DatabaseUrls) -> None:
-    """No notification arrives while the cache is unreachable."""
-    kind = kind_of(Note)
-    seen: list[str] = []
-
-    async def handle(context: JobContext, payload: Note) -> None:
-        seen.append(payload.text)
-
-    deaf = replace(resources, waker=JobWaker(resources.cache, Listener(resources.cache)))
-    async with working(deaf, database, handles(kind, handle)):
-        async with resources.sessions.begin() as session:
-            await enqueue(session, kind, Note(text="unheard"))
-        await eventually(lambda: _done(resources, kind))
-    assert seen == ["unheard"]
-
-
-async def test_a_schedule_runs(resources: Resources, database: DatabaseUrls) -> None:
-    ran = asyncio.Event()
-
-    async def tick(_: Resources) -> None:
-        ran.set()
-
-    every_second = Schedule(f"test_{uuid4().hex}", "* * * * * *", tick)
-    async with working(resources, database, schedules=(every_second,)), asyncio.timeout(60):
-        await ran.wait()
-
-
-def with_rare_polling(resources: Resources) -> Resources:
-    settings = resources.settings
-    jobs = settings.jobs.model_copy(update={"poll_interval": timedelta(hours=1)})
-    return replace(resources, settings=settings.model_copy(update={"jobs": jobs}))
-
-
-async def test_a_worker_without_running_jobs_stops_at_once(resources: Resources) -> None:
-    kind, begun, stop, release = kind_of(Note), asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def handle(context: JobContext, payload: Note) -> None:
-        begun.set()
-        await release.wait()
-
-    async with resources.sessions.begin() as session:
-        await enqueue(session, kind, Note(text="in hand"))
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(with_rare_polling(resources), [handles(kind, handle)]).run(stop))
-        await begun.wait()
-        stop.set()
-        release.set()
-    assert await queued(resources, kind) == 0
-
-
-async def test_a_stopping_worker_requeues_long_jobs_except_last_attempts(
-    resources: Resources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutdown, "GRACE_SECONDS", 0.0)
-    kinds = kind_of(Note, max_attempts=2), kind_of(Note, max_attempts=1)
-    begun, stop, cut = asyncio.Barrier(3), asyncio.Event(), asyncio.Event()
-
-    async def first_attempt(context: JobContext, payload: Note) -> None:
-        try:
-            await begun.wait()
-            await asyncio.Event().wait()
-        finally:
-            cut.set()
-
-    async def last_attempt(context: JobContext, payload: Note) -> None:
-        await begun.wait()
-        await cut.wait()
-
-    async with resources.sessions.begin() as session:
-        for kind in kinds:
-            await enqueue(session, kind, Note(text="in hand"))
-    handlers = [handles(kinds[0], first_attempt), handles(kinds[1], last_attempt)]
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(with_rare_polling(resources), handlers).run(stop))
-        await begun.wait()
-        stop.set()
-    assert [await queued(resources, kind) for kind in kinds] == [1, 0]
-    assert not [job for kind in kinds for job in await dead_letters_of(resources, kind.name)]

@@ -12,9 +12,10 @@ from partywall.core.clock import utc_now
 from partywall.core.jobs.scheduler import SCHEDULED_RUN, last_tick, next_tick
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
-from tests.core.jobs.test_runner import eventually, working
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from tests.core.jobs.jobs import working
 
 AT = datetime(2026, 11, 29, 17, 30, tzinfo=UTC)
 SEEN = "INSERT INTO job_schedule (name, last_tick_at) VALUES ($1, $2)"
@@ -49,8 +50,8 @@ async def test_missed_ticks_are_made_up_once(resources: Resources, database: Dat
     schedules = (named(known), named(new))
     for _ in range(2):
         async with working(resources, database, schedules=schedules), working(resources, database, schedules=schedules):
-            await eventually(lambda: _are_known(users, known, new))
-            await eventually(lambda: _is_done(users))
+            await until(lambda: _are_known(users, known, new))
+            await until(lambda: _is_done(users))
     assert ran == [known]
 
 
@@ -84,7 +85,7 @@ async def test_failing_and_hanging_schedules_do_not_delay_others(
     with structlog.testing.capture_logs() as logs:
         async with working(resources, database, schedules=schedules), asyncio.timeout(60):
             await ran.wait()
-            await eventually(lambda: _only(users, names[0]))
+            await until(lambda: _only(users, names[0]))
             hanging.set()
     assert [log["schedule"] for log in logs if log["event"] == "schedule_failed"] == [names[1]]
 

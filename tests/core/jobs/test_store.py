@@ -18,14 +18,15 @@ from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.fair_scheduler import ChosenLine, JobLine
 from partywall.core.jobs.kinds import JobKind, Limits
 from partywall.core.jobs.models import NO_PROJECT
-from partywall.core.jobs.queue import dequeue, enqueue, enqueue_once
+from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.jobs.store import ClaimedJob, JobResult, JobStore
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
-from tests.core.jobs.test_runner import InProject, Note, kind_of, queued
-from tests.users import Users
+from partywall.testing.users import Users
+from tests.core.jobs.jobs import InProject, Note, kind_of
 
 type Became = Literal["delayed", "again", "dead_letter"] | None
+
 
 SILENT = timedelta(seconds=20)
 MANY = 3_000
@@ -37,11 +38,6 @@ FILL = """
 READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'job'"
 
 
-@pytest.fixture
-def store(resources: Resources, empty_queue: None) -> JobStore:
-    return JobStore(resources.reads)
-
-
 async def put(resources: Resources, kind: JobKind[Note], *texts: str, priority: int = 0) -> None:
     async with resources.sessions.begin() as session:
         for each in texts:
@@ -51,15 +47,6 @@ async def put(resources: Resources, kind: JobKind[Note], *texts: str, priority: 
 async def once(resources: Resources, kind: JobKind[Note], after: timedelta = timedelta(), *, priority: int = 0) -> None:
     async with resources.sessions.begin() as session:
         await enqueue_once(session, kind, Note(text="x"), "subject", priority=priority, after=after)
-
-
-async def ask(users: Users, kind: JobKind[Note], *dues: timedelta) -> None:
-    """Enqueues as a function that must not wait for a lock."""
-    for due in dues:
-        await users.execute(
-            "INSERT INTO job_request (kind, payload, dedupe_key, due_at) VALUES ($1, $2, $3, now() + $4)",
-            kind.name, Note(text="x").model_dump_json(), f"{kind.name}:subject", due,
-        )  # fmt: skip
 
 
 async def take(store: JobStore, kind: JobKind[Note], jobs: int = 100) -> list[ClaimedJob]:
@@ -102,62 +89,6 @@ async def test_a_delayed_job_waits_until_it_is_due(resources: Resources, store: 
     assert texts_of(await take(store, kind)) == ["later"]
 
 
-async def test_there_is_one_job_for_a_subject_until_it_has_ended(resources: Resources, store: JobStore) -> None:
-    kind = kind_of(Note)
-
-    async def ask() -> int:
-        await once(resources, kind)
-        return await queued(resources, kind)
-
-    assert [await ask(), await ask()] == [1, 1]
-    [job] = await take(store, kind)
-    await store.settle([JobResult(job.id, job.lease, "dead_letter", error="failed")])
-    assert [await ask(), await ask()] == [2, 2]
-    [job] = await take(store, kind)
-    await store.settle([JobResult(job.id, job.lease)])
-    assert [await queued(resources, kind), await ask()] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("became", "states"),
-    [
-        (None, ["waiting"]),
-        ("again", ["waiting"]),
-        ("delayed", ["delayed"]),
-        ("dead_letter", ["dead_letter", "waiting"]),
-    ],
-)
-async def test_work_enqueued_while_its_job_runs_is_done_afterwards(
-    resources: Resources, store: JobStore, users: Users, became: Became, states: list[str]
-) -> None:
-    """The job may have looked already. The pause after a failure stays: the next attempt does it."""
-    kind = kind_of(Note)
-    for _ in range(2):
-        await once(resources, kind)
-    [job] = await take(store, kind)
-    for after in (timedelta(hours=2), timedelta(), timedelta(hours=1)):
-        await once(resources, kind, after)
-    await store.settle([JobResult(job.id, job.lease, became, timedelta(hours=3) if became else timedelta())])
-    rows = await users.fetch("SELECT state, attempts, again_at FROM job WHERE kind = $1 ORDER BY state", kind.name)
-    assert [row["state"] for row in rows] == states
-    assert [row["attempts"] for row in rows if row["state"] == "waiting"] == [0] * states.count("waiting")
-    assert {row["again_at"] for row in rows} == {None}
-
-
-async def test_a_job_is_due_at_the_earliest_requested_time(resources: Resources, store: JobStore, users: Users) -> None:
-    kind = kind_of(Note)
-    for hours, expected in ((3, 3), (1, 1), (2, 1)):
-        await once(resources, kind, timedelta(hours=hours))
-        due_in = (await store.look({kind.name: NO_PROJECT}, SILENT)).due_in
-        assert due_in is not None
-        assert timedelta(hours=expected - 1) < due_in <= timedelta(hours=expected)
-    await once(resources, kind)
-    [job] = await take(store, kind)
-    await store.settle([JobResult(job.id, job.lease, "delayed", timedelta(hours=1))])
-    await once(resources, kind)
-    assert await take(store, kind) == [], "it pauses after a failed attempt"
-
-
 async def test_a_job_is_not_taken_while_it_is_being_enqueued(resources: Resources, store: JobStore) -> None:
     """It could not see the new work yet, and would be gone when the work is committed."""
     kind = kind_of(Note)
@@ -166,38 +97,6 @@ async def test_a_job_is_not_taken_while_it_is_being_enqueued(resources: Resource
         await enqueue_once(session, kind, Note(text="x"), "subject")
         assert await take(store, kind) == []
     assert len(await take(store, kind)) == 1
-
-
-async def test_a_job_enqueued_again_goes_to_the_end_of_its_line(resources: Resources, store: JobStore) -> None:
-    kind = kind_of(Note)
-    await put(resources, kind, "first", "second")
-    [first] = await take(store, kind, 1)
-    await store.settle([JobResult(first.id, first.lease, "again")])
-    taken = await take(store, kind)
-    assert [texts_of([job]) for job in taken] == [["second"], ["first"]]
-    assert {job.attempt for job in taken} == {1}
-
-
-async def test_a_cancelled_job_is_removed_unless_it_runs(resources: Resources, store: JobStore) -> None:
-    kind = kind_of(Note)
-    for left in (0, 1):
-        await once(resources, kind)
-        if left:
-            await take(store, kind)
-        async with resources.sessions.begin() as session:
-            await dequeue(session, kind, "another")
-            await dequeue(session, kind, "subject")
-        assert await queued(resources, kind) == left
-
-
-async def test_work_enqueued_while_its_job_runs_keeps_its_priority(resources: Resources, store: JobStore) -> None:
-    kind = kind_of(Note)
-    await once(resources, kind)
-    [job] = await take(store, kind)
-    await put(resources, kind, "0")
-    await once(resources, kind, priority=1)
-    await store.settle([JobResult(job.id, job.lease)])
-    assert [texts_of(await take(store, kind, 1)) for _ in range(2)] == [["x"], ["0"]]
 
 
 async def test_limits_hold_over_all_workers_and_block_nobody_else(resources: Resources, users: Users) -> None:
@@ -305,35 +204,3 @@ async def test_no_statement_reads_more_than_it_takes(resources: Resources, store
 
 def test_the_nil_project_is_before_all_others() -> None:
     assert UUID(int=0) == NO_PROJECT < new_id()
-
-
-async def test_job_requests_become_one_job_at_the_earliest_time(store: JobStore, users: Users) -> None:
-    kind = kind_of(Note)
-    await ask(users, kind, timedelta(hours=2), timedelta(hours=1), timedelta(hours=3))
-    assert await store.look({kind.name: NO_PROJECT}, SILENT)
-    [row] = await users.fetch("SELECT state, due_at < now() + interval '90 min' FROM job WHERE kind = $1", kind.name)
-    assert tuple(row) == ("delayed", True)
-    await ask(users, kind, timedelta())
-    seen = await store.look({kind.name: NO_PROJECT}, SILENT)
-    assert [(line.kind, line.project) for line in seen.lines] == [(kind.name, NO_PROJECT)]
-    assert len(await take(store, kind)) == 1
-
-
-async def test_a_request_for_a_locked_job_is_handled_by_a_later_poll(store: JobStore, users: Users) -> None:
-    kind, other = kind_of(Note), kind_of(Note)
-    await ask(users, kind, timedelta())
-    await store.look({kind.name: NO_PROJECT}, SILENT)
-    [job] = await take(store, kind)
-    async with users.transaction() as holder:
-        await holder.execute("SELECT FROM job WHERE id = $1 FOR UPDATE", job.id)
-        await ask(users, kind, timedelta(hours=1), timedelta())
-        await ask(users, other, timedelta())
-        seen = await store.look({kind.name: NO_PROJECT, other.name: NO_PROJECT}, SILENT)
-        assert [line.kind for line in seen.lines] == [other.name], "an idle worker does not wait for it"
-        assert seen.due_in is not None
-        assert seen.due_in <= timedelta(seconds=0.05)
-        [left] = await users.fetch("SELECT due_at <= now() AS is_due FROM job_request WHERE kind = $1", kind.name)
-        assert left["is_due"], "the sooner one"
-    await store.look({kind.name: NO_PROJECT}, SILENT)
-    await store.settle([JobResult(job.id, job.lease)])
-    assert len(await take(store, kind)) == 1

@@ -10,9 +10,10 @@ from partywall.core.jobs.kinds import JobKind
 from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.unknown import UnknownKinds, unknown_jobs
 from partywall.core.resources import Resources
-from tests.core.jobs.test_runner import Note, eventually, working
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from tests.core.jobs.jobs import Note, working
 
 SILENT = timedelta(seconds=20)
 LOST = """
@@ -54,4 +55,4 @@ async def test_a_worker_looks_for_unknown_kinds(
             async def logged() -> bool:
                 return [log["kind"] for log in logs if log["event"] == "job_kind_unknown"] == ["removed"]
 
-            await eventually(logged)
+            await until(logged)

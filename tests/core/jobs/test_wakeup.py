@@ -9,16 +9,18 @@ from datetime import timedelta
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from partywall.core import job_waker
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.events.listener import Listener
-from partywall.core.jobs import runner, wakeup
+from partywall.core.jobs import runner
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
-from tests.core.jobs.test_runner import Note, kind_of, working
-from tests.engines import DatabaseUrls
-from tests.users import Users
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from tests.core.jobs.jobs import Note, kind_of, working
 
 NEVER = timedelta(hours=1)
 
@@ -82,9 +84,7 @@ async def test_a_rollback_wakes_no_worker(resources: Resources, users: Users) ->
         assert await resources.waker.flush()
         async with resources.sessions.begin() as session:
             await enqueue(session, kind_of(Note), Note(text="kept"))
-        async with asyncio.timeout(60):
-            while not woken:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(woken))
     assert woken == [True]
 
 
@@ -103,7 +103,7 @@ async def test_a_failed_notification_is_sent_later(resources: Resources, monkeyp
         if len(published) == 1:
             raise RedisConnectionError
 
-    waker = wakeup.JobWaker(resources.cache, Listener(resources.cache))
+    waker = job_waker.JobWaker(resources.cache, Listener(resources.cache))
     monkeypatch.setattr(resources.cache, "publish", publish)
     for _ in range(3):
         waker.wake()

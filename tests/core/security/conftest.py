@@ -6,7 +6,7 @@ import pytest
 
 from partywall.core.db.engine import create_engine, server_settings
 from partywall.core.db.session import Sessions
-from tests.engines import Urls, new_database
+from partywall.testing.engines import Urls, new_database
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal
 from partywall.settings import Settings
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 ME = "/api/v1/users/me"
 

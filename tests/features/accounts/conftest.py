@@ -16,7 +16,7 @@ from partywall.core.security import passwords
 from partywall.features.accounts.feature import feature
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Superuser
+from partywall.testing.engines import DatabaseUrls, Superuser
 from tests.mailbox import working
 
 REGISTER: Final = "/api/v1/auth/register"

@@ -9,8 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 from httpx2 import Response
 
+from partywall.testing.users import Users
 from tests.features.accounts.conftest import PASSWORD, TOKEN, Variant, Visitor, account_id, new_address
-from tests.users import Users
 
 WRONG = "wrong password"
 

@@ -14,7 +14,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.features.accounts import operations
 from partywall.features.accounts.exceptions import AccountNotFoundError, AddressTakenError
-from tests.engines import DatabaseUrls, Urls, new_database
+from partywall.testing.engines import DatabaseUrls, Urls, new_database
 from tests.features.accounts.conftest import PASSWORD, Variant, Visitor, new_address
 
 PASSWORDS = Passwords(1)

@@ -9,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.features.accounts.conftest import ME, REVOKE, Login, Variant, Visitor, account_id, bearer
 from tests.features.accounts.killed_server import refresh_and_die
-from tests.users import Users
 
 STALE = "UPDATE refresh_token SET used_at = used_at - interval '1 minute' WHERE account_id = $1 AND used_at IS NOT NULL"
 

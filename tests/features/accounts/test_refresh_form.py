@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from partywall.core.http.fast_path.declaration import fast_path_plans
+from partywall.core.http.fast_path.form_plan import FormPlan
 from partywall.core.security.attempts import AttemptLimiter
-from partywall.features.accounts.auth_router import refresh_form
+from tests.architecture.routes import application
 from tests.features.accounts.conftest import Variant, Visitor, account_id
 from tests.features.accounts.test_limits import NOWHERE, assert_too_many
 
 TOKEN = "/api/v1/auth/token"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def refresh_fields(body: bytes) -> dict[str, str] | None:
+    [plan] = [each for each in fast_path_plans(application().routes) if isinstance(each, FormPlan)]
+    return plan.fields(body)
 
 
 @pytest.mark.parametrize(
@@ -32,13 +39,13 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
     ],
 )
 def test_what_is_not_ordinary_is_left_to_the_router(body: bytes) -> None:
-    assert refresh_form.fields(body) is None
+    assert refresh_fields(body) is None
 
 
 def test_the_ordinary_is_served_in_either_order() -> None:
     expected = {"grant_type": "refresh_token", "refresh_token": "x=y"}
-    assert refresh_form.fields(b"grant_type=refresh_token&refresh_token=x=y") == expected
-    assert refresh_form.fields(b"refresh_token=x=y&grant_type=refresh_token") == expected
+    assert refresh_fields(b"grant_type=refresh_token&refresh_token=x=y") == expected
+    assert refresh_fields(b"refresh_token=x=y&grant_type=refresh_token") == expected
 
 
 async def test_both_ways_answer_alike(member: Visitor) -> None:

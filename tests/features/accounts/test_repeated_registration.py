@@ -21,9 +21,9 @@ from partywall.features.accounts.login import LoginService
 from partywall.features.accounts.registration_repository import waiting_registration
 from partywall.features.accounts.repository import Credential
 from partywall.features.accounts.retention import prune_registrations
+from partywall.testing.users import Users
 from tests.features.accounts.account_jobs import AccountJobs, assert_refused, verify
 from tests.features.accounts.conftest import PASSWORD, REGISTER, Variant, Visitor, account_id, bearer
-from tests.users import Users
 
 OWN = "the owner's own password"
 PROJECTS = "/api/v1/projects"

@@ -14,7 +14,7 @@ from asgi_lifespan import LifespanManager
 from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.db.engine import create_engine, server_settings
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.session import Sessions
 from partywall.core.events.subscription import EndReason, StreamOptions, Subscription
 from partywall.core.resources import Resources
@@ -23,7 +23,7 @@ from partywall.core.security.revocations import Revocation, Revoked, announce, d
 from partywall.features.accounts import operations
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import Urls, new_database
+from partywall.testing.engines import Urls, new_database
 from tests.features.accounts.conftest import SESSIONS, Login, Visitor, bearer, new_address
 from tests.features.accounts.test_limits import NOWHERE
 

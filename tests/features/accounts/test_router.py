@@ -7,8 +7,8 @@ from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
+from partywall.testing.users import Users
 from tests.features.accounts.conftest import ME, SESSIONS, Visitor, bearer, new_address
-from tests.users import Users
 
 
 async def test_every_route_of_ones_own_refuses_the_anonymous(anonymous: AsyncClient) -> None:

@@ -9,15 +9,13 @@ from partywall.core.resources import Resources
 from partywall.features.accounts.exceptions import AccountGoneError, SessionNotFoundError
 from partywall.features.accounts.schemas import UserPatch
 from partywall.features.accounts.service import AccountService, SessionService, VersionedUser, get_user
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 async def change(resources: Resources, person: Person, patch: UserPatch) -> VersionedUser:
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
-        service = AccountService(session, person.id)
-        await service.revision()
-        return await service.change(patch)
+        return await AccountService(session, person.id).update(patch)
 
 
 async def test_only_what_a_patch_names_is_changed(resources: Resources, users: Users) -> None:
@@ -37,7 +35,7 @@ async def test_an_account_that_was_disabled_is_gone(resources: Resources, users:
         with pytest.raises(AccountGoneError):
             await get_user(session, person.id)
         with pytest.raises(AccountGoneError):
-            await AccountService(session, person.id).revision()
+            await AccountService(session, person.id).update(UserPatch())
 
 
 async def test_nobody_ends_a_session_of_somebody_else(resources: Resources, users: Users) -> None:

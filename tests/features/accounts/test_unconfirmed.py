@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.accounts.account_jobs import AccountJobs
 from tests.features.accounts.conftest import Variant, Visitor, account_id
-from tests.users import Users
 
 WRONG = "wrong password"
 HOME, WORK, PHONE = "198.51.100.7", "203.0.113.1", "2001:db8::1"

@@ -23,10 +23,10 @@ from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
 from partywall.features.accounts.verification_mail import confirm_address
 from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 from partywall.settings import MailLinks
+from partywall.testing.users import Users
 from tests.features.accounts.account_jobs import AccountJobs, assert_refused, verify
 from tests.features.accounts.conftest import Variant, Visitor, account_id, new_address
 from tests.mailbox import mails_to, text_of
-from tests.users import Users
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ class Question(AgentInput):
     ("given", "refusal"),
     [
         ({"question": "When?", "colour": "red"}, {"colour": "extra_forbidden"}),
-        ({"question": "\x00"}, {"question": "nul_byte"}),
-        ({"question": "\ud800"}, {"question": "lone_surrogate"}),
+        ({"question": "\x00"}, {"": "nul_byte"}),
+        ({"question": "\ud800"}, {"": "lone_surrogate"}),
     ],
 )
 def test_an_input_has_only_its_own_fields_and_storable_text(given: object, refusal: dict[str, str]) -> None:

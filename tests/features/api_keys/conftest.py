@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from partywall.core.clock import utc_now
 from partywall.core.resources import Resources
 from partywall.features.api_keys.feature import feature
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.api_keys.conftest import MakeKey
-from tests.users import Person, Users
 
 WANTED = {"name": "Nightly import", "role": "editor"}
 

@@ -11,10 +11,10 @@ from partywall.core.errors import NotAuthenticatedError
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import ApiKeys, new_key
 from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 from tests.features.api_keys.conftest import Key, MakeKey
 from tests.features.live.server import serve
 from tests.features.live.sse import follow
-from tests.users import Person, Users
 
 DOCUMENT = {"title": "Lease", "content": "The tenant pays."}
 

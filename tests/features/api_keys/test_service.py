@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from partywall.core.clock import utc_now
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import bind_principal
 from partywall.core.errors import InvalidInputError, MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.schemas import ApiKeyCreate
 from partywall.features.api_keys.service import ApiKeyService
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 WANTED = ApiKeyCreate(name="Nightly import", role="editor")
 
@@ -25,7 +25,7 @@ async def serving(resources: Resources, person: Person, project: UUID) -> AsyncI
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
         scope = await open_scope(session, person.principal, project)
-        yield ApiKeyService(session, scope, resources.sequencer, resources.api_keys)
+        yield ApiKeyService(session, scope, resources.api_keys)
 
 
 async def test_the_secret_is_shown_once_and_kept_as_a_digest(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import orjson
@@ -8,7 +9,8 @@ import pytest
 from httpx2 import AsyncClient, Response
 from pydantic import JsonValue
 
-from tests.users import Person, Users
+from partywall.settings import Settings
+from partywall.testing.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +77,8 @@ async def inside(users: Users, workspace: Workspace) -> Inside:
 async def workspace(users: Users) -> Workspace:
     owner = await users.person()
     return Workspace(await owner.project(), owner)
+
+
+def files(settings: Settings, workspace: Workspace) -> list[Path]:
+    """The blobs of the project."""
+    return [path for path in (settings.blob_directory / str(workspace.project)).rglob("*") if path.is_file()]

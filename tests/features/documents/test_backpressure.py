@@ -9,11 +9,15 @@ from uuid import UUID
 
 import pytest
 from httpx2 import Response
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Scope
 
 from partywall.core.backpressure import BALANCED
+from partywall.core.http.responses import delayed
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 BODY = {"title": "A title", "content": "Some content."}
 type Create = Callable[[Workspace], Coroutine[None, None, Response]]
@@ -60,9 +64,29 @@ async def test_the_document_is_there_before_the_answer(
 
 
 async def test_refusals_are_not_delayed_or_counted(resources: Resources, workspace: Workspace, users: Users) -> None:
-    stranger = await users.person()
+    outsider = await users.person()
     async with behind(resources, workspace.project):
         before = resources.backpressure.delay(workspace.project, 0)
-        refused = [await stranger.client.post(workspace.url, json=BODY), await workspace.post(json={"title": 1})]
+        refused = [await outsider.client.post(workspace.url, json=BODY), await workspace.post(json={"title": 1})]
         assert [each.status_code for each in refused] == [404, 422]
         assert resources.backpressure.delay(workspace.project, 0) <= before
+
+
+async def test_a_process_that_stops_sends_the_answer_at_once() -> None:
+    draining, sent = asyncio.Event(), list[Message]()
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = Starlette()
+    app.state.draining = draining
+    scope: Scope = {"type": "http", "app": app, "state": {}}
+    async with asyncio.TaskGroup() as group:
+        group.create_task(delayed(PlainTextResponse("", 201), 3600.0)(scope, receive, send))
+        await asyncio.sleep(0)
+        assert sent == []
+        draining.set()
+    assert sent[0]["status"] == 201

@@ -9,8 +9,7 @@ from partywall.features.documents.jobs import ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.projects.purge import purge_project
 from partywall.settings import Settings
-from tests.features.documents.conftest import Inside, Workspace
-from tests.features.documents.test_upload import files
+from tests.features.documents.conftest import Inside, Workspace, files
 
 
 async def test_a_released_blob_goes_unless_it_is_used(

@@ -12,11 +12,11 @@ from partywall.features.documents.feature import feature
 from partywall.features.documents.jobs import PurgeDocument
 from partywall.features.documents.purge import purge_document, sweep_documents
 from partywall.features.search import service as searching
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Inside, Workspace
 from tests.isolation.job_runner import index, run_job
 from tests.text_search import in_cache, in_files, in_tables, work_off
-from tests.users import Users
 
 KEY = {"Idempotency-Key": "once"}
 

@@ -11,8 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from partywall.core.db.scoped_read import ScopedRead, Statement, Value
-from partywall.core.db.scoped_write import ScopedWrite
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.tenancy import Role
 from partywall.features.documents.creation import prepare
 from partywall.features.documents.creation_repository import (
@@ -35,9 +34,9 @@ from partywall.features.documents.reader_repository import (
     version_page,
 )
 from partywall.features.documents.schemas import DocumentCreate
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 type Values = dict[str, Value]
 
@@ -54,7 +53,7 @@ PLANS = [
 ]
 SHA256 = hashlib.sha256(b"C1").hexdigest()
 FILTERS = frozenset({"external_id", "status", "index_status", "q_title"})
-READS: dict[str, ScopedRead] = {
+READS: dict[str, ScopedQuery] = {
     "one": ONE,
     "stats": STATS,
     "content": CONTENT,
@@ -80,7 +79,7 @@ class Case:
     document: UUID
 
     async def ask(
-        self, statement: Statement, principal: str, project: UUID | None = None, more: Values | None = None
+        self, statement: ScopedQuery, principal: str, project: UUID | None = None, more: Values | None = None
     ) -> list[object]:
         bound: Values = {
             "principal": principal, "project_id": project or self.project, "document_id": self.document,
@@ -113,17 +112,17 @@ async def test_a_read_is_the_same_under_every_plan(
     owner = str(workspace.owner.principal)
     outsider = await users.person()
     elsewhere = await outsider.project()
-    expected = {name: await case.ask(read.statement, owner) for name, read in READS.items()}
+    expected = {name: await case.ask(read, owner) for name, read in READS.items()}
     await plan(case.connection, toggles)
     for name, read in READS.items():
         assert expected[name][0] == "owner"
         assert any(value not in (None, b"[]", 0, False) for value in expected[name][1:]), name
         for _ in range(2):
-            assert await case.ask(read.statement, owner) == expected[name], name
-            foreign = await case.ask(read.statement, str(outsider.principal))
+            assert await case.ask(read, owner) == expected[name], name
+            foreign = await case.ask(read, str(outsider.principal))
             assert (foreign[0], shows(foreign)) == (None, False), name
-            assert await case.ask(read.statement, f"service:{uuid4()}") == foreign, name
-            empty = await case.ask(read.statement, str(outsider.principal), elsewhere)
+            assert await case.ask(read, f"service:{uuid4()}") == foreign, name
+            empty = await case.ask(read, str(outsider.principal), elsewhere)
             assert (empty[0], shows(empty)) == ("owner", False), name
 
 
@@ -134,9 +133,8 @@ def shows(row: list[object]) -> bool:
 @pytest.mark.parametrize("toggles", PLANS)
 @pytest.mark.parametrize("write", [CREATE, CREATE_LARGE, CREATE_BATCH], ids=["one", "large", "batch"])
 async def test_a_write_is_the_same_under_every_plan(
-    case: Case, workspace: Workspace, users: Users, write: ScopedWrite, toggles: dict[str, str]
+    case: Case, workspace: Workspace, users: Users, write: ScopedQuery, toggles: dict[str, str]
 ) -> None:
-    statement = write.statement
     outsider = await users.person()
     await plan(case.connection, toggles)
     before = await counts(users, workspace.project)
@@ -146,12 +144,12 @@ async def test_a_write_is_the_same_under_every_plan(
         return {**(values_of_many(new) if write is CREATE_BATCH else values_of(new[0])), "roles": [role]}
 
     for _ in range(2):
-        refused = await case.ask(statement, str(outsider.principal), more=values(Role.OWNER))
+        refused = await case.ask(write, str(outsider.principal), more=values(Role.OWNER))
         assert (refused[0], refused[-1]) == (None, None)
-        lacking = await case.ask(statement, str(workspace.owner.principal), more=values(Role.EDITOR))
+        lacking = await case.ask(write, str(workspace.owner.principal), more=values(Role.EDITOR))
         assert (lacking[0], lacking[-1]) == ("owner", None)
     assert await counts(users, workspace.project) == before
-    made = await case.ask(statement, str(workspace.owner.principal), more=values(Role.OWNER))
+    made = await case.ask(write, str(workspace.owner.principal), more=values(Role.OWNER))
     added = 3 if write is CREATE_BATCH else 1
     assert (made[0], made[-1]) == ("owner", added)
     assert await counts(users, workspace.project) == {name: count + added for name, count in before.items()}
@@ -170,7 +168,7 @@ async def counts(users: Users, project: UUID) -> dict[str, int]:
 
 
 async def test_a_statement_leaves_no_scope_on_the_connection(case: Case, workspace: Workspace) -> None:
-    await case.ask(ONE.statement, str(workspace.owner.principal))
+    await case.ask(ONE, str(workspace.owner.principal))
     assert await case.connection.fetchval("SELECT count(*) FROM document") == 0
 
 
@@ -183,15 +181,15 @@ async def test_the_list_uses_its_index_and_checks_access_once(case: Case, worksp
         workspace.project,
     )
     await users.execute("ANALYZE document")
-    statement = READS["list"].statement
+    listing = READS["list"]
     bound: Values = {
         "principal": str(workspace.owner.principal), "project_id": workspace.project, "limit": 50, "one_more": 51,
         "offset": 0,
     }  # fmt: skip
     for mode in ("force_custom_plan", "force_generic_plan"):
         await plan(case.connection, {"plan_cache_mode": mode})
-        explain = "EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF) " + statement.sql
-        rows = await case.connection.fetch(explain, *statement.arguments(bound))
+        explain = "EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF) " + listing.sql
+        rows = await case.connection.fetch(explain, *listing.arguments(bound))
         text = "\n".join(row[0] for row in rows)
         assert "Index Scan Backward using document_created_at_idx" in text, text
         assert "Sort" not in text, text

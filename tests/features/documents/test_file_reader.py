@@ -12,9 +12,8 @@ from partywall.core.text_process.processes import TextLimits
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import ReadFile
 from partywall.settings import Settings
-from tests.features.documents.conftest import Inside, Workspace
+from tests.features.documents.conftest import Inside, Workspace, files
 from tests.features.documents.made_files import FILES, docx, paragraph, pdf, replaced, xlsx
-from tests.features.documents.test_upload import files
 from tests.isolation.job_runner import index_once, run_job
 
 LETTER = docx(paragraph("The walrus signs on Friday.", ""))

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal
 from partywall.features.documents.index_queue import (
     ClaimedDocument,
     DueProject,
@@ -19,7 +20,7 @@ from partywall.features.documents.index_queue import (
     settle,
     take,
 )
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.features.documents.conftest import Inside, Workspace
 
 LASTING = timedelta(minutes=1)
@@ -39,7 +40,7 @@ async def taken(workspace: Workspace, resources: Resources, lease: UUID) -> list
 async def settled(resources: Resources, project: UUID, lease: UUID, *outcomes: IndexOutcome) -> set[UUID]:
     async with resources.sessions.begin() as session:
         scope = await open_shared_scope(session, Principal.service(project), project)
-        return await settle(session, scope, resources.sequencer, lease, outcomes)
+        return await settle(session, scope, lease, outcomes)
 
 
 def indexed(document: UUID, version: int = 1, chunks: int = 1) -> IndexOutcome:
@@ -119,7 +120,7 @@ async def test_the_worker_of_another_project_takes_and_ends_nothing(workspace: W
     await taken(workspace, resources, lease)
     assert await settled(resources, other, lease, indexed(one)) == set()
     async with resources.sessions.begin() as session:
-        scope: ProjectScope = await open_shared_scope(session, Principal.service(other), other)
+        scope = await open_shared_scope(session, Principal.service(other), other)
         assert await keep(session, scope, lease, [one], LASTING) == {}
         await release(session, scope, lease, [one], timedelta(), counted=False)
     assert await taken(workspace, resources, uuid4()) == [], "the lease must still be valid"

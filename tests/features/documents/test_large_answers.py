@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
+from partywall.core import large_answers
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.http import large_answers
 from partywall.settings import Settings
+from partywall.testing.conditions import until
+from partywall.testing.users import Person, Users
 from tests.core.http.bytes import PROJECTS, answer_on, bearer, head
 from tests.features.live.server import Serving, serve
-from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
-from tests.users import Person, Users
 
 MIB = 1024 * 1024
 CONTENT = 'a "quoted" \\ line\n\tä€😀\u2028\x07' * 60_000

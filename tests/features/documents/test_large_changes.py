@@ -11,8 +11,8 @@ from sqlalchemy import BindParameter
 from sqlalchemy.pool import QueuePool
 
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 LARGE = "word " * 200_000
 CHANGES = {

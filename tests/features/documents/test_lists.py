@@ -11,8 +11,8 @@ from partywall.core.pagination import PAGE_BYTES
 from partywall.core.resources import Resources
 from partywall.features.documents.constants import MAX_METADATA_BYTES
 from partywall.features.documents.schemas import Document, DocumentSummary, Stats, Version, VersionSummary
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 
 async def walk(workspace: Workspace, params: Mapping[str, object], path: str = "") -> list[dict[str, object]]:

@@ -8,22 +8,22 @@ import orjson
 import pytest
 from sqlalchemy import inspect
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_shared_scope
 from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
 from partywall.features.documents.reader import DocumentJson
-from partywall.features.documents.repository import DocumentRepository
+from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch
-from partywall.features.documents.service import DocumentService
+from partywall.features.documents.service import DocumentService, missing
+from partywall.testing.users import Person
 from tests.features.documents.conftest import Inside, Workspace
-from tests.users import Person
 
 
 async def service(resources: Resources, session: AsyncSession, workspace: Workspace, person: Person) -> DocumentService:
     scope = await open_shared_scope(session, person.principal, workspace.project)
-    return DocumentService(session, scope, resources.sequencer)
+    return DocumentService(session, scope)
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def made(resources: Resources, workspace: Workspace) -> UUID:
 
 async def patch(resources: Resources, workspace: Workspace, document: UUID, wanted: DocumentPatch) -> DocumentJson:
     async with serving(resources, workspace) as documents:
-        return await documents.patch(await documents.lock(document), wanted)
+        return await documents.update(document, wanted)
 
 
 def version(shown: DocumentJson) -> object:
@@ -57,7 +57,7 @@ async def test_a_change_does_not_read_the_text_that_is_there(resources: Resource
     """The text may be large; its digest is enough."""
     document = await made(resources, workspace)
     async with serving(resources, workspace) as documents:
-        row = await DocumentRepository(documents.session, documents.scope).lock(document)
+        row = await DocumentWriter(documents.session, documents.scope).lock(document)
         assert "content" in inspect(row, raiseerr=True).unloaded
         locked = await documents.lock(document)
         assert locked.current.content is None
@@ -84,9 +84,9 @@ async def test_an_earlier_text_becomes_the_newest_version(resources: Resources, 
     document = await made(resources, workspace)
     await patch(resources, workspace, document, DocumentPatch(content="Other.", metadata={"a": 2}))
     async with serving(resources, workspace) as documents:
-        restored = orjson.loads((await documents.restore(await documents.lock(document), 1)).body)
+        restored = orjson.loads((await documents.restore(document, 1)).body)
         with pytest.raises(VersionNotFoundError):
-            await documents.restore(await documents.lock(document), 4)
+            await documents.restore(document, 4)
     assert (restored["version"], restored["content"], restored["metadata"]) == (3, "Text.", {"a": 2})
 
 
@@ -95,11 +95,11 @@ async def test_a_document_that_is_gone_is_neither_changed_nor_deleted_nor_indexe
 ) -> None:
     async with serving(resources, workspace) as documents:
         document = await documents.create(DocumentCreate(title="A title", content="Text."))
-        await documents.delete(await documents.lock_to_delete(document))
-        for refused in (documents.lock, documents.lock_to_delete, documents.reindex):
+        await documents.delete(document)
+        for refused in (documents.lock, documents.delete, documents.reindex):
             with pytest.raises(DocumentNotFoundError):
                 await refused(document)
-        assert await documents.missing([document, other := uuid4()]) == {document, other}
+        assert await missing(documents.session, documents.scope, [document, other := uuid4()]) == {document, other}
 
 
 async def test_who_may_not_write_locks_nothing(resources: Resources, workspace: Workspace, inside: Inside) -> None:
@@ -107,6 +107,6 @@ async def test_who_may_not_write_locks_nothing(resources: Resources, workspace: 
     await inside.users.join(workspace.project, viewer, "viewer")
     async with resources.sessions.begin() as session:
         documents = await service(resources, session, workspace, viewer)
-        for refused in (documents.lock, documents.lock_to_delete, documents.reindex):
+        for refused in (documents.lock, documents.delete, documents.reindex):
             with pytest.raises(MissingRightError):
                 await refused(uuid4())

@@ -20,8 +20,8 @@ from partywall.features.documents import upload
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE
 from partywall.features.documents.upload import Source, UploadedFile
 from partywall.settings import Settings
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
-from tests.users import Users
 
 LARGE = b"words " * LARGEST_INLINE_PAGE
 CLAIM = request_claim(b"a request of the tests")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from partywall.testing.users import Users
 from tests.features.documents.conftest import Inside, Workspace
 from tests.features.documents.test_lists import walk
-from tests.users import Users
 
 
 async def edited(workspace: Workspace, times: int) -> str:

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.db.scopes import open_shared_scope
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
-from tests.users import Person
+from partywall.testing.users import Person
 
 
 async def write(
@@ -16,7 +16,6 @@ async def write(
     """Writes one event per name in one transaction, each with `size` filler characters, and numbers them."""
     more: dict[str, JsonValue] = {"filler": "x" * size} if size else {}
     async with resources.sessions.begin() as session:
-        scope = await open_scope(session, person.principal, project)
-        log = EventLog(session, scope, resources.sequencer)
-        log.append(*(EventDraft(type_, "document", name, {"name": name, **more}) for name in names))
+        scope = await open_shared_scope(session, person.principal, project)
+        publish(session, scope, *(EventDraft(type_, "document", name, {"name": name, **more}) for name in names))
     await resources.sequencer.catch_up(scope)

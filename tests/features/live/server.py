@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from partywall import server as serving
 from partywall.core.resources import Resources
 from partywall.main import create_app
-from partywall.settings import Settings
+from partywall.settings import EventSettings, Settings
 
 
 class Server(serving.Server):
@@ -57,3 +58,11 @@ async def serve(settings: Settings, port: int = 0) -> AsyncIterator[Serving]:
         yield served
     finally:
         await served.stop()
+
+
+def serve_without_polling(settings: Settings) -> AbstractAsyncContextManager[Serving]:
+    """Streams poll so rarely that what arrives soon is due to a notification."""
+    # A shorter heartbeat than the settings permit, so that the tests wait less.
+    quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
+    events = EventSettings().model_copy(update=quick)
+    return serve(settings.model_copy(update={"events": events}))

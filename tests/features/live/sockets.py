@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
+from partywall.testing.users import Person
 from tests.features.live.sse import Body
 
 MAX_WAIT = 60.0
@@ -70,3 +72,19 @@ async def opened(
         if first is not None:
             await socket.send(first)
         yield socket
+
+
+def greeting(person: Person, **more: object) -> dict[str, object]:
+    return {"token": person.token, **more}
+
+
+async def refusal(url: str, **options: object) -> tuple[int, str]:
+    """The status and problem code of a refused handshake."""
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(url, proxy=None, **options):  # type: ignore[arg-type]  # options of the library's own
+            pass
+    response = caught.value.response
+    assert response.headers["content-type"] == "application/problem+json"
+    body = json.loads(response.body or b"{}")
+    assert response.headers["x-request-id"] == body["request_id"]
+    return response.status_code, body["code"]

@@ -17,11 +17,11 @@ from partywall.core.events.frames import OPENING
 from partywall.core.http.connections import Http
 from partywall.core.http.event_stream import EventStream
 from partywall.settings import Settings
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.core.http.bytes import answer_on, head
 from tests.features.live.server import Serving, serve
-from tests.features.live.test_streams import until
 from tests.features.live.wire import Wire, stream, wired
-from tests.users import Users
 
 CLIENTS = 20
 COUNTED = (CoroutineType, asyncio.Task, deque, AsyncExitStack, Request, EventStream)

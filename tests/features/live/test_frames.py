@@ -11,11 +11,11 @@ from starlette.websockets import WebSocket
 from websockets.frames import Frame, Opcode
 
 from partywall.core.http.socket_protocol import FRAMES_PER_MINUTE, Sockets
+from partywall.testing.conditions import until
+from partywall.testing.users import Person, Users
 from tests.features.live.server import Serving
-from tests.features.live.test_sockets import greeting
-from tests.features.live.test_streams import until
+from tests.features.live.sockets import greeting
 from tests.features.live.wire import Wire, closing, frame, upgrade, wired
-from tests.users import Person, Users
 
 TOO_MANY = closing(4429, "too_many_messages")
 FLOODS = {

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.features.live.server import Serving
-from tests.features.live.test_streams import until
 from tests.features.live.wire import stream, upgrade, wired
-from tests.users import Users
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
 BEHIND = {

@@ -18,13 +18,12 @@ from partywall.core.events import subscription as feeds
 from partywall.core.http import connections
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
-from tests.features.live.sockets import address, opened
+from tests.features.live.sockets import address, greeting, opened
 from tests.features.live.sse import follow
-from tests.features.live.test_sockets import greeting
-from tests.features.live.test_streams import until
-from tests.users import Users
 
 # A few events of this size fill every buffer between server and client.
 LARGE = 400_000

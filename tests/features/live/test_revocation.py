@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.batches import BATCH
 from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import short_token
-from tests.users import Person, Users
 
 
 async def new_session(users: Users, person: Person) -> UUID:

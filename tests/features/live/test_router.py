@@ -8,10 +8,10 @@ import pytest
 from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving
 from tests.features.live.sse import follow
-from tests.users import Users
 
 
 async def test_the_anonymous_are_refused(anonymous: AsyncClient) -> None:

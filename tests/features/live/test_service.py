@@ -12,7 +12,7 @@ from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import RevocationCheck
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.live.service import LiveService
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from httpx2 import AsyncClient
 
 from partywall.core.events import pace, past_reads
 from partywall.settings import Settings
+from partywall.testing.conditions import until
+from partywall.testing.users import Person, Users
 from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.sse import follow
-from tests.features.live.test_streams import until
-from tests.users import Person, Users
 
 
 @pytest.fixture(scope="module")

@@ -1,40 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from uuid import uuid4
 
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from partywall.core.http import event_socket
 from partywall.core.http import sockets as core_sockets
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
-from tests.features.live.sockets import address, opened
-from tests.features.live.sse import follow
-from tests.features.live.test_streams import a_minute_later, short_token, until
-from tests.users import Person, Users
-
-
-def greeting(person: Person, **more: object) -> dict[str, object]:
-    return {"token": person.token, **more}
-
-
-async def refusal(url: str, **options: object) -> tuple[int, str]:
-    """The status and problem code of a refused handshake."""
-    with pytest.raises(InvalidStatus) as caught:
-        async with connect(url, proxy=None, **options):  # type: ignore[arg-type]  # options of the library's own
-            pass
-    response = caught.value.response
-    assert response.headers["content-type"] == "application/problem+json"
-    body = json.loads(response.body or b"{}")
-    assert response.headers["x-request-id"] == body["request_id"]
-    return response.status_code, body["code"]
+from tests.features.live.sockets import address, greeting, opened, refusal
 
 
 async def test_the_anonymous_are_refused(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +72,7 @@ async def test_a_key_follows_its_project_until_it_is_revoked(
     async with opened(polling.url, another, {"token": key["secret"]}) as elsewhere:
         assert await elsewhere.closed() == (4404, "project_not_found")
     async with opened(polling.url, project, {"token": key["secret"]}) as socket:
-        await until(lambda: polling.resources.tailers.followed)
+        await until(lambda: bool(polling.resources.tailers.followed))
         await write(resources, owner, project, "a")
         assert (await socket.next())["data"] == {"name": "a"}
         assert (await owner.client.delete(f"{keys}/{key['id']}")).status_code == 204
@@ -225,99 +205,6 @@ async def test_no_other_path_accepts_sockets(server: Serving) -> None:
     for path in ("/", "/api/v1/ws", f"/api/v1/projects/{uuid4()}", f"/api/v1/projects/{uuid4()}/events"):
         assert await refusal(base + path) == (404, "route_not_found")
     assert await refusal(address(server.url, "x")) == (422, "validation_failed")
-
-
-@pytest.mark.parametrize(
-    ("act", "code", "reason"),
-    [
-        ("DELETE FROM project_member WHERE account_id = $1", 4404, "project_not_found"),
-        ("UPDATE account SET disabled_at = now() WHERE id = $1", 4401, "credential_revoked"),
-        ("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", 1012, "role_changed"),
-        (
-            "DELETE FROM project WHERE id IN (SELECT project_id FROM project_member WHERE account_id = $1)",
-            4404,
-            "project_not_found",
-        ),
-    ],
-)
-async def test_a_socket_ends_when_the_right_is_lost(
-    users: Users, polling: Serving, act: str, code: int, reason: str
-) -> None:
-    owner, member = await users.person(), await users.person()
-    project = await owner.project()
-    await users.join(project, member, "editor")
-    async with opened(polling.url, project, greeting(member, after=0)) as socket:
-        assert (await socket.next())["type"] == "project.created"
-        await users.execute(act, member.id)
-        rest = await socket.rest()
-        assert [event["type"] for event in rest] == (["reconnect"] if reason == "role_changed" else [])
-        assert await socket.closed() == (code, reason)
-
-
-async def test_a_removed_member_is_told_no_more(users: Users, server: Serving, resources: Resources) -> None:
-    owner, member = await users.person(), await users.person()
-    project = await owner.project()
-    await users.join(project, member, "viewer")
-    async with opened(server.url, project, greeting(member, after=0)) as socket:
-        assert (await socket.next())["id"] == 1
-        await users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
-        await write(resources, owner, project, "secret")
-        assert await socket.rest() == []
-        assert await socket.closed() == (4404, "project_not_found")
-
-
-async def test_a_socket_ends_when_its_session_is_revoked(users: Users, polling: Serving, resources: Resources) -> None:
-    owner = await users.person()
-    project, session = await owner.project(), uuid4()
-    await users.execute(
-        "INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + interval '1 day')", session, owner.id
-    )
-    token = (await resources.access_tokens.issue(owner.id, session)).token
-    async with opened(polling.url, project, {"token": token, "after": 0}) as socket:
-        assert (await socket.next())["id"] == 1
-        await users.execute("UPDATE session SET revoked_at = now() WHERE id = $1", session)
-        assert await socket.closed() == (4401, "credential_revoked")
-
-
-async def test_a_socket_ends_with_its_credential_and_says_where_to_resume(
-    users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    owner = await users.person()
-    project = await owner.project()
-    token = await short_token(resources, owner, 60)
-    async with opened(server.url, project, {"token": token, "after": 0}) as socket:
-        assert (await socket.next())["id"] == 1
-        a_minute_later(monkeypatch)
-        [last] = await socket.rest()
-        assert (last["type"], last["id"], last["data"]) == ("reconnect", 1, {"reason": "credential_expired"})
-        assert await socket.closed() == (4401, "credential_expired")
-
-
-async def test_a_server_that_drains_says_so_and_stops(users: Users, live_settings: Settings) -> None:
-    owner = await users.person()
-    project = await owner.project()
-    async with serve(live_settings) as going, opened(going.url, project, greeting(owner, after=0)) as socket:
-        assert (await socket.next())["id"] == 1
-        stopping = asyncio.create_task(going.stop())
-        [last] = await socket.rest()
-        await stopping
-        assert (last["type"], last["id"], last["data"]) == ("reconnect", 1, {"reason": "server_draining"})
-        assert await socket.closed() == (1012, "server_draining")
-
-
-async def test_a_server_that_drains_lets_nobody_in(users: Users, live_settings: Settings) -> None:
-    """Neither new connections nor half-open handshakes; the next process serves them."""
-    owner = await users.person()
-    project = await owner.project()
-    async with serve(live_settings) as going, opened(going.url, project) as late:
-        await until(lambda: going.resources.handshakes.taken == 1)
-        going.app.state.draining.set()
-        assert await refusal(address(going.url, project)) == (503, "server_draining")
-        await late.connection.send(json.dumps(greeting(owner)))
-        assert await late.closed() == (1013, "server_draining")
-        async with follow(going.url, project, owner.token) as stream:
-            assert (stream.response.status_code, stream.response.headers["retry-after"]) == (503, "1")
-            assert stream.response.json()["code"] == "server_draining"
 
 
 @pytest.mark.parametrize("after", ["1", True, 1.5, -1, [1]])

@@ -14,10 +14,11 @@ from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.tokens import AccessTokens
 from partywall.resources import ISSUER
 from partywall.settings import Settings
+from partywall.testing.conditions import until
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import Stream, follow
-from tests.users import Person, Users
 
 WRITERS = 2
 EACH = 200
@@ -84,13 +85,6 @@ async def test_events_arrive_at_once_at_every_reader_of_the_one_tailer(
         assert server.resources.tailers.followed == 1
         assert await resources.cache.pubsub_numsub(f"proj:{project}:events") == [(f"proj:{project}:events".encode(), 1)]
     await until(lambda: server.resources.tailers.followed == 0)
-
-
-async def until(condition: object, within: float = 60.0) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_removed_member_gets_no_more_events(users: Users, server: Serving, resources: Resources) -> None:

@@ -11,11 +11,11 @@ import pytest
 from bench.readers import Ledger, Reader
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.conditions import until
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import serve
-from tests.features.live.test_streams import until
 from tests.server import free_port
-from tests.users import Person, Users
 
 PROJECTS, READERS, EVENTS, RESTARTS = 4, 5, 60, 3
 
@@ -54,7 +54,7 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
             async with serve(live_settings, port):
                 await _connected_anew(readers)
         async with serve(live_settings, port):
-            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=180)
+            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), 180)
             for task in tasks:
                 task.cancel()
     expected = {str(project): await _table(users, project) for project in projects}

@@ -18,7 +18,8 @@ from partywall.adapters.embedded import EmbeddedValkey
 from partywall.core import cache_keys
 from partywall.core.caches import create_cache
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.idempotency.claims import claim
 from partywall.core.resources import Resources
@@ -26,15 +27,15 @@ from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.storage import is_full
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 from partywall.features.live.exceptions import TicketsUnavailableError
 from partywall.features.live.tickets import PURPOSE, Tickets
 from partywall.settings import CacheSettings, Settings
+from partywall.testing.users import Person, Users
 from tests.features.live.event_writer import write
 from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import a_minute_later, ends, short_token
-from tests.users import Person, Users
 
 
 async def test_a_ticket_opens_one_stream_of_its_project(users: Users, server: Serving, resources: Resources) -> None:

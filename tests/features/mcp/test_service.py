@@ -10,7 +10,7 @@ from partywall.core.resources import Resources
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.service import server_for
 from partywall.features.mcp.tools import BY_NAME
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 def caller(resources: Resources, person: Person, project: UUID) -> Caller:

@@ -25,19 +25,13 @@ from partywall.features.mcp.dependencies import refuse_foreign_pages
 from partywall.features.mcp.tool import ReportProgress
 from partywall.features.mcp.tools import BY_NAME
 from partywall.settings import HttpSettings, Settings
+from partywall.testing.conditions import until
 from tests.features.live.server import Serving, serve
 from tests.features.live.wire import wired
 from tests.features.mcp.mcp_workspace import ENVELOPE, ERAS, McpWorkspace, calling, message
 
 FOLLOWED_FOR = 50
 JSON = {"Content-Type": "application/json"}
-
-
-async def until(check: Callable[[], bool]) -> None:
-    """Waits for less time than a `follow_run` call takes."""
-    async with asyncio.timeout(40):
-        while not check():
-            await asyncio.sleep(0.01)
 
 
 def idle(serving: Serving) -> bool:
@@ -60,7 +54,7 @@ async def following(
         body = calling("follow_run", run_id=run, wait_seconds=FOLLOWED_FOR)
         waiting = group.create_task(client.post(url, json=body, headers={"Accept": accept}))
         # A project has a tailer once a subscriber has caught up with its log.
-        await until(lambda: serving.resources.tailers.followed == 1)
+        await until(lambda: serving.resources.tailers.followed == 1, FOLLOWED_FOR - 10)
         yield waiting
 
 
@@ -146,7 +140,7 @@ async def test_a_client_that_goes_in_the_middle_of_waiting_leaves_nothing_open(
     async with following(mcp_workspace, mcp_workspace.served, accept) as waiting:
         assert not idle(mcp_workspace.served)
         waiting.cancel()
-    await until(lambda: idle(mcp_workspace.served))
+    await until(lambda: idle(mcp_workspace.served), FOLLOWED_FOR - 10)
 
 
 async def test_bytes_behind_a_waiting_call_end_its_stream(mcp_workspace: McpWorkspace) -> None:
@@ -158,9 +152,9 @@ async def test_bytes_behind_a_waiting_call_end_its_stream(mcp_workspace: McpWork
     kind = "Accept: application/json, text/event-stream\r\nContent-Type: application/json"
     async with wired(mcp_workspace.served) as wire:
         wire.send(f"{head}\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-        await until(lambda: mcp_workspace.served.resources.tailers.followed == 1)
+        await until(lambda: mcp_workspace.served.resources.tailers.followed == 1, FOLLOWED_FOR - 10)
         wire.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await until(lambda: idle(mcp_workspace.served))
+        await until(lambda: idle(mcp_workspace.served), FOLLOWED_FOR - 10)
 
 
 async def test_a_server_that_drains_keeps_nobody_waiting(mcp_workspace: McpWorkspace, settings: Settings) -> None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.projects.invitation_mails import Post
 from tests.features.projects.team import Team, build
-from tests.users import Users
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
 from partywall.features.projects.invitation_mail import send_invitation
 from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
+from partywall.testing.users import Person
 from tests.features.projects.team import Team
 from tests.mailbox import mails_to
-from tests.users import Person
 
 ACCEPT = "/api/v1/invitations/accept"
 _TOKEN = re.compile(r"(?m)^pwi_[A-Za-z0-9_-]{43}$")

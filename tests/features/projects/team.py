@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from httpx2 import AsyncClient, Response
 
 from partywall.core.security.api_keys import new_key
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 PROJECTS = "/api/v1/projects"
 ROLES = ("owner", "admin", "editor", "viewer")

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from httpx2 import AsyncClient, Response
 
+from partywall.testing.users import Users
 from tests.features.projects.invitation_mails import ACCEPT, Post, accept
 from tests.features.projects.team import Team, said
-from tests.users import Users
 
 
 def told(answer: Response) -> tuple[int, dict[str, object]]:

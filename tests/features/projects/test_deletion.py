@@ -12,21 +12,22 @@ import asyncpg
 import pytest
 
 from partywall.core.cache_removal import remove_keys_of
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.projects import repository, service
 from partywall.features.projects.feature import feature
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.projects.purge import purge_project, sweep_projects
 from partywall.features.search.index_rebuild import notice_change
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 from tests.features.projects.team import Team
 from tests.features.projects.test_project_locks import until_waiting
 from tests.isolation.seeded_project import SeededProject, seed
 from tests.text_search import in_cache, in_files, in_tables, work_off
-from tests.users import Person, Users
 
 DOCUMENT = {"title": "Lease", "content": "The tenant pays."}
 

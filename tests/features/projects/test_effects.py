@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 from httpx2 import Response
 
-from partywall.settings import EventSettings, Settings
-from tests.features.live.server import Serving, serve
+from partywall.settings import Settings
+from partywall.testing.users import Person
+from tests.features.live.server import Serving, serve_without_polling
 from tests.features.live.sse import Stream, follow
 from tests.features.projects.team import Team, said
-from tests.users import Person
 
 
 @pytest.fixture(scope="module")
 async def server(settings: Settings) -> AsyncIterator[Serving]:
-    """Polls so rarely that a prompt end is due to a notification."""
-    # A shorter heartbeat than the settings permit, to keep tests fast.
-    quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
-    events = EventSettings().model_copy(update=quick)
-    async with serve(settings.model_copy(update={"events": events})) as serving:
+    async with serve_without_polling(settings) as serving:
         yield serving
 
 

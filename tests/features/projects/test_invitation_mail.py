@@ -20,10 +20,10 @@ from partywall.features.projects.invitation_mail import send_invitation
 from partywall.features.projects.invitation_quota import MAILS_PER_HOUR_TO_ONE
 from partywall.features.projects.member_repository import MemberRepository, MemberRow
 from partywall.settings import MailLinks
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.features.projects.invitation_mails import Post, accept, text_of, token_in
 from tests.features.projects.team import Team, said
-from tests.users import Users
 
 
 def new_address() -> str:

@@ -12,9 +12,10 @@ from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.resources import Resources
 from partywall.features.projects.feature import feature as projects
 from partywall.features.search.feature import feature as search
-from tests.engines import DatabaseUrls
-from tests.features.search.search_workspace import working
-from tests.users import Person, Users
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
+from partywall.testing.workers import working
 
 INVITATIONS = 10
 
@@ -33,9 +34,7 @@ class SilentServer:
         writer.close()
 
     async def has_caller(self) -> None:
-        async with asyncio.timeout(60):
-            while not self.waiting:
-                await asyncio.sleep(0.05)
+        await until(lambda: bool(self.waiting))
 
 
 @asynccontextmanager
@@ -69,7 +68,7 @@ async def test_a_silent_mail_server_holds_up_no_document(
     async with silent_server() as server, AsyncExitStack() as worker:
         mailer = SmtpMailer(SmtpOptions("127.0.0.1", "partywall@example.com", server.port, security="none"))
         handlers = (*projects.jobs, *search.jobs)
-        await worker.enter_async_context(working(replace(resources, mailer=mailer), database, handlers))
+        await worker.enter_async_context(working(replace(resources, mailer=mailer), handlers))
         worker.callback(server.hung_up.set)
         await invite_many(inviter)
         await server.has_caller()

@@ -16,10 +16,10 @@ from partywall.features.projects.invitation_quota import MAILS_PER_HOUR
 from partywall.features.projects.retention import prune_invitations
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.features.projects.invitation_mails import ACCEPT, Post
 from tests.features.projects.team import PROJECTS, Team, build, requests, said
-from tests.users import Users
 
 
 def new_address() -> str:

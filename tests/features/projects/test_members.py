@@ -7,8 +7,8 @@ import pytest
 from httpx2 import AsyncClient
 
 from partywall.features.projects.member_repository import MemberRepository
+from partywall.testing.users import Users
 from tests.features.projects.team import PROJECTS, ROLES, Team, build, member_actions, requests, said
-from tests.users import Users
 
 
 async def test_every_route_refuses_the_anonymous(anonymous: AsyncClient, team: Team) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.features.projects.team import Team
 
 type Connection = asyncpg.Connection[asyncpg.Record]

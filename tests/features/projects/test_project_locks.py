@@ -12,11 +12,12 @@ import asyncpg
 import pytest
 from httpx2 import Response
 
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, Role, open_scope, open_shared_scope
-from tests.engines import DatabaseUrls
+from partywall.core.tenancy import Principal, ProjectNotFoundError, Role
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 from tests.features.api_keys.conftest import MakeKey, make_key
-from tests.users import Person, Users
 
 __all__ = ["make_key"]
 

@@ -12,7 +12,6 @@ from httpx2 import AsyncClient
 
 from partywall.core.rights import Right
 from partywall.core.tenancy import Role
-from partywall.features import FEATURES
 from partywall.features.projects.rights import (
     INVITATION_MANAGE,
     MEMBER_MANAGE,
@@ -24,6 +23,7 @@ from partywall.features.projects.rights import (
     PROJECT_UPDATE,
     grantable,
 )
+from partywall.features.registry import FEATURES
 from tests.features.projects.team import ROLES, Team
 
 type Body = Callable[[Team], dict[str, str] | None]

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from httpx2 import AsyncClient
 
-from tests.users import Users
+from partywall.testing.users import Users
 
 URL = "/api/v1/projects"
 
@@ -116,7 +116,7 @@ async def test_the_list_walks_by_cursor_without_loss(users: Users) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["cursor=nonsense", "limit=0", "limit=101", "sort=email", "offset=-1", "cursor=a&offset=1"]
+    "query", ["cursor=nonsense", "cursor=", "limit=0", "limit=101", "sort=email", "offset=-1", "cursor=a&offset=1"]
 )
 async def test_a_bad_page_is_refused(users: Users, query: str) -> None:
     owner = await users.person()

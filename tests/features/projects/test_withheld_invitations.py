@@ -15,10 +15,10 @@ from partywall.core.resources import Resources
 from partywall.features.projects import invitation_quota
 from partywall.features.projects.feature import feature
 from partywall.features.projects.invitation_quota import MAILS_PER_HOUR_OF_ONE, MAILS_PER_HOUR_TO_ONE, MIN_PAUSE
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
 from tests.features.projects.invitation_mails import Post
 from tests.features.projects.team import Team
-from tests.users import Users
 
 _DELAYED: Final = "SELECT FROM job WHERE payload->>'invitation_id' = $1 AND state = 'delayed'"
 

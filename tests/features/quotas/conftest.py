@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from httpx2 import AsyncClient, Response
 
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)

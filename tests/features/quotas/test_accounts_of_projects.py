@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 from httpx2 import Response
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import ApiKeys
-from partywall.core.tenancy import Principal, Role, open_shared_scope
+from partywall.core.tenancy import Principal, Role
+from partywall.testing.users import Person, Users
 from tests.features.quotas.conftest import Limited, exceeded
 from tests.features.quotas.test_limits import own_at_most
-from tests.users import Person, Users
 
 DOCUMENT = {"title": "A title", "content": "A text"}
 

@@ -14,7 +14,7 @@ from partywall.features.documents.jobs import PURGE_DOCUMENT, PurgeDocument
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.projects.purge import purge_project
 from partywall.features.quotas import operations
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.features.quotas.conftest import Limited
 from tests.isolation.job_runner import run_job
 

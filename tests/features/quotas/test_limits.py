@@ -11,9 +11,9 @@ import pytest
 
 from partywall.core.resources import Resources
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
+from partywall.testing.users import Person, Users
 from tests.features.quotas.conftest import Limited, exceeded
 from tests.isolation.job_runner import run_job
-from tests.users import Person, Users
 
 
 async def own_at_most(users: Users, person: Person, projects: int) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from httpx2 import AsyncClient
 
+from partywall.testing.users import Users
 from tests.features.quotas.conftest import Limited
-from tests.users import Users
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.quotas.service import dollars, get_project_usage, next_month
 from tests.features.quotas.conftest import Limited
 

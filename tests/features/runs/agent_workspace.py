@@ -13,9 +13,9 @@ from httpx2 import Response
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
 from partywall.features.runs.feature import feature
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
 from tests.features.runs.model_server import ModelServer
-from tests.users import Person, Users
 
 type Json = dict[str, object]
 

@@ -11,10 +11,10 @@ from partywall.core.resources import Resources
 from partywall.features.runs.execution import retry_schedule
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls, Urls
+from partywall.testing.engines import DatabaseUrls, Urls
+from partywall.testing.users import Users
 from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.runs.model_server import ModelServer, model_server
-from tests.users import Users
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,10 @@ from partywall.features.runs.admission import OpenRunLimits
 from partywall.features.runs.jobs import RUN_AGENT, RunAgent
 from partywall.features.runs.run_checks import LARGEST_INPUT
 from partywall.settings import AgentSettings
+from partywall.testing.users import Person
 from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.runs.model_server import Asked, Reply, final
 from tests.features.runs.test_approval import decide, waiting_run
-from tests.users import Person
 
 RUN = {"agent": "assistant", "input": {"question": "When?"}}
 

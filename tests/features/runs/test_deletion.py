@@ -9,7 +9,7 @@ from httpx2 import Response
 
 from partywall.core.db import engine as engines
 from partywall.core.db.session import AsyncSession, Sessions
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 from partywall.features.quotas import operations
 from partywall.features.runs import service
 from partywall.features.runs.admission import lock_starts
@@ -111,7 +111,7 @@ async def test_a_run_deleted_while_another_is_started_on_it_is_not_found(
     workspace.model.says(final(answer="Soon.", sources=[]))
     run = str((await workspace.run())["id"])
 
-    async def delete_and_lock(session: AsyncSession, scope: ProjectScope) -> None:
+    async def delete_and_lock(session: AsyncSession, scope: SharedScope) -> None:
         await workspace.users.execute("DELETE FROM run WHERE id = $1", UUID(run))
         await lock_starts(session, scope)
 

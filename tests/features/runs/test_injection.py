@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
+from partywall.testing.workers import working
 from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of
 from tests.features.runs.model_server import Asked, Call, Reply, calling, final
-from tests.features.search.search_workspace import working
 
 SECRET = "the neighbours' secret price"
 SEARCH = Call("search", {"query": "instructions"})
@@ -142,7 +142,7 @@ async def test_a_document_of_another_project_does_not_exist(workspace: AgentWork
 async def index(workspace: AgentWorkspace) -> None:
     """Waits until every document of the project is indexed."""
     pending = "SELECT 1 FROM document WHERE project_id = $1 AND index_status = 'pending'"
-    async with working(workspace.resources, workspace.database), asyncio.timeout(60):
+    async with working(workspace.resources), asyncio.timeout(60):
         while await workspace.users.fetch(pending, workspace.project):
             await asyncio.sleep(0.05)
 

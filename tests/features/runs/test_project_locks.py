@@ -7,10 +7,11 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.features.projects.test_project_locks import posting, repeatedly, url, writes_while_ending
 from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.runs.model_server import final
-from tests.users import Users
 
 RUN = {"agent": "assistant", "input": {"question": "When?"}}
 
@@ -37,9 +38,7 @@ async def test_a_project_is_deleted_while_its_runs_are_at_work(workspace: AgentW
         async with workspace.working(), asyncio.TaskGroup() as group:
             writers = [group.create_task(repeatedly(starting, stop)) for _ in range(2)]
             writers.append(group.create_task(repeatedly(posting(workspace.owner, f"{workspace.url}/documents"), stop)))
-            async with asyncio.timeout(60):
-                while not workspace.model.asked:
-                    await asyncio.sleep(0.02)
+            await until(lambda: bool(workspace.model.asked))
             deleted = await workspace.owner.client.delete(workspace.url)
             stop.set()
     assert deleted.status_code == 204, deleted.text

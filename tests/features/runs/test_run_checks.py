@@ -15,9 +15,9 @@ from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant import Tenant
 from partywall.features.agents.builtin.schemas import ExtractionOrder
 from partywall.features.runs.admission import OpenRunLimits
+from partywall.testing.users import Person
 from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.runs.test_quotas import limit
-from tests.users import Person
 
 limits = OpenRunLimits.of
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from partywall.settings import Settings
+from partywall.testing.workers import working
 from tests.architecture.layout import ROOT
 from tests.features.live.server import serve
 from tests.features.runs.agent_workspace import AgentWorkspace
-from tests.features.search.search_workspace import working
 from tests.server import free_port
 
 PAGE: Final = ROOT / "docs" / "how-to" / "run-an-agent.md"
@@ -85,7 +85,7 @@ async def test_the_transcript_is_what_is_printed(workspace: AgentWorkspace, sett
     commands, shown = zip(*transcript(), strict=True)
     async with scripted(tmp_path, port), serve(settings.model_copy(update={"agents": agents})) as server:
         here = [command.replace("http://localhost:8000", server.url) for command in commands]
-        async with workspace.working(server.resources), working(server.resources, workspace.database):
+        async with workspace.working(server.resources), working(server.resources):
             printed = await typed(here, {"TOKEN": workspace.owner.token}, tmp_path)
     assert "run.succeeded" in "".join(shown)
     assert normal("".join(printed)) == normal("".join(shown))

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import httpx2
 import pytest
 import structlog
 
 from partywall.core.jobs import dead_letter
+from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
+from partywall.core.outgoing.retries import Retries
 from partywall.core.resources import Resources
 from partywall.features.search import document_indexer, indexer, passage_vectors
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Users
+from tests.adapters.embeddings.endpoint import Endpoint, serving
 from tests.features.search.search_workspace import SearchWorkspace
-from tests.users import Users
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +35,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def workspace(users: Users, resources: Resources, database: DatabaseUrls) -> SearchWorkspace:
     person = await users.person()
     return SearchWorkspace(users, person, await person.project(), resources, database)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    async with serving(Endpoint()) as running:
+        yield running
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
+        yield opened

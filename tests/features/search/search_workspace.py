@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -13,20 +11,12 @@ from httpx2 import Response
 from partywall.core.embedders import Embedder
 from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobHandler
-from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
 from partywall.features.search.feature import feature
-from partywall.features.search.indexer import index_documents
-from tests.engines import DatabaseUrls
-from tests.users import Person, Users
-
-MINE = tuple(handler.kind.name for handler in feature.jobs)
-# Documents due for the worker, without those that wait for an unavailable model.
-WAITING = """
-    SELECT count(*) FROM document JOIN project ON project.id = document.project_id
-    WHERE index_status = 'pending' AND index_error IS NULL
-        AND document.deleted_at IS NULL AND project.deleted_at IS NULL
-"""
+from partywall.testing.conditions import until
+from partywall.testing.engines import DatabaseUrls
+from partywall.testing.users import Person, Users
+from partywall.testing.workers import WAITING, working
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +62,8 @@ class SearchWorkspace:
             queued = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'dead_letter'"
             return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue jobs
 
-        async with working(resources or self.resources, self.database, handlers):
-            await eventually(idle)
+        async with working(resources or self.resources, handlers):
+            await until(idle)
 
     async def value(self, sql: str, *values: object) -> object:
         [row] = await self.users.fetch(sql, *values)
@@ -104,23 +94,3 @@ class Chosen:
 
 def with_embedder(resources: Resources, current: Embedder, *others: Embedder) -> Resources:
     return replace(resources, embedders=Chosen(current, others))
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await check():
-            await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def working(
-    resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler] = feature.jobs
-) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(index_documents(resources, stop))
-        group.create_task(JobRunner(resources, handlers).run(stop))
-        try:
-            yield
-        finally:
-            stop.set()

@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.features.search.constants import QUERY_TOKENS
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.query_text import words_of
 from partywall.features.search.schemas import SearchQuery
 from partywall.features.search.service import SearchService
+from partywall.testing.users import Users
 from tests.features.search.search_workspace import SearchWorkspace
-from tests.users import Users
 
 
 async def test_a_question_has_at_most_a_thousand_characters(workspace: SearchWorkspace) -> None:

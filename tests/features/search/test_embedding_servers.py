@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,17 +16,17 @@ from partywall.adapters.embeddings.catalogue import open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.core.embedders import EmbeddingUnavailable
 from partywall.core.jobs.kinds import JobHandler
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retries import Retries
 from partywall.core.resources import Resources
 from partywall.features.search import document_indexer, large_documents, vector_filler
 from partywall.features.search.feature import feature
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.lease import MAX_ATTEMPTS
 from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAUSE, ModelBackoff
-from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, serving
+from partywall.testing.conditions import until
+from partywall.testing.workers import working
+from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
-from tests.features.search.search_workspace import SearchWorkspace, eventually, working
+from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_index_rebuild import titles
 from tests.features.search.test_large_documents import text_of
@@ -37,18 +37,6 @@ DOWN: Rule = not_about("", 503)
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with serving(Endpoint()) as running:
-        yield running
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
-        yield opened
 
 
 async def using(
@@ -63,8 +51,8 @@ async def settle(
 ) -> None:
     """Runs a worker until no document of the project waits, not even for vectors."""
     waiting = "SELECT count(*) = 0 FROM document WHERE project_id = $1 AND index_status = 'pending'"
-    async with working(resources, workspace.database, handlers):
-        await eventually(partial(is_true, workspace, waiting, workspace.project))
+    async with working(resources, handlers):
+        await until(partial(is_true, workspace, waiting, workspace.project))
 
 
 async def is_true(workspace: SearchWorkspace, sql: str, *values: object) -> bool:
@@ -92,8 +80,8 @@ async def test_text_search_works_while_indexing_waits_for_an_outage(
     resources = await using(workspace, endpoint, client)
     endpoint.rule = DOWN
     first, second = await workspace.put("First", "Words about cats."), await workspace.put("Second", "On dogs.")
-    async with working(resources, workspace.database):
-        await eventually(lambda: asked(endpoint, MAX_ATTEMPTS + 1))
+    async with working(resources):
+        await until(lambda: asked(endpoint, MAX_ATTEMPTS + 1))
         assert await workspace.titles("cats", mode="text") == ["First"]
         waits, note = await status(workspace, first)
         assert waits == "pending"
@@ -102,7 +90,7 @@ async def test_text_search_works_while_indexing_waits_for_an_outage(
         assert await told(workspace, second) == []
         endpoint.rule = None
         for document in (first, second):
-            await eventually(partial(has_status, workspace, document, "indexed"))
+            await until(partial(has_status, workspace, document, "indexed"))
             assert await vectors(workspace, document) == 1
             assert await told(workspace, document) == ["document.indexed"]
     assert await status(workspace, first) == ("indexed", None)
@@ -149,8 +137,8 @@ async def test_a_large_document_gets_its_vectors_step_by_step(
     assert (await status(workspace, document))[0] == "pending"
     assert await workspace.titles("newer", mode="text") == ["Large"]
     endpoint.rule = None
-    async with working(resources, workspace.database):
-        await eventually(lambda: has_status(workspace, document, "indexed"))
+    async with working(resources):
+        await until(lambda: has_status(workspace, document, "indexed"))
     assert await vectors(workspace, document) == 8
 
 
@@ -211,8 +199,8 @@ async def test_an_index_that_is_built_waits_for_its_model(
     endpoint.rule = DOWN
     await notice_change(new)
     step = "SELECT count(*) FROM job WHERE kind = 'embed_chunks' AND state = 'delayed' AND attempts = 0"
-    async with working(new, workspace.database):
-        await eventually(lambda: is_one(workspace, step))
+    async with working(new):
+        await until(lambda: is_one(workspace, step))
 
 
 async def is_one(workspace: SearchWorkspace, sql: str) -> bool:

@@ -14,7 +14,9 @@ from partywall.core.resources import Resources
 from partywall.features.search import index_rebuild
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.jobs import EMBED_CHUNKS, EmbedChunks
-from tests.features.search.search_workspace import SearchWorkspace, eventually, with_embedder, working
+from partywall.testing.conditions import until
+from partywall.testing.workers import working
+from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 
 _MARK: Final = re.compile(r"(?<!\S)#(\d{1,2})\b")
 
@@ -115,12 +117,12 @@ async def test_the_old_index_serves_while_the_new_one_is_built(stocked: SearchWo
 async def reindex_begins(workspace: SearchWorkspace, resources: Resources) -> None:
     await notice_change(resources)
     building = "SELECT count(*) FROM search_index WHERE project_id = $1 AND status = 'building'"
-    async with working(resources, workspace.database):
+    async with working(resources):
 
         async def begun() -> bool:
             return await workspace.value(building, workspace.project) == 1
 
-        await eventually(begun)
+        await until(begun)
 
 
 async def test_documents_that_come_meanwhile_are_in_both(stocked: SearchWorkspace) -> None:

@@ -12,7 +12,9 @@ import pytest
 from partywall.core.embedders import TextVectors
 from partywall.features.search import indexer
 from partywall.features.search.indexer import index_documents
-from tests.features.search.search_workspace import SearchWorkspace, eventually, with_embedder, working
+from partywall.testing.conditions import until
+from partywall.testing.workers import working
+from tests.features.search.search_workspace import SearchWorkspace, with_embedder
 from tests.features.search.test_document_indexer import Choosy, status
 
 
@@ -45,9 +47,9 @@ async def test_a_notification_wakes_it_long_before_its_next_poll(
 ) -> None:
     for name in ("SHORTEST_POLL", "LONGEST_POLL"):
         monkeypatch.setattr(indexer, name, 3600.0)
-    async with working(workspace.resources, workspace.database):
+    async with working(workspace.resources):
         for title in ("First", "Second"):
-            await eventually(partial(is_indexed, workspace, await created(workspace, title)))
+            await until(partial(is_indexed, workspace, await created(workspace, title)))
 
 
 async def test_documents_in_progress_are_released_when_it_stops(workspace: SearchWorkspace) -> None:

@@ -72,11 +72,25 @@ def test_the_report_has_the_oldest_new_document_and_the_rate() -> None:
     assert report.delay == pytest.approx(3.0, abs=0.5)
 
 
-def test_documents_that_wait_for_another_reason_are_not_behind() -> None:
+@pytest.mark.parametrize("waiting", [document(OLD + 1), document(0, version=2)])
+def test_documents_that_wait_for_another_reason_are_not_behind_and_not_rested_from(waiting: ClaimedDocument) -> None:
     pace = IndexingPace(Clock())
     pace.began(PROJECT)
-    pace.ended(PROJECT, [document(OLD + 1), document(30, version=2)], 0.1)
-    assert pace.report(PROJECT).delay == 0.0
+    assert pace.ended(PROJECT, [waiting, document(0)], 0.1) == 0.0
+    assert pace.report(PROJECT).delay < RESTING
+    pace.began(PROJECT)
+    assert not pace.rests(PROJECT)
+
+
+def test_a_project_whose_batch_runs_for_long_is_not_forgotten() -> None:
+    clock = Clock()
+    pace = IndexingPace(clock)
+    pace.began(PROJECT)
+    clock.now += 10
+    pace.began(OTHER)
+    pace.ended(OTHER, [document(0)], 0.1)
+    pace.ended(PROJECT, [document(5)], 10.0)
+    assert pace.report(PROJECT).delay >= RESTING
 
 
 def test_projects_without_a_recent_batch_are_forgotten() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -12,8 +11,6 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from partywall.adapters.embeddings import requests
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retries import Retries
 from partywall.features.search import (
     document_indexer,
     large_documents,
@@ -23,9 +20,11 @@ from partywall.features.search import (
 )
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_rebuild import notice_change
-from tests.adapters.embeddings.endpoint import Endpoint, serving
+from partywall.testing.conditions import until
+from partywall.testing.workers import working
+from tests.adapters.embeddings.endpoint import Endpoint
 from tests.adapters.embeddings.test_errors import Rule, no_longer_than, not_about
-from tests.features.search.search_workspace import SearchWorkspace, eventually, working
+from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
 
@@ -43,18 +42,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passage_vectors, "FIRST_PAUSE", 0.001)
     for name in ("FIRST_PAUSE", "_SHORTLY"):
         monkeypatch.setattr(missing_vectors, name, timedelta(milliseconds=1))
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with serving(Endpoint()) as running:
-        yield running
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
-        yield opened
 
 
 def picky(texts: list[str]) -> Response | None:
@@ -90,13 +77,13 @@ async def test_an_outage_after_the_bad_text_was_found(
     async def is_stored_alone() -> bool:
         return await vectors(workspace, bad) == 1 and await vectors(workspace, after[-1]) == 0
 
-    async with working(resources, workspace.database):
-        await eventually(is_stored_alone)
+    async with working(resources):
+        await until(is_stored_alone)
         assert (await status(workspace, bad))[0] == "pending"
         endpoint.rule = picky
-        await eventually(partial(has_status, workspace, bad, expected[0]))
+        await until(partial(has_status, workspace, bad, expected[0]))
         for each in (*before, *after):
-            await eventually(partial(has_status, workspace, each, "indexed"))
+            await until(partial(has_status, workspace, each, "indexed"))
     assert await status(workspace, bad) == expected
     assert [await status(workspace, each) for each in (*before, *after)] == [("indexed", None)] * 6
     assert await told(workspace, bad) == [f"document.{expected[0]}"]
@@ -217,9 +204,9 @@ async def test_refusals_of_a_new_model_are_reported_once_its_index_serves(
     endpoint.rule = picky
     await notice_change(new)
     said = "SELECT index_error IS NOT DISTINCT FROM $2 AND index_status = $3 FROM document WHERE id = $1"
-    async with working(new, workspace.database):
+    async with working(new):
         for case, document in bad.items():
             wanted, note = CASES[case][1]
-            await eventually(partial(is_true, workspace, said, document, note, wanted))
+            await until(partial(is_true, workspace, said, document, note, wanted))
     assert (await told(workspace, bad["refused"]))[-1] == "document.failed"
     assert await told(workspace, good) == ["document.indexed"]

@@ -10,15 +10,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
-from partywall.core.tenancy import open_shared_scope
 from partywall.features.search import index_writer, promotion
 from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.feature import feature
 from partywall.features.search.index_repository import IndexReader, IndexWriter
 from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
 from partywall.features.search.promotion import promote_vectors
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.features.search.search_workspace import SearchWorkspace
 
 OTHERS = [each for each in feature.jobs if each.kind.name != PROMOTE_VECTORS.name]

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 from httpx2 import AsyncClient
 
+from partywall.testing.users import Users
 from tests.features.search.search_workspace import SearchWorkspace
-from tests.users import Users
 
 REFUNDS = "Our refunds reach you within ten days. Write to the shop first."
 PARCELS = "A late parcel is sent again, free of charge."

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.search.schemas import SearchMode, SearchQuery
 from partywall.features.search.service import Answer, SearchService
+from partywall.testing.users import Person
 from tests.features.search.search_workspace import SearchWorkspace
-from tests.users import Person
 
 
 async def ask(workspace: SearchWorkspace, query: SearchQuery, person: Person | None = None) -> Answer:

@@ -11,18 +11,18 @@ import httpx2
 import pytest
 
 from partywall.adapters.embeddings import requests
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retries import Retries
 from partywall.features.documents import index_queue as documents
 from partywall.features.documents.index_queue import ClaimedDocument, DueProject
 from partywall.features.search import index_rebuild, missing_vectors, vector_filler
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.indexer import VECTORS_OF_ACCOUNT, Indexer, index_documents
 from partywall.features.search.lease import MAX_ATTEMPTS, Lease
+from partywall.testing.conditions import until
+from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import Endpoint, serving
 from tests.adapters.embeddings.test_errors import not_about
 from tests.adapters.embeddings.test_poison import FAULTS
-from tests.features.search.search_workspace import SearchWorkspace, eventually, working
+from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
 
@@ -46,12 +46,6 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             running.hold.set()
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
-        yield opened
-
-
 async def is_found(workspace: SearchWorkspace, q: str, titles: list[str]) -> bool:
     return await workspace.titles(q, mode="text") == titles
 
@@ -62,16 +56,16 @@ async def test_words_are_found_while_the_server_has_not_answered(
     """However many documents came before. Vectors follow later, with one event."""
     resources = await using(workspace, endpoint, client)
     endpoint.hold = asyncio.Event()
-    async with working(resources, workspace.database):
+    async with working(resources):
         for number in range(3):
             await workspace.put(f"T{number}", f"Words about cats{number}.")
-            await eventually(partial(is_found, workspace, f"cats{number}", [f"T{number}"]))
+            await until(partial(is_found, workspace, f"cats{number}", [f"T{number}"]))
         document = await workspace.put("Last", "Words about dogs.")
-        await eventually(partial(is_found, workspace, "dogs", ["Last"]))
+        await until(partial(is_found, workspace, "dogs", ["Last"]))
         assert (await status(workspace, document))[0] == "pending"
         assert await told(workspace, document) == []
         endpoint.hold.set()
-        await eventually(partial(has_status, workspace, document, "indexed"))
+        await until(partial(has_status, workspace, document, "indexed"))
     assert await vectors(workspace, document) == 1
     assert await told(workspace, document) == ["document.indexed"]
 
@@ -93,18 +87,18 @@ async def test_an_account_does_not_wait_for_requests_of_others(
     slow = [(each, await each.put("Slow", "slow text")) for each in hanging]
     person = await workspace.users.person()
     other = SearchWorkspace(workspace.users, person, await person.project(), workspace.resources, workspace.database)
-    async with working(resources, workspace.database):
+    async with working(resources):
 
         async def both_hang() -> bool:
             return sum("slow" in str(body["input"]) for body in endpoint.requests) == VECTORS_OF_ACCOUNT
 
-        await eventually(both_hang)
+        await until(both_hang)
         quick = await other.put("Quick", "quick text")
-        await eventually(partial(has_status, other, quick, "indexed"))
+        await until(partial(has_status, other, quick, "indexed"))
         assert [(await status(each, document))[0] for each, document in slow] == ["pending"] * len(slow)
         endpoint.hold.set()
         for each, document in slow:
-            await eventually(partial(has_status, each, document, "indexed"))
+            await until(partial(has_status, each, document, "indexed"))
 
 
 async def test_one_bad_document_is_tried_and_failed_and_no_other(
@@ -139,12 +133,12 @@ async def test_a_document_that_is_put_aside_says_so(
     endpoint.rule = FAULTS["NaN"]
     good, bad = await workspace.put("Good", "common"), await workspace.put("Bad", "poison and common")
     said = "Text search only: the embedding model fails at 1 passage: the embeddings endpoint answered a vector"
-    async with working(resources, workspace.database):
-        await eventually(partial(has_status, workspace, good, "indexed"))
+    async with working(resources):
+        await until(partial(has_status, workspace, good, "indexed"))
         waits = "SELECT starts_with(index_error, $2) AND index_status = 'pending' FROM document WHERE id = $1"
-        await eventually(partial(is_true, workspace, waits, bad, said))
+        await until(partial(is_true, workspace, waits, bad, said))
         aside = "SELECT attempts = 1 AND lease IS NULL AND due_at > now() FROM indexing_attempt WHERE document_id = $1"
-        await eventually(partial(is_true, workspace, aside, bad))
+        await until(partial(is_true, workspace, aside, bad))
 
 
 async def test_a_turn_that_is_over_leaves_the_rest_to_the_next(
@@ -172,8 +166,8 @@ async def test_a_bad_text_does_not_keep_another_models_index_from_serving(
     endpoint.rule = not_about("poison", 503)
     await notice_change(new)
     serves = "SELECT count(*) = 1 FROM search_index WHERE project_id = $1 AND model = $2 AND status = 'active'"
-    async with working(new, workspace.database):
-        await eventually(partial(is_true, workspace, serves, workspace.project, new.embedders.current.name))
+    async with working(new):
+        await until(partial(is_true, workspace, serves, workspace.project, new.embedders.current.name))
 
 
 async def test_documents_leased_during_a_shutdown_are_released(
@@ -204,7 +198,7 @@ async def test_documents_leased_during_a_shutdown_are_released(
         group.create_task(index_documents(workspace.resources, stop))
         await leased.wait()
         stop.set()
-        await eventually(is_cancelled)
+        await until(is_cancelled)
         answered.set()
     left = "SELECT attempts = 0 AND lease IS NULL FROM indexing_attempt WHERE document_id = $1"
     assert await workspace.value(left, document) is True

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from partywall.core.resources import Resources
+from partywall.testing.users import Users
 from tests.features.webhooks.receiver import Receiver, receiving
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
-from tests.users import Users
 
 type OpenWorkspace = Callable[[], Awaitable[WebhookWorkspace]]
 

@@ -10,18 +10,20 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 from partywall.features.projects.members import lock_membership
 from partywall.features.webhooks.repository import WebhookWriter
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.features.accounts.account_jobs import AccountJobs, verify
 from tests.features.accounts.conftest import Visitor, account_id, bearer, member, superuser, visitor
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Receiver
-from tests.features.webhooks.webhook_workspace import dispatching, until
-from tests.users import Users
+from tests.features.webhooks.webhook_workspace import dispatching
 
 __all__ = ["member", "superuser", "visitor"]
 
@@ -136,7 +138,7 @@ async def test_confirming_waits_for_a_webhook_being_created_and_disables_it(
     token = await squatter.token()
     async with asyncio.TaskGroup() as group, resources.sessions.begin() as session:
         scope = await lock_membership(session, await open_scope(session, principal, squatter.project))
-        made = await WebhookWriter(session, scope).add("https://trap.example/", None, None, b"sealed")
+        made = (await WebhookWriter(session, scope).add("https://trap.example/", None, None, b"sealed")).id
         confirming = group.create_task(verify(squatter.member.client, token))
         await asyncio.sleep(0.2)
         assert not confirming.done()

@@ -7,9 +7,10 @@ import pytest
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ from uuid import uuid4
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.batches import read_batch
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
+from partywall.testing.conditions import until
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, lose, numbered, until
+from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, lose, numbered
 
 
 async def test_an_event_arrives_signed_and_as_it_stands_on_the_stream(

@@ -11,8 +11,9 @@ from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
 from partywall.features.webhooks.sender import NOT_DELIVERED
+from partywall.testing.conditions import until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, hasten, until
+from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, hasten
 
 LATER = timedelta(hours=1)
 # The timeout for attempts without an answer.

@@ -11,9 +11,10 @@ import pytest
 
 from partywall.core.jobs import fair_scheduler
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching
 
 LONG = timedelta(seconds=60)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx2
 
 from partywall.core.resources import Resources
+from partywall.testing.conditions import until
 from tests.architecture.layout import ROOT
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching
 from tests.server import free_port, until_listening
 
 GUIDE = ROOT / "docs" / "how-to" / "webhooks.md"

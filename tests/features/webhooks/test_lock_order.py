@@ -15,11 +15,11 @@ from sqlalchemy import event, select, text
 from sqlalchemy.util import await_only
 
 from partywall.core.clock import utc_now
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope, open_shared_scope
-from partywall.features.projects.rights import PROJECT_DELETE
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.projects.service import ProjectService
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.deliveries import DeliveryService
@@ -28,8 +28,8 @@ from partywall.features.webhooks.exceptions import DeliveryNotFoundError, Webhoo
 from partywall.features.webhooks.models import WebhookDelivery
 from partywall.features.webhooks.retry_policy import Outcome
 from partywall.features.webhooks.service import WebhookService
+from partywall.testing.users import Person, Users
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
-from tests.users import Person, Users
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Scene:
 
     async def service(self, session: AsyncSession) -> WebhookService:
         scope = await open_scope(session, self.owner.principal, self.id)
-        return WebhookService(session, scope, self.resources.sequencer, self.resources.secrets.box(PURPOSE))
+        return WebhookService(session, scope, self.resources.secrets.box(PURPOSE))
 
     async def turn(self, session: AsyncSession) -> DeliverySessionRepository | None:
         """Locks the webhook and returns its repository, or None if the webhook is gone."""
@@ -66,7 +66,6 @@ type Act = Callable[[Scene, AsyncSession], Awaitable[None]]
 
 async def delete(scene: Scene, session: AsyncSession) -> None:
     service = await scene.service(session)
-    await service.revision(scene.id)
     await service.delete(scene.id)
 
 
@@ -77,9 +76,7 @@ async def redeliver(scene: Scene, session: AsyncSession) -> None:
 
 async def end_project(scene: Scene, session: AsyncSession) -> None:
     scope = await open_scope(session, scene.owner.principal, scene.id)
-    service = ProjectService(session, scope, scene.resources.sequencer)
-    await service.revision(PROJECT_DELETE)
-    await service.delete()
+    await ProjectService(session, scope).delete()
 
 
 async def take_over(scene: Scene, session: AsyncSession) -> None:

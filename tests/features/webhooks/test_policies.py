@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.engines import DatabaseUrls
+from partywall.testing.engines import DatabaseUrls
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
 
 type Connection = asyncpg.Connection[asyncpg.Record]

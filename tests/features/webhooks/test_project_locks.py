@@ -7,11 +7,12 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
+from partywall.testing.conditions import until
+from partywall.testing.users import Users
 from tests.features.projects.test_project_locks import posting, repeatedly, url, writes_while_ending
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Receiver
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
-from tests.users import Users
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching
 
 HOOK: dict[str, str] = {"url": "http://127.0.0.1:1024/"}
 

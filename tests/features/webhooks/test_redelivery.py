@@ -9,8 +9,9 @@ import pytest
 
 from partywall.core.resources import Resources
 from partywall.features.webhooks.retention import prune_deliveries
+from partywall.testing.conditions import until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, hasten, until
+from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, hasten
 
 
 async def again(workspace: WebhookWorkspace, hook: Hook) -> None:

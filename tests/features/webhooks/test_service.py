@@ -6,15 +6,15 @@ from uuid import uuid4
 
 import pytest
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import InvalidInputError, MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
 from partywall.features.webhooks.service import WebhookService
+from partywall.testing.users import Person
 from tests.features.webhooks.webhook_workspace import WebhookWorkspace
-from tests.users import Person
 
 WANTED = WebhookCreate(url="https://example.com/one", types=["document.*"], description="One")
 
@@ -26,7 +26,7 @@ async def serving(
     principal = (person or workspace.owner).principal
     async with resources.sessions.begin() as session:
         scope = await open_scope(session, principal, workspace.project)
-        yield WebhookService(session, scope, resources.sequencer, resources.secrets.box(PURPOSE))
+        yield WebhookService(session, scope, resources.secrets.box(PURPOSE))
 
 
 async def test_a_patch_keeps_other_fields_and_an_empty_one_changes_nothing(
@@ -34,11 +34,10 @@ async def test_a_patch_keeps_other_fields_and_an_empty_one_changes_nothing(
 ) -> None:
     async with serving(resources, workspace) as webhooks:
         made = (await webhooks.create(WANTED, None)).webhook
-        before = await webhooks.revision(made.id)
-        same = await webhooks.change(made.id, WebhookPatch())
-        all_types = await webhooks.change(made.id, WebhookPatch(types=None))
-    assert same.revision == before
-    assert all_types.revision == before + 1
+        same = await webhooks.update(made.id, WebhookPatch())
+        all_types = await webhooks.update(made.id, WebhookPatch(types=None))
+    assert same.revision == 1
+    assert all_types.revision == 2
     assert (all_types.webhook.url, all_types.webhook.types, all_types.webhook.description) == (
         "https://example.com/one", None, "One",
     )  # fmt: skip
@@ -50,7 +49,7 @@ async def test_a_new_secret_is_another_and_is_shown_this_once(
     async with serving(resources, workspace) as webhooks:
         made = (await webhooks.create(WANTED, None)).webhook
         rotated = (await webhooks.rotate(made.id)).webhook
-        shown = (await webhooks.change(made.id, WebhookPatch())).webhook
+        shown = (await webhooks.update(made.id, WebhookPatch())).webhook
     assert made.secret is not None
     assert rotated.secret is not None
     assert made.secret != rotated.secret
@@ -63,11 +62,11 @@ async def test_an_address_that_is_not_allowed_is_refused_and_not_stored(
     async with serving(resources, workspace) as webhooks:
         with pytest.raises(InvalidInputError, match="no such host"):
             await webhooks.create(WANTED, "no such host")
-        made = (await webhooks.create(WANTED, None)).webhook
+        made, patch = (await webhooks.create(WANTED, None)).webhook, WebhookPatch(url="https://example.com/two")
         with pytest.raises(InvalidInputError, match="no such host"):
-            await webhooks.revision(made.id, "no such host")
+            await webhooks.update(made.id, patch, url_error="no such host")
         with pytest.raises(WebhookNotFoundError):  # existence is checked before the URL
-            await webhooks.revision(uuid4(), "no such host")
+            await webhooks.update(uuid4(), patch, url_error="no such host")
     assert [row["url"] for row in await workspace.users.fetch(
         "SELECT url FROM webhook WHERE project_id = $1", workspace.project
     )] == ["https://example.com/one"]  # fmt: skip

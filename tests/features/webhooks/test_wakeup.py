@@ -14,16 +14,17 @@ from partywall.core import shutdown
 from partywall.core.cache_keys import JOBS, PROJECT_EVENTS
 from partywall.core.events.broadcaster import MOST, project_ids_message
 from partywall.core.events.listener import Listener
+from partywall.core.job_waker import JobWaker
 from partywall.core.jobs import runner
-from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from partywall.features.webhooks.jobs import DeliverWebhook
 from partywall.settings import JobSettings
+from partywall.testing.conditions import until
 from tests.features.webhooks import webhook_workspace
 from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, numbered, until
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, numbered
 
 NEVER = timedelta(hours=1)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from partywall.core.resources import Resources
 from partywall.settings import Settings
+from partywall.testing.conditions import until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, lose, until
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, lose
 from tests.server import environment_of, program
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.db.scopes import open_shared_scope
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, open_scope
+from partywall.core.tenancy import Principal
 from partywall.features.webhooks.feature import feature
 from partywall.settings import JobSettings
 from partywall.settings.outgoing import WebhookSettings
-from tests.users import Person, Users
+from partywall.testing.users import Person, Users
 
 # Shorter delays than the settings permit, to keep tests fast.
 AT_ONCE = WebhookSettings(timeout=timedelta(seconds=30)).model_copy(
@@ -56,9 +57,9 @@ class WebhookWorkspace:
         """Writes events, each in its own transaction."""
         for type_ in types:
             async with self.resources.sessions.begin() as session:
-                scope = await open_scope(session, Principal.service(self.project), self.project)
+                scope = await open_shared_scope(session, Principal.service(self.project), self.project)
                 event_drafts = EventDraft(type_, "document", str(self.project), {"title": "Größe \u2028 5"})
-                EventLog(session, scope, self.resources.sequencer).append(event_drafts)
+                publish(session, scope, event_drafts)
 
     async def shown(self, hook: Hook) -> dict[str, object]:
         found: dict[str, object] = (await self.owner.client.get(hook.url)).json()
@@ -108,12 +109,3 @@ async def hasten(workspace: WebhookWorkspace, hook: Hook) -> None:
     """Makes the webhook's delayed job due now."""
     sql = "UPDATE job SET due_at = now() WHERE state = 'delayed' AND dedupe_key = $1"
     await workspace.users.execute(sql, f"deliver_webhook:{hook.id}")
-
-
-async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            found = check()
-            if found if isinstance(found, bool) else await found:
-                return
-            await asyncio.sleep(0.01)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
+from partywall.adapters.embeddings.local import LocalEmbedder
 from partywall.adapters.embeddings.minilm_files import WEIGHTS_SHA256, installed_files
-from partywall.core.embedders import EmbeddingError, TextVectors, Vectors
+from partywall.core.embedders import EmbeddingError, Vectors
 
 type Array = NDArray[np.float32]
 
@@ -25,13 +24,13 @@ _MAX_TOKENS: Final = 256  # what the model was trained on
 _BATCH_TOKENS: Final = 512  # what fits the caches of a core
 
 
-class MiniLmEmbedder:
+class MiniLmEmbedder(LocalEmbedder):
     """English sentences and short passages; ignores text after 256 tokens."""
 
     def __init__(self, tokenizer: Tokenizer, weights: dict[str, Array]) -> None:
+        super().__init__(threads=1)  # the matrix products already use every core
         self._tokenizer = tokenizer
         self._weights = weights
-        self._limiter = CapacityLimiter(1)  # the matrix products already use every core
 
     @property
     def name(self) -> str:
@@ -44,19 +43,6 @@ class MiniLmEmbedder:
     @property
     def is_quick(self) -> bool:
         return False
-
-    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
-        return TextVectors(await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter))
-
-    async def embed_query(self, text: str) -> Vectors:
-        made = await self.embed_documents([text])
-        return np.asarray(made.vectors[0], dtype=np.float32)
-
-    async def ping(self) -> None:
-        """Always up: the weights are in memory."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
     def _embed(self, texts: list[str]) -> Vectors:
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]

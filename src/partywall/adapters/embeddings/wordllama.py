@@ -9,17 +9,16 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
-from partywall.core.embedders import EmbeddingError, TextVectors, Vectors
+from partywall.adapters.embeddings.local import LocalEmbedder
+from partywall.core.embedders import EmbeddingError, Vectors
 
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
@@ -31,13 +30,13 @@ _BATCH: Final = 64
 _WORD: Final = Regex("▁+[^▁]*")
 
 
-class WordLlamaEmbedder:
+class WordLlamaEmbedder(LocalEmbedder):
     """English, 16 MB of weights, no network; a document takes about .3 ms of one core."""
 
     def __init__(self, tokenizer: Tokenizer, weights: NDArray[np.float16], name: str) -> None:
+        super().__init__(threads=2)
         self._tokenizer = tokenizer
         self._weights = weights
-        self._limiter = CapacityLimiter(2)
         self.name = name
 
     @property
@@ -47,19 +46,6 @@ class WordLlamaEmbedder:
     @property
     def is_quick(self) -> bool:
         return True
-
-    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
-        return TextVectors(await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter))
-
-    async def embed_query(self, text: str) -> Vectors:
-        made = await self.embed_documents([text])
-        return np.asarray(made.vectors[0], dtype=np.float32)
-
-    async def ping(self) -> None:
-        """Always up: the weights are in memory."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
     def _embed(self, texts: list[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)

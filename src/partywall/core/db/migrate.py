@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from partywall.core.db.engine import DRIVER, connect_args
@@ -25,6 +25,7 @@ _LOCK: Final = text(
     "SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtext('partywall.migrations'))"
 )
 _BASE: Final = "base"
+_HEAD: Final = "head"
 # Only a superuser can create all of them.
 _MISSING_EXTENSIONS: Final = text("""
     SELECT name FROM unnest(ARRAY['btree_gin', 'pg_trgm', 'unaccent', 'vector']) AS name
@@ -51,13 +52,6 @@ def _config(runtime_url: str) -> Config:
     return config
 
 
-def head_revision() -> str:
-    """The newest revision known to this program."""
-    head = ScriptDirectory.from_config(_config("postgresql://nobody@localhost/")).get_current_head()
-    assert head is not None
-    return head
-
-
 @dataclass(frozen=True, slots=True)
 class Migrated:
     """The revisions before and after; None for a database without our schema."""
@@ -80,20 +74,52 @@ class DataLossError(CommandError):
 
 
 def _run(connection: Connection, config: Config, target: str, *, keep_data: bool) -> Migrated:
+    history = _history(config)
     before = _revision(connection)
-    undone = _undone(ScriptDirectory.from_config(config), before, target)
-    if undone and keep_data:
-        raise DataLossError(_what_is_lost(connection, undone, target))
-    if not undone:
+    now = _place(history, before)
+    then = _target_place(history, now, target)
+    if then < now and keep_data:
+        raise DataLossError(_what_is_lost(connection, history[then:now], target))
+    config.attributes["connection"] = connection
+    if then > now:
         _require_extensions(connection)
-    _move(connection, config, target, back=bool(undone) or _is_back(target))
+        command.upgrade(config, history[then - 1].revision)
+    elif then < now:
+        command.downgrade(config, history[then - 1].revision if then else _BASE)
     return Migrated(before, _revision(connection))
+
+
+def _history(config: Config) -> Sequence[Script]:
+    """The revisions, oldest first."""
+    return list(ScriptDirectory.from_config(config).walk_revisions())[::-1]
 
 
 def _revision(connection: Connection) -> str | None:
     found: str | None = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
     return found
+
+
+def _place(history: Sequence[Script], revision: str | None) -> int:
+    """How many revisions lead to this one."""
+    names = [None, *(each.revision for each in history)]
+    if revision not in names:
+        raise CommandError(
+            f"the schema is at revision {revision}, which this version does not know:"
+            " use the version of Partywall that made it"
+        )
+    return names.index(revision)
+
+
+def _target_place(history: Sequence[Script], now: int, target: str) -> int:
+    places = {_BASE: 0, **{each.revision: place for place, each in enumerate(history, 1)}, _HEAD: len(history)}
+    is_relative = target[0] in "+-"
+    then = now + int(target) if is_relative else places.get(target, -1)
+    if 0 <= then <= len(history):
+        return then
+    if is_relative:
+        raise CommandError(f"{target} goes too far: {now} back and {len(history) - now} forward are possible")
+    raise CommandError(f"there is no revision {target}: the newest is {history[-1].revision}")
 
 
 def _require_extensions(connection: Connection) -> None:
@@ -104,23 +130,8 @@ def _require_extensions(connection: Connection) -> None:
         raise CommandError(f"the database lacks {', '.join(missing)}: have a superuser run {made}")
 
 
-def _is_back(target: str) -> bool:
-    return target == _BASE or target.startswith("-")
-
-
-def _undone(scripts: ScriptDirectory, before: str | None, target: str) -> list[Script]:
-    """The revisions that a downgrade to `target` undoes, newest first."""
-    if before is None or before == target:
-        return []
-    passed = list(scripts.iterate_revisions(before, _BASE))
-    if target.startswith("-"):
-        return passed[: int(target[1:])]
-    names = [each.revision for each in passed]
-    return passed if target == _BASE else passed[: names.index(target)] if target in names else []
-
-
 def _what_is_lost(connection: Connection, undone: Sequence[Script], target: str) -> str:
-    newest, oldest = undone[0], undone[-1]
+    oldest, newest = undone[0], undone[-1]
     if oldest.down_revision is None:
         size = connection.scalar(_SIZE)
         lost = f"everything that is stored: all accounts, projects and documents, {size} in all"
@@ -131,27 +142,25 @@ def _what_is_lost(connection: Connection, undone: Sequence[Script], target: str)
     return f"going back from revision {newest.revision} to {target} loses {lost}: to do it, give --lose-data as well"
 
 
-def _move(connection: Connection, config: Config, target: str, *, back: bool) -> None:
-    config.attributes["connection"] = connection
-    if back:
-        command.downgrade(config, target)
-    else:
-        command.upgrade(config, target)
-
-
 async def migrate(owner_url: str, runtime_url: str, target: str = "head", *, keep_data: bool = False) -> Migrated:
-    """As the owner, upgrades the schema to `head` or a revision, or downgrades by `-1`, to a revision or to `base`.
+    """As the owner, moves the schema to `head`, `base` or a revision, or by steps such as `+1` or `-1`.
 
-    With `keep_data`, a downgrade raises DataLossError.
+    With `keep_data`, a downgrade raises DataLossError. A target that does not exist raises CommandError.
     """
+    async with migrating(owner_url) as connection:
+        return await connection.run_sync(partial(_run, keep_data=keep_data), _config(runtime_url), target)
+
+
+@asynccontextmanager
+async def migrating(owner_url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection of the owner, while no other process migrates."""
     engine = _engine(owner_url)
     try:
         # In a transaction of another connection: a transaction pooler would leave a session lock behind.
         async with engine.begin() as locking, engine.connect() as connection:
             await locking.execute(_LOCK)
-            migrated = await connection.run_sync(partial(_run, keep_data=keep_data), _config(runtime_url), target)
+            yield connection
             await connection.commit()
-            return migrated
     finally:
         await engine.dispose()
 
@@ -159,7 +168,3 @@ async def migrate(owner_url: str, runtime_url: str, target: str = "head", *, kee
 def _engine(owner_url: str) -> AsyncEngine:
     options = connect_args(owner_url, {"lock_timeout": str(_LOCK_TIMEOUT_MS)}, pooled=True)
     return create_async_engine(f"{DRIVER}://", connect_args=options, poolclass=NullPool)
-
-
-def migrate_blocking(owner_url: str, runtime_url: str, target: str = "head") -> None:
-    asyncio.run(migrate(owner_url, runtime_url, target))

@@ -9,22 +9,22 @@ from uuid import UUID
 
 import asyncpg
 
-from partywall.core.db.availability import reported
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import body_of
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, make_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 BATCH: Final = 200
 # Limits of one read: bytes returned, not counting the event that exceeds them; and event numbers scanned.
 BATCH_BYTES: Final = 64 * 1024
 SPAN: Final = 10_000
 
-# A read of the fast path (see core.db.scoped_read), written as text: the innermost reads depend on `entered`.
+# The innermost reads depend on `entered`, as in a `ScopedQuery.read`.
 # Roles and events are of one snapshot: a caller who was removed sees no event after the removal.
-_READ: Final = """
-    SELECT entered.role, found.*
-    FROM wall.open_scope($1, $2) AS entered(role) LEFT JOIN LATERAL (
+_READ: Final = ScopedQuery.text("""
+    SELECT entered.wall_role, found.*
+    FROM wall.open_scope(:principal, :project_id) AS entered(wall_role) LEFT JOIN LATERAL (
         SELECT counter.last, counter.oldest, roles.held,
             batch.found, batch.ids, batch.types, batch.subjects, batch.frames
         FROM event_counter AS counter,
@@ -32,15 +32,16 @@ _READ: Final = """
                 SELECT array_agg(
                     CASE WHEN caller.session IS NULL OR wall.is_not_revoked(substr(caller.name, 6)::uuid,
                         caller.session)
-                        THEN wall.role_of(caller.name, $2) END ORDER BY caller.number
+                        THEN wall.role_of(caller.name, :project_id) END ORDER BY caller.number
                 ) AS held
-                FROM unnest($7::text[], $8::uuid[]) WITH ORDINALITY AS caller(name, session, number)
+                FROM unnest(CAST(:callers AS text[]), CAST(:sessions AS uuid[]))
+                    WITH ORDINALITY AS caller(name, session, number)
             ) AS roles,
             LATERAL (
-                SELECT count(*) AS found, array_agg(id ORDER BY id) FILTER (WHERE before < $10) AS ids,
-                    array_agg(type ORDER BY id) FILTER (WHERE before < $10) AS types,
-                    array_agg(subject_id ORDER BY id) FILTER (WHERE before < $10) AS subjects,
-                    array_agg(frame ORDER BY id) FILTER (WHERE before < $10) AS frames
+                SELECT count(*) AS found, array_agg(id ORDER BY id) FILTER (WHERE before < :batch_bytes) AS ids,
+                    array_agg(type ORDER BY id) FILTER (WHERE before < :batch_bytes) AS types,
+                    array_agg(subject_id ORDER BY id) FILTER (WHERE before < :batch_bytes) AS subjects,
+                    array_agg(frame ORDER BY id) FILTER (WHERE before < :batch_bytes) AS frames
                 FROM (
                     SELECT framed.*, sum(octet_length(frame)) OVER (ORDER BY id) - octet_length(frame) AS before
                     FROM (
@@ -54,19 +55,22 @@ _READ: Final = """
                         ), E'\\n\\n'
                     ) AS frame
                     FROM event
-                    WHERE event.project_id = $2 AND entered.role IS NOT NULL
-                        AND event.id > greatest($3, counter.oldest - 1)
-                        AND event.id <= greatest($3, counter.oldest - 1) + $11
-                        AND ($5::text[] IS NULL OR event.type = ANY ($5) OR split_part(event.type, '.', 1) = ANY ($6))
-                        AND ($9::text IS NULL OR event.subject_id = $9)
-                    ORDER BY event.id LIMIT $4
+                    WHERE event.project_id = :project_id AND entered.wall_role IS NOT NULL
+                        AND event.id > greatest(:after, counter.oldest - 1)
+                        AND event.id <= greatest(:after, counter.oldest - 1) + :span
+                        AND (
+                            CAST(:names AS text[]) IS NULL OR event.type = ANY (:names)
+                            OR split_part(event.type, '.', 1) = ANY (:groups)
+                        )
+                        AND (CAST(:subject AS text) IS NULL OR event.subject_id = :subject)
+                    ORDER BY event.id LIMIT :limit
                     ) AS framed
                 ) AS measured
             ) AS batch
-        WHERE counter.project_id = $2 AND entered.role IS NOT NULL
+        WHERE counter.project_id = :project_id AND entered.wall_role IS NOT NULL
         OFFSET 0
     ) AS found ON true
-"""
+""")
 
 
 # Many clients treat these as line ends, though the standard does not; JSON allows them as escapes.
@@ -133,14 +137,13 @@ async def read_batch(
     """
     names, groups = (None, None) if types is None else (list(types.names), list(types.groups))
     asked = list(callers)
-    with reported():
-        row = await reader.pool.fetchrow(
-            _READ, str(reader.principal), project_id, after, limit, names, groups,
-            [str(caller.principal) for caller in asked], [caller.session_id for caller in asked],
-            subject, BATCH_BYTES, SPAN,
-        )  # fmt: skip
-    scope = make_scope(project_id, reader.principal, None if row is None else row["role"])
-    if row is None or row["last"] is None:
+    values: dict[str, Value] = {
+        "after": after, "limit": limit, "names": names, "groups": groups, "subject": subject,
+        "batch_bytes": BATCH_BYTES, "span": SPAN, "callers": [str(caller.principal) for caller in asked],
+        "sessions": [caller.session_id for caller in asked],
+    }  # fmt: skip
+    scope, row = await reader.row(_READ, project_id, values, timeout=None)
+    if row["last"] is None:
         raise ProjectNotFoundError
     columns = zip(row["ids"] or (), row["types"] or (), row["subjects"] or (), row["frames"] or (), strict=True)
     events = [WireEvent(number, type_, subject, _encoded(frame)) for number, type_, subject, frame in columns]

@@ -1,19 +1,23 @@
+"""Writes a project's events in the transaction that caused them."""
+
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from pydantic import JsonValue
 from pydantic_core import to_json
 from sqlalchemy import text
 
-from partywall.core.db.session import AsyncSession, after_commit, before_commit
-from partywall.core.events.sequencer import EventSequencer
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, open_scope
+from partywall.core.db.scopes import open_scope
+from partywall.core.db.session import AsyncSession, before_commit, note_appended
+from partywall.core.tenancy import LockedScope, Principal, ProjectNotFoundError
 
 _PENDING: Final = "partywall.events"
+# By project and actor.
+type _Pending = dict[tuple[UUID, Principal], tuple[LockedScope, list[EventDraft]]]
 
 # Events are numbered after the commit, see `core.events.sequencer`.
 _APPEND: Final = text("SELECT wall.append_events(:project_id, :actor, CAST(:drafts AS jsonb))")
@@ -38,35 +42,32 @@ def event_drafts_json(event_drafts: Sequence[EventDraft]) -> str:
     return to_json(rows, inf_nan_mode="null").decode()
 
 
-class EventLog:
-    """Writes a project's events in the transaction that caused them."""
+def publish(session: AsyncSession, scope: LockedScope, *event_drafts: EventDraft) -> None:
+    """Adds events to the session's transaction, which writes them at its end. They are numbered after the commit.
 
-    def __init__(self, session: AsyncSession, scope: ProjectScope, sequencer: EventSequencer) -> None:
-        self._session = session
-        self._scope = scope
-        self._sequencer = sequencer
-
-    def append(self, *event_drafts: EventDraft) -> None:
-        """Adds events. They are written at the end of the transaction and numbered after the commit.
-
-        Events are numbered in the order of writing; writing them last ensures that no effect precedes its cause.
-        """
-        pending: dict[ProjectScope, list[EventDraft]] | None = self._session.info.get(_PENDING)
-        if pending is None:
-            pending = self._session.info[_PENDING] = {}
-            before_commit(self._session, functools.partial(_write_all, self._sequencer))
-        pending.setdefault(self._scope, []).extend(event_drafts)
+    Events are numbered in the order of writing; writing them last ensures that no effect precedes its cause.
+    """
+    pending: _Pending | None = session.info.get(_PENDING)
+    if pending is None:
+        pending = session.info[_PENDING] = {}
+        before_commit(session, _write_all)
+    pending.setdefault((scope.project_id, scope.principal), (scope, []))[1].extend(event_drafts)
 
 
-async def _write_all(sequencer: EventSequencer, session: AsyncSession) -> None:
-    pending: dict[ProjectScope, list[EventDraft]] = session.info.pop(_PENDING)
-    for scope, event_drafts in pending.items():
+def notify_readers(session: AsyncSession, scope: LockedScope) -> None:
+    """Has the project's readers check their access after the commit, although there is no event."""
+    note_appended(session, scope, 0)
+
+
+async def _write_all(session: AsyncSession) -> None:
+    pending: _Pending = session.info.pop(_PENDING)
+    for scope, event_drafts in pending.values():
         appended = await _write(session, scope, event_drafts)
         if appended:
-            after_commit(session, functools.partial(sequencer.announce, scope, appended))
+            note_appended(session, scope, appended)
 
 
-async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Sequence[EventDraft]) -> int | None:
+async def _write(session: AsyncSession, scope: LockedScope, event_drafts: Sequence[EventDraft]) -> int | None:
     """The number of events written; None if the project no longer exists."""
     values: dict[str, object] = {
         "drafts": event_drafts_json(event_drafts),
@@ -79,7 +80,7 @@ async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Seque
     return appended
 
 
-async def _enters_as_service(session: AsyncSession, scope: ProjectScope) -> bool:
+async def _enters_as_service(session: AsyncSession, scope: LockedScope) -> bool:
     """Opens the scope as the project's worker, for when another project was bound since or the actor has just left."""
     try:
         await open_scope(session, Principal.service(scope.project_id), scope.project_id)

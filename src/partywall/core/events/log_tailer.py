@@ -15,7 +15,7 @@ from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.concurrency_limiter import SharedLimiter, Slot
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.errors import InvalidTokenError, TooManyRequestsError, UnavailableError
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.listener import Listener

@@ -55,7 +55,7 @@ class EventSequencer:
         self._look_at = 0.0
         self._looked_upto = _FIRST
 
-    async def announce(self, scope: ProjectScope, appended: int) -> None:
+    def announce(self, scope: ProjectScope, appended: int) -> None:
         """Call after committing a transaction that appended so many events; with 0, readers are notified at once."""
         if appended:
             self._wait_for(scope.project_id)

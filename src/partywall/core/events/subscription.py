@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from partywall.core.clock import unix_time
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.errors import PartywallError, UnavailableError
 from partywall.core.events import frames
 from partywall.core.events.batches import Caller, EventBatch, WireEvent, read_batch

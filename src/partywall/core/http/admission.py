@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import BadRequestError, ContentTooLargeError, UnsupportedMediaTypeError
 from partywall.core.http.address_limiter import RequestSlot, request_slot_of
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
@@ -26,9 +25,9 @@ from partywall.core.http.part_headers import PartHeaders
 from partywall.core.http.problems import KNOWN_ERRORS, problem_for
 from partywall.core.http.replayed_body import replayed, replayed_pieces, without_body
 from partywall.core.http.request_head import fault_of_coding
-from partywall.core.http.spool import Spool, SpooledBody
 from partywall.core.http.unread_body import discard_body
 from partywall.core.resources import Resources
+from partywall.core.spool import Spool, SpooledBody
 from partywall.core.tenancy import Principal
 
 # Memory of a form: its fields, and pieces of a file on disk.
@@ -277,7 +276,7 @@ async def _require_member(resources: Resources, principal: Principal, project: s
         project_id = UUID(project)
     except ValueError as error:
         raise too_large(ORDINARY_BYTES) from error
-    await ScopedReader(resources.reads, principal).scope(project_id)
+    await resources.reader(principal).scope(project_id)
 
 
 async def _refuse(error: Exception, scope: Scope, incoming: Incoming, send: Send) -> None:

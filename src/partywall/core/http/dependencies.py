@@ -13,16 +13,16 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from partywall.core.backpressure import Backpressure
-from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedReader, ScopedWriter
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
-from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.http.public_routes import is_public
+from partywall.core.large_answers import LargeAnswers
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.revocation_check import bind_credential
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, SharedScope, UnlockedScope
 from partywall.core.tenant import set_current_tenant, unauthenticated
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
@@ -128,7 +128,7 @@ PrincipalSessionDep = Annotated[AsyncSession, Depends(get_principal_session, sco
 PrincipalReadSessionDep = Annotated[AsyncReadSession, Depends(get_principal_read_session, scope="function")]
 
 
-async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
+async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> SharedScope:
     return await open_shared_scope(session, principal, project_id, accepting=True)
 
 
@@ -141,7 +141,7 @@ async def get_credential(request: Request, resources: ResourcesDep, _: Principal
 CredentialDep = Annotated[VerifiedCredential, Depends(get_credential)]
 
 
-async def get_locking_project_scope(project_id: UUID, credential: CredentialDep, session: SessionDep) -> ProjectScope:
+async def get_locking_project_scope(project_id: UUID, credential: CredentialDep, session: SessionDep) -> UnlockedScope:
     bind_credential(session, credential)
     return await open_scope(session, credential.principal, project_id)
 
@@ -152,8 +152,8 @@ async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, prin
 
 # The scope of a route that writes (binds SessionDep's transaction), of one that also locks the project exclusively, and
 # of one that reads (binds ReadSessionDep's).
-ProjectScopeDep = Annotated[ProjectScope, Depends(get_project_scope, scope="function")]
-LockingProjectScopeDep = Annotated[ProjectScope, Depends(get_locking_project_scope, scope="function")]
+ProjectScopeDep = Annotated[SharedScope, Depends(get_project_scope, scope="function")]
+LockingProjectScopeDep = Annotated[UnlockedScope, Depends(get_locking_project_scope, scope="function")]
 ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, scope="function")]
 
 
@@ -171,21 +171,27 @@ LargeAnswersDep = Annotated[LargeAnswers, Depends(get_large_answers)]
 
 
 async def get_scoped_reader(resources: ResourcesDep, principal: PrincipalDep) -> ScopedReader:
-    return ScopedReader(resources.reads, principal)
+    return resources.reader(principal)
 
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 
 
-async def get_scoped_writer(
-    request: Request, resources: ResourcesDep, principal: PrincipalDep
-) -> AsyncIterator[ScopedWriter]:
-    """Writes in a single statement, unless the request's idempotency record must be in the same transaction."""
+async def get_keyed_session(request: Request, resources: ResourcesDep) -> AsyncIterator[AsyncSession | None]:
+    """A transaction for the idempotency record and the work; None for a request without a key."""
     if IDEMPOTENCY_KEY not in request.headers:
-        yield ScopedWriter(resources.reads, principal, resources.sequencer)
+        yield None
         return
     async with resources.sessions.begin() as session:
-        yield ScopedWriter(resources.reads, principal, resources.sequencer, session)
+        yield session
+
+
+KeyedSessionDep = Annotated[AsyncSession | None, Depends(get_keyed_session, scope="function")]
+
+
+async def get_scoped_writer(resources: ResourcesDep, principal: PrincipalDep, session: KeyedSessionDep) -> ScopedWriter:
+    """Writes in a single statement, unless the request's idempotency record must be in the same transaction."""
+    return resources.writer(principal, session)
 
 
 ScopedReaderDep = Annotated[ScopedReader, Depends(get_scoped_reader)]

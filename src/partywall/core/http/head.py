@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partywall.core.http.current_request import begin_request
+from partywall.core.http.request_facts import begin_request
 
 
 class HeadAsGet:
@@ -33,4 +33,4 @@ class HeadAsGet:
         try:
             await self._app(as_get, receive, send_headers)
         finally:
-            scope["path_params"] = as_get.get("path_params", {})  # for the access line
+            scope["path_params"], scope["route"] = as_get.get("path_params", {}), as_get.get("route")  # to be logged

@@ -22,7 +22,8 @@ from starlette.responses import Response
 
 from partywall.core.cache_keys import request_claim
 from partywall.core.clock import utc_now
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedWriter
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import ConflictError, NotFoundError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
@@ -32,13 +33,14 @@ from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.idempotency.replay import Show
 from partywall.core.schemas import WITHOUT_BLANKS
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
 
 KEPT_FOR: Final = timedelta(hours=24)
 NO_PROJECT: Final = UUID(int=0)
 # Larger answers are not stored for a day: one account could fill the disk with them.
 LARGEST_KEPT: Final = 256 * 1024
 _REPLAYED_HEADERS: Final = frozenset({"location", "etag", "content-type"})
+REPLAYED: Final = "Idempotent-Replayed"
 
 KeyHeader = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] | None,
@@ -195,7 +197,7 @@ async def _replay(session: AsyncReadSession, row: IdempotencyKey, fingerprint: b
     if row.status == NotFoundError.status:
         raise NotFoundError("What this request created has been deleted.")
     body = await show(session, row.subjects) if show is not None and not row.body else row.body
-    return Response(body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+    return Response(body, row.status, headers={**row.headers, REPLAYED: "true"})
 
 
 def _subjects(location: str | None, body: bytes) -> list[UUID]:

@@ -8,13 +8,14 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
-from partywall.core.http.current_request import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.event_stream import forget_request, open_stream
 from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.problems import failure
+from partywall.core.http.request_facts import begin_request
 from partywall.core.http.request_head import error_of
 from partywall.core.http.request_id import choose_request_id
+from partywall.core.http.route_template import template_of
 from partywall.core.http.unread_body import CLOSING, UNREAD, end_answer
 
 # The interactive docs set their own policy, for their scripts; all other answers are data.
@@ -88,6 +89,7 @@ def _entry(scope: Scope, status: int | None, seconds: float) -> AccessEntry:
     return {
         "method": scope["method"],
         "path": logged_path(scope["path"]),
+        "route": template_of(scope),
         "status": status,
         "ms": round(seconds * 1000, 2),
         "principal": state.get("principal"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
@@ -10,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.http.address_limiter import end_request_slot
-from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
+from partywall.core.http.spooled_answers import send_large
+from partywall.core.large_answers import LARGE_BYTES, LargeAnswers
 from partywall.core.tenant import current_tenant
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -42,7 +44,7 @@ class JsonBytes(Response):
             await send({"type": "http.response.body", "body": self.body})
             return
         answers: LargeAnswers = scope["app"].state.resources.answers
-        await answers.send(current_tenant().name, self, (scope, receive, send))
+        await send_large(answers, current_tenant().name, self, (scope, receive, send))
 
 
 def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
@@ -50,7 +52,7 @@ def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_
 
 
 class DelayedResponse(Response):
-    """Sends another response after some seconds. FastAPI has committed the request's transaction by then."""
+    """Sends another response after some seconds, or when the process stops. The transaction is committed by then."""
 
     def __init__(self, response: Response, seconds: float) -> None:
         self.response = response
@@ -62,7 +64,10 @@ class DelayedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         end_request_slot(scope["state"])
-        await asyncio.sleep(self.seconds)
+        draining: asyncio.Event = scope["app"].state.draining
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.seconds):
+                await draining.wait()
         await self.response(scope, receive, send)
 
 

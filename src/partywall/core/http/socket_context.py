@@ -13,9 +13,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from partywall.core.db.availability import NoConnectionError
 from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
-from partywall.core.http.current_request import begin_request
 from partywall.core.http.problems import failure, problem
+from partywall.core.http.request_facts import begin_request
 from partywall.core.http.request_id import choose_request_id, request_id_of
+from partywall.core.http.route_template import template_of
 
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
@@ -119,6 +120,7 @@ class _Socket:
         return {
             "method": "WS",
             "path": logged_path(self._scope["path"]),
+            "route": template_of(self._scope),
             "status": self._status,
             "close": self._close,
             "ms": round(seconds * 1000, 2),

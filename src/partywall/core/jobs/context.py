@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,26 +10,29 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from partywall.core.db.availability import reported
-from partywall.core.db.scoped_read import Value
+from partywall.core.db.scoped_query import ScopedQuery, Value
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
 from partywall.core.events.log import EventDraft, event_drafts_json
-from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.jobs.models import NO_PROJECT
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, Role, make_scope, open_scope, open_shared_scope
+from partywall.core.tenancy import ProjectScope, Role, SharedScope
 
-# One statement, because it is frequent: it opens the scope, checks the lease and appends, in this order.
-_RECORD_EVENT: Final = """
-    WITH entered AS MATERIALIZED (SELECT wall.open_shared_scope($1, $2) AS role), ours AS MATERIALIZED (
+# Frequent, hence in one round trip: it opens the scope, checks the lease and appends, in this order.
+_RECORD_EVENT: Final = ScopedQuery.text("""
+    WITH entered AS MATERIALIZED (SELECT wall.open_shared_scope(:principal, :project_id) AS wall_role),
+    own_job AS MATERIALIZED (
         SELECT job.id FROM job, entered
-        WHERE job.id = $4 AND job.lease = $5 AND entered.role IS NOT NULL FOR SHARE OF job
+        WHERE job.id = :job AND job.lease = :lease AND entered.wall_role IS NOT NULL FOR SHARE OF job
     )
-    SELECT entered.role, ours.id AS job, wall.append_events($2, $1, $3::jsonb) AS last FROM entered, ours
+    SELECT entered.wall_role, true AS owns_lease,
+        wall.append_events(:project_id, :principal, CAST(:events AS jsonb)) AS wall_appended
+    FROM entered, own_job
     UNION ALL
-    SELECT entered.role, NULL, NULL FROM entered WHERE NOT EXISTS (SELECT FROM ours)
-"""
-_STILL_OURS: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
+    SELECT entered.wall_role, false, NULL FROM entered WHERE NOT EXISTS (SELECT FROM own_job)
+""")
+_OWNS_LEASE: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
 
 
 class LeaseLostError(Exception):
@@ -78,7 +81,7 @@ class JobContext:
     crowded: Callable[[], bool] = _never
 
     @asynccontextmanager
-    async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
+    async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, SharedScope]]:
         """A transaction in the job's project. It commits only while this attempt holds the lease.
 
         Raises ProjectNotFoundError if the principal has lost access since the job was enqueued.
@@ -95,41 +98,23 @@ class JobContext:
 
     async def record_event(self, payload: ProjectJobPayload, *event_drafts: EventDraft) -> None:
         """Appends events in a transaction of its own, fenced like `begin`, in one round trip."""
-        principal = payload.acting
-        with reported():
-            row = await self.resources.reads.fetchrow(
-                _RECORD_EVENT,
-                str(principal),
-                payload.project_id,
-                event_drafts_json(event_drafts),
-                self.job_id,
-                self.lease,
-            )
-        scope = make_scope(payload.project_id, principal, None if row is None else row["role"])
-        assert row is not None
-        if row["job"] is None:
-            raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
-        await self.resources.sequencer.announce(scope, row["last"])
+        await self.run(payload, _RECORD_EVENT, list(Role), {"events": event_drafts_json(event_drafts)})
 
-    async def call(self, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value) -> ProjectScope:
-        """A transaction in one round trip: `sql` calls a function that opens the scope, checks role and lease, writes.
+    async def run(
+        self, payload: ProjectJobPayload, query: ScopedQuery, roles: Sequence[Role], values: Mapping[str, Value]
+    ) -> ProjectScope:
+        """A transaction in one round trip: the query opens the scope, checks role and lease, and writes.
 
-        Its parameters are principal, project, `roles`, job and lease, then `values`. It returns the principal's role
-        (`held`), whether the attempt still holds the lease (`ours`), and how many events it appended (`last`).
-        Without one of `roles` it writes nothing; the caller must check the role of the returned scope.
+        It gets `job` and `lease`, and returns whether the attempt still holds the lease (`owns_lease`). Without one of
+        `roles` it writes nothing; the caller must check the role of the returned scope.
         """
-        principal = payload.acting
-        proofs = (str(principal), payload.project_id, roles, self.job_id, self.lease)
-        with reported():
-            row = await self.resources.reads.fetchrow(sql, *proofs, *values)
-        scope = make_scope(payload.project_id, principal, None if row is None else row["held"])
-        assert row is not None
-        if scope.role in roles and not row["ours"]:
+        fence: dict[str, Value] = {"job": self.job_id, "lease": self.lease}
+        writer = self.resources.writer(payload.acting)
+        scope, row = await writer.row(query, payload.project_id, roles, {**fence, **values})
+        if scope.role in roles and not row["owns_lease"]:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
-        if row["last"] is not None:
-            await self.resources.sequencer.announce(scope, row["last"])
         return scope
 
     async def _fence(self, session: AsyncSession) -> None:
-        if not await session.scalar(_STILL_OURS, {"lease": self.lease, "job": self.job_id}):
+        if not await session.scalar(_OWNS_LEASE, {"lease": self.lease, "job": self.job_id}):
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")

@@ -17,7 +17,8 @@ from structlog.contextvars import bound_contextvars
 from partywall.core.errors import UnavailableError
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
-from partywall.core.jobs.kinds import JobHandler, JobPayload, ProjectJobPayload
+from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.jobs.store import ClaimedJob, JobResult
 from partywall.core.resources import Resources
 from partywall.core.shutdown import CutShortError, unless_stopped
@@ -46,7 +47,7 @@ class Attempt:
             try:
                 payload = self.handler.kind.payload.model_validate_json(self.job.payload)
             except ValidationError as error:
-                return self._add_dead_letter(f"the payload does not fit its kind ({error.error_count()} errors)")
+                return self._add_dead_letter(f"the payload does not fit its kind (errors: {error.error_count()})")
             with bound_contextvars(**payload.facts):
                 try:
                     return await self._settled(payload)

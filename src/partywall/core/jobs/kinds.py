@@ -3,61 +3,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, cast
-from uuid import UUID
+from typing import NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, Field
-from structlog.contextvars import get_contextvars
-
-from partywall.core.http.current_request import current_request_id
+from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.payloads import JobPayload
 from partywall.core.lazy import Lazy, loaded
-from partywall.core.tenancy import Principal
-
-if TYPE_CHECKING:
-    from partywall.core.jobs.context import JobContext
-    from partywall.core.resources import Resources
+from partywall.core.resources import Resources
 
 # A number, or a function that reads it from the settings.
 type Concurrency = int | Callable[[Resources], int]
 type GiveUp[P: JobPayload] = Callable[[JobContext, P], Awaitable[None]]
 type Run[P: JobPayload] = Callable[[JobContext, P], Awaitable[timedelta | None]]
-
-
-def causing_request() -> str | None:
-    """The id of the current request, or of the request that caused the current job."""
-    found = get_contextvars().get("request_id") or current_request_id()
-    return None if found is None else str(found)
-
-
-class JobPayload(BaseModel):
-    """A job's parameters. They outlive deploys: add fields with defaults, never rename one.
-
-    `request_id` is the id of the request that caused the job, directly or through other jobs; log lines include it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    request_id: str | None = Field(default_factory=causing_request)
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """The fields bound to its log lines."""
-        return {} if self.request_id is None else {"request_id": self.request_id}
-
-
-class ProjectJobPayload(JobPayload):
-    """A job in one project. The access of `principal` is checked again when the job runs."""
-
-    project_id: UUID
-    principal: str
-
-    @property
-    def facts(self) -> dict[str, str]:
-        return {**super().facts, "project_id": str(self.project_id)}
-
-    @property
-    def acting(self) -> Principal:
-        return Principal.parse(self.principal)
 
 
 @dataclass(frozen=True, slots=True)

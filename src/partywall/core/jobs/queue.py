@@ -11,8 +11,9 @@ from sqlalchemy import Integer, Interval, Text, bindparam, delete, func, insert,
 from sqlalchemy.dialects.postgresql import JSONB, array
 
 from partywall.core.db.session import AsyncSession, note_enqueued
-from partywall.core.jobs.kinds import JobKind, JobPayload
+from partywall.core.jobs.kinds import JobKind
 from partywall.core.jobs.models import NO_PROJECT, StoredJob
+from partywall.core.jobs.payloads import JobPayload
 
 _NOTHING: Final = timedelta()
 _DUE: Final = func.now() + bindparam("after", type_=Interval)

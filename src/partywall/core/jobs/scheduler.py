@@ -13,7 +13,8 @@ from croniter import croniter
 
 from partywall.core.clock import utc_now
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, handles
+from partywall.core.jobs.kinds import JobHandler, JobKind, handles
+from partywall.core.jobs.payloads import JobPayload
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.store import JobStore
 

@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry import context, propagate
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from partywall.core.http.current_request import request_facts, request_traceparent
+from partywall.core.current_request import request_facts, request_traceparent
 
 REQUEST_ID: Final = "x-request-id"
 TRACEPARENT: Final = "traceparent"

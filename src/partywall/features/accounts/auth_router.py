@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Final, assert_never
+from typing import Annotated, assert_never
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response, status
 
 from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep
-from partywall.core.http.form_fast_path import FastPathForm
+from partywall.core.http.fast_path.declaration import fast_form
 from partywall.core.http.oauth import OAuthRoute, repeated_parameters
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented, problem_of
@@ -75,6 +75,12 @@ async def register_account(body: Registration, service: RegistrationServiceDep) 
     return Accepted(status="accepted")
 
 
+async def _refresh(request: Request, resources: Resources, client: str, fields: Mapping[str, str]) -> Response:
+    """The most frequent case of `issue_token`."""
+    service = refresh_service(resources, ClientLimits(resources.attempts, client))
+    return _answer(request, await service.refresh(fields["refresh_token"]), InvalidRefreshTokenError())
+
+
 @forms.post(
     "/token",
     response_model=TokenAnswer,
@@ -88,6 +94,7 @@ async def register_account(body: Registration, service: RegistrationServiceDep) 
         InvalidRequestError, UnsupportedGrantTypeError, InvalidGrantError, LoginLockedError, TooManyAttemptsError
     ),
 )
+@fast_form(_refresh, fixed={"grant_type": "refresh_token"}, names=("refresh_token",))
 async def issue_token(
     request: Request,
     form: Annotated[TokenForm, Form()],
@@ -167,12 +174,3 @@ def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome, refusal: O
             return problem_of(request, LoginLockedError(math.ceil(remaining.total_seconds())))
         case never:
             assert_never(never)
-
-
-async def _refresh(request: Request, resources: Resources, client: str, fields: Mapping[str, str]) -> Response:
-    service = refresh_service(resources, ClientLimits(resources.attempts, client))
-    return _answer(request, await service.refresh(fields["refresh_token"]), InvalidRefreshTokenError())
-
-
-# Fast path for the most frequent request of `issue_token`, which serves all other forms.
-refresh_form: Final = FastPathForm("/api/v1/auth/token", {"grant_type": "refresh_token"}, ("refresh_token",), _refresh)

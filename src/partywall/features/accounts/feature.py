@@ -18,7 +18,6 @@ feature: Final = Feature(
         lazy("partywall.features.accounts.router:router"),
     ),
     root_routers=(lazy("partywall.features.accounts.router:well_known"),),
-    forms=(lazy("partywall.features.accounts.auth_router:refresh_form"),),
     public_routes=frozenset(
         {"register_account", "issue_token", "revoke_token", "verify_email", "resend_verification", "get_jwks"}
     ),

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from partywall.core.errors import PreconditionFailedError
 from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep, ResourcesDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
 from partywall.features.accounts import service as accounts
@@ -40,8 +40,7 @@ async def get_me(session: PrincipalReadSessionDep, principal: PersonDep, if_none
     responses=documented(PreconditionFailedError),
 )
 async def update_me(body: UserPatch, service: AccountServiceDep, if_match: IfMatch = None) -> Response:
-    require_match(if_match, await service.revision())
-    changed = await service.change(body)
+    changed = await service.update(body, if_match)
     return json_response(changed.user, headers={"ETag": _tag(changed)})
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.preconditions import require_match
 from partywall.core.schemas import Page
 from partywall.core.security.tokens import AccessTokens
 from partywall.features.accounts.exceptions import AccountGoneError, SessionNotFoundError
@@ -48,14 +49,12 @@ class AccountService:
     session: AsyncSession
     account_id: UUID
 
-    async def revision(self) -> int:
-        """Lock the account for a change and return its revision. Raises AccountGoneError."""
+    async def update(self, patch: UserPatch, if_match: str | None = None) -> VersionedUser:
+        """Raises AccountGoneError, or PreconditionFailedError unless `if_match` names the revision."""
         row = await AccountRepository(self.session, self.account_id).lock()
         if row is None:
             raise AccountGoneError
-        return row.revision
-
-    async def change(self, patch: UserPatch) -> VersionedUser:
+        require_match(if_match, row.revision)
         if "full_name" in patch.model_fields_set:
             await AccountWriter(self.session, self.account_id).set_name(patch.full_name)
             self.session.expire_all()

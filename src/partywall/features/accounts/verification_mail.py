@@ -8,8 +8,8 @@ import structlog
 
 from partywall.core.db.session import bind_principal
 from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.mail_sender import link_with, send_mail
 from partywall.core.mail.renderer import MailTemplate
-from partywall.core.mail.sender import link_with, send_mail
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR
 from partywall.features.accounts.jobs import ConfirmAddress, ResendConfirmation

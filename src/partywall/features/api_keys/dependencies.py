@@ -11,7 +11,7 @@ from partywall.features.api_keys.service import ApiKeyService
 async def get_api_key_service(
     session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> ApiKeyService:
-    return ApiKeyService(session, scope, resources.sequencer, resources.api_keys)
+    return ApiKeyService(session, scope, resources.api_keys)
 
 
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(get_api_key_service, scope="function")]

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, insert, select, update
 
 from partywall.core.db.keyset import After, Keyset
+from partywall.core.db.scopes import keep_out
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.security.api_keys import NewKey
-from partywall.core.tenancy import Principal, ProjectScope, lock_exclusive
+from partywall.core.tenancy import ExclusiveScope, Principal, ProjectScope
 from partywall.features.api_keys.models import ApiKey
 
 KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)
@@ -37,7 +38,7 @@ class ApiKeyRepository:
 @dataclass(frozen=True, slots=True)
 class ApiKeyWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: ExclusiveScope
 
     async def add(self, key: NewKey, name: str, role: str, expires_at: datetime | None) -> ApiKey:
         made = await self.session.scalars(
@@ -51,7 +52,7 @@ class ApiKeyWriter:
         return made.one()
 
     async def revoke(self, key_id: UUID) -> bool:
-        await lock_exclusive(self.session, self.scope.project_id, Principal.key(key_id))
+        await keep_out(self.session, self.scope, Principal.key(key_id))
         revoked = await self.session.scalar(
             update(ApiKey)
             .where(ApiKey.project_id == self.scope.project_id, ApiKey.id == key_id, ApiKey.revoked_at.is_(None))

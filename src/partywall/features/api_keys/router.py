@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query, Response, status
 
 from partywall.core.errors import MissingRightError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
-from partywall.core.rights import require
+from partywall.core.rights import requires
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.api_keys import service as api_keys
@@ -25,6 +26,10 @@ router = APIRouter(prefix="/projects/{project_id}/api-keys", tags=["api keys"])
 NO_STORE = {"Cache-Control": "no-store"}
 
 
+def _without_secret(body: bytes) -> bytes:
+    return CreatedApiKey.model_validate_json(body).model_dump_json(exclude={"secret"}).encode()
+
+
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
@@ -36,17 +41,9 @@ NO_STORE = {"Cache-Control": "no-store"}
         ProjectNotFoundError, MissingRightError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
     ),
 )
-async def create_api_key(body: ApiKeyCreate, service: ApiKeyServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, KEY_MANAGE)
-
-    async def produce() -> Response:
-        return json_response(await service.create(body), status.HTTP_201_CREATED, NO_STORE)
-
-    return await once.run(service.session, produce, keep=_without_secret)
-
-
-def _without_secret(body: bytes) -> bytes:
-    return CreatedApiKey.model_validate_json(body).model_dump_json(exclude={"secret"}).encode()
+@idempotent(requires(KEY_MANAGE), keep=_without_secret)
+async def create_api_key(body: ApiKeyCreate, service: ApiKeyServiceDep) -> Response:
+    return json_response(await service.create(body), status.HTTP_201_CREATED, NO_STORE)
 
 
 @router.get(

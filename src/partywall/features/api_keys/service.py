@@ -7,15 +7,14 @@ from uuid import UUID
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.errors import InvalidInputError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.field_errors import FieldCode
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.api_keys import ApiKeys, new_key
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ExclusiveScope, ProjectScope, UnlockedScope
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.models import ApiKey as ApiKeyRow
 from partywall.features.api_keys.repository import KEYSET, ApiKeyRepository, ApiKeyWriter
@@ -49,8 +48,7 @@ class ApiKeyService:
     """Creates and revokes a project's keys."""
 
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: UnlockedScope
     keys: ApiKeys
 
     async def create(self, wanted: ApiKeyCreate) -> CreatedApiKey:
@@ -59,7 +57,7 @@ class ApiKeyService:
         expires_at = _future(wanted.expires_at)
         key = new_key()
         row = await ApiKeyWriter(self.session, scope).add(key, wanted.name, wanted.role, expires_at)
-        self._record_event("project.key_created", row.id, wanted.role)
+        self._record_event(scope, "project.key_created", row.id, wanted.role)
         return CreatedApiKey(**_present(row).model_dump(), secret=key.secret)
 
     async def revoke(self, key_id: UUID) -> None:
@@ -67,20 +65,20 @@ class ApiKeyService:
         scope = await self._lock()
         if not await ApiKeyWriter(self.session, scope).revoke(key_id):
             raise ApiKeyNotFoundError
-        self._record_event("project.key_revoked", key_id)
+        self._record_event(scope, "project.key_revoked", key_id)
 
         async def forget() -> None:
             self.keys.forget(key_id)
 
         after_commit(self.session, forget)
 
-    async def _lock(self, *, accepting: bool = False) -> ProjectScope:
+    async def _lock(self, *, accepting: bool = False) -> ExclusiveScope:
         """Serialise access changes, and check the caller's right again under the lock."""
         require(self.scope, KEY_MANAGE)
         scope = await lock_membership(self.session, self.scope, accepting=accepting)
         require(scope, KEY_MANAGE)
         return scope
 
-    def _record_event(self, type_: str, key_id: UUID, role: str | None = None) -> None:
+    def _record_event(self, scope: ExclusiveScope, type_: str, key_id: UUID, role: str | None = None) -> None:
         event_draft = EventDraft(type_, "api_key", str(key_id), {} if role is None else {"role": role})
-        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
+        publish(self.session, scope, event_draft)

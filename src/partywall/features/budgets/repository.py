@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.budgets.models import AgentBudget, AgentUsage
 
 
@@ -40,7 +40,7 @@ class BudgetRepository:
 @dataclass(frozen=True, slots=True)
 class BudgetWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def lock(self) -> None:
         """Until the transaction ends, together with the starts of the account's runs; a project may have no row yet."""

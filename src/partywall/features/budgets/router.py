@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
 from partywall.core.tenancy import ProjectNotFoundError
@@ -40,8 +40,7 @@ async def get_budget(
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError, QuotaExceededError),
 )
 async def set_budget(body: BudgetUpdate, service: BudgetServiceDep, if_match: IfMatch = None) -> Response:
-    require_match(if_match, await service.revision())
-    shown = await service.put(body)
+    shown = await service.put(body, if_match)
     return json_response(shown.budget, 200, {"ETag": _tag(shown)})
 
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
+from partywall.core.preconditions import require_match
 from partywall.core.rights import require
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.agents.rights import RUN_READ
 from partywall.features.budgets.limits import cost_limit, month_of
 from partywall.features.budgets.models import AgentBudget
@@ -43,19 +43,18 @@ async def _shown(session: AsyncReadSession, scope: ProjectScope, row: AgentBudge
 @dataclass(frozen=True, slots=True)
 class BudgetService:
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: SharedScope
 
-    async def revision(self) -> int:
-        """The current revision, locked until the transaction ends. Requires the right to change the budget."""
+    async def put(self, wanted: BudgetUpdate, if_match: str | None = None) -> ShownBudget:
+        """Applies from the next call of any run.
+
+        Raises QuotaExceededError above the operator's limit, PreconditionFailedError unless `if_match` names the
+        revision.
+        """
         require(self.scope, BUDGET_MANAGE)
         await BudgetWriter(self.session, self.scope).lock()
         row = await BudgetRepository(self.session, self.scope).budget()
-        return row.revision if row else 0
-
-    async def put(self, wanted: BudgetUpdate) -> ShownBudget:
-        """Applies from the next call of any run. Raises QuotaExceededError above the operator's limit."""
-        require(self.scope, BUDGET_MANAGE)
+        require_match(if_match, row.revision if row else 0)
         await self._refuse_above(wanted)
         row = await BudgetWriter(self.session, self.scope).put(
             tokens=wanted.tokens,
@@ -64,7 +63,7 @@ class BudgetService:
             cost=wanted.cost.amount if wanted.cost else None,
         )
         event = EventDraft("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
-        EventLog(self.session, self.scope, self.sequencer).append(event)
+        publish(self.session, self.scope, event)
         return await _shown(self.session, self.scope, row)
 
     async def _refuse_above(self, wanted: BudgetUpdate) -> None:

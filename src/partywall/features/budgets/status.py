@@ -11,7 +11,7 @@ import asyncpg
 from sqlalchemy import ColumnElement, Date, Numeric, Select, and_, bindparam, case, func
 from sqlalchemy.orm import InstrumentedAttribute
 
-from partywall.core.db.scoped_read import PROJECT_ID
+from partywall.core.db.scoped_query import PROJECT_ID
 from partywall.features.budgets.limits import Budget, Usage
 from partywall.features.budgets.models import AgentBudget, AgentUsage
 

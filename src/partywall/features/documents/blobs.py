@@ -9,9 +9,10 @@ from uuid import UUID
 import structlog
 
 from partywall.core.clock import utc_now
+from partywall.core.db.scopes import open_scope
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.documents.jobs import ReleaseBlobs
 from partywall.features.documents.repository import DocumentRepository
 

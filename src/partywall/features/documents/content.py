@@ -9,7 +9,8 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.blobs import BlobStore
-from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import Value
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository as reads

@@ -11,13 +11,13 @@ from uuid import UUID
 import orjson
 
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_read import ScopedReader, Value
-from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
+from partywall.core.db.scoped_access import ScopedReader, ScopedWriter
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
-from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.idempotency.replay import Show
 from partywall.core.ids import new_id
+from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository
@@ -118,7 +118,7 @@ async def insert_batch(
         raise ExternalIdTakenError(await _first_taken(reader, project_id, documents)) from error
 
 
-async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, values: Mapping[str, Value]) -> bytes:
+async def _write(write: ScopedQuery, writer: ScopedWriter, project_id: UUID, values: Mapping[str, Value]) -> bytes:
     scope, row = await writer.row(write, project_id, _MAY_WRITE, values)
     may_write(scope)
     body = row["body"]

@@ -28,8 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
-from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, Value
-from partywall.core.db.scoped_write import OpenedScope, ScopedWrite, WriteResult
+from partywall.core.db.scoped_query import PRINCIPAL, PROJECT_ID, OpenedScope, ScopedQuery, Value, WriteResult
 from partywall.features.documents.columns import document_columns
 from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION
 
@@ -118,7 +117,7 @@ def _create_batch(entered: OpenedScope) -> WriteResult:
 
 
 # Ids are generated in ascending order, so sorting by id gives the order of the request.
-CREATE: Final = ScopedWrite(partial(_create, content=True))
+CREATE: Final = ScopedQuery.write(partial(_create, content=True))
 # Returns everything except the content, which is the last member.
-CREATE_LARGE: Final = ScopedWrite(partial(_create, content=False))
-CREATE_BATCH: Final = ScopedWrite(_create_batch)
+CREATE_LARGE: Final = ScopedQuery.write(partial(_create, content=False))
+CREATE_BATCH: Final = ScopedQuery.write(_create_batch)

@@ -14,9 +14,8 @@ feature: Final = Feature(
     name="documents",
     tags=(Tag("documents", "Documents of a project, their content and versions.", after="api keys"),),
     routers=(
-        lazy("partywall.features.documents.fast_router:router"),
-        lazy("partywall.features.documents.file_router:router"),
         lazy("partywall.features.documents.router:router"),
+        lazy("partywall.features.documents.file_router:router"),
     ),
     rights=(DOCUMENT_READ, DOCUMENT_WRITE),
     events=(

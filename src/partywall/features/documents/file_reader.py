@@ -10,7 +10,7 @@ import structlog
 
 from partywall.core.blobs import BlobStore
 from partywall.core.errors import NotFoundError, QuotaExceededError
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.core.text_process.processes import TextProcessBusyError, TextProcessFailedError, TextTooCostlyError
@@ -85,7 +85,7 @@ async def _fail(context: JobContext, payload: ReadFile, reason: str) -> None:
             if row is not None:
                 data = {"version": row.version, "revision": row.revision, "reason": reason}
                 event_draft = EventDraft("document.failed", "document", str(payload.document_id), data)
-                EventLog(session, scope, context.resources.sequencer).append(event_draft)
+                publish(session, scope, event_draft)
     except ProjectNotFoundError:
         return
     log.info("file_not_read", document_id=str(payload.document_id), reason=reason.partition(":")[0])

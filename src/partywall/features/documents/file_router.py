@@ -7,7 +7,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -18,18 +17,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import JsonValue, ValidationError
 
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedWriter
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
 from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
-from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
+from partywall.core.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, open_scope
+from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
 from partywall.features.documents import content
 from partywall.features.documents import upload as upload_module
@@ -117,11 +117,10 @@ async def _store(
 
     Without a key, a document that has its text takes one statement; for another one a job is enqueued as well.
     """
-    writer = ScopedWriter(resources.reads, once.principal, resources.sequencer)
     if once.key is None and upload.is_read:
-        return await store(writer)
+        return await store(resources.writer(once.principal))
     async with resources.sessions.begin() as session:
-        writing = replace(writer, session=session)
+        writing = resources.writer(once.principal, session)
         if once.key is None:
             return await store(writing)
         return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint, show=show_one)

@@ -20,9 +20,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from partywall.core.db.availability import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
-from partywall.core.tenancy import Principal, ProjectScope
+from partywall.core.events.log import EventDraft, publish
+from partywall.core.tenancy import Principal, SharedScope
 from partywall.features.documents.constants import MAX_INDEX_ERROR
 from partywall.features.documents.index_queue_repository import IndexingRepository
 from partywall.features.documents.models import IndexingAttempt
@@ -129,9 +128,7 @@ async def take(
     return [ClaimedDocument(**{**row, "metadata": orjson.loads(row["metadata"])}) for row in rows]
 
 
-async def settle(
-    session: AsyncSession, scope: ProjectScope, sequencer: EventSequencer, lease: UUID, outcomes: Sequence[IndexOutcome]
-) -> set[UUID]:
+async def settle(session: AsyncSession, scope: SharedScope, lease: UUID, outcomes: Sequence[IndexOutcome]) -> set[UUID]:
     """End the leases, store the outcomes that are still current (version and language), and return their ids.
 
     Locks those documents until the transaction ends. A document that is missing from the result has changed and waits
@@ -149,12 +146,12 @@ async def settle(
         if row.index_status != Status.PENDING
     ]
     if event_drafts:
-        EventLog(session, scope, sequencer).append(*event_drafts)
+        publish(session, scope, *event_drafts)
     return {row.id for row in rows}
 
 
 async def keep(
-    session: AsyncSession, scope: ProjectScope, lease: UUID, ids: Sequence[UUID], lasting: timedelta
+    session: AsyncSession, scope: SharedScope, lease: UUID, ids: Sequence[UUID], lasting: timedelta
 ) -> dict[UUID, int]:
     """Extend the leases that are still held. Returns the newest version of each such document.
 
@@ -163,14 +160,14 @@ async def keep(
     return await IndexingRepository(session, scope).keep(lease, ids, lasting)
 
 
-async def await_vectors(session: AsyncSession, scope: ProjectScope, ids: Sequence[UUID], note: str) -> None:
+async def await_vectors(session: AsyncSession, scope: SharedScope, ids: Sequence[UUID], note: str) -> None:
     """Has those that are indexed claimed again as `WorkKind.VECTORS`; the note says why they are pending."""
     await IndexingRepository(session, scope).await_vectors(ids, note)
 
 
 async def release(
     session: AsyncSession,
-    scope: ProjectScope,
+    scope: SharedScope,
     lease: UUID,
     ids: Sequence[UUID],
     pause: timedelta,

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 
 _SETTLE: Final = text("""
 SELECT id, version, revision, index_status, index_error FROM wall.settle_documents(
@@ -67,7 +67,7 @@ WHERE project_id = :project_id AND document_id = ANY (CAST(:ids AS uuid[])) AND 
 @dataclass(frozen=True, slots=True)
 class IndexingRepository:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def settle(
         self, lease: UUID, outcomes: Sequence[tuple[UUID, int, str | None, str, str | None, int | None]]

@@ -4,7 +4,8 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
+from partywall.core.jobs.kinds import JobKind
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.tenancy import Principal
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import Sessions
-from partywall.core.tenancy import Principal, open_shared_scope
+from partywall.core.tenancy import Principal
 from partywall.features.documents.repository import DocumentWriter
 
 AT_ONCE: Final = 500

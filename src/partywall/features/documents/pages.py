@@ -23,8 +23,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from partywall.core.db.json_rows import json_bytes, json_rows
-from partywall.core.db.scoped_read import ENTERED
-from partywall.core.http.large_answers import LARGE_BYTES
+from partywall.core.db.scoped_query import ENTERED
+from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.pagination import PAGE_BYTES
 
 type Page = Select[*tuple[object, ...]]

@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from partywall.core.db.scoped_read import ScopedRead, ScopedReader, Value
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.errors import ForeignCursorError, InvalidInputError
 from partywall.core.pagination import Cursors
 from partywall.core.rights import require
@@ -138,7 +139,7 @@ async def get_whole_version(reader: ScopedReader, project_id: UUID, document_id:
 
 
 async def _version(
-    read: ScopedRead, reader: ScopedReader, project_id: UUID, document_id: UUID, number: int
+    read: ScopedQuery, reader: ScopedReader, project_id: UUID, document_id: UUID, number: int
 ) -> asyncpg.Record:
     scope, row = await reader.row(read, project_id, {"document_id": document_id, "number": number})
     require(scope, DOCUMENT_READ)

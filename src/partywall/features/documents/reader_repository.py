@@ -30,17 +30,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.json_rows import json_bytes, json_object, json_row
 from partywall.core.db.keyset import Keyset
-from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
-from partywall.core.http.large_answers import LARGE_BYTES
+from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
+from partywall.core.large_answers import LARGE_BYTES
 from partywall.features.documents.columns import Rows, document_columns, version_columns
 from partywall.features.documents.constants import CHARSET
-from partywall.features.documents.models import (
-    DOCUMENT,
-    DOCUMENT_TEXT,
-    DOCUMENT_VERSION,
-    Document,
-    DocumentVersion,
-)
+from partywall.features.documents.models import DOCUMENT, DOCUMENT_TEXT, DOCUMENT_VERSION, Document, DocumentVersion
 from partywall.features.documents.pages import short_page, unless_large, whole_page
 
 type Found = Select[*tuple[object, ...]]
@@ -74,18 +68,18 @@ class Listing(NamedTuple):
         return self.counts or (bool(self.filters) and "external_id" not in self.filters)
 
 
-def _whole(proved: Proof) -> Found:
+def _whole(allowed: Proof) -> Found:
     body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
     return select(body.label("body"), DOCUMENT.c.size, DOCUMENT.c.revision, DOCUMENT.c.state).where(
-        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, allowed
     )
 
 
-def _one(proved: Proof) -> Found:
+def _one(allowed: Proof) -> Found:
     """The body is NULL for a large document, whose memory must be reserved first."""
     body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
     return select(_small(DOCUMENT, body), DOCUMENT.c.size, DOCUMENT.c.revision, DOCUMENT.c.state).where(
-        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, allowed
     )
 
 
@@ -93,8 +87,8 @@ def _small(rows: Rows, body: ColumnElement[object]) -> ColumnElement[object]:
     return case((rows.c.size <= literal_column(str(LARGE_BYTES), Integer), body)).label("body")
 
 
-ONE: Final = ScopedRead(_one)
-WHOLE: Final = ScopedRead(_whole)
+ONE: Final = ScopedQuery.read(_one)
+WHOLE: Final = ScopedQuery.read(_whole)
 
 
 def _conditions(listing: Listing) -> Iterator[ColumnElement[bool]]:
@@ -107,31 +101,31 @@ def _conditions(listing: Listing) -> Iterator[ColumnElement[bool]]:
             yield getattr(Document, name) == given
 
 
-def _total(listing: Listing, proved: Proof) -> SQLColumnExpression[object]:
+def _total(listing: Listing, allowed: Proof) -> SQLColumnExpression[object]:
     if not listing.counts:
         return null()
-    counted = select(func.count()).select_from(Document).where(*_conditions(listing), proved)
+    counted = select(func.count()).select_from(Document).where(*_conditions(listing), allowed)
     return counted.correlate(ENTERED).scalar_subquery()
 
 
 @cache
-def page_of(listing: Listing) -> ScopedRead:
+def page_of(listing: Listing) -> ScopedQuery:
     """Compiled on first use. The schema's sorts and filters limit how many there are.
 
     The items are NULL if they are too large: then use the `short` page.
     """
 
-    def page(proved: Proof) -> Found:
+    def page(allowed: Proof) -> Found:
         after = [KEYSET.after(listing.sort)] if listing.goes_on else []
-        conditions = (*_conditions(listing), proved, *after)
+        conditions = (*_conditions(listing), allowed, *after)
         if listing.counts:
             conditions = (DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id.in_(_behind_offset(listing, conditions)))
         shown = select(*document_columns(DOCUMENT, content=False)).where(*conditions)
         rows = shown.order_by(*KEYSET.order(listing.sort)).limit(_ONE_MORE).correlate(ENTERED).lateral("chosen")
-        place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
+        place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, allowed))
         return short_page(*place) if listing.short else unless_large(whole_page(*place))
 
-    return ScopedRead(page)
+    return ScopedQuery.read(page)
 
 
 def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) -> Select[UUID]:
@@ -142,44 +136,44 @@ def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) 
     return found.limit(_ONE_MORE).offset(_OFFSET).correlate(ENTERED)
 
 
-def _content(proved: Proof) -> Found:
+def _content(allowed: Proof) -> Found:
     """What is needed to stream any part of the text; `piece` is the requested part of it."""
     names = ("size", "content_sha256", "version", "media_type", "original_key", "original_name", "original_size")
     charset = DOCUMENT.c.metadata.op("->>")(literal_column(f"'{CHARSET}'", Text)).label("charset")
     columns = (*(DOCUMENT.c[name] for name in names), charset, _piece(DOCUMENT.c.content).label("piece"))
-    return select(*columns).where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved)
+    return select(*columns).where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, allowed)
 
 
-def _content_piece(proved: Proof) -> Found:
+def _content_piece(allowed: Proof) -> Found:
     """A part of the text with this hash, even if it is no longer current; NULL if the document is deleted."""
     document = exists().where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID)
-    return select(_piece(_text(_SHA256, proved)).label("piece")).where(document, proved)
+    return select(_piece(_text(_SHA256, allowed)).label("piece")).where(document, allowed)
 
 
-def _text(sha256: ColumnElement[str], proved: Proof, *correlated: FromClause) -> ColumnElement[object]:
+def _text(sha256: ColumnElement[str], allowed: Proof, *correlated: FromClause) -> ColumnElement[object]:
     """A current or former text of the document, by its hash."""
     current, earlier = DOCUMENT.c, DOCUMENT_TEXT.c
     found = (
         select(current.content).where(
-            current.project_id == PROJECT_ID, current.id == _DOCUMENT_ID, current.content_sha256 == sha256, proved
+            current.project_id == PROJECT_ID, current.id == _DOCUMENT_ID, current.content_sha256 == sha256, allowed
         ),
         select(earlier.content).where(
             earlier.project_id == PROJECT_ID,
             earlier.document_id == _DOCUMENT_ID,
             earlier.content_sha256 == sha256,
-            proved,
+            allowed,
         ),
     )
     return func.coalesce(*(each.correlate(ENTERED, *correlated).scalar_subquery() for each in found))
 
 
-def _text_page(proved: Proof) -> Found:
+def _text_page(allowed: Proof) -> Found:
     """Counts in characters, like search."""
     columns = DOCUMENT.c
     page = func.substring(columns.content, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
     return select(
         columns.title, columns.version, func.char_length(columns.content).label("characters"), page.label("text")
-    ).where(columns.project_id == PROJECT_ID, columns.id == _DOCUMENT_ID, proved)
+    ).where(columns.project_id == PROJECT_ID, columns.id == _DOCUMENT_ID, allowed)
 
 
 def _piece(content: ColumnElement[str] | ColumnElement[object]) -> ColumnElement[object]:
@@ -192,24 +186,26 @@ def _version_key() -> tuple[ColumnElement[bool], ...]:
     return columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, columns.number == _NUMBER
 
 
-def _version(proved: Proof) -> Found:
+def _version(allowed: Proof) -> Found:
     """Like `_one`."""
-    return _version_with(_small(DOCUMENT_VERSION, _version_body(proved)), proved)
+    return _version_with(_small(DOCUMENT_VERSION, _version_body(allowed)), allowed)
 
 
-def _whole_version(proved: Proof) -> Found:
-    return _version_with(_version_body(proved).label("body"), proved)
+def _whole_version(allowed: Proof) -> Found:
+    return _version_with(_version_body(allowed).label("body"), allowed)
 
 
-def _version_body(proved: Proof) -> ColumnElement[object]:
-    content: ColumnElement[object] = _text(DOCUMENT_VERSION.c.content_sha256, proved, DOCUMENT_VERSION).label("content")
+def _version_body(allowed: Proof) -> ColumnElement[object]:
+    content: ColumnElement[object] = _text(DOCUMENT_VERSION.c.content_sha256, allowed, DOCUMENT_VERSION).label(
+        "content"
+    )
     return json_bytes(json_row([*version_columns(DOCUMENT_VERSION), content], DOCUMENT_VERSION))
 
 
-def _version_with(body: ColumnElement[object], proved: Proof) -> Found:
-    newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
-    version = select(body).where(*_version_key(), proved)
-    size = select(DOCUMENT_VERSION.c.size).where(*_version_key(), proved)
+def _version_with(body: ColumnElement[object], allowed: Proof) -> Found:
+    newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, allowed)
+    version = select(body).where(*_version_key(), allowed)
+    size = select(DOCUMENT_VERSION.c.size).where(*_version_key(), allowed)
     return select(
         version.correlate(ENTERED).scalar_subquery().label("body"),
         size.correlate(ENTERED).scalar_subquery().label("size"),
@@ -218,12 +214,12 @@ def _version_with(body: ColumnElement[object], proved: Proof) -> Found:
 
 
 @cache
-def version_page(goes_on: bool, counts: bool) -> ScopedRead:
+def version_page(goes_on: bool, counts: bool) -> ScopedQuery:
     """Newest first."""
     columns = DOCUMENT_VERSION.c
 
-    def page(proved: Proof) -> Found:
-        mine = (columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, proved)
+    def page(allowed: Proof) -> Found:
+        mine = (columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, allowed)
         rows = (
             select(*version_columns(DOCUMENT_VERSION))
             .where(*mine, *([columns.number < bindparam("after", type_=Integer)] if goes_on else []))
@@ -233,16 +229,16 @@ def version_page(goes_on: bool, counts: bool) -> ScopedRead:
             .correlate(ENTERED)
             .lateral("chosen")
         )
-        newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
+        newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, allowed)
         total = select(func.count()).select_from(DocumentVersion).where(*mine).correlate(ENTERED).scalar_subquery()
         return whole_page(rows, "number", "number", total if counts else null()).add_columns(
             newest.correlate(ENTERED).scalar_subquery().label("newest")
         )
 
-    return ScopedRead(page)
+    return ScopedQuery.read(page)
 
 
-def _stats(proved: Proof) -> Found:
+def _stats(allowed: Proof) -> Found:
     def count(column: str, value: str) -> SQLColumnExpression[object]:
         return funcfilter(func.count(), DOCUMENT.c[column] == literal_column(f"'{value}'", Text))
 
@@ -258,39 +254,39 @@ def _stats(proved: Proof) -> Found:
             "chunks": func.coalesce(func.sum(DOCUMENT.c.chunks), literal_column("0")),
         }
     )
-    return select(json_bytes(body).label("body")).where(DOCUMENT.c.project_id == PROJECT_ID, proved)
+    return select(json_bytes(body).label("body")).where(DOCUMENT.c.project_id == PROJECT_ID, allowed)
 
 
-def _taken(proved: Proof) -> Found:
+def _taken(allowed: Proof) -> Found:
     given = bindparam("external_ids", type_=ARRAY(Text))
     return select(func.array_agg(DOCUMENT.c.external_id).label("taken")).where(
-        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.external_id == func.any(given), proved
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.external_id == func.any(given), allowed
     )
 
 
-def _room(proved: Proof) -> Found:
+def _room(allowed: Proof) -> Found:
     """Usage and limits of the quotas that a new document counts against."""
     used = table("project_usage", column("project_id", Uuid), column("documents", Integer), column("bytes", Integer))
     names = ("documents", "bytes")
     return select(
         *(func.coalesce(func.sum(used.c[name]), literal_column("0")).label(name) for name in names),
         *(func.wall.quota_of(PROJECT_ID, literal_column(f"'{name}'", Text)).label(f"most_{name}") for name in names),
-    ).where(used.c.project_id == PROJECT_ID, proved)
+    ).where(used.c.project_id == PROJECT_ID, allowed)
 
 
-def _largest(proved: Proof) -> Found:
+def _largest(allowed: Proof) -> Found:
     versions = DOCUMENT_VERSION.c
     return select(func.max(versions.size).label("size")).where(
-        versions.project_id == PROJECT_ID, versions.document_id == _DOCUMENT_ID, proved
+        versions.project_id == PROJECT_ID, versions.document_id == _DOCUMENT_ID, allowed
     )
 
 
-ROOM: Final = ScopedRead(_room)
-LARGEST: Final = ScopedRead(_largest)
-TAKEN: Final = ScopedRead(_taken)
-CONTENT: Final = ScopedRead(_content)
-CONTENT_PIECE: Final = ScopedRead(_content_piece)
-VERSION: Final = ScopedRead(_version)
-WHOLE_VERSION: Final = ScopedRead(_whole_version)
-TEXT_PAGE: Final = ScopedRead(_text_page)
-STATS: Final = ScopedRead(_stats)
+ROOM: Final = ScopedQuery.read(_room)
+LARGEST: Final = ScopedQuery.read(_largest)
+TAKEN: Final = ScopedQuery.read(_taken)
+CONTENT: Final = ScopedQuery.read(_content)
+CONTENT_PIECE: Final = ScopedQuery.read(_content_piece)
+VERSION: Final = ScopedQuery.read(_version)
+WHOLE_VERSION: Final = ScopedQuery.read(_whole_version)
+TEXT_PAGE: Final = ScopedQuery.read(_text_page)
+STATS: Final = ScopedQuery.read(_stats)

@@ -25,7 +25,7 @@ from sqlalchemy.orm import defer
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.schemas import JsonObject
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents.columns import document_columns
 from partywall.features.documents.constants import READING
 from partywall.features.documents.extraction import READ_AT_ONCE
@@ -106,26 +106,10 @@ class DocumentRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def lock(self, id_: UUID) -> Document | None:
-        """Lock the document for a change. The content is not read, because it may be large."""
-        query = (
-            select(Document)
-            .options(defer(Document.content))
-            .where(Document.project_id == self.scope.project_id, Document.id == id_)
-        )
-        found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
-        return found.one_or_none()
-
     async def content(self, id_: UUID) -> str:
         query = select(DOCUMENT.c.content).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
         found: str = (await self.session.execute(query)).scalar_one()
         return found
-
-    async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
-        """Lock the document, and return its revision, title, external id and blob key."""
-        columns = (DOCUMENT.c.revision, DOCUMENT.c.title, DOCUMENT.c.external_id, DOCUMENT.c.original_key)
-        wanted = (DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_, DOCUMENT.c.deleted_at.is_(None))
-        return (await self.session.execute(select(*columns).where(*wanted).with_for_update())).one_or_none()
 
     async def shown(self, id_: UUID, *, content: bool = True) -> Row[bytes, int, int] | None:
         """The document's JSON, revision and state; None when it is gone."""
@@ -184,7 +168,23 @@ class DocumentRepository:
 @dataclass(frozen=True, slots=True)
 class DocumentWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
+
+    async def lock(self, id_: UUID) -> Document | None:
+        """Lock the document for a change. The content is not read, because it may be large."""
+        query = (
+            select(Document)
+            .options(defer(Document.content))
+            .where(Document.project_id == self.scope.project_id, Document.id == id_)
+        )
+        found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
+        return found.one_or_none()
+
+    async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
+        """Lock the document, and return its revision, title, external id and blob key."""
+        columns = (DOCUMENT.c.revision, DOCUMENT.c.title, DOCUMENT.c.external_id, DOCUMENT.c.original_key)
+        wanted = (DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_, DOCUMENT.c.deleted_at.is_(None))
+        return (await self.session.execute(select(*columns).where(*wanted).with_for_update())).one_or_none()
 
     async def write(self, id_: UUID, change: DocumentChange) -> int:
         """Write the change and return the new revision. A database trigger keeps the replaced text.

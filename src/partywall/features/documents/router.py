@@ -4,38 +4,59 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response, status
+from fastapi import APIRouter, Path, Query, Request, Response, status
 
 from partywall.core.backpressure import Backpressure
-from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError, QuotaExceededError
+from partywall.core.db.long_reads import ReadTimeoutError
+from partywall.core.errors import (
+    ContentTooLargeError,
+    MissingRightError,
+    PreconditionFailedError,
+    QuotaExceededError,
+    TooManyRequestsError,
+)
 from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
-from partywall.core.http.etag import IfMatch, entity_tag, require_match
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
+from partywall.core.http.fast_path.declaration import fast
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent, idempotent_write
 from partywall.core.http.json_body import JsonRoute
-from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
-from partywall.core.http.large_answers import Produced
+from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import delayed, json_bytes
+from partywall.core.http.spooled_answers import large_json
+from partywall.core.idempotency.replay import Show
+from partywall.core.large_answers import LARGE_BYTES as LARGE_ANSWER
+from partywall.core.large_answers import Produced
+from partywall.core.rights import requires
+from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creation
 from partywall.features.documents import reader as reader_module
 from partywall.features.documents.creation_repository import NewDocument
-from partywall.features.documents.dependencies import ROOM_TO_CHANGE, DocumentServiceDep
-from partywall.features.documents.exceptions import (
-    DocumentNotFoundError,
-    ExternalIdTakenError,
-    VersionNotFoundError,
+from partywall.features.documents.dependencies import (
+    ROOM_TO_CHANGE,
+    DocumentServiceDep,
+    NewDocumentDep,
+    NewDocumentsDep,
 )
+from partywall.features.documents.exceptions import DocumentNotFoundError, ExternalIdTakenError, VersionNotFoundError
 from partywall.features.documents.reader import DocumentJson
+from partywall.features.documents.rights import DOCUMENT_WRITE
 from partywall.features.documents.schemas import (
     Document,
-    DocumentBatch,
     DocumentPatch,
+    DocumentQuery,
     DocumentReplace,
     Documents,
+    DocumentSummary,
+    Stats,
     Version,
+    VersionQuery,
+    VersionSummary,
 )
+from partywall.features.documents.service import DocumentService
 
 router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"], route_class=JsonRoute)
 
@@ -60,8 +81,50 @@ def paced(answer: Response, backpressure: Backpressure, project_id: UUID, docume
     return answer if is_large else delayed(answer, seconds)
 
 
+def _shown_again(service: DocumentService) -> Show:
+    return creation.show_one(service.scope)
+
+
 def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
     return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
+
+
+@router.get(
+    "",
+    response_model=Page[DocumentSummary],
+    summary="List documents",
+    description="Without their content. Filters combine; `q_title` matches a part of the title and ignores case. A "
+    "page with large metadata ends after 1 MiB, and the next page continues. With `offset` or a filter other than "
+    "`external_id`, a request may scan the whole project: an account may run two of these at once, others wait.",
+    responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
+)
+@fast
+async def list_documents(
+    project_id: UUID, reader: ScopedReaderDep, cursors: CursorsDep, query: Annotated[DocumentQuery, Query()]
+) -> Response:
+    return json_bytes(await reader_module.list_documents(reader, project_id, query, cursors))
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Document,
+    summary="Create a document",
+    description="The content is kept exactly as sent, and indexed in the background.",
+    max_body_size=LARGE_BYTES,
+    responses=documented(*CREATION_ERRORS),
+)
+@fast
+@idempotent_write(creation.may_write, show=creation.show_one)
+async def create_document(
+    project_id: UUID,
+    document: NewDocumentDep,
+    writer: ScopedWriterDep,
+    backpressure: BackpressureDep,
+    request: Request,
+) -> Response:
+    answer = created(request, document.id, await creation.insert(writer, project_id, document))
+    return paced(answer, backpressure, project_id, [document])
 
 
 @router.post(
@@ -73,22 +136,57 @@ def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Res
     max_body_size=LARGE_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
+@idempotent_write(creation.may_write, show=creation.show_batch)
 async def create_documents(
     project_id: UUID,
-    body: DocumentBatch,
+    documents: NewDocumentsDep,
     writer: ScopedWriterDep,
     reader: ScopedReaderDep,
-    once: IdempotencyDep,
     backpressure: BackpressureDep,
 ) -> Response:
-    documents = await creation.prepared(body.documents)
-
-    async def produce() -> Response:
-        items = await creation.insert_batch(writer, reader, project_id, documents)
-        return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
-
-    answer = await once.run_write(writer, creation.may_write, produce, show=creation.show_batch)
+    items = await creation.insert_batch(writer, reader, project_id, documents)
+    answer = json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
     return paced(answer, backpressure, project_id, documents)
+
+
+@router.get(
+    "/stats",
+    response_model=Stats,
+    summary="Count documents",
+    description="By status and index status, with the texts' size in bytes and the number of indexed passages.",
+    responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
+)
+@fast
+async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Response:
+    return json_bytes(await reader_module.get_stats(reader, project_id))
+
+
+@router.get(
+    "/{document_id:uuid}",
+    response_model=Document,
+    summary="Get a document",
+    description="With its content. The entity tag changes with every visible change.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError),
+)
+@fast
+async def get_document(
+    project_id: UUID,
+    document_id: UUID,
+    reader: ScopedReaderDep,
+    answers: LargeAnswersDep,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    async def produce() -> Produced:
+        whole = await reader_module.get_whole(reader, project_id, document_id)
+        return whole.body, {"ETag": entity_tag(whole.revision, whole.state)}
+
+    found = await reader_module.get(reader, project_id, document_id)
+    tag = entity_tag(found.revision, found.state)
+    if unchanged(if_none_match, tag):
+        return not_modified(tag)
+    if isinstance(found, DocumentJson):
+        return json_bytes(found.body, 200, {"ETag": tag})
+    return await large_json(answers, reader.principal.tenant.name, found.size, produce)
 
 
 @router.patch(
@@ -103,9 +201,7 @@ async def create_documents(
 async def update_document(
     document_id: UUID, body: DocumentPatch, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    return _shown(await service.patch(locked, body))
+    return _shown(await service.update(document_id, body, if_match))
 
 
 @router.put(
@@ -120,9 +216,7 @@ async def update_document(
 async def replace_document(
     document_id: UUID, body: DocumentReplace, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    return _shown(await service.replace(locked, body))
+    return _shown(await service.replace(document_id, body, if_match))
 
 
 @router.delete(
@@ -133,9 +227,7 @@ async def replace_document(
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
-    to_delete = await service.lock_to_delete(document_id)
-    require_match(if_match, to_delete.revision)
-    await service.delete(to_delete)
+    await service.delete(document_id, if_match)
 
 
 @router.post(
@@ -149,6 +241,24 @@ async def delete_document(document_id: UUID, service: DocumentServiceDep, if_mat
 )
 async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Response:
     return _shown(await service.reindex(document_id), status.HTTP_202_ACCEPTED)
+
+
+@router.get(
+    "/{document_id:uuid}/versions",
+    response_model=Page[VersionSummary],
+    summary="List a document's versions",
+    description="Newest first, without their content. Every change of title or content makes a version.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError, ReadTimeoutError, TooManyRequestsError),
+)
+@fast
+async def list_versions(
+    project_id: UUID,
+    document_id: UUID,
+    reader: ScopedReaderDep,
+    cursors: CursorsDep,
+    query: Annotated[VersionQuery, Query()],
+) -> Response:
+    return json_bytes(await reader_module.list_versions(reader, project_id, document_id, query, cursors))
 
 
 @router.get(
@@ -168,7 +278,7 @@ async def get_version(
     return (
         json_bytes(found)
         if isinstance(found, bytes)
-        else await answers.json(reader.principal.tenant.name, found, produce)
+        else await large_json(answers, reader.principal.tenant.name, found, produce)
     )
 
 
@@ -182,17 +292,8 @@ async def get_version(
         *_CHANGE_ERRORS, VersionNotFoundError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
     ),
 )
+@idempotent(requires(DOCUMENT_WRITE), show=_shown_again)
 async def restore_version(
-    document_id: UUID,
-    number: VersionNumber,
-    service: DocumentServiceDep,
-    once: IdempotencyDep,
-    if_match: IfMatch = None,
+    document_id: UUID, number: VersionNumber, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    async def produce() -> Response:
-        locked = await service.lock(document_id)
-        require_match(if_match, locked.revision)
-        return _shown(await service.restore(locked, number))
-
-    creation.may_write(service.scope)
-    return await once.run(service.session, produce, show=creation.show_one(service.scope))
+    return _shown(await service.restore(document_id, number, if_match))

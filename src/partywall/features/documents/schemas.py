@@ -204,9 +204,3 @@ class DocumentQuery(PageQuery):
 
 class VersionQuery(PageQuery):
     """Newest first."""
-
-
-class ContentQuery(ResponseModel):
-    """`original` requests the uploaded file instead of the text."""
-
-    original: bool = False

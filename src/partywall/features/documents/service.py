@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
+from pydantic import JsonValue
+
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_write import ScopedWriter
-from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
-from partywall.core.http.large_answers import LARGE_BYTES
+from partywall.core.db.scoped_access import ScopedWriter
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.queue import enqueue, enqueue_once
+from partywall.core.large_answers import LARGE_BYTES
+from partywall.core.preconditions import require_match
 from partywall.core.rights import require
-from partywall.core.tenancy import Principal, ProjectScope
+from partywall.core.tenancy import Principal, ProjectScope, SharedScope
 from partywall.features.documents import creation
 from partywall.features.documents.creation import digest, may_write, with_content
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
@@ -50,80 +52,79 @@ class LockedDocument:
         return title == self.current.title and digest(content)[1] == self.content_sha256
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentToDelete:
-    """A document to delete, locked until the transaction ends."""
-
-    id: UUID
-    revision: int
-    title: str
-    external_id: str | None
-    original_key: str | None
+async def missing(session: AsyncReadSession, scope: ProjectScope, ids: Collection[UUID]) -> set[UUID]:
+    """The ids that the project does not have."""
+    if not ids:
+        return set()
+    require(scope, DOCUMENT_READ)
+    return set(ids) - await DocumentRepository(session, scope).existing(ids)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentService:
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: SharedScope
 
     async def create(self, body: DocumentCreate) -> UUID:
         """Create a document in this transaction, and return its id."""
         may_write(self.scope)
-        writer = ScopedWriter(None, self.scope.principal, self.sequencer, self.session)
+        writer = ScopedWriter(self.scope.principal, self.session)
         document = creation.prepare(body)  # not in a thread, because the transaction would wait for one
         await creation.insert(writer, self.scope.project_id, document)
         return document.id
 
-    async def missing(self, ids: Collection[UUID]) -> set[UUID]:
-        """The ids that the project does not have."""
-        if not ids:
-            return set()
-        require(self.scope, DOCUMENT_READ)
-        return set(ids) - await DocumentRepository(self.session, self.scope).existing(ids)
-
     async def lock(self, id_: UUID) -> LockedDocument:
         """Check the right and lock the document for a change. Raises MissingRightError or DocumentNotFoundError."""
         may_write(self.scope)
-        row = await DocumentRepository(self.session, self.scope).lock(id_)
+        row = await DocumentWriter(self.session, self.scope).lock(id_)
         if row is None:
             raise DocumentNotFoundError
         return LockedDocument(row.id, row.revision, row.version, row.content_sha256, _wanted(row))
+
+    async def _lock(self, id_: UUID, if_match: str | None) -> LockedDocument:
+        locked = await self.lock(id_)
+        require_match(if_match, locked.revision)
+        return locked
 
     async def content(self, locked: LockedDocument) -> str:
         """The text, which `lock` does not read into `locked.current`."""
         return await DocumentRepository(self.session, self.scope).content(locked.id)
 
     async def patch(self, locked: LockedDocument, patch: DocumentPatch) -> DocumentJson:
+        """For a caller that makes the new text from the old one. Others call `update`."""
         return await self._change(locked, patched(locked.current, patch))
 
-    async def replace(self, locked: LockedDocument, body: DocumentReplace) -> DocumentJson:
-        return await self._change(locked, replaced(body))
+    async def update(self, id_: UUID, patch: DocumentPatch, if_match: str | None = None) -> DocumentJson:
+        """Raises as `lock` does, and PreconditionFailedError unless `if_match` names the revision."""
+        return await self.patch(await self._lock(id_, if_match), patch)
 
-    async def restore(self, locked: LockedDocument, number: int) -> DocumentJson:
+    async def replace(self, id_: UUID, body: DocumentReplace, if_match: str | None = None) -> DocumentJson:
+        return await self._change(await self._lock(id_, if_match), replaced(body))
+
+    async def restore(self, id_: UUID, number: int, if_match: str | None = None) -> DocumentJson:
         """Make the title and text of an earlier version the newest version. Raises VersionNotFoundError."""
-        earlier = await DocumentRepository(self.session, self.scope).version(locked.id, number)
+        locked = await self._lock(id_, if_match)
+        earlier = await DocumentRepository(self.session, self.scope).version(id_, number)
         if earlier is None:
             raise VersionNotFoundError
         return await self._change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
 
-    async def lock_to_delete(self, id_: UUID) -> DocumentToDelete:
+    async def delete(self, id_: UUID, if_match: str | None = None) -> None:
+        """Delete at once. Jobs purge the text, the versions, the index and the uploaded file."""
         may_write(self.scope)
-        row = await DocumentRepository(self.session, self.scope).lock_to_delete(id_)
+        writer = DocumentWriter(self.session, self.scope)
+        row = await writer.lock_to_delete(id_)
         if row is None:
             raise DocumentNotFoundError
-        return DocumentToDelete(id_, *row)
-
-    async def delete(self, to_delete: DocumentToDelete) -> None:
-        """Delete at once. Jobs purge the text, the versions, the index and the uploaded file."""
-        await DocumentWriter(self.session, self.scope).delete(to_delete.id)
+        require_match(if_match, row.revision)
+        await writer.delete(id_)
         project_id = self.scope.project_id
-        purge = PurgeDocument(project_id=project_id, principal=self._worker, document_id=to_delete.id)
-        await enqueue_once(self.session, PURGE_DOCUMENT, purge, to_delete.id)
-        if to_delete.original_key is not None:
-            blobs = ReleaseBlobs(project_id=project_id, principal=self._worker, keys=[to_delete.original_key])
+        purge = PurgeDocument(project_id=project_id, principal=self._worker, document_id=id_)
+        await enqueue_once(self.session, PURGE_DOCUMENT, purge, id_)
+        if row.original_key is not None:
+            blobs = ReleaseBlobs(project_id=project_id, principal=self._worker, keys=[row.original_key])
             await enqueue(self.session, RELEASE_BLOBS, blobs)
-        self._record_event("document.deleted", to_delete.id, to_delete, to_delete.revision)
+        self._record_event("document.deleted", id_, row.title, row.external_id, row.revision)
 
     async def reindex(self, id_: UUID) -> DocumentJson:
         """Index again, or read again a file without text. Also retries a failed document at once."""
@@ -152,7 +153,7 @@ class DocumentService:
                 revision = await writer.write(locked.id, change)
             if other_text:
                 await writer.add_version(locked.id)
-            self._record_event("document.updated", locked.id, wanted, revision)
+            self._record_event("document.updated", locked.id, wanted.title, wanted.external_id, revision)
         return await self._shown(locked.id, content)
 
     async def _shown(self, id_: UUID, content: str | None = None) -> DocumentJson:
@@ -167,12 +168,10 @@ class DocumentService:
     def _worker(self) -> str:
         return str(Principal.service(self.scope.project_id))
 
-    def _record_event(self, type_: str, id_: UUID, document: DocumentFields | DocumentToDelete, revision: int) -> None:
-        external = {"external_id": document.external_id} if document.external_id is not None else {}
-        event_draft = EventDraft(
-            type_, "document", str(id_), {"title": document.title, "revision": revision, **external}
-        )
-        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
+    def _record_event(self, type_: str, id_: UUID, title: str, external_id: str | None, revision: int) -> None:
+        external = {"external_id": external_id} if external_id is not None else {}
+        data: dict[str, JsonValue] = {"title": title, "revision": revision, **external}
+        publish(self.session, self.scope, EventDraft(type_, "document", str(id_), data))
 
 
 def _wanted(row: Document) -> DocumentFields:

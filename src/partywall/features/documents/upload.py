@@ -11,7 +11,7 @@ from uuid import UUID
 from partywall.core.blobs import BlobStore
 from partywall.core.budget import SharedBudget
 from partywall.core.db.availability import DatabaseAwayError
-from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, CharacterWidth, memory_of
 from partywall.core.tenancy import ProjectScope

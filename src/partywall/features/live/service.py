@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.subscription import StreamOptions, Subscription

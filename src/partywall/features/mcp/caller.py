@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import anyio
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession
+from partywall.core.lazy import Lazy
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.tenancy import Principal, ProjectScope, open_scope, open_shared_scope
+from partywall.core.tenancy import Principal, ProjectScope
+from partywall.core.tools import AnyTool, ToolCall
 from partywall.features.runs.dependencies import get_run_service
 from partywall.features.runs.service import RunService
 
@@ -26,10 +29,16 @@ class Caller:
     request_id: str
     traceparent: str | None
     token: str = field(repr=False)
+    # References to the tools of installed features.
+    installed: tuple[Lazy[Sequence[AnyTool]], ...] = ()
+
+    @property
+    def tool_call(self) -> ToolCall:
+        return ToolCall(self.resources, self.principal, self.project_id)
 
     @property
     def reader(self) -> ScopedReader:
-        return ScopedReader(self.resources.reads, self.principal)
+        return self.resources.reader(self.principal)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:

@@ -49,8 +49,8 @@ async def get_caller(
     """A caller with access to the project; raises ProjectNotFoundError before the message is read."""
     await reader.scope(project_id)
     token = bearer_token(request.headers.get("authorization")) or ""
-    scope = request.scope
-    return Caller(resources, principal, project_id, request_id_of(scope), traceparent_of(scope), token)
+    scope, installed = request.scope, request.app.state.tools
+    return Caller(resources, principal, project_id, request_id_of(scope), traceparent_of(scope), token, installed)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Final
 
 from partywall.core.http.idempotency import Idempotency
@@ -43,11 +44,8 @@ async def _start(caller: Caller, wanted: StartArguments, _: ReportProgress) -> R
     checked = await RunChecks(caller.resources, registry).check(scope, wanted.wanted())
     async with caller.writing() as service:
         require(service.scope, RUN_START)
-
-        async def produce() -> Run:
-            return await service.start(checked, caller.request_id, caller.traceparent)
-
-        return await once.run_model(service.session, Run, produce)
+        start = partial(service.start, checked, caller.request_id, caller.traceparent)
+        return await once.run_model(service.session, Run, start)
 
 
 async def _get(caller: Caller, wanted: RunArguments, _: ReportProgress) -> Run:

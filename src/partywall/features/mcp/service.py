@@ -19,7 +19,7 @@ from partywall.core.errors import PartywallError
 from partywall.core.outages import outage_of
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.exceptions import ArgumentsError, InternalError
-from partywall.features.mcp.tools import BY_NAME, DESCRIBED, AnyTool
+from partywall.features.mcp.tools import BY_NAME, AnyTool, described_tools, installed_tools
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ def server_for(caller: Caller, arguments: Arguments) -> Server:
         version=__version__,
         title="Partywall",
         instructions=_INSTRUCTIONS,
-        get_tool_input_schema=_input_schema,
+        get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
         on_call_tool=calls.call,
     )
@@ -55,22 +55,22 @@ def server_for(caller: Caller, arguments: Arguments) -> Server:
     return server
 
 
-def _input_schema(name: str) -> dict[str, JsonValue] | None:
-    return next((tool.input_schema for tool in DESCRIBED if tool.name == name), None)
-
-
 @dataclass(frozen=True, slots=True)
 class _Calls:
     caller: Caller
     arguments: Arguments
 
+    def input_schema(self, name: str) -> dict[str, JsonValue] | None:
+        tools = described_tools(self.caller.installed)
+        return next((tool.input_schema for tool in tools if tool.name == name), None)
+
     async def list(self, _: ServerRequestContext, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         if params is not None and params.cursor is not None:
             raise MCPError(types.INVALID_PARAMS, "The list of tools has only one page, so there is no cursor")
-        return types.ListToolsResult(tools=list(DESCRIBED))
+        return types.ListToolsResult(tools=list(described_tools(self.caller.installed)))
 
     async def call(self, context: ServerRequestContext, params: types.CallToolRequestParams) -> types.CallToolResult:
-        tool = BY_NAME.get(params.name)
+        tool = BY_NAME.get(params.name) or installed_tools(self.caller.installed).get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
         try:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
+from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import VIOLATIONS, AddressNotVerifiedError, InvitationNotFoundError
 from partywall.features.projects.invitation_repository import InvitationGateway
@@ -23,7 +23,6 @@ class AcceptingService:
 
     session: AsyncSession
     person: Principal
-    sequencer: EventSequencer
 
     async def authorise(self) -> None:
         """Raises AddressNotVerifiedError, before any token is looked up."""
@@ -36,9 +35,9 @@ class AcceptingService:
             entered = await InvitationGateway(self.session).accept(token_hash(token))
         if entered is None:
             raise InvitationNotFoundError
-        scope = await open_scope(self.session, self.person, entered)
+        scope = await open_shared_scope(self.session, self.person, entered)
         event_draft = EventDraft("member.added", "member", str(self.person.id), {"role": scope.role.value})
-        EventLog(self.session, scope, self.sequencer).append(event_draft)
+        publish(self.session, scope, event_draft)
         return await get_project(self.session, scope)
 
     async def require_membership(self, project_id: UUID) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.errors import TooManyRequestsError
 from partywall.core.http.dependencies import (
     LockingProjectScopeDep,
@@ -16,7 +17,6 @@ from partywall.core.http.dependencies import (
 )
 from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.resources import Resources
-from partywall.core.tenancy import open_scope
 from partywall.features.projects import invitation_quota, invitation_tokens, invitations
 from partywall.features.projects.acceptance import AcceptingService
 from partywall.features.projects.invitation_quota import InvitationQuota
@@ -27,22 +27,16 @@ from partywall.features.projects.schemas import InvitationCreate
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
 
 
-async def get_directory_service(
-    session: PrincipalSessionDep, principal: PersonDep, resources: ResourcesDep
-) -> ProjectDirectoryService:
-    return ProjectDirectoryService(session, principal, resources.sequencer)
+async def get_directory_service(session: PrincipalSessionDep, principal: PersonDep) -> ProjectDirectoryService:
+    return ProjectDirectoryService(session, principal)
 
 
-async def get_project_service(
-    session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
-) -> ProjectService:
-    return ProjectService(session, scope, resources.sequencer)
+async def get_project_service(session: SessionDep, scope: LockingProjectScopeDep) -> ProjectService:
+    return ProjectService(session, scope)
 
 
-async def get_member_service(
-    session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
-) -> MemberService:
-    return MemberService(session, scope, resources.sequencer)
+async def get_member_service(session: SessionDep, scope: LockingProjectScopeDep) -> MemberService:
+    return MemberService(session, scope)
 
 
 async def limit_inviting(principal: PrincipalDep, resources: ResourcesDep) -> None:
@@ -80,16 +74,13 @@ async def get_invitation_service(
     return InvitationService(
         session=session,
         scope=scope,
-        sequencer=resources.sequencer,
         tokens=InvitationTokens(resources.secrets.signer(invitation_tokens.PURPOSE)),
         ttl=resources.settings.projects.invitation_ttl,
     )
 
 
-async def get_accepting_service(
-    session: PrincipalSessionDep, person: PersonDep, resources: ResourcesDep
-) -> AcceptingService:
-    return AcceptingService(session, person, resources.sequencer)
+async def get_accepting_service(session: PrincipalSessionDep, person: PersonDep) -> AcceptingService:
+    return AcceptingService(session, person)
 
 
 InviteLimit = Depends(limit_inviting)

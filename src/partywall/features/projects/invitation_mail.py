@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 
 from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.mail_sender import link_with, send_mail
 from partywall.core.mail.renderer import MailTemplate
-from partywall.core.mail.sender import link_with, send_mail
 from partywall.features.projects import invitation_quota
 from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_tokens import PURPOSE, InvitationTokens

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, LargeBinary, and_, bindparam, delete, func
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import Principal, ProjectScope, Role
+from partywall.core.tenancy import ExclusiveScope, Principal, ProjectScope, Role
 from partywall.features.projects.models import Invitation, Project
 
 KEYSET: Final = Keyset({"created_at": Invitation.created_at}, Invitation.id)
@@ -63,7 +63,7 @@ class InvitationRepository:
 @dataclass(frozen=True, slots=True)
 class InvitationWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: ExclusiveScope
 
     async def add(self, id_: UUID, email: str, role: Role, token_hash: bytes, expires_at: datetime) -> Invitation:
         """Add an invitation, replacing an expired one for the same address."""

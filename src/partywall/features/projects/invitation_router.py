@@ -8,13 +8,15 @@ from fastapi import APIRouter, Query, Response, status
 from partywall.core.errors import MissingRightError, PersonRequiredError, QuotaExceededError, TooManyRequestsError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import entity_tag
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects import invitations
+from partywall.features.projects.acceptance import AcceptingService
 from partywall.features.projects.dependencies import (
     AcceptingServiceDep,
     AcceptLimit,
@@ -29,6 +31,7 @@ from partywall.features.projects.exceptions import (
     InvitationNotFoundError,
     TooManyInvitationsError,
 )
+from partywall.features.projects.invitations import InvitationService
 from partywall.features.projects.schemas import (
     Acceptance,
     Invitation,
@@ -39,6 +42,18 @@ from partywall.features.projects.schemas import (
 
 router = APIRouter(prefix="/projects/{project_id}/invitations", tags=["members"])
 accepting = APIRouter(prefix="/invitations", tags=["members"])
+
+
+async def _may_invite(service: InvitationService, body: InvitationCreate) -> None:
+    await service.authorise(body.role)
+
+
+async def _may_accept(service: AcceptingService) -> None:
+    await service.authorise()
+
+
+async def _require_membership(service: AcceptingService, answer: Response) -> None:
+    await service.require_membership(Project.model_validate_json(bytes(answer.body)).id)
 
 
 @router.post(
@@ -55,12 +70,9 @@ accepting = APIRouter(prefix="/invitations", tags=["members"])
         TooManyRequestsError,
     ),
 )  # fmt: skip
-async def create_invitation(body: InvitationCreate, service: InvitationServiceDep, once: IdempotencyDep) -> Response:
-    async def produce() -> Response:
-        return json_response(await service.invite(body), status.HTTP_201_CREATED)
-
-    await service.authorise(body.role)
-    return await once.run(service.session, produce)
+@idempotent(_may_invite)
+async def create_invitation(body: InvitationCreate, service: InvitationServiceDep) -> Response:
+    return json_response(await service.invite(body), status.HTTP_201_CREATED)
 
 
 @router.get(
@@ -98,14 +110,9 @@ async def withdraw_invitation(invitation_id: UUID, service: InvitationServiceDep
         IdempotencyKeyReusedError, RequestInProgressError, TooManyRequestsError,
     ),
 )  # fmt: skip
-async def accept_invitation(body: Acceptance, service: AcceptingServiceDep, once: IdempotencyDep) -> Response:
-    async def produce() -> Response:
-        entered = await service.accept(body.token)
-        return json_response(
-            entered.project, status.HTTP_200_OK, {"ETag": entity_tag(entered.revision, entered.project.role)}
-        )
-
-    await service.authorise()
-    answer = await once.run(service.session, produce)
-    await service.require_membership(Project.model_validate_json(bytes(answer.body)).id)
-    return answer
+@idempotent(_may_accept, check_replay=_require_membership)
+async def accept_invitation(body: Acceptance, service: AcceptingServiceDep) -> Response:
+    entered = await service.accept(body.token)
+    return json_response(
+        entered.project, status.HTTP_200_OK, {"ETag": entity_tag(entered.revision, entered.project.role)}
+    )

@@ -10,8 +10,7 @@ from uuid import UUID
 from partywall.core.clock import utc_now
 from partywall.core.db.constraints import violations
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
 from partywall.core.page_request import PageRequest
@@ -19,7 +18,7 @@ from partywall.core.pagination import Cursors
 from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.tenancy import ProjectScope, Role
+from partywall.core.tenancy import ProjectScope, Role, UnlockedScope
 from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import (
     VIOLATIONS,
@@ -77,8 +76,7 @@ async def refuse(session: AsyncReadSession, scope: ProjectScope, email: str) -> 
 @dataclass(frozen=True, slots=True)
 class InvitationService:
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: UnlockedScope
     tokens: InvitationTokens
     ttl: timedelta
 
@@ -99,12 +97,14 @@ class InvitationService:
         payload = SendInvitation(project_id=scope.project_id, principal=str(scope.principal), invitation_id=id_)
         await enqueue(self.session, SEND_INVITATION, payload)
         event_draft = EventDraft("member.invited", "invitation", str(id_), {"role": wanted.role.value})
-        EventLog(self.session, scope, self.sequencer).append(event_draft)
+        publish(self.session, scope, event_draft)
         return _present(row)
 
     async def withdraw(self, invitation_id: UUID) -> None:
         require(self.scope, INVITATION_MANAGE)
-        if not await InvitationWriter(self.session, self.scope).remove(invitation_id):
+        scope = await lock_membership(self.session, self.scope)
+        require(scope, INVITATION_MANAGE)
+        if not await InvitationWriter(self.session, scope).remove(invitation_id):
             raise InvitationNotFoundError
 
 

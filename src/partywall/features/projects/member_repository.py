@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import Select, TableValuedAlias, Text, Uuid, column, delete, func, select, update
 
 from partywall.core.db.keyset import After, Keyset
+from partywall.core.db.scopes import keep_out
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import Principal, ProjectScope, Role, lock_exclusive
-from partywall.features.projects.models import Project, ProjectMember
+from partywall.core.tenancy import ExclusiveScope, Principal, ProjectScope, Role
+from partywall.features.projects.models import ProjectMember
 
 _ACCEPT: Final = select(func.wall.accept_project())
 KEYSET: Final = Keyset({"created_at": ProjectMember.joined_at}, ProjectMember.account_id)
@@ -36,11 +37,6 @@ class MemberRow(NamedTuple):
 class MemberRepository:
     session: AsyncReadSession
     scope: ProjectScope
-
-    async def lock_project(self) -> bool:
-        """Serialise membership changes. False if the project is gone. Documents may still be written."""
-        query = select(Project.id).where(Project.id == self.scope.project_id).with_for_update(key_share=True)
-        return await self.session.scalar(query) is not None
 
     async def get(self, account_id: UUID) -> MemberRow | None:
         row = (await self.session.execute(self._members().where(ProjectMember.account_id == account_id))).one_or_none()
@@ -82,10 +78,10 @@ class MemberWriter:
     """Raises NoResultFound if the database's policies refuse a change."""
 
     session: AsyncSession
-    scope: ProjectScope
+    scope: ExclusiveScope
 
     async def change(self, account_id: UUID, role: Role) -> None:
-        await lock_exclusive(self.session, self.scope.project_id, Principal.user(account_id))
+        await keep_out(self.session, self.scope, Principal.user(account_id))
         changed = await self.session.scalars(
             update(ProjectMember)
             .where(ProjectMember.project_id == self.scope.project_id, ProjectMember.account_id == account_id)
@@ -95,7 +91,7 @@ class MemberWriter:
         changed.one()
 
     async def remove(self, account_id: UUID) -> None:
-        await lock_exclusive(self.session, self.scope.project_id, Principal.user(account_id))
+        await keep_out(self.session, self.scope, Principal.user(account_id))
         removed = await self.session.scalars(
             delete(ProjectMember)
             .where(ProjectMember.project_id == self.scope.project_id, ProjectMember.account_id == account_id)
@@ -104,7 +100,7 @@ class MemberWriter:
         removed.one()
 
 
-async def accept_project(session: AsyncSession, scope: ProjectScope) -> None:
+async def accept_project(session: AsyncSession, scope: ExclusiveScope) -> None:
     """If the caller is an owner and no active owner has the project, count it for the caller's account.
 
     Call it for the caller's own changes. Raises QuotaExceededError.

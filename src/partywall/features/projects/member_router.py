@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response, status
 
 from partywall.core.errors import MissingRightError, PreconditionFailedError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import IfMatch, entity_tag, require_match
+from partywall.core.http.etag import IfMatch, entity_tag
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
@@ -52,9 +52,8 @@ async def list_members(
 async def update_member(
     user_id: MemberId, body: MemberPatch, service: MemberServiceDep, if_match: IfMatch = None
 ) -> Response:
-    locked = await service.lock(user_id)
-    require_match(if_match, locked.row.revision)
-    return _answer(await service.change(locked, body.role if "role" in body.model_fields_set else None))
+    role = body.role if "role" in body.model_fields_set else None
+    return _answer(await service.update(user_id, role, if_match))
 
 
 @router.delete(
@@ -66,9 +65,7 @@ async def update_member(
     responses=documented(*_CHANGE_ERRORS),
 )
 async def remove_member(user_id: MemberId, service: MemberServiceDep, if_match: IfMatch = None) -> None:
-    locked = await service.lock_to_remove(user_id)
-    require_match(if_match, locked.row.revision)
-    await service.remove(locked)
+    await service.remove(user_id, if_match)
 
 
 @router.post(

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
+from partywall.core.db.scopes import open_exclusive_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.preconditions import require_match
 from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.revocation_check import check_not_revoked
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, open_scope
+from partywall.core.tenancy import ExclusiveScope, Principal, PrincipalKind, ProjectScope, Role, UnlockedScope
 from partywall.features.projects.exceptions import (
     VIOLATIONS,
     LastOwnerError,
@@ -45,7 +46,7 @@ class VersionedMember:
 class LockedMember:
     """A membership that is locked until the transaction ends, and the caller's scope under that lock."""
 
-    scope: ProjectScope
+    scope: ExclusiveScope
     row: MemberRow
 
     @property
@@ -68,47 +69,44 @@ async def list_members(
     return await wanted.page(members.page, members.count, _present, lambda member: (member.joined_at, member.user_id))
 
 
-async def lock_membership(session: AsyncSession, scope: ProjectScope, *, accepting: bool = False) -> ProjectScope:
+async def lock_membership(session: AsyncSession, scope: UnlockedScope, *, accepting: bool = False) -> ExclusiveScope:
     """Serialise access changes. Returns a fresh scope, because the caller's role may have changed during the wait.
 
     `accepting` is as in `open_shared_scope`; leave it out for transfers and for removals of members or keys.
     Raises ProjectNotFoundError if the caller has lost access, NotAuthenticatedError if the session has ended.
     """
-    if not await MemberRepository(session, scope).lock_project():
-        raise ProjectNotFoundError
-    await check_not_revoked(session)
-    entered = await open_scope(session, scope.principal, scope.project_id)
+    locked = await open_exclusive_scope(session, scope, recheck=check_not_revoked)
     if accepting:
-        await accept_project(session, entered)
-    return entered
+        await accept_project(session, locked)
+    return locked
 
 
 @dataclass(frozen=True, slots=True)
 class MemberService:
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: UnlockedScope
 
-    async def lock(self, wanted: MemberId) -> LockedMember:
-        """Lock a member to change their role. Raises MemberNotFoundError."""
+    async def update(self, wanted: MemberId, role: Role | None, if_match: str | None = None) -> VersionedMember:
+        """Set a role. The same role, or None, changes nothing and records no event.
+
+        Raises MemberNotFoundError, LastOwnerError, or PreconditionFailedError unless `if_match` names the revision.
+        """
         require(self.scope, MEMBER_MANAGE)
-        return await self._lock(wanted)
+        locked = await self._lock(wanted)
+        require_match(if_match, locked.row.revision)
+        _require_to_change(locked.scope, locked.role, role or locked.role)
+        if role is None or role is locked.role:
+            return VersionedMember(_present(locked.row), locked.row.revision)
+        await self._refuse_last_owner(locked, role)
+        await self._set_role(locked.scope, locked.row.account_id, role)
+        return await self._shown(locked)
 
-    async def lock_to_remove(self, wanted: MemberId) -> LockedMember:
-        """Lock a member to remove them. Everyone may remove themselves. Raises MemberNotFoundError."""
+    async def remove(self, wanted: MemberId, if_match: str | None = None) -> None:
+        """Everyone may remove themselves. Raises as `update` does."""
         if self._caller is None or self._person(wanted) != self._caller:
             require(self.scope, MEMBER_MANAGE)
-        return await self._lock(wanted)
-
-    async def change(self, locked: LockedMember, role: Role | None) -> VersionedMember:
-        """Set a role. The same role, or None, changes nothing and records no event. Raises LastOwnerError."""
-        _require_to_change(locked.scope, locked.role, role or locked.role)
-        if role is not None and role is not locked.role:
-            await self._refuse_last_owner(locked, role)
-            await self._set_role(locked.scope, locked.row.account_id, role)
-        return await self._shown(locked.row.account_id)
-
-    async def remove(self, locked: LockedMember) -> None:
+        locked = await self._lock(wanted)
+        require_match(if_match, locked.row.revision)
         account_id = locked.row.account_id
         if account_id != self._caller:
             _require_to_change(locked.scope, locked.role, locked.role)
@@ -116,7 +114,7 @@ class MemberService:
         await self._withdraw(locked.scope, account_id, None)
         with violations(VIOLATIONS):
             await MemberWriter(self.session, locked.scope).remove(account_id)
-        self._record_event("member.removed", account_id, locked.role)
+        self._record_event(locked.scope, "member.removed", account_id, locked.role)
 
     async def transfer(self, new_owner: UUID) -> VersionedMember:
         """Make another member an owner and the caller an admin. Raises TransferToOneselfError, MemberNotFoundError."""
@@ -128,7 +126,7 @@ class MemberService:
         if locked.role is not Role.OWNER:
             await self._set_role(locked.scope, new_owner, Role.OWNER)
         await self._set_role(locked.scope, self.scope.principal.id, Role.ADMIN)
-        return await self._shown(new_owner)
+        return await self._shown(locked)
 
     @property
     def _caller(self) -> UUID | None:
@@ -152,13 +150,13 @@ class MemberService:
         if ends and await MemberRepository(self.session, locked.scope).owners() == 1:
             raise LastOwnerError
 
-    async def _set_role(self, scope: ProjectScope, account_id: UUID, role: Role) -> None:
+    async def _set_role(self, scope: ExclusiveScope, account_id: UUID, role: Role) -> None:
         await self._withdraw(scope, account_id, role)
         with violations(VIOLATIONS):
             await MemberWriter(self.session, scope).change(account_id, role)
-        self._record_event("member.updated", account_id, role)
+        self._record_event(scope, "member.updated", account_id, role)
 
-    async def _withdraw(self, scope: ProjectScope, account_id: UUID, role: Role | None) -> None:
+    async def _withdraw(self, scope: ExclusiveScope, account_id: UUID, role: Role | None) -> None:
         """Withdraw the invitations that `role` could not send.
 
         This comes before the role change, because the change may take away the caller's own rights.
@@ -166,15 +164,15 @@ class MemberService:
         gone = set(Role) - grantable(role)
         await InvitationWriter(self.session, scope).withdraw(Principal.user(account_id), gone)
 
-    async def _shown(self, account_id: UUID) -> VersionedMember:
-        row = await MemberRepository(self.session, self.scope).get(account_id)
+    async def _shown(self, locked: LockedMember) -> VersionedMember:
+        row = await MemberRepository(self.session, locked.scope).get(locked.row.account_id)
         if row is None:
             raise MemberNotFoundError
         return VersionedMember(_present(row), row.revision)
 
-    def _record_event(self, type_: str, account_id: UUID, role: Role) -> None:
+    def _record_event(self, scope: ExclusiveScope, type_: str, account_id: UUID, role: Role) -> None:
         event_draft = EventDraft(type_, "member", str(account_id), {"role": role.value})
-        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
+        publish(self.session, scope, event_draft)
 
 
 def _require_to_change(scope: ProjectScope, held: Role, wanted: Role) -> None:

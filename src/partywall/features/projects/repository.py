@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.locks import limit_lock_wait, was_lock_timeout
+from partywall.core.db.scopes import open_exclusive_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope, lock_exclusive
+from partywall.core.tenancy import ExclusiveScope, ProjectScope, UnlockedScope
 from partywall.features.projects.exceptions import ProjectBusyError
 from partywall.features.projects.models import Project
 
@@ -60,35 +61,37 @@ class ProjectRepository:
         found = await self.session.scalars(select(Project).where(Project.id == self.scope.project_id))
         return found.one()
 
-    async def lock(self, *, to_delete: bool) -> Project | None:
-        """Serialise changes of the project. None if it is gone. Documents may still be written unless `to_delete`.
 
-        With `to_delete` it waits up to MAX_WAIT for writers, then raises ProjectBusyError.
-        """
-        query = select(Project).where(Project.id == self.scope.project_id).with_for_update(key_share=not to_delete)
-        if not to_delete:
-            return (await self.session.scalars(query)).one_or_none()
-        await limit_lock_wait(self.session, MAX_WAIT)
-        try:
-            await lock_exclusive(self.session, self.scope.project_id)
-            return (await self.session.scalars(query)).one_or_none()
-        except DBAPIError as error:
-            if was_lock_timeout(error):
-                raise ProjectBusyError from error
-            raise
+async def lock_to_delete(session: AsyncSession, opened: UnlockedScope) -> ExclusiveScope:
+    """Waits up to MAX_WAIT for writers, then raises ProjectBusyError."""
+    await limit_lock_wait(session, MAX_WAIT)
+    try:
+        return await open_exclusive_scope(session, opened, ends_project=True)
+    except DBAPIError as error:
+        if was_lock_timeout(error):
+            raise ProjectBusyError from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: ExclusiveScope
 
-    async def describe(self, name: str, description: str | None) -> None:
-        await self.session.execute(
+    async def describe(self, name: str | None, description: str | None, *, keep_description: bool) -> Project:
+        """The changed project. Without a name it keeps its own."""
+        changed = await self.session.scalars(
             update(Project)
             .where(Project.id == self.scope.project_id)
-            .values(name=name, description=description, revision=Project.revision + 1, updated_at=func.now())
-        )
+            .values(
+                name=func.coalesce(name, Project.name),
+                description=Project.description if keep_description else description,
+                revision=Project.revision + 1, updated_at=func.now(),
+            )
+            .returning(Project)
+            .execution_options(populate_existing=True)
+        )  # fmt: skip
+        return changed.one()
 
     async def delete(self) -> bool:
         """Mark the project as deleted, so that nobody can open it after the commit. False if the database refuses."""

@@ -5,14 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response, status
 
 from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
-from partywall.core.http.dependencies import (
-    PrincipalDep,
-    PrincipalReadSessionDep,
-    ReadProjectScopeDep,
-    ReadSessionDep,
-)
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.dependencies import PrincipalDep, PrincipalReadSessionDep, ReadProjectScopeDep, ReadSessionDep
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
@@ -21,7 +17,6 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects import service as projects
 from partywall.features.projects.dependencies import DirectoryServiceDep, ProjectServiceDep
 from partywall.features.projects.exceptions import ProjectBusyError
-from partywall.features.projects.rights import PROJECT_DELETE, PROJECT_UPDATE
 from partywall.features.projects.schemas import Project, ProjectCreate, ProjectPatch, ProjectQuery
 
 router = APIRouter(prefix="/projects", tags=["projects"])
@@ -35,17 +30,13 @@ router = APIRouter(prefix="/projects", tags=["projects"])
     description="The caller becomes its owner.",
     responses=documented(QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError),
 )
-async def create_project(
-    body: ProjectCreate, service: DirectoryServiceDep, once: IdempotencyDep, request: Request
-) -> Response:
-    async def produce() -> Response:
-        made = await service.create(body.name, body.description)
-        location = f"{request.url.path.rstrip('/')}/{made.project.id}"
-        return json_response(
-            made.project, status.HTTP_201_CREATED, {"Location": location, "ETag": entity_tag(made.revision)}
-        )
-
-    return await once.run(service.session, produce)
+@idempotent()
+async def create_project(body: ProjectCreate, service: DirectoryServiceDep, request: Request) -> Response:
+    made = await service.create(body.name, body.description)
+    location = f"{request.url.path.rstrip('/')}/{made.project.id}"
+    return json_response(
+        made.project, status.HTTP_201_CREATED, {"Location": location, "ETag": entity_tag(made.revision)}
+    )
 
 
 @router.get("", summary="List the caller's projects", description="Only projects that the caller is a member of.")
@@ -81,8 +72,7 @@ async def get_project(
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
 )
 async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_match: IfMatch = None) -> Response:
-    require_match(if_match, await service.revision(PROJECT_UPDATE))
-    changed = await service.change(body)
+    changed = await service.update(body, if_match)
     return json_response(changed.project, 200, {"ETag": entity_tag(changed.revision, changed.project.role)})
 
 
@@ -94,5 +84,4 @@ async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_matc
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError, ProjectBusyError),
 )
 async def delete_project(service: ProjectServiceDep, if_match: IfMatch = None) -> None:
-    require_match(if_match, await service.revision(PROJECT_DELETE))
-    await service.delete()
+    await service.delete(if_match)

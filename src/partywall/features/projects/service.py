@@ -5,21 +5,29 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.db.scopes import open_exclusive_scope, open_shared_scope
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.log import EventDraft, notify_readers, publish
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.rights import Right, require
+from partywall.core.preconditions import require_match
+from partywall.core.rights import require
 from partywall.core.schemas import Page
-from partywall.core.tenancy import Principal, ProjectScope, Role, open_scope
+from partywall.core.tenancy import Principal, ProjectScope, Role, UnlockedScope
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.exceptions import ProjectNotFoundError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from partywall.features.projects.member_repository import accept_project
 from partywall.features.projects.models import Project as ProjectRow
-from partywall.features.projects.repository import KEYSET, ListedRow, ProjectDirectory, ProjectRepository, ProjectWriter
+from partywall.features.projects.repository import (
+    KEYSET,
+    ListedRow,
+    ProjectDirectory,
+    ProjectRepository,
+    ProjectWriter,
+    lock_to_delete,
+)
 from partywall.features.projects.rights import PROJECT_DELETE, PROJECT_READ, PROJECT_UPDATE
 from partywall.features.projects.schemas import Project, ProjectPatch, ProjectQuery
 
@@ -45,15 +53,14 @@ class ProjectDirectoryService:
 
     session: AsyncSession
     principal: Principal
-    sequencer: EventSequencer
 
     async def create(self, name: str, description: str | None) -> Versioned:
         made = await ProjectDirectory(self.session).found(name, description)
         if made is None:
             raise AccountGoneError
-        scope = await open_scope(self.session, self.principal, made)
+        scope = await open_shared_scope(self.session, self.principal, made)
         row = await ProjectRepository(self.session, scope).get()
-        EventLog(self.session, scope, self.sequencer).append(EventDraft("project.created", "project", str(made)))
+        publish(self.session, scope, EventDraft("project.created", "project", str(made)))
         return Versioned(_present(row, scope.role), row.revision)
 
 
@@ -91,46 +98,42 @@ class ProjectService:
     """Changes and deletes the project itself."""
 
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: UnlockedScope
 
-    async def revision(self, right: Right) -> int:
-        """Lock the project for a change that needs `right`, and return its revision.
+    async def update(self, patch: ProjectPatch, if_match: str | None = None) -> Versioned:
+        """Raises PreconditionFailedError unless `if_match` names the revision; that rolls the change back.
 
-        The right is checked again under the lock: the caller may have lost it during the wait. Raises
-        ProjectNotFoundError, MissingRightError or ProjectBusyError.
+        The right is checked again under the lock: the caller may have lost it during the wait.
         """
-        require(self.scope, right)
-        row = await ProjectRepository(self.session, self.scope).lock(to_delete=right is PROJECT_DELETE)
-        if row is None:
-            raise ProjectNotFoundError
-        require(await open_scope(self.session, self.scope.principal, self.scope.project_id), right)
-        return row.revision
-
-    async def change(self, patch: ProjectPatch) -> Versioned:
-        """Call `revision` first, which locks the project."""
         require(self.scope, PROJECT_UPDATE)
+        scope = await open_exclusive_scope(self.session, self.scope)
+        require(scope, PROJECT_UPDATE)
         given = patch.model_fields_set
-        if given:
-            await accept_project(self.session, self.scope)
-            row = await ProjectRepository(self.session, self.scope).get()
-            await ProjectWriter(self.session, self.scope).describe(
-                patch.name if "name" in given else row.name,
-                patch.description if "description" in given else row.description,
-            )
-            self.session.expire_all()
-            event_draft = EventDraft(
-                "project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(given)]}
-            )
-            EventLog(self.session, self.scope, self.sequencer).append(event_draft)
-        return await get_project(self.session, self.scope)
+        if not given:
+            row = await ProjectRepository(self.session, scope).get()
+            require_match(if_match, row.revision)
+            return Versioned(_present(row, scope.role), row.revision)
+        row = await ProjectWriter(self.session, scope).describe(
+            patch.name if "name" in given else None, patch.description, keep_description="description" not in given
+        )
+        require_match(if_match, row.revision - 1)
+        await accept_project(self.session, scope)
+        publish(
+            self.session,
+            scope,
+            EventDraft("project.updated", "project", str(scope.project_id), {"fields": [*sorted(given)]}),
+        )
+        return Versioned(_present(row, scope.role), row.revision)
 
-    async def delete(self) -> None:
-        """Delete the project at once. A job purges its data. Call `revision` first."""
+    async def delete(self, if_match: str | None = None) -> None:
+        """Delete the project at once; a job purges its data. Raises ProjectBusyError."""
         require(self.scope, PROJECT_DELETE)
-        if not await ProjectWriter(self.session, self.scope).delete():
+        scope = await lock_to_delete(self.session, self.scope)
+        require(scope, PROJECT_DELETE)
+        require_match(if_match, (await ProjectRepository(self.session, scope).get()).revision)
+        if not await ProjectWriter(self.session, scope).delete():
             raise ProjectNotFoundError
-        gone = ProjectDeleted(project_id=self.scope.project_id)
-        await enqueue_once(self.session, PROJECT_DELETED, gone, self.scope.project_id)
-        # Wakes the project's streams, which then find the project gone and end.
-        after_commit(self.session, partial(self.sequencer.announce, self.scope, 0))
+        gone = ProjectDeleted(project_id=scope.project_id)
+        await enqueue_once(self.session, PROJECT_DELETED, gone, scope.project_id)
+        # The project's streams then find it gone, and end.
+        notify_readers(self.session, scope)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from partywall.core.db.session import AsyncSession
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
+from partywall.core.tenancy import ProjectNotFoundError, ProjectScope, SharedScope
 from partywall.features.runs.admission_repository import AdmissionRepository
 from partywall.features.runs.exceptions import TooManyOpenRunsError
 from partywall.features.runs.jobs import RUN_AGENT, RunAgent
@@ -27,7 +27,7 @@ class OpenRunLimits:
         return cls(settings.open_runs_per_project, settings.open_runs_per_account)
 
 
-async def lock_starts(session: AsyncSession, scope: ProjectScope) -> None:
+async def lock_starts(session: AsyncSession, scope: SharedScope) -> None:
     """Serialises the starts of an account until the transaction ends, so that the count of open runs stays valid."""
     await AdmissionRepository(session, scope).lock()
 

@@ -24,7 +24,6 @@ async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources
     return RunService(
         session=session,
         scope=scope,
-        sequencer=resources.sequencer,
         limits=OpenRunLimits.of(resources),
     )
 

@@ -10,19 +10,19 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Select, Text, Uuid, bindparam, cast, func, insert, literal, select, update
 
 from partywall.core.db.keyset import After, Keyset
-from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_query import PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.page_request import ShortPage
 from partywall.core.pagination import PAGE_BYTES
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.runs.models import Run, RunTurn
 
 KEYSET: Final = Keyset({"created_at": Run.created_at}, Run.id)
 
 
-def _cancel_requested(proved: ColumnElement[bool]) -> Select[bool]:
+def _cancel_requested(allowed: ColumnElement[bool]) -> Select[bool]:
     return select(Run.cancel_requested_at.is_not(None).label("requested")).where(
-        proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)
+        allowed, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)
     )
 
 
@@ -32,7 +32,7 @@ _WEIGHT: Final = func.octet_length(cast(Run.input, Text)) + sum(
     (func.coalesce(func.octet_length(cast(column, Text)), 0) for column in (Run.output, Run.pending)), start=literal(0)
 )
 # Queried twice a second for each running run.
-CANCEL_REQUESTED: Final = ScopedRead(_cancel_requested)
+CANCEL_REQUESTED: Final = ScopedQuery.read(_cancel_requested)
 
 
 def _matching(filters: Mapping[str, str]) -> list[ColumnElement[bool]]:
@@ -124,7 +124,7 @@ class RunRepository:
 @dataclass(frozen=True, slots=True)
 class RunWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def add(
         self,

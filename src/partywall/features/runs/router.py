@@ -9,14 +9,15 @@ from partywall.core.errors import MissingRightError, QuotaExceededError
 from partywall.core.http.body_limits import MEDIUM_BYTES
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.responses import json_response
 from partywall.core.http.trace_context import traceparent_of
 from partywall.core.language_models import AgentModelNotConfiguredError
-from partywall.core.rights import require
+from partywall.core.rights import requires
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
@@ -50,15 +51,11 @@ router = APIRouter(prefix="/projects/{project_id}/runs", tags=["agents"])
         RequestInProgressError,
     ),
 )  # fmt: skip
-async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:
-    require(service.scope, RUN_START)
-
-    async def produce() -> Response:
-        run = await service.start(checked, request_id_of(request.scope), traceparent_of(request.scope))
-        location = f"{request.url.path.rstrip('/')}/{run.id}"
-        return json_response(run, status.HTTP_202_ACCEPTED, {"Location": location})
-
-    return await once.run(service.session, produce)
+@idempotent(requires(RUN_START))
+async def start_run(checked: CheckedRunDep, service: RunServiceDep, request: Request) -> Response:
+    run = await service.start(checked, request_id_of(request.scope), traceparent_of(request.scope))
+    location = f"{request.url.path.rstrip('/')}/{run.id}"
+    return json_response(run, status.HTTP_202_ACCEPTED, {"Location": location})
 
 
 @router.get(
@@ -125,10 +122,6 @@ async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
         IdempotencyKeyReusedError, RequestInProgressError,
     ),
 )  # fmt: skip
-async def decide_run(run_id: UUID, body: RunDecision, service: RunServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, RUN_DECIDE)
-
-    async def produce() -> Response:
-        return json_response(await service.decide(run_id, body))
-
-    return await once.run(service.session, produce)
+@idempotent(requires(RUN_DECIDE))
+async def decide_run(run_id: UUID, body: RunDecision, service: RunServiceDep) -> Response:
+    return json_response(await service.decide(run_id, body))

@@ -8,11 +8,12 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from partywall.core.db.scopes import open_scope
 from partywall.core.field_errors import FieldCode
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
 from partywall.core.rights import require
-from partywall.core.tenancy import ProjectScope, open_scope
+from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.definition import AnyAgent
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import Registry
@@ -20,7 +21,7 @@ from partywall.features.agents.schemas import AgentInput
 from partywall.features.runs.admission import OpenRunLimits
 from partywall.features.runs.rights import RUN_START
 from partywall.features.runs.schemas import RunStart
-from partywall.features.runs.service import CheckedRun, RunService
+from partywall.features.runs.service import CheckedRun, refuse_unfit
 
 LARGEST_INPUT: Final = 200_000
 
@@ -35,7 +36,7 @@ class RunChecks:
     async def check(self, scope: ProjectScope, wanted: RunStart) -> CheckedRun:
         """Raises AgentNotFoundError, AgentModelNotConfiguredError or AgentInputError.
 
-        For costly inputs, also raises what `RunService.refuse_unfit` raises.
+        For costly inputs, also raises what `refuse_unfit` raises.
         """
         require(scope, RUN_START)
         agent = self._agent(wanted.agent)
@@ -64,7 +65,7 @@ class RunChecks:
         resources = self.resources
         async with resources.sessions.begin() as session:
             scope = await open_scope(session, known.principal, known.project_id)
-            await RunService(session, scope, resources.sequencer, OpenRunLimits.of(resources)).refuse_unfit(checked)
+            await refuse_unfit(session, scope, OpenRunLimits.of(resources), checked)
 
 
 def _refuse_large(wanted: RunStart) -> None:

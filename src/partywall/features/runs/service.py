@@ -8,22 +8,21 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.field_errors import FieldCode
 from partywall.core.jobs.queue import dequeue
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.rights import require
 from partywall.core.schemas import Page
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.agents.exceptions import AgentInputError
 from partywall.features.agents.rights import RUN_READ
 from partywall.features.agents.schemas import AgentInput
-from partywall.features.documents.service import DocumentService
+from partywall.features.documents import service as documents
 from partywall.features.quotas.service import get_project_usage
 from partywall.features.runs.admission import OpenRunLimits, enqueue_run, lock_starts, refuse_too_many
 from partywall.features.runs.exceptions import (
@@ -98,13 +97,42 @@ class CheckedRun:
     input: AgentInput
 
 
+async def refuse_unfit(session: AsyncSession, scope: ProjectScope, limits: OpenRunLimits, checked: CheckedRun) -> None:
+    """Raises what `RunService.start` would raise now, and QuotaExceededError, before costly checks. Locks nothing."""
+    await _refuse_unknown(session, scope, checked)
+    await refuse_too_many(session, scope, limits)
+    usage = await get_project_usage(session, scope)
+    for quota, counted in (("runs", usage.runs), ("bytes", usage.bytes)):
+        if counted.limit is not None and counted.used >= counted.limit:
+            raise QuotaExceededError(quota, counted.used, 1, counted.limit)
+
+
+async def _refuse_unknown(session: AsyncReadSession, scope: ProjectScope, checked: CheckedRun) -> None:
+    named = checked.input.documents()
+    gone = await documents.missing(session, scope, named.values())
+    if gone:
+        pointers = [pointer for pointer, document in named.items() if document in gone]
+        raise AgentInputError.at(pointers, FieldCode.NOT_FOUND, "No such document")
+    if checked.wanted.continues is not None:
+        await _refuse_to_continue(RunRepository(session, scope), checked.wanted.continues, checked.wanted.agent)
+
+
+async def _refuse_to_continue(runs: RunRepository, run_id: UUID, agent: str) -> None:
+    earlier = await runs.get(run_id)
+    if earlier is None:
+        raise _nothing_to_continue()
+    if earlier.agent != agent or earlier.status != RunStatus.SUCCEEDED:
+        raise RunNotContinuableError(f"That run has the agent {earlier.agent} and the status {earlier.status}.")
+    if await runs.size_of_messages(run_id) > LONGEST_CONVERSATION:
+        raise RunNotContinuableError(f"Its messages take more than {LONGEST_CONVERSATION:,} bytes; start a new one.")
+
+
 @dataclass(frozen=True, slots=True)
 class RunService:
     """Changes runs for one caller; `limits` bounds the unfinished runs."""
 
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: SharedScope
     limits: OpenRunLimits
 
     async def start(self, checked: CheckedRun, request_id: str | None = None, traceparent: str | None = None) -> Run:
@@ -115,7 +143,7 @@ class RunService:
         """
         require(self.scope, RUN_START)
         wanted = checked.wanted
-        await self._refuse_unknown(checked)
+        await _refuse_unknown(self.session, self.scope, checked)
         await lock_starts(self.session, self.scope)
         await refuse_too_many(self.session, self.scope, self.limits)
         with violations(_VIOLATIONS):
@@ -123,15 +151,6 @@ class RunService:
         self._record_event("run.queued", row)
         await enqueue_run(self.session, row)
         return present(row)
-
-    async def refuse_unfit(self, checked: CheckedRun) -> None:
-        """Raises what `start` would raise now, and QuotaExceededError, before costly checks. Locks nothing."""
-        await self._refuse_unknown(checked)
-        await refuse_too_many(self.session, self.scope, self.limits)
-        usage = await get_project_usage(self.session, self.scope)
-        for quota, counted in (("runs", usage.runs), ("bytes", usage.bytes)):
-            if counted.limit is not None and counted.used >= counted.limit:
-                raise QuotaExceededError(quota, counted.used, 1, counted.limit)
 
     async def cancel(self, run_id: UUID) -> Run:
         """Cancels a waiting or queued run at once; a worker stops a running one within two seconds.
@@ -175,29 +194,6 @@ class RunService:
         await enqueue_run(self.session, row)
         return present(row)
 
-    async def _refuse_unknown(self, checked: CheckedRun) -> None:
-        await self._refuse_missing(checked.input)
-        if checked.wanted.continues is not None:
-            await self._refuse_unfit(checked.wanted.continues, checked.wanted.agent)
-
-    async def _refuse_missing(self, given: AgentInput) -> None:
-        named = given.documents()
-        missing = await DocumentService(self.session, self.scope, self.sequencer).missing(named.values())
-        if missing:
-            gone = [pointer for pointer, document in named.items() if document in missing]
-            raise AgentInputError.at(gone, FieldCode.NOT_FOUND, "No such document")
-
-    async def _refuse_unfit(self, run_id: UUID, agent: str) -> None:
-        earlier = await RunRepository(self.session, self.scope).get(run_id)
-        if earlier is None:
-            raise _nothing_to_continue()
-        if earlier.agent != agent or earlier.status != RunStatus.SUCCEEDED:
-            raise RunNotContinuableError(f"That run has the agent {earlier.agent} and the status {earlier.status}.")
-        if await RunRepository(self.session, self.scope).size_of_messages(run_id) > LONGEST_CONVERSATION:
-            raise RunNotContinuableError(
-                f"Its messages take more than {LONGEST_CONVERSATION:,} bytes; start a new one."
-            )
-
     async def _locked(self, run_id: UUID, *, to_delete: bool = False) -> RunRow:
         row = await self._writer.lock(run_id, to_delete=to_delete)
         if row is None:
@@ -205,9 +201,7 @@ class RunService:
         return row
 
     def _record_event(self, type_: str, row: RunRow) -> None:
-        EventLog(self.session, self.scope, self.sequencer).append(
-            EventDraft(type_, "run", str(row.id), {"agent": row.agent})
-        )
+        publish(self.session, self.scope, EventDraft(type_, "run", str(row.id), {"agent": row.agent}))
 
     @property
     def _writer(self) -> RunWriter:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response, status
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
@@ -56,7 +55,7 @@ async def stream_run_events(
     after: Annotated[EventNumber | None, Query(description="Like `Last-Event-ID`.")] = None,
     types: Annotated[TypePatterns | None, Query(description="Such as `run.token,run.succeeded`.")] = None,
 ) -> Response:
-    await runs.require_run(ScopedReader(resources.reads, follower.principal), project_id, run_id)
+    await runs.require_run(resources.reader(follower.principal), project_id, run_id)
     start = last_event_id or after
     chosen = None if types is None else TypeFilter.parse(types)
     subscription = await service.follow(follower, project_id, None if start is None else int(start), chosen, run_id)

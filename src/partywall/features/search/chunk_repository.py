@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 from partywall.features.search.constants import LONGEST_TERM, visible
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_repository import KnownIndex
@@ -105,7 +105,7 @@ class IndexVectors:
 @dataclass(frozen=True, slots=True)
 class ChunkWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def remove(self, document_ids: Sequence[UUID]) -> None:
         values = {"project_id": self.scope.project_id, "document_ids": list(document_ids)}

@@ -17,7 +17,7 @@ from partywall.core.embedders import EmbeddingUnavailable
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope
+from partywall.core.tenancy import Principal, ProjectScope, SharedScope
 from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
@@ -163,7 +163,7 @@ class _Step:
                 await _retire(session, scope, writer, self.index)
 
 
-async def _retire(session: AsyncSession, scope: ProjectScope, writer: IndexWriter, index: KnownIndex) -> None:
+async def _retire(session: AsyncSession, scope: SharedScope, writer: IndexWriter, index: KnownIndex) -> None:
     await writer.retire(index)
     await enqueue(session, CLEAR_INDEX, _clear(scope, index.id))
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents.index_queue import waits_for_vectors
 from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
@@ -114,7 +114,7 @@ class IndexReader:
 @dataclass(frozen=True, slots=True)
 class IndexWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def lock_indexes(self) -> list[KnownIndex]:
         """As `IndexReader.indexes`, with a shared lock: their status cannot change before the transaction ends."""

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Select, Uuid, bindparam, column, func, lit
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
 from partywall.core.errors import QuotaExceededError
 from partywall.core.tenancy import Principal
 from partywall.features.search.index_repository import KnownIndex
@@ -22,20 +23,20 @@ from partywall.features.search.models import SearchChunk, SearchIndex, SearchSta
 _DOCUMENTS = bindparam("documents", type_=ARRAY(Uuid))
 
 
-def _state(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _state(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     index = func.jsonb_build_array(
         SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.status, SearchIndex.approximate
     )
     indexes = select(func.jsonb_agg(aggregate_order_by(index, SearchIndex.id))).where(
-        proved, SearchIndex.project_id == PROJECT_ID, SearchIndex.status != literal("retired")
+        allowed, SearchIndex.project_id == PROJECT_ID, SearchIndex.status != literal("retired")
     )
-    whole = select(SearchStatistic.chunks).where(proved, SearchStatistic.project_id == PROJECT_ID)
-    used = select(SearchStatistic.configurations).where(proved, SearchStatistic.project_id == PROJECT_ID)
+    whole = select(SearchStatistic.chunks).where(allowed, SearchStatistic.project_id == PROJECT_ID)
+    used = select(SearchStatistic.configurations).where(allowed, SearchStatistic.project_id == PROJECT_ID)
     # Lateral: without good statistics, another plan would read all chunks of the project.
     given = func.unnest(_DOCUMENTS).table_valued(column("id", Uuid), name="given").render_derived()
     counted = (
         select(func.count().label("chunks"), func.bool_or(SearchChunk.staged_for.is_not(None)).label("staged"))
-        .where(proved, SearchChunk.project_id == PROJECT_ID, SearchChunk.document_id == given.c.id)
+        .where(allowed, SearchChunk.project_id == PROJECT_ID, SearchChunk.document_id == given.c.id)
         .correlate(ENTERED, given)
         .lateral("counted")
     )
@@ -48,10 +49,10 @@ def _state(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
         mine.correlate(ENTERED).scalar_subquery().label("replaced"),
         staged.correlate(ENTERED).scalar_subquery().label("staged"),
         func.wall.quota_of(PROJECT_ID, "passages").label("most"),
-    ).where(proved)
+    ).where(allowed)
 
 
-_STATE: Final = ScopedRead(_state)
+_STATE: Final = ScopedQuery.read(_state)
 
 
 @dataclass(frozen=True, slots=True)

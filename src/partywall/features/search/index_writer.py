@@ -5,7 +5,7 @@ from __future__ import annotations
 from partywall.core.db.session import AsyncSession
 from partywall.core.embedders import Embedder
 from partywall.core.jobs.queue import enqueue_once
-from partywall.core.tenancy import Principal, ProjectScope
+from partywall.core.tenancy import Principal, SharedScope
 from partywall.features.search.chunk_repository import ChunkWriter, IndexVectors
 from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.constants import EXACT_CHUNKS
@@ -18,7 +18,7 @@ from partywall.features.search.passage_vectors import EmbeddedPassages
 
 async def write(
     session: AsyncSession,
-    scope: ProjectScope,
+    scope: SharedScope,
     current: Embedder,
     state: IndexState,
     embedded: EmbeddedPassages,

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
+from partywall.core.jobs.kinds import JobKind
+from partywall.core.jobs.payloads import ProjectJobPayload
 
 
 class BuildIndex(ProjectJobPayload):

@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.core.tenancy import Principal, SharedScope
 from partywall.features.documents import index_queue as documents
 from partywall.features.documents.index_queue import IndexOutcome
 from partywall.features.search.index_state import IndexState, read_state
@@ -33,22 +34,22 @@ class Lease:
     id: UUID
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
+    async def begin(self) -> AsyncIterator[tuple[AsyncSession, SharedScope]]:
         async with self.resources.sessions.begin() as session:
             yield session, await open_shared_scope(session, Principal.service(self.project_id), self.project_id)
 
     async def state(self, document_ids: Sequence[UUID]) -> IndexState:
         return await read_state(self.resources.reads, self.project_id, document_ids)
 
-    async def settle(self, session: AsyncSession, scope: ProjectScope, outcomes: Sequence[IndexOutcome]) -> set[UUID]:
+    async def settle(self, session: AsyncSession, scope: SharedScope, outcomes: Sequence[IndexOutcome]) -> set[UUID]:
         """Ends the lease. Returns the documents that it still held and that are unchanged; write nothing of others."""
-        return await documents.settle(session, scope, self.resources.sequencer, self.id, outcomes)
+        return await documents.settle(session, scope, self.id, outcomes)
 
     async def settle_alone(self, outcome: IndexOutcome) -> None:
         async with self.begin() as (session, scope):
             await self.settle(session, scope, [outcome])
 
-    async def keep(self, session: AsyncSession, scope: ProjectScope, document_ids: Sequence[UUID]) -> dict[UUID, int]:
+    async def keep(self, session: AsyncSession, scope: SharedScope, document_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Renews the lease, at least until the transaction ends; the versions of the documents that it still holds."""
         return await documents.keep(session, scope, self.id, document_ids, LASTING)
 

@@ -21,9 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    column,
     func,
-    table,
     text,
     types,
 )
@@ -163,8 +161,3 @@ def _embedding(dimension: int) -> Table:
 
 
 EMBEDDINGS: Final = {dimension: _embedding(dimension) for dimension in DIMENSIONS}
-
-# The columns of documents that a search reads.
-DOCUMENT: Final = table(
-    "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
-)

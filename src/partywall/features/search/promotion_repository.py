@@ -8,7 +8,7 @@ from sqlalchemy import Select, Table, and_, not_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.models import EMBEDDINGS, SearchIndex
 
@@ -16,7 +16,7 @@ from partywall.features.search.models import EMBEDDINGS, SearchIndex
 @dataclass(frozen=True, slots=True)
 class VectorPromoter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def promote(self, index: KnownIndex, after: int, limit: int) -> int | None:
         """Promotes vectors of chunks after number `after`; returns the last chunk's number, None if none is left.

@@ -7,17 +7,36 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, exists, func, literal_column, select, text
+from sqlalchemy import (
+    Float,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    column,
+    exists,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
-from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B, visible
 from partywall.features.search.highlights import CLOSE, OPEN
-from partywall.features.search.models import DOCUMENT, EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
+from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 from partywall.features.search.ranking import Candidate
 
+# The columns of documents that a search reads.
+_DOCUMENT: Final = table(
+    "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
+)
 _MARKS: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
 _EF_SEARCH: Final = "200"
 
@@ -132,11 +151,11 @@ class Found:
     marked: str
 
 
-def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     serves = and_(
         SearchIndex.project_id == SearchStatistic.project_id, SearchIndex.status == literal_column("'active'")
     )
-    staged = exists().where(SearchChunk.project_id == PROJECT_ID, SearchChunk.staged_for.is_not(None), proved)
+    staged = exists().where(SearchChunk.project_id == PROJECT_ID, SearchChunk.staged_for.is_not(None), allowed)
     return (
         select(
             SearchStatistic.chunks, SearchStatistic.terms, SearchStatistic.configurations,
@@ -145,11 +164,11 @@ def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             func.wall.has_deleted_documents(PROJECT_ID).label("purging"),
         )
         .outerjoin(SearchIndex, serves)
-        .where(SearchStatistic.project_id == PROJECT_ID, proved)
+        .where(SearchStatistic.project_id == PROJECT_ID, allowed)
     )  # fmt: skip
 
 
-CORPUS: Final = ScopedRead(_corpus)
+CORPUS: Final = ScopedQuery.read(_corpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +263,11 @@ def _nearest(
         nearest = nearest.join(
             SearchChunk, and_(SearchChunk.project_id == vectors.project_id, SearchChunk.number == vectors.chunk)
         ).join(
-            DOCUMENT,
+            _DOCUMENT,
             and_(
-                DOCUMENT.c.project_id == SearchChunk.project_id,
-                DOCUMENT.c.id == SearchChunk.document_id,
-                *([DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
+                _DOCUMENT.c.project_id == SearchChunk.project_id,
+                _DOCUMENT.c.id == SearchChunk.document_id,
+                *([_DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
             ),
         )
     best = nearest.order_by(distance).limit(bindparam("candidates")).subquery("best")

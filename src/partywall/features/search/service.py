@@ -12,12 +12,13 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import Sessions
 from partywall.core.embedders import Embedders, EmbeddingError
 from partywall.core.resources import Resources
 from partywall.core.rights import require
-from partywall.core.tenancy import ProjectScope, open_scope
+from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import ranking, vector_plan
@@ -27,14 +28,7 @@ from partywall.features.search.highlights import spans
 from partywall.features.search.query_text import words_of
 from partywall.features.search.ranking import Candidate, Ranked
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
-from partywall.features.search.schemas import (
-    Highlight,
-    SearchGroup,
-    SearchHit,
-    SearchMode,
-    SearchQuery,
-    SearchResult,
-)
+from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()

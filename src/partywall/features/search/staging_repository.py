@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, delete, null, or_, select, update
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.search.models import SearchChunk
 
 # `staged_for` of formerly searchable chunks that are to be removed.
@@ -38,7 +38,7 @@ class StagedReader:
 @dataclass(frozen=True, slots=True)
 class StagedWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def switch(self, document_id: UUID, version: int) -> None:
         """Makes the version's chunks searchable and the former ones not, in one statement."""

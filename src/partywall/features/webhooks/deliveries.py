@@ -12,7 +12,7 @@ from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.rights import require
 from partywall.core.schemas import Page
-from partywall.core.tenancy import Principal, ProjectScope
+from partywall.core.tenancy import Principal, ProjectScope, UnlockedScope
 from partywall.features.projects.members import lock_membership
 from partywall.features.webhooks.delivery_repository import KEYSET, DeliveryRepository, DeliveryWriter
 from partywall.features.webhooks.exceptions import (
@@ -52,15 +52,16 @@ async def list_deliveries(
 @dataclass(frozen=True, slots=True)
 class DeliveryService:
     session: AsyncSession
-    scope: ProjectScope
+    scope: UnlockedScope
 
     async def redeliver(self, webhook_id: UUID, delivery_id: UUID) -> Delivery:
         """Makes the delivery due at once, whatever its status, and ends the webhook's pause."""
-        require(await lock_membership(self.session, self.scope), WEBHOOK_MANAGE)
-        found = await WebhookRepository(self.session, self.scope).lock(webhook_id)
+        scope = await lock_membership(self.session, self.scope)
+        require(scope, WEBHOOK_MANAGE)
+        found = await WebhookWriter(self.session, scope).lock(webhook_id)
         if found is None:
             raise WebhookNotFoundError
-        deliveries = DeliveryRepository(self.session, self.scope)
+        deliveries = DeliveryRepository(self.session, scope)
         row = await deliveries.get(webhook_id, delivery_id)
         if row is None:
             raise DeliveryNotFoundError
@@ -69,10 +70,10 @@ class DeliveryService:
             raise WebhookDisabledError("Enable the webhook first.")
         if row.event_id < (await deliveries.oldest_event() or 1):
             raise EventNotKeptError("Events are kept for a limited time, and this one was removed.")
-        await DeliveryWriter(self.session, self.scope).ask_again(delivery_id)
-        await WebhookWriter(self.session, self.scope).resume(webhook_id)
-        principal = str(Principal.service(self.scope.project_id))
-        payload = DeliverWebhook(project_id=self.scope.project_id, principal=principal, webhook_id=webhook_id)
+        await DeliveryWriter(self.session, scope).ask_again(delivery_id)
+        await WebhookWriter(self.session, scope).resume(webhook_id)
+        principal = str(Principal.service(scope.project_id))
+        payload = DeliverWebhook(project_id=scope.project_id, principal=principal, webhook_id=webhook_id)
         await enqueue_once(self.session, DELIVER_WEBHOOK, payload, webhook_id)
         self.session.expire_all()
         again = await deliveries.get(webhook_id, delivery_id)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, null, select, update
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.models import EventCounter
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ExclusiveScope, ProjectScope
 from partywall.features.webhooks.models import WebhookDelivery
 
 KEYSET: Final = Keyset({"created_at": WebhookDelivery.created_at}, WebhookDelivery.id)
@@ -56,7 +56,7 @@ class DeliveryRepository:
 @dataclass(frozen=True, slots=True)
 class DeliveryWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: ExclusiveScope
 
     async def ask_again(self, delivery_id: UUID) -> None:
         """Makes it due at once, with all the retries of a new delivery."""

@@ -12,15 +12,16 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from partywall.core.clock import utc_now
-from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 from partywall.features.webhooks.constants import FAN_OUT, ON_REQUEST, PURPOSE, SESSION_LENGTH
 from partywall.features.webhooks.delivery_session_repository import DeliverySessionRepository
 from partywall.features.webhooks.due_deliveries import NEXT, DueDelivery, DueState
@@ -123,7 +124,7 @@ class DeliverySession:
         event = next((event for event in batch.events if event.id == event_id), None)
         return None if event is None else event.body
 
-    async def _record(self, session: AsyncSession, scope: ProjectScope, due: DueDelivery, outcome: Outcome) -> None:
+    async def _record(self, session: AsyncSession, scope: SharedScope, due: DueDelivery, outcome: Outcome) -> None:
         """Stores the outcome for the delivery and the webhook, if the webhook still exists."""
         repository = DeliverySessionRepository(session, scope)
         progress = await repository.lock(self.payload.webhook_id)
@@ -152,12 +153,12 @@ class DeliverySession:
             return await repository.finish(due.id, due.since, "succeeded" if outcome.succeeded else "failed", outcome)
         return await repository.postpone(due.id, due.since, wait, outcome)
 
-    def _record_event(self, session: AsyncSession, scope: ProjectScope, reason: str) -> None:
+    def _record_event(self, session: AsyncSession, scope: SharedScope, reason: str) -> None:
         log.warning("webhook_disabled", reason=reason)
         event_drafts = EventDraft(
             "project.webhook_disabled", "webhook", str(self.payload.webhook_id), {"reason": reason}
         )
-        EventLog(session, scope, self._resources.sequencer).append(event_drafts)
+        publish(session, scope, event_drafts)
 
     @property
     def _resources(self) -> Resources:
@@ -165,7 +166,7 @@ class DeliverySession:
 
     @property
     def _reader(self) -> ScopedReader:
-        return ScopedReader(self._resources.reads, self.payload.acting)
+        return self._resources.reader(self.payload.acting)
 
 
 def _wanted(due_state: DueState, events: Sequence[WireEvent]) -> Sequence[WireEvent]:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 from partywall.features.webhooks.lock_order import lock_webhook
 from partywall.features.webhooks.models import WebhookDelivery, WebhookProgress
 from partywall.features.webhooks.retry_policy import Outcome
@@ -23,7 +23,7 @@ class DeliverySessionRepository:
     """For transactions fenced by the job's lease: they commit only while no other worker serves the webhook."""
 
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def lock(self, webhook_id: UUID) -> WebhookProgress | None:
         """Locks the webhook and its progress, which is returned; None if it was deleted."""

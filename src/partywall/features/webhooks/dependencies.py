@@ -25,7 +25,7 @@ from partywall.features.webhooks.service import WebhookService
 async def get_webhook_service(
     session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> WebhookService:
-    return WebhookService(session, scope, resources.sequencer, resources.secrets.box(PURPOSE))
+    return WebhookService(session, scope, resources.secrets.box(PURPOSE))
 
 
 async def get_delivery_service(session: SessionDep, scope: LockingProjectScopeDep) -> DeliveryService:

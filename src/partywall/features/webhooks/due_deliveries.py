@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import BigInteger, ColumnElement, Select, Uuid, and_, bindparam, func, select, true
 
-from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_query import PROJECT_ID, ScopedQuery
 from partywall.core.events.models import EventCounter
 from partywall.core.jobs.models import StoredJob
 from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
@@ -19,9 +19,9 @@ from partywall.features.webhooks.models import Webhook, WebhookDelivery, Webhook
 _WEBHOOK_ID: Final = bindparam("webhook_id", type_=Uuid)
 
 
-def _next(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _next(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     pending = and_(
-        proved, WebhookDelivery.project_id == PROJECT_ID, WebhookDelivery.webhook_id == _WEBHOOK_ID,
+        allowed, WebhookDelivery.project_id == PROJECT_ID, WebhookDelivery.webhook_id == _WEBHOOK_ID,
         WebhookDelivery.status == "pending",
     )  # fmt: skip
     # The due delivery with the oldest event.
@@ -37,9 +37,9 @@ def _next(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )  # fmt: skip
     later = select(func.min(WebhookDelivery.next_attempt_at) - func.now()).where(pending).scalar_subquery()
     job = StoredJob.id == bindparam("job_id", type_=BigInteger)
-    leased = select(StoredJob.lease == bindparam("lease", type_=Uuid)).where(proved, job).scalar_subquery()
+    leased = select(StoredJob.lease == bindparam("lease", type_=Uuid)).where(allowed, job).scalar_subquery()
     last = (
-        select(EventCounter.last).where(proved, EventCounter.project_id == PROJECT_ID).scalar_subquery()
+        select(EventCounter.last).where(allowed, EventCounter.project_id == PROJECT_ID).scalar_subquery()
     )  # fmt: skip
     return (
         select(
@@ -54,11 +54,11 @@ def _next(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             and_(WebhookProgress.project_id == Webhook.project_id, WebhookProgress.webhook_id == Webhook.id),
         )
         .outerjoin(due, true())
-        .where(proved, Webhook.project_id == PROJECT_ID, Webhook.id == _WEBHOOK_ID)
+        .where(allowed, Webhook.project_id == PROJECT_ID, Webhook.id == _WEBHOOK_ID)
     )  # fmt: skip
 
 
-NEXT: Final = ScopedRead(_next)
+NEXT: Final = ScopedQuery.read(_next)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from partywall.core.db.session import AsyncReadSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.db.session import AsyncSession
+from partywall.core.tenancy import LockedScope
 from partywall.features.webhooks.models import Webhook
 
 
-async def lock_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id: UUID) -> Webhook | None:
+async def lock_webhook(session: AsyncSession, scope: LockedScope, webhook_id: UUID) -> Webhook | None:
     """Locks the webhook until the transaction ends, for users and delivery sessions; None if it does not exist."""
     query = (
         select(Webhook)

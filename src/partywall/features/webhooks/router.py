@@ -7,20 +7,17 @@ from fastapi import APIRouter, Query, Request, Response, status
 
 from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
-from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
+from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
-from partywall.core.rights import require
+from partywall.core.rights import requires
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.webhooks import service as webhooks
-from partywall.features.webhooks.dependencies import (
-    ChangedUrlError,
-    NewUrlError,
-    WebhookServiceDep,
-)
+from partywall.features.webhooks.dependencies import ChangedUrlError, NewUrlError, WebhookServiceDep
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.rights import WEBHOOK_MANAGE
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
@@ -53,21 +50,13 @@ def _without_secret(body: bytes) -> bytes:
         RequestInProgressError,
     ),
 )  # fmt: skip
+@idempotent(requires(WEBHOOK_MANAGE), keep=_without_secret)
 async def create_webhook(
-    body: WebhookCreate,
-    url_error: NewUrlError,
-    service: WebhookServiceDep,
-    once: IdempotencyDep,
-    request: Request,
+    body: WebhookCreate, url_error: NewUrlError, service: WebhookServiceDep, request: Request
 ) -> Response:
-    require(service.scope, WEBHOOK_MANAGE)
-
-    async def produce() -> Response:
-        made = await service.create(body, url_error)
-        location = f"{request.url.path.rstrip('/')}/{made.webhook.id}"
-        return json_response(made.webhook, status.HTTP_201_CREATED, {"Location": location, **_tag(made), **NO_STORE})
-
-    return await once.run(service.session, produce, keep=_without_secret)
+    made = await service.create(body, url_error)
+    location = f"{request.url.path.rstrip('/')}/{made.webhook.id}"
+    return json_response(made.webhook, status.HTTP_201_CREATED, {"Location": location, **_tag(made), **NO_STORE})
 
 
 @router.get(
@@ -119,8 +108,7 @@ async def update_webhook(
     service: WebhookServiceDep,
     if_match: IfMatch = None,
 ) -> Response:
-    require_match(if_match, await service.revision(webhook_id, url_error))
-    changed = await service.change(webhook_id, body)
+    changed = await service.update(webhook_id, body, if_match, url_error)
     return json_response(changed.webhook, status.HTTP_200_OK, _tag(changed))
 
 
@@ -132,8 +120,7 @@ async def update_webhook(
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match: IfMatch = None) -> None:
-    require_match(if_match, await service.revision(webhook_id))
-    await service.delete(webhook_id)
+    await service.delete(webhook_id, if_match)
 
 
 @router.post(
@@ -148,11 +135,7 @@ async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match:
         RequestInProgressError,
     ),
 )  # fmt: skip
-async def rotate_webhook_secret(webhook_id: UUID, service: WebhookServiceDep, once: IdempotencyDep) -> Response:
-    require(service.scope, WEBHOOK_MANAGE)
-
-    async def produce() -> Response:
-        rotated = await service.rotate(webhook_id)
-        return json_response(rotated.webhook, status.HTTP_200_OK, {**_tag(rotated), **NO_STORE})
-
-    return await once.run(service.session, produce, keep=_without_secret)
+@idempotent(requires(WEBHOOK_MANAGE), keep=_without_secret)
+async def rotate_webhook_secret(webhook_id: UUID, service: WebhookServiceDep) -> Response:
+    rotated = await service.rotate(webhook_id)
+    return json_response(rotated.webhook, status.HTTP_200_OK, {**_tag(rotated), **NO_STORE})

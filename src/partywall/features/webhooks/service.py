@@ -9,16 +9,16 @@ from pydantic import JsonValue
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import InvalidInputError
-from partywall.core.events.log import EventDraft, EventLog
-from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.field_errors import FieldCode
 from partywall.core.jobs.queue import dequeue
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
+from partywall.core.preconditions import require_match
 from partywall.core.rights import require
 from partywall.core.schemas import Page
 from partywall.core.security.secrets import SecretBox
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ExclusiveScope, ProjectScope, UnlockedScope
 from partywall.features.projects.members import lock_membership
 from partywall.features.webhooks.constants import OVERLAP
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
@@ -43,7 +43,10 @@ class Versioned[W: Webhook]:
 
 
 def _present(row: WebhookRow) -> Webhook:
-    webhook, disabled_reason = row
+    return _shown(*row)
+
+
+def _shown(webhook: WebhookModel, disabled_reason: str | None) -> Webhook:
     return Webhook.model_validate(
         {
             "id": webhook.id, "url": webhook.url, "types": webhook.types, "description": webhook.description,
@@ -78,8 +81,7 @@ class WebhookService:
     """
 
     session: AsyncSession
-    scope: ProjectScope
-    sequencer: EventSequencer
+    scope: UnlockedScope
     box: SecretBox
 
     async def create(self, wanted: WebhookCreate, url_error: str | None) -> Versioned[SecretWebhook]:
@@ -90,58 +92,66 @@ class WebhookService:
         secret = new_secret()
         sealed = self.box.seal(secret.encode())
         made = await WebhookWriter(self.session, scope).add(wanted.url, wanted.types, wanted.description, sealed)
-        self._record_event("project.webhook_created", made)
-        return await self._with_secret(made, secret)
+        _record_event(self.session, scope, "project.webhook_created", made.id)
+        return _with_secret(made, None, secret)
 
-    async def revision(self, webhook_id: UUID, url_error: str | None = None) -> int:
-        """Locks the webhook for a change. Raises WebhookNotFoundError, or InvalidInputError for a refused URL."""
-        scope = await lock_membership(self.session, self.scope)
-        require(scope, WEBHOOK_MANAGE)
-        row = await WebhookRepository(self.session, scope).lock(webhook_id)
-        if row is None:
-            raise WebhookNotFoundError
+    async def update(
+        self, webhook_id: UUID, patch: WebhookPatch, if_match: str | None = None, url_error: str | None = None
+    ) -> Versioned[Webhook]:
+        """A new URL or `enabled` resets the failures; the change's event wakes the webhook.
+
+        Raises WebhookNotFoundError, InvalidInputError for a refused URL, or PreconditionFailedError unless `if_match`
+        names the revision.
+        """
+        scope, (webhook, reason) = await self._lock(webhook_id)
         _accept(url_error)
-        return row[0].revision
-
-    async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
-        """Call `revision` first. A new URL or `enabled` resets the failures; the change's event wakes the webhook."""
-        require(self.scope, WEBHOOK_MANAGE)
+        require_match(if_match, webhook.revision)
         given = patch.model_fields_set
-        found = await WebhookRepository(self.session, self.scope).get(webhook_id)
-        if given and found is not None:
-            writer = WebhookWriter(self.session, self.scope)
-            await writer.decide(webhook_id, _decided(found[0], patch))
-            if "url" in given or "enabled" in given:
-                await writer.start_afresh(webhook_id, enabled="enabled" in given)
-            self.session.expire_all()
-            self._record_event("project.webhook_updated", webhook_id, sorted(given))
-        return await get_webhook(self.session, self.scope, webhook_id)
+        if not given:
+            return Versioned(_shown(webhook, reason), webhook.revision)
+        writer = WebhookWriter(self.session, scope)
+        changed = await writer.decide(webhook_id, _decided(webhook, patch))
+        if "url" in given or "enabled" in given:
+            await writer.start_afresh(webhook_id, enabled="enabled" in given)
+        _record_event(self.session, scope, "project.webhook_updated", webhook_id, sorted(given))
+        return Versioned(_shown(changed, None if "enabled" in given else reason), changed.revision)
 
     async def rotate(self, webhook_id: UUID) -> Versioned[SecretWebhook]:
         """Makes a new secret. The current one also signs until OVERLAP has passed; an older one no longer does."""
-        await self.revision(webhook_id)
+        scope, (_, reason) = await self._lock(webhook_id)
         secret = new_secret()
         sealed = self.box.seal(secret.encode())
-        await WebhookWriter(self.session, self.scope).rotate(webhook_id, sealed, utc_now() + OVERLAP)
-        self.session.expire_all()
-        self._record_event("project.webhook_updated", webhook_id, ["secret"])
-        return await self._with_secret(webhook_id, secret)
+        rotated = await WebhookWriter(self.session, scope).rotate(webhook_id, sealed, utc_now() + OVERLAP)
+        _record_event(self.session, scope, "project.webhook_updated", webhook_id, ["secret"])
+        return _with_secret(rotated, reason, secret)
 
-    async def delete(self, webhook_id: UUID) -> None:
-        """Call `revision` first. A running attempt is completed, but its outcome is not stored."""
-        require(self.scope, WEBHOOK_MANAGE)
-        await WebhookWriter(self.session, self.scope).remove(webhook_id)
+    async def delete(self, webhook_id: UUID, if_match: str | None = None) -> None:
+        """A running attempt is completed, but its outcome is not stored."""
+        scope, (webhook, _) = await self._lock(webhook_id)
+        require_match(if_match, webhook.revision)
+        await WebhookWriter(self.session, scope).remove(webhook_id)
         await dequeue(self.session, DELIVER_WEBHOOK, webhook_id)
-        self._record_event("project.webhook_deleted", webhook_id)
+        _record_event(self.session, scope, "project.webhook_deleted", webhook_id)
 
-    async def _with_secret(self, webhook_id: UUID, secret: str) -> Versioned[SecretWebhook]:
-        shown = await get_webhook(self.session, self.scope, webhook_id)
-        return Versioned(SecretWebhook(**shown.webhook.model_dump(), secret=secret), shown.revision)
+    async def _lock(self, webhook_id: UUID) -> tuple[ExclusiveScope, WebhookRow]:
+        scope = await lock_membership(self.session, self.scope)
+        require(scope, WEBHOOK_MANAGE)
+        row = await WebhookWriter(self.session, scope).lock(webhook_id)
+        if row is None:
+            raise WebhookNotFoundError
+        return scope, row
 
-    def _record_event(self, type_: str, webhook_id: UUID, fields: Sequence[str] | None = None) -> None:
-        data: dict[str, JsonValue] = {} if fields is None else {"fields": [*fields]}
-        event_drafts = EventDraft(type_, "webhook", str(webhook_id), data)
-        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
+
+def _with_secret(webhook: WebhookModel, disabled_reason: str | None, secret: str) -> Versioned[SecretWebhook]:
+    shown = _shown(webhook, disabled_reason).model_dump()
+    return Versioned(SecretWebhook(**shown, secret=secret), webhook.revision)
+
+
+def _record_event(
+    session: AsyncSession, scope: ExclusiveScope, type_: str, webhook_id: UUID, fields: Sequence[str] | None = None
+) -> None:
+    data: dict[str, JsonValue] = {} if fields is None else {"fields": [*fields]}
+    publish(session, scope, EventDraft(type_, "webhook", str(webhook_id), data))
 
 
 def _decided(row: WebhookModel, patch: WebhookPatch) -> WebhookOptions:

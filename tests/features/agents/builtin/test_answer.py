@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
+from partywall.core.large_answers import LARGE_BYTES, LargeAnswers
 from partywall.features.documents import reader
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, refusals, results, run
 from tests.features.runs.agent_workspace import AgentWorkspace, code_of

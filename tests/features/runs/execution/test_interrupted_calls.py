@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
 
-from partywall.core.db.scoped_read import Value
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.errors import MissingRightError, UnavailableError
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import ProjectJobPayload
+from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.tenancy import ProjectScope, Role
+from partywall.testing.users import Person
 from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of, used_by
 from tests.features.runs.assistant import agent
 from tests.features.runs.model_server import Reply, calling, final
-from tests.users import Person
 
 WORDS = "word " * 400
 ESTIMATED = len(WORDS) // 4
+
+type Values = Mapping[str, Value]
 
 
 @pytest.fixture(autouse=True)
@@ -203,18 +205,18 @@ async def test_a_step_whose_commit_was_not_confirmed_is_counted_once(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection breaks after the commit and before its answer."""
-    call, broken = JobContext.call, asyncio.Event()
+    run_query, broken = JobContext.run, asyncio.Event()
 
     async def breaks_once(
-        self: JobContext, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value
+        self: JobContext, payload: ProjectJobPayload, query: ScopedQuery, roles: Sequence[Role], values: Values
     ) -> ProjectScope:
-        scope = await call(self, payload, sql, roles, *values)
-        if "finish_step" in sql and not broken.is_set():
+        scope = await run_query(self, payload, query, roles, values)
+        if "finish_step" in query.sql and not broken.is_set():
             broken.set()
             raise UnavailableError
         return scope
 
-    monkeypatch.setattr(JobContext, "call", breaks_once)
+    monkeypatch.setattr(JobContext, "run", breaks_once)
     workspace.model.says(final(answer="Done.", sources=[]))
     run = await workspace.run()
     assert (run["status"], len(workspace.model.asked)) == ("succeeded", 1)
@@ -226,16 +228,16 @@ async def test_an_answer_that_could_not_be_written_down_is_counted(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The starter of the run leaves as the model finishes, before the worker checks."""
-    call = JobContext.call
+    run_query = JobContext.run
 
     async def refuses(
-        self: JobContext, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value
+        self: JobContext, payload: ProjectJobPayload, query: ScopedQuery, roles: Sequence[Role], values: Values
     ) -> ProjectScope:
-        if "finish_step" in sql:
+        if "finish_step" in query.sql:
             raise MissingRightError("")
-        return await call(self, payload, sql, roles, *values)
+        return await run_query(self, payload, query, roles, values)
 
-    monkeypatch.setattr(JobContext, "call", refuses)
+    monkeypatch.setattr(JobContext, "run", refuses)
     workspace.model.says(final(answer="Done.", sources=[]))
     run = await workspace.run()
     assert code_of(run) == "right_lost"

@@ -158,6 +158,7 @@ async def test_a_worker_that_is_told_to_stop_hands_its_run_over(workspace: Agent
     assert (await workspace.until(run))["status"] == "succeeded"
 
 
+@pytest.mark.soak
 async def test_a_run_that_kills_its_worker_takes_no_other_with_it(workspace: AgentWorkspace, workers: Workers) -> None:
     """The other runs are in progress at its first crash and would be each time if all restarted together."""
     names = ["one", "two", "three"]

@@ -7,18 +7,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import JsonValue
 
-from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.context import JobContext
 from partywall.core.rights import require
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import SharedScope
 from partywall.features.agents.definition import Limits
 from partywall.features.budgets.limits import Call, month_of
 from partywall.features.runs.execution.journal_repository import StepKey, StepUsage, usage_before_call
@@ -28,14 +29,17 @@ from partywall.features.runs.jobs import RunAgent
 from partywall.features.runs.models import Run
 from partywall.features.runs.rights import RUN_START
 
-# Arguments: principal, project, roles, job, worker, run, turn, name and number; then the events, or the step's result,
-# events, month and usage.
-_BEGIN: Final = "SELECT held, ours, last FROM wall.begin_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-_FINISH: Final = """
-    SELECT held, ours, last FROM wall.finish_step(
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+_BEGIN: Final = ScopedQuery.text("""
+    SELECT role AS wall_role, owns_lease, appended AS wall_appended FROM wall.begin_step(
+        :principal, :project_id, :roles, :job, :lease, :run, :turn, :name, :number, :events
     )
-"""
+""")
+_FINISH: Final = ScopedQuery.text("""
+    SELECT role AS wall_role, owns_lease, appended AS wall_appended FROM wall.finish_step(
+        :principal, :project_id, :roles, :job, :lease, :run, :turn, :name, :number, :result, :events, :month,
+        :model_calls, :tool_calls, :input_tokens, :output_tokens, :seconds, :cost
+    )
+""")
 _MAY_RUN: Final = list(RUN_START.roles)
 _STEP: Final[ContextVar[StepKey | None]] = ContextVar("partywall_run_step", default=None)
 
@@ -140,7 +144,7 @@ class Journal:
         await self.context.record_event(self.payload, EventDraft(type_, "run", str(self.payload.run_id), data))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
+    async def transaction(self) -> AsyncIterator[tuple[AsyncSession, SharedScope]]:
         """Fenced by the lease; requires that the run's principal may still run agents."""
         async with self.context.begin(self.payload) as (session, scope):
             require(scope, RUN_START)
@@ -157,7 +161,7 @@ class Journal:
             event_drafts = self._event_draft(
                 key, "run.tool_called", tool, {"arguments": short_arguments(tool.arguments)}
             )
-        await self._call(_BEGIN, key, event_drafts)
+        await self._run(_BEGIN, key, {"events": event_drafts})
 
     async def _finish(self, key: StepKey, result: StepResult, used: StepUsage, tool: ToolCall | None) -> None:
         """After a model call's last deltas, the database itself records the event of its usage."""
@@ -165,11 +169,12 @@ class Journal:
             event_drafts, self.last_deltas = event_drafts_json(self.last_deltas), ()
         else:
             event_drafts = self._event_draft(key, "run.tool_returned", tool, result.event_data)
-        await self._call(_FINISH, key, json.dumps(result.payload), event_drafts, month_of(), *used.values())
+        values = {"result": json.dumps(result.payload), "events": event_drafts, "month": month_of(), **asdict(used)}
+        await self._run(_FINISH, key, values)
 
-    async def _call(self, sql: str, key: StepKey, *values: Value) -> None:
-        step = (key.run_id, key.turn, key.name, key.number)
-        require(await self.context.call(self.payload, sql, _MAY_RUN, *step, *values), RUN_START)
+    async def _run(self, query: ScopedQuery, key: StepKey, values: Mapping[str, Value]) -> None:
+        step: dict[str, Value] = {"run": key.run_id, "turn": key.turn, "name": key.name, "number": key.number}
+        require(await self.context.run(self.payload, query, _MAY_RUN, {**step, **values}), RUN_START)
 
     def _event_draft(self, key: StepKey, type_: str, tool: ToolCall, event_data: Mapping[str, JsonValue]) -> str:
         data: dict[str, JsonValue] = {"tool": tool.name, **event_data, "key": idempotency_key(key)}
@@ -177,7 +182,7 @@ class Journal:
 
     @property
     def _reader(self) -> ScopedReader:
-        return ScopedReader(self.context.resources.reads, self.payload.acting)
+        return self.context.resources.reader(self.payload.acting)
 
 
 def usage_of(run: Run) -> dict[str, JsonValue]:

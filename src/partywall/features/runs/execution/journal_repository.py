@@ -11,9 +11,10 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.budgets.limits import Usage
 from partywall.features.budgets.status import BudgetStatus, with_budget
 from partywall.features.runs.models import Run, RunStep
@@ -40,7 +41,7 @@ def _step(key: StepKey) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class StepUsage:
-    """What one step used. `cost` is in US dollars, None if the price is unknown."""
+    """What one step used, named as in `wall.finish_step`. `cost` is in US dollars, None if the price is unknown."""
 
     model_calls: int = 0
     tool_calls: int = 0
@@ -49,14 +50,8 @@ class StepUsage:
     seconds: float = 0.0
     cost: Decimal | None = Decimal(0)
 
-    def values(self) -> tuple[int | float | Decimal | None, ...]:
-        """In the order of `wall.finish_step` and `wall.count_usage`."""
-        return (
-            self.model_calls, self.tool_calls, self.input_tokens, self.output_tokens, self.seconds, self.cost,
-        )  # fmt: skip
 
-
-def _status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _status(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     return with_budget(
         select(
             Run.cancel_requested_at.is_not(None).label("cancelled"),
@@ -65,12 +60,12 @@ def _status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             Run.tool_calls,
             Run.seconds,
             Run.cost,
-        ).where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)),
+        ).where(allowed, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)),
         Run.project_id,
     )
 
 
-_STATUS: Final = ScopedRead(_status)
+_STATUS: Final = ScopedQuery.read(_status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,7 @@ _COUNT: Final = text("""
 @dataclass(frozen=True, slots=True)
 class JournalWriter:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
 
     async def note_effect(self, key: StepKey, answer: JsonValue) -> None:
         await self.session.execute(

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from partywall.core.db.availability import DatabaseAwayError, session_is_away
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.jobs.context import JobContext
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
@@ -92,6 +92,6 @@ class JournalEffects(Effects):
             done = await JournalReader(session, scope).effect(step)
             if isinstance(done, list):
                 return done[0]
-            answer = await work(DocumentService(session, scope, self._journal.context.resources.sequencer))
+            answer = await work(DocumentService(session, scope))
             await JournalWriter(session, scope).note_effect(step, answer)
             return answer

@@ -9,10 +9,10 @@ import structlog
 from pydantic import JsonValue
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs import dead_letter
 from partywall.core.jobs.context import JobContext
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, SharedScope
 from partywall.features.budgets.limits import month_of
 from partywall.features.runs.execution.journal import InterruptedStep, usage_of
 from partywall.features.runs.execution.journal_repository import JournalWriter
@@ -93,7 +93,7 @@ async def _end(
 @dataclass(frozen=True, slots=True)
 class _Ending:
     session: AsyncSession
-    scope: ProjectScope
+    scope: SharedScope
     context: JobContext
 
     async def repeat(
@@ -188,8 +188,7 @@ class _Ending:
         self.record_event(run, f"run.{run.status}", {"agent": run.agent, **event_data})
 
     def record_event(self, run: Run, type_: str, data: dict[str, JsonValue]) -> None:
-        log_ = EventLog(self.session, self.scope, self.context.resources.sequencer)
-        log_.append(EventDraft(type_, "run", str(run.id), data))
+        publish(self.session, self.scope, EventDraft(type_, "run", str(run.id), data))
 
 
 def _pause(interrupted: Interrupted, failing: timedelta, lasting: timedelta, attempts: int) -> timedelta | None:

@@ -11,7 +11,6 @@ import structlog
 from pydantic_ai.models import Model
 from structlog.contextvars import bound_contextvars
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import UnavailableError
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.language_models import AgentModelNotConfiguredError
@@ -132,7 +131,7 @@ class _Worker:
         self._journal = journal = Journal(
             self.context, self.payload, run.turn, definition.limits, self.started_run.finished
         )
-        reader = ScopedReader(resources.reads, self.payload.acting)
+        reader = resources.reader(self.payload.acting)
         documents = ScopedDocuments(self.context, reader, self.payload.project_id)
         return AgentTurn(
             definition=definition,
@@ -152,7 +151,7 @@ class _Worker:
 
     async def _watch(self) -> None:
         """Raises CancelRequestedError, WorkerStopsError, or what the scope raises when the right is lost."""
-        reader = ScopedReader(self.context.resources.reads, self.payload.acting)
+        reader = self.context.resources.reader(self.payload.acting)
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_SECONDS):

@@ -9,10 +9,10 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.rights import require
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.runs.execution.agent_turn import DecidedCalls
 from partywall.features.runs.execution.journal_repository import JournalReader
 from partywall.features.runs.execution.outcomes import POISONED, Cancelled, Outcome
@@ -53,13 +53,13 @@ async def begin_run(context: JobContext, payload: RunAgent) -> StartedRun | Outc
             return Cancelled()
         if run.attempts >= context.resources.settings.agents.max_attempts:
             return POISONED
-        return await _start(session, scope, context, run)
+        return await _start(session, scope, run)
 
 
-async def _start(session: AsyncSession, scope: ProjectScope, context: JobContext, run: Run) -> StartedRun:
+async def _start(session: AsyncSession, scope: SharedScope, run: Run) -> StartedRun:
     if run.status == RunStatus.QUEUED:
         event = EventDraft("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
-        EventLog(session, scope, context.resources.sequencer).append(event)
+        publish(session, scope, event)
     started = await RunWriter(session, scope).begin(run.id, run.attempts + 1)
     steps = await JournalReader(session, scope).finished(run.id, run.turn)
     history, answered = await _before(session, scope, run)

@@ -1,0 +1,128 @@
+"""A package with features, read from its directory without importing it."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from partywall.checks.source import Codebase, Source
+from partywall.checks.tables import called_name
+
+GROUP: Final = "partywall.features"
+MIGRATIONS: Final = "migrations"
+
+
+class NoPackageError(Exception):
+    """The directory contains no package that can be checked; in one line."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """`pyproject.toml`: the distribution, what it depends on, and its entry points of features."""
+
+    text: str
+    name: str
+    dependencies: tuple[str, ...]
+    entry_points: dict[str, str]
+
+    def line(self, words: str) -> int:
+        """The first line that contains the words, or the first line."""
+        return next((number for number, line in enumerate(self.text.splitlines(), 1) if words in line), 1)
+
+
+@dataclass(frozen=True)
+class Package(Codebase):
+    """Its sources, and its project file. `name` is the package that Python imports."""
+
+    project: Project = field(kw_only=True)
+    name: str = field(kw_only=True)
+
+    @cached_property
+    def features(self) -> dict[str, ast.Call]:
+        """The declarations `Feature(...)`, by the target of their entry point."""
+        found = {}
+        for target in self.project.entry_points.values():
+            module, _, variable = target.partition(":")
+            source = self.module(module)
+            if source is not None and (call := _declaration(source, variable)) is not None:
+                found[target] = call
+        return found
+
+    @cached_property
+    def feature_names(self) -> frozenset[str]:
+        names = (text_of(keyword(call, "name")) for call in self.features.values())
+        return frozenset(name for name in names if name)
+
+    def module(self, dotted: str) -> Source | None:
+        return next((source for source in self.sources if self.dotted(source) == dotted), None)
+
+    def dotted(self, source: Source) -> str:
+        parts = (self.name, *source.path.with_suffix("").parts)
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    def calls(self, *names: str) -> Iterator[tuple[Source, ast.Call]]:
+        for source in self.sources:
+            yield from ((source, call) for call in source.nodes(ast.Call) if called_name(call) in names)
+
+
+def read_package(directory: Path) -> Package:
+    """Raises NoPackageError."""
+    project = _project(directory)
+    name = next(iter(project.entry_points.values()), "").partition(":")[0].partition(".")[0]
+    if not name:
+        raise NoPackageError(
+            f"{directory / 'pyproject.toml'} has no entry point: name the feature below"
+            f' [project.entry-points."{GROUP}"]'
+        )
+    root = next((place for place in (directory / "src" / name, directory / name) if place.is_dir()), None)
+    if root is None:
+        raise NoPackageError(f"{directory} contains no package {name}, which its entry point names: correct the name")
+    return Package(tuple(_sources(root, name, directory)), project=project, name=name)
+
+
+def _project(directory: Path) -> Project:
+    file = directory / "pyproject.toml"
+    try:
+        text = file.read_text()
+        table = tomllib.loads(text).get("project", {})
+        groups = table.get("entry-points", {}).get(GROUP, {})
+        dependencies = tuple(map(str, table.get("dependencies", ())))
+        return Project(text, str(table.get("name", "")), dependencies, {str(k): str(v) for k, v in groups.items()})
+    except FileNotFoundError as error:
+        raise NoPackageError(f"{directory} has no pyproject.toml: give the directory of a package") from error
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise NoPackageError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _sources(root: Path, name: str, directory: Path) -> Iterator[Source]:
+    for file in sorted(root.rglob("*.py")):
+        try:
+            path = PurePosixPath(file.relative_to(root).as_posix())
+            source = Source(path, file.read_text(), name, str(root.relative_to(directory)))
+            source.tree  # noqa: B018 - parsed here, because a file that is not Python cannot be checked
+        except (SyntaxError, ValueError, RecursionError) as error:
+            raise NoPackageError(f"{file} is not valid Python: {' '.join(str(error).split())}") from error
+        yield source
+
+
+def _declaration(source: Source, variable: str) -> ast.Call | None:
+    for node in source.tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        named = any(isinstance(target, ast.Name) and target.id == variable for target in targets)
+        value = getattr(node, "value", None)
+        if named and isinstance(value, ast.Call) and called_name(value) == "Feature":
+            return value
+    return None
+
+
+def keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((each.value for each in call.keywords if each.arg == name), None)
+
+
+def text_of(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from partywall.checks.package import Package, keyword, text_of
+from partywall.checks.source import Finding, Source
+from partywall.checks.tables import called_name
+
+_METHODS: Final = {"get", "post", "put", "patch", "delete", "head", "options"}
+# What FastAPI serves without the dependencies of the router that includes it.
+_BARE: Final = {"mount", "add_route", "add_websocket_route", "Mount", "Route", "WebSocketRoute", "websocket", "host"}
+
+
+def principal(source: Source, package: Package) -> Iterator[Finding]:
+    """Every route demands a principal; a public one belongs to no project."""
+    if not source.stem.endswith("router"):
+        return
+    for call in source.nodes(ast.Call):
+        if called_name(call) in _BARE:
+            said = f"{called_name(call)} serves without a principal: use router.get, .post, .put, .patch or .delete"
+            yield source.finding("", call.lineno, said)
+    public, prefix = set(_public(package)), _prefix(source)
+    for function in source.functions():
+        for route in (each for each in function.decorator_list if isinstance(each, ast.Call)):
+            path = text_of(route.args[0]) if called_name(route) in _METHODS and route.args else None
+            if path is not None and function.name in public and "{project_id}" in prefix + path:
+                said = f"{function.name} opens a project without a principal: remove it from public_routes"
+                yield source.finding("", route.lineno, said)
+
+
+def _public(package: Package) -> Iterator[str]:
+    for call in package.features.values():
+        for node in ast.walk(keyword(call, "public_routes") or ast.Constant(None)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def _prefix(source: Source) -> str:
+    routers = (call for call in source.nodes(ast.Call) if called_name(call) == "APIRouter")
+    return "".join(text_of(keyword(call, "prefix")) or "" for call in routers)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from partywall.core.tenancy import Principal
+
+
+class FoundDocument(NamedTuple):
+    """A document that was found, and the passage of its text that fits best."""
+
+    document_id: UUID
+    title: str
+    text: str
+
+
+class DocumentSearch(Protocol):
+    """Searches a project's documents with the rights of a principal, best first. Call it outside a transaction."""
+
+    async def __call__(
+        self, principal: Principal, project_id: UUID, question: str, limit: int
+    ) -> list[FoundDocument]: ...

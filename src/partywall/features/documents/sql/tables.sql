@@ -1,0 +1,109 @@
+CREATE TABLE document (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    external_id text,
+    title text NOT NULL,
+    content text NOT NULL,
+    metadata jsonb DEFAULT '{}' NOT NULL,
+    status text DEFAULT 'draft' NOT NULL,
+    index_status text DEFAULT 'pending' NOT NULL,
+    index_error text,
+    chunks integer DEFAULT 0 NOT NULL,
+    media_type text DEFAULT 'text/plain' NOT NULL,
+    size integer NOT NULL,
+    content_sha256 text NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    state integer DEFAULT 0 NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    original_key text,
+    original_name text,
+    original_size bigint,
+    created_by text NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    updated_at timestamptz DEFAULT now() NOT NULL,
+    history_bytes bigint DEFAULT 0 NOT NULL,
+    deleted_at timestamptz,
+    CONSTRAINT document_pkey PRIMARY KEY (project_id, id),
+    CONSTRAINT document_project_id_fkey FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE CASCADE,
+    CONSTRAINT document_index_status_check CHECK (index_status IN ('pending', 'indexed', 'failed')),
+    CONSTRAINT document_status_check CHECK (status IN ('draft', 'published'))
+);
+CREATE UNIQUE INDEX document_external_id_key ON document (project_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX document_deleted_at_idx ON document (project_id, deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX document_original_key_idx ON document (project_id, original_key) WHERE original_key IS NOT NULL;
+CREATE INDEX document_created_at_idx ON document (project_id, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX document_updated_at_idx ON document (project_id, updated_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX document_title_idx ON document (project_id, title, id) WHERE deleted_at IS NULL;
+-- The documents that wait for indexing: no writer enqueues anything. The size class is a CASE, because PostgreSQL turns
+-- `(size > 131072) = false` into `size <= 131072`, which the index does not contain, and a cast to a number is not
+-- leakproof, so that row-level security could prevent the use of the index.
+CREATE INDEX document_pending_idx ON document (project_id, (CASE WHEN size > 131072 THEN 1 ELSE 0 END), id)
+    WHERE index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL;
+ALTER TABLE document ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON document USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY kept ON document AS RESTRICTIVE TO :runtime_role USING (deleted_at IS NULL);
+CREATE POLICY purging ON document TO CURRENT_USER
+    USING (deleted_at IS NOT NULL OR project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
+CREATE POLICY waiting ON document FOR SELECT TO CURRENT_USER
+    USING (index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL);
+GRANT SELECT, INSERT, DELETE, UPDATE (external_id, title, content, metadata, status, index_status, index_error,
+    chunks, media_type, size, content_sha256, revision, state, version, original_key, original_name, original_size,
+    updated_at) ON document TO :runtime_role;
+
+CREATE TABLE document_version (
+    project_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    number integer NOT NULL,
+    title text NOT NULL,
+    size integer NOT NULL,
+    content_sha256 text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT document_version_pkey PRIMARY KEY (project_id, document_id, number),
+    CONSTRAINT document_version_project_id_document_id_fkey
+        FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
+);
+ALTER TABLE document_version ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON document_version USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY purging ON document_version TO CURRENT_USER
+    USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
+GRANT SELECT, INSERT ON document_version TO :runtime_role;
+
+CREATE TABLE document_text (
+    project_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    content_sha256 text NOT NULL,
+    size integer NOT NULL,
+    content text NOT NULL,
+    CONSTRAINT document_text_pkey PRIMARY KEY (project_id, document_id, content_sha256),
+    CONSTRAINT document_text_project_id_document_id_fkey
+        FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
+);
+ALTER TABLE document_text ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON document_text USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY purging ON document_text TO CURRENT_USER
+    USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
+GRANT SELECT, INSERT ON document_text TO :runtime_role;
+
+-- One row for each document that a worker has claimed, now or before. It is not claimed again before `due_at`, the end
+-- of the lease or of a pause, unless the document has been edited since: then `revision` differs. `words` marks a
+-- document whose words are indexed while its vectors are missing; it is pending, with the reason in `index_error`.
+CREATE TABLE indexing_attempt (
+    project_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    revision integer NOT NULL,
+    attempts integer NOT NULL,
+    due_at timestamptz NOT NULL,
+    lease uuid,
+    words boolean DEFAULT false NOT NULL,
+    CONSTRAINT indexing_attempt_pkey PRIMARY KEY (project_id, document_id),
+    CONSTRAINT indexing_attempt_project_id_document_id_fkey
+        FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
+) WITH (
+    fillfactor = 50
+);
+CREATE INDEX indexing_attempt_words_idx ON indexing_attempt (project_id, document_id) WHERE words;
+ALTER TABLE indexing_attempt ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON indexing_attempt USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY waiting ON indexing_attempt FOR SELECT TO CURRENT_USER USING (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON indexing_attempt TO :runtime_role;

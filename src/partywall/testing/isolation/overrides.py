@@ -1,0 +1,167 @@
+"""Values that the OpenAPI document does not define, each with its reason."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from partywall.testing.isolation import seed, users
+from partywall.testing.isolation.callers import Account
+from partywall.testing.isolation.values import FAR
+from partywall.testing.isolation.world import Realm, World
+
+type MakeId = Callable[[World, Realm, Mapping[str, str]], Awaitable[str]]
+type MakeFields = Callable[[World, Realm], Awaitable[dict[str, JsonValue]]]
+
+
+async def _new_member(world: World, _: Realm, path: Mapping[str, str]) -> str:
+    return await users.new_member(world.superuser, path["project_id"])
+
+
+async def _new_session(world: World, realm: Realm, _: Mapping[str, str]) -> str:
+    return str((await users.log_in(world.http, realm.owner.email, realm.owner.password)).session)
+
+
+async def _new_delivery(world: World, _: Realm, path: Mapping[str, str]) -> str:
+    return await seed.delivery(world.superuser, UUID(path["project_id"]), UUID(path["webhook_id"]))
+
+
+async def _waiting_run(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    state = FAR if realm is world.foreign else 0
+    return await seed.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark, state)
+
+
+async def _ended_run(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    run = await _waiting_run(world, realm, path)
+    ended = "UPDATE run SET status = 'succeeded', pending = NULL, finished_at = now() WHERE project_id = $1 AND id = $2"
+    await world.superuser.execute(ended, UUID(path["project_id"]), UUID(run))
+    return run
+
+
+async def _shown(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    answer = await world.http.get(
+        f"/api/v1/projects/{path['project_id']}/runs/{path['run_id']}", headers=users.bearer(realm.owner.token)
+    )
+    answer.raise_for_status()
+    return str(answer.json()["pending"][0]["pending_id"])
+
+
+async def _new_document(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    answer = await world.http.post(
+        f"/api/v1/projects/{path['project_id']}/documents",
+        json={"title": realm.mark(), "content": realm.mark()},
+        headers=users.bearer(realm.owner.token),
+    )
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+async def _question(_: World, realm: Realm) -> dict[str, JsonValue]:
+    return {"agent": "assistant", "input": {"question": realm.mark()}}
+
+
+async def _list_tools(_: World, __: Realm) -> dict[str, JsonValue]:
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
+
+async def _enabled(_: World, __: Realm) -> dict[str, JsonValue]:
+    return {"enabled": True}
+
+
+async def _address(_: World, realm: Realm) -> dict[str, JsonValue]:
+    return {"url": f"http://127.0.0.1:1024/{realm.mark()}"}
+
+
+async def _password_grant(_: World, realm: Realm) -> dict[str, JsonValue]:
+    return {"grant_type": "password", "username": realm.owner.email, "password": realm.owner.password}
+
+
+async def _open_invitation(world: World, realm: Realm) -> dict[str, JsonValue]:
+    token = secrets.token_urlsafe(32)
+    owner = await founder(world, realm)
+    await users.invitation(
+        world.superuser, owner.project, realm.owner.id, realm.users["viewer"].email, token, "now() + interval '1 day'"
+    )
+    return {"token": token}
+
+
+async def _unread_mail(world: World, _: Realm) -> dict[str, JsonValue]:
+    token = secrets.token_urlsafe(32)
+    await users.unread_mail(world.superuser, token)
+    return {"token": token}
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    project: UUID
+
+
+async def founder(world: World, realm: Realm) -> Founded:
+    """A project whose only member is the realm's owner."""
+    answer = await world.http.post(
+        "/api/v1/projects", json={"name": realm.mark()}, headers=users.bearer(realm.owner.token)
+    )
+    answer.raise_for_status()
+    return Founded(UUID(answer.json()["id"]))
+
+
+# Parameters whose resource has no POST that returns an id.
+IDS: Final[Mapping[str, MakeId]] = {
+    # A member is added when somebody else accepts an invitation.
+    "user_id": _new_member,
+    # A session is created by a login; the first in the list would be the caller's own.
+    "session_id": _new_session,
+    # A worker makes a run wait for the decision that one route takes.
+    "run_id": _waiting_run,
+    # A worker creates a delivery for an event.
+    "delivery_id": _new_delivery,
+}
+
+# The same for a single operation.
+IDS_OF: Final[Mapping[tuple[str, str], MakeId]] = {
+    # Only a finished run can be deleted.
+    ("DELETE /api/v1/projects/{project_id}/runs/{run_id}", "run_id"): _ended_run,
+}
+
+# The same for ids in a body; every project has one of these. A decision needs a call that the run shows.
+NAMED: Final[Mapping[str, MakeId]] = {**IDS, "document_id": _new_document, "pending_id": _shown}
+
+# Bodies with fields that depend on each other, by operation.
+FIELDS: Final[Mapping[str, MakeFields]] = {
+    # The required fields depend on the grant, and must be valid.
+    "POST /api/v1/auth/token": _password_grant,
+    # The input has the schema of the named agent.
+    "POST /api/v1/projects/{project_id}/runs": _question,
+    # The params depend on the method. The tools are attacked separately, as if each were a route.
+    "POST /api/v1/projects/{project_id}/mcp": _list_tools,
+    # As for the route.
+    "POST /api/v1/projects/{project_id}/mcp/start_run": _question,
+    # The token is in a mail that nobody has opened.
+    "POST /api/v1/auth/email/verify": _unread_mail,
+    # The token is in a mail, and only its recipient may use it.
+    "POST /api/v1/invitations/accept": _open_invitation,
+    # Calls to the address must be allowed.
+    "POST /api/v1/projects/{project_id}/webhooks": _address,
+    # A disabled webhook delivers nothing again.
+    "PATCH /api/v1/projects/{project_id}/webhooks/{webhook_id}": _enabled,
+}
+
+# The caller of the well-formed request, if it is not the owner.
+SPEAKERS: Final[Mapping[str, Callable[[Realm], Account]]] = {
+    "POST /api/v1/invitations/accept": lambda home: home.users["viewer"],
+}
+
+# Positions where a valid secret works for any holder, as intended: (operation's path, name, only in FOREIGN).
+POWERS: Final = frozenset(
+    {
+        ("POST /api/v1/auth/token", "refresh_token", False),
+        ("POST /api/v1/auth/revoke", "token", False),
+        ("GET /api/v1/projects/{project_id}/events", "ticket", True),
+        ("GET /api/v1/projects/{project_id}/runs/{run_id}/events", "ticket", True),
+    }
+)

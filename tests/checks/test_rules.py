@@ -1,0 +1,133 @@
+"""`partywall check` finds what its explanations call bad, and accepts what they call good and what it generates."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from partywall.checks.package import read_package
+from partywall.checks.rules import IDS, check_package, explanation
+from partywall.cli import run
+from partywall.extensions.new_package import write_package
+
+EXAMPLE = re.compile(r"(?ms)^(Bad|Good), in `([\w./]+)`:\n\n```\w+\n(.*?)^```$")
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    write_package("orders", tmp_path / "orders")
+    return tmp_path / "orders"
+
+
+def put(package: Path, file: str, text: str) -> None:
+    folder = package if file == "pyproject.toml" else package / "src" / "orders"
+    (folder / file).write_text(text)
+
+
+def found(package: Path) -> list[str]:
+    return [str(finding) for finding in check_package(read_package(package))]
+
+
+def test_a_generated_package_breaks_no_rule(orders: Path) -> None:
+    assert found(orders) == []
+
+
+@pytest.mark.parametrize("rule", IDS)
+def test_an_explanation_shows_what_the_rule_finds(orders: Path, rule: str) -> None:
+    examples = EXAMPLE.findall(explanation(rule))
+    assert [word for word, *_ in examples] == ["Bad", "Good"]
+    for word, file, text in examples:
+        put(orders, file, text)
+        place = "pyproject.toml" if file == "pyproject.toml" else "src/orders/"
+        mine = [line for line in found(orders) if f": {rule}: " in line]
+        assert bool(mine) == (word == "Bad"), (file, mine)
+        assert all(re.match(rf"{place}[\w./]*:\d+: {rule}: \S", line) for line in mine)
+
+
+def test_a_line_may_be_allowed_with_a_reason(orders: Path) -> None:
+    put(orders, "work.py", "import pandas  # lint: allow PW007 - installed with the machine's own packages\n")
+    assert not [line for line in found(orders) if "pandas" in line]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE document SET title = ''", "INSERT INTO job VALUES (1)", "DELETE FROM account", "TRUNCATE document",
+        "CREATE POLICY orders_all ON document USING (true)", "GRANT SELECT ON account TO PUBLIC",
+        "CREATE UNIQUE INDEX orders_idx ON document (title)", "DROP TABLE IF EXISTS document",
+        "CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid LANGUAGE sql AS ''",
+    ],
+)  # fmt: skip
+def test_sql_of_a_migration_is_read(orders: Path, statement: str) -> None:
+    text = f'from alembic import op\n\ndef upgrade() -> None:\n    op.execute("""\n        {statement}\n    """)\n'
+    put(orders, "migrations/0002_other.py", text)
+    assert [line for line in found(orders) if line.startswith("src/orders/migrations/0002_other.py:5: PW012: ")]
+
+
+def test_the_command_has_exit_codes(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["check", str(orders)]) == 0
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.chdir(orders)
+    put(orders, "rights.py", "from partywall.core.rights import Right\n")
+    assert run(["check"]) == 1
+    printed = capsys.readouterr()
+    assert "src/orders/rights.py:1: PW006: partywall.core.rights.Right is not stable: use partywall.api" in printed.out
+    assert run(["check", "--explain", "pw012"]) == 0
+    assert capsys.readouterr().out.startswith("# PW012: a migration changes tables of its feature only\n")
+
+
+@pytest.mark.parametrize(
+    ("project", "said"),
+    [
+        (None, "has no pyproject.toml: give the directory of a package"),
+        ("[project", "cannot be read: "),
+        ('project = "x"', "cannot be read: "),
+        ("[project]\nname = 'x'", "has no entry point: name the feature below"),
+        ('[project.entry-points."partywall.features"]\nx = "nowhere.feature:feature"', "contains no package nowhere"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], project: str | None, said: str
+) -> None:
+    if project is not None:
+        (tmp_path / "pyproject.toml").write_text(project)
+    assert run(["check", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert said in printed.err
+
+
+def test_an_unknown_rule_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--explain", "PW999"]) == 2
+    assert capsys.readouterr().err == "partywall: there is no rule 'PW999': the rules are PW001 to PW021\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Orders", "has no valid name"),
+        ("documents", "declares the name documents, which is declared twice"),
+        ("document", "has a name with which the table document of documents begins"),
+        ("mail", "has settings in the section MAIL, which is ours"),
+        ("json", "has the name of a Python module or keyword"),
+        ("lambda", "has the name of a Python module or keyword"),
+        ("../orders", "has no valid name"),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    assert run(["new", "feature", name, "--dir", str(tmp_path / "new")]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert said in printed.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_existing_directory_is_refused(orders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["new", "feature", "bills", "--dir", str(orders)]) == 2
+    assert "exists already: give another directory with --dir" in capsys.readouterr().err

@@ -1,0 +1,90 @@
+"""Prints the files of ours that run in one request: a small JSON document posted by its owner, answered with 201.
+
+The request is warm (the third of its kind) and goes from the ASGI application to the last byte of its answer, through
+all middleware. Work that the request only enqueues, and the server's own protocol classes, do not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import CodeType, FrameType
+
+from asgi_lifespan import LifespanManager
+
+import partywall
+from partywall.main import create_app
+from partywall.settings import Settings
+from partywall.testing.engines import new_database, shared_engines
+from partywall.testing.users import Person, Users
+
+SOURCE = Path(partywall.__file__).parents[1]
+
+
+class Trace:
+    """The code that runs in the task of a request."""
+
+    def __init__(self) -> None:
+        self.codes: set[CodeType] = set()
+
+    async def of(self, person: Person, path: str) -> None:
+        task = asyncio.current_task()
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            if event == "call" and asyncio.current_task() is task:
+                self.codes.add(frame.f_code)
+
+        sys.setprofile(note)
+        try:
+            await post(person, path)
+        finally:
+            sys.setprofile(None)
+
+    def files(self) -> list[str]:
+        paths = {Path(code.co_filename) for code in self.codes}
+        return sorted(path.relative_to(SOURCE).as_posix() for path in paths if path.is_relative_to(SOURCE))
+
+
+async def post(person: Person, path: str) -> None:
+    answer = await person.client.post(path, json={"title": "A title", "content": "Some words."})
+    assert answer.status_code == 201, answer.text
+
+
+async def trace(data: Path) -> list[str]:
+    async with AsyncExitStack() as stack:
+        engines = await stack.enter_async_context(shared_engines(data / "engines"))
+        database = await new_database(engines, "figures")
+        settings = Settings.model_validate(
+            {
+                "data_dir": data,
+                "secret_key": "only for this run, and long enough: 0123456789",
+                "database": {"engine": "embedded", "url": database.runtime, "owner_url": database.owner},
+                "cache": {"engine": "embedded", "url": engines.cache},
+                "log": {"level": "warning"},
+            }
+        )
+        app = create_app(settings)
+        await stack.enter_async_context(LifespanManager(app, startup_timeout=60, shutdown_timeout=60))
+        users = await stack.enter_async_context(Users(app, app.state.resources, database))
+        person = await users.person()
+        path = f"/api/v1/projects/{await person.project()}/documents"
+        for _ in range(2):
+            await post(person, path)
+        traced = Trace()
+        await traced.of(person, path)
+        return traced.files()
+
+
+def main() -> None:
+    with TemporaryDirectory() as data:
+        files = asyncio.run(trace(Path(data)))
+    print(f"our files that a POST of a document executes: {len(files)} (target: at most 15)")
+    for file in files:
+        print(f"    {file}")
+
+
+if __name__ == "__main__":
+    main()

@@ -39,6 +39,7 @@ MEDIA_TYPES: Final = {
     ".md": "text/markdown",
     ".markdown": "text/markdown",
     ".txt": "text/plain",
+    ".text": "text/plain",
     ".zip": "application/zip",
     ".xml": "application/xml",
     ".rss": "application/rss+xml",

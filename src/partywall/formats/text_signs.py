@@ -1,4 +1,4 @@
-"""Recognizes text in any encoding by the beginning of a file."""
+"""Recognizes text in any encoding, and PDF, by the beginning of a file."""
 
 from __future__ import annotations
 
@@ -14,19 +14,37 @@ MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 HEAD: Final = 2_048
+_PDF_MARK: Final = b"%PDF-"
+_PDF_HEAD: Final = 1_024
 
 
 def is_text(head: bytes) -> bool:
-    """Whether the beginning of a file looks like text in any encoding."""
+    """Whether the beginning of a file looks like text in any encoding. UTF-8 may have any control character but NUL."""
     if head.startswith(tuple(mark for mark, _ in MARKS)) or wide_charset(head):
         return True
     controls = sum(head.count(bytes((code,))) for code in (*range(9), *range(14, 27), *range(28, 32)))
-    return b"\0" not in head and controls * 100 <= len(head)
+    return b"\0" not in head and (controls * 100 <= len(head) or _is_utf8(head))
+
+
+def is_pdf(head: bytes, *, says_so: bool) -> bool:
+    """Whether a file is a PDF. Other data may precede its mark, but text that contains the mark is about PDF."""
+    if _PDF_MARK not in head[:_PDF_HEAD]:
+        return False
+    return says_so or head.lstrip().startswith(_PDF_MARK) or not is_text(head)
 
 
 def is_wide(head: bytes) -> bool:
     """Whether the text is UTF-16 or UTF-32."""
     return head.startswith(tuple(mark for mark, name in MARKS if name != "utf-8")) or bool(wide_charset(head))
+
+
+def _is_utf8(head: bytes) -> bool:
+    """The last character may be cut off."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def wide_charset(data: bytes) -> str:

@@ -13,7 +13,7 @@ from partywall.features.documents.exceptions import NotTextError, NotUtf8Error
 from partywall.features.documents.html_text import Page, markdown_of
 from partywall.formats.file_kinds import MEDIA_TYPES, media_type_by_name
 from partywall.formats.markdown_title import markdown_title, one_line
-from partywall.formats.text_signs import is_text, is_wide
+from partywall.formats.text_signs import is_pdf, is_text, is_wide
 
 MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
@@ -32,7 +32,6 @@ READ_AT_ONCE: Final = frozenset(
      "application/x-tex"}
 )  # fmt: skip
 _PDF: Final = "application/pdf"
-_PDF_HEAD: Final = 1024
 _ZIP: Final = "application/zip"
 _OLE: Final = "application/x-ole-storage"
 _RTF: Final = "application/rtf"
@@ -78,7 +77,7 @@ def recognize(head: bytes, declared: str | None, file_name: str | None) -> FileT
     said = (declared or "").partition(";")[0].strip().lower()
     by_name = media_type_by_name(file_name or "")
     named = next((type_ for type_ in (by_name, said) if type_ in _BINARY), None)
-    binary = _by_signature(head)
+    binary = _PDF if is_pdf(head, says_so=named == _PDF) else _by_signature(head)
     if binary is None and not is_text(head):
         binary = named  # damaged, as its reader will say
         if binary is None:
@@ -89,15 +88,13 @@ def recognize(head: bytes, declared: str | None, file_name: str | None) -> FileT
 
 
 def _by_signature(head: bytes) -> str | None:
-    if b"%PDF-" in head[:_PDF_HEAD]:
-        return _PDF
     return next((type_ for mark, type_ in _SIGNATURES if head.startswith(mark)), None)
 
 
 def _text_type(said: str, by_name: str | None) -> str:
-    """The declared media type, or else the one of the name."""
-    if said == PLAIN_TEXT and by_name is not None:
-        return by_name
+    """The declared media type, or else the one of the name. Many programs declare Markdown as plain text."""
+    if said == PLAIN_TEXT and by_name == MARKDOWN:
+        return MARKDOWN
     if said in _KNOWN:
         return _KNOWN[said]
     if by_name is not None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from partywall.features.documents.readers.file_text import Reason, UnreadableFileError
 from partywall.features.documents.readers.package import Package
-from partywall.formats.text_signs import is_text
+from partywall.formats.text_signs import is_pdf, is_text
 
 
 class Kind(StrEnum):
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-_PDF_HEAD: Final = 1_024
+_MARKUP_HEAD: Final = 1_024
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SECTOR: Final = 512
 _WORD_MAGIC: Final = b"\xec\xa5"
@@ -62,7 +62,7 @@ def kind_of(data: bytes, media_type: str) -> Kind:
     """Raises UnreadableFileError."""
     if not data:
         raise UnreadableFileError(Reason.EMPTY)
-    if b"%PDF-" in data[:_PDF_HEAD]:
+    if is_pdf(data[:_TEXT_HEAD], says_so=media_type == "application/pdf"):
         return Kind.PDF
     if data.startswith(b"PK\x03\x04"):
         return _packaged(Package(data))
@@ -71,7 +71,7 @@ def kind_of(data: bytes, media_type: str) -> Kind:
     if data.lstrip()[:5] == b"{\\rtf":
         return Kind.RTF
     if is_text(data[:_TEXT_HEAD]):
-        return _of_text(data[:_PDF_HEAD].lstrip().lower(), media_type)
+        return _of_text(data[:_MARKUP_HEAD].lstrip().lower(), media_type)
     raise UnreadableFileError(_binary_reason(media_type))
 
 

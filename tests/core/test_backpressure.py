@@ -120,6 +120,6 @@ def test_a_report_that_makes_no_sense_is_ignored(value: object) -> None:
 def test_the_longer_work_waits_the_less_is_admitted() -> None:
     assert Report(TOLERATED, 100.0).admitted is None
     assert Report(BALANCED, 100.0).admitted == 100.0
-    admitted = [Report(delay, 100.0).admitted or 0.0 for delay in (TOLERATED + 0.1, BALANCED, BALANCED + 0.5, 10, 60)]
+    admitted = [Report(delay, 100.0).admitted or 0.0 for delay in (TOLERATED + 0.1, BALANCED, BALANCED + 0.2, 10, 60)]
     assert admitted == sorted(admitted, reverse=True)
     assert admitted[0] > 100 > admitted[2] > admitted[3] > 0

@@ -46,7 +46,7 @@ async def test_each_fault_is_found(engines: Urls, tmp_path: Path) -> None:
     facts = tmp_path / "engines.json"
     facts.write_text(json.dumps(asdict(engines)))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider",
+        sys.executable, "-m", "pytest", "-v", "-rN", "-p", "no:cacheprovider",
         cwd=tmp_path,
         env={**os.environ, **UNMEASURED, APART: str(facts), "PYTHONPATH": str(tmp_path)},
         stdout=asyncio.subprocess.PIPE,

@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "migrate": Command("database", "Migrate the database schema to TARGET, as the role of DATABASE__OWNER_URL."),
     "openapi": Command("openapi", "Print the OpenAPI document; opens no connection."),
     "new": Command("new", "Write a new package with a feature."),
-    "check": Command("check", "Check the package with a feature in DIR."),
+    "check": Command("check", "Check the package with a feature in DIR, without importing it."),
     "rights": Command("rights", "Print what each role may do in a project."),
     "users": Command("users", "Accounts, for operators."),
     "keys": Command("keys", "The keys that sign access tokens."),

@@ -27,8 +27,8 @@ from partywall.core.log_masks import error_fields
 log = structlog.get_logger(__name__)
 
 # Seconds of delay up to which nobody is slowed down, and at which as much is admitted as the workers finish.
-TOLERATED: Final = 2.0
-BALANCED: Final = 2.5
+TOLERATED: Final = 1.75
+BALANCED: Final = 2.0
 # Bounds of the admitted share of the workers' rate.
 LEAST, MOST = 0.1, 2.0
 # The longest that one answer is delayed, in seconds.
@@ -63,7 +63,7 @@ class Report:
         """How much may be created per second; None without a limit."""
         if self.delay <= TOLERATED:
             return None
-        return self.rate * max(LEAST, min(MOST, 1.0 + BALANCED - self.delay))
+        return self.rate * max(LEAST, min(MOST, 1.0 + 2 * (BALANCED - self.delay)))
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ def read(folder: Path) -> list[LocalDocument | UnreadableFile]:
 
 
 def test_files_are_walked_in_order_and_hidden_ones_left_out(tmp_path: Path) -> None:
-    write(tmp_path, {"b.txt": "b", "a/z.md": "z", "a/y.HTML": "y", ".git/x.txt": "x", ".hidden.md": "x", "p.pdf": "x"})
+    write(tmp_path, {"b.txt": "b", "a/z.md": "z", "a/y.HTML": "y", ".git/x.txt": "x", ".hidden.md": "x", "p.png": "x"})
     assert [path.relative_to(tmp_path).as_posix() for path in scan(tmp_path).files] == ["b.txt", "a/y.HTML", "a/z.md"]
 
 
@@ -70,9 +70,17 @@ def test_a_page_is_sent_as_bytes(tmp_path: Path) -> None:
     assert local == LocalDocument("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
 
 
-def test_a_page_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
-    [found] = read(write(tmp_path, {"p.html": "<meta charset=latin1><p>ü</p>".encode("latin-1")}))
-    assert found == UnreadableFile("p.html", "not UTF-8 text (byte 24)")
+@pytest.mark.parametrize("name", ["p.html", "t.txt", "t.md", "w.pdf", "n.ipynb"])
+@pytest.mark.parametrize("content", ["ü".encode("latin-1"), "ü".encode("utf-16")])
+def test_what_the_server_reads_is_sent_as_bytes(tmp_path: Path, name: str, content: bytes) -> None:
+    [local] = read(write(tmp_path, {name: content}))
+    assert local == LocalDocument(name, "", "", hashlib.sha256(content).hexdigest(), upload=content)
+
+
+def test_source_code_is_sent_if_it_is_included(tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": "x", "b.py": "x"})
+    assert [path.name for path in scan(tmp_path).files] == ["a.md"]
+    assert [path.name for path in scan(tmp_path, FileFilter(include=("*.py",))).files] == ["b.py"]
 
 
 def test_a_text_that_the_server_would_refuse_for_its_size_is_refused(tmp_path: Path) -> None:
@@ -142,7 +150,7 @@ def test_an_id_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
 
 
 def test_each_skipped_file_is_named_with_its_reason(tmp_path: Path) -> None:
-    names = ["a.md", "b.mdx", "c.rst", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.pdf"]
+    names = ["a.md", "b.mdx", "c.py", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.png"]
     write(tmp_path, dict.fromkeys(names, "x"))
     (tmp_path / "link.md").symlink_to(tmp_path / "a.md")
     (tmp_path / "circle").symlink_to(tmp_path)
@@ -150,12 +158,12 @@ def test_each_skipped_file_is_named_with_its_reason(tmp_path: Path) -> None:
     assert [path.name for path in found.files] == ["a.md"]
     assert {each.name: each.reason for each in found.skipped} == {
         "b.mdx": ".mdx files are not supported",
-        "c.rst": ".rst files are not supported",
+        "c.py": ".py files are source code",
         "LICENSE": "no file name extension",
         ".env": "hidden",
         "node_modules/": "dependencies",
         ".git/": "hidden",
-        "sub/d.pdf": ".pdf files are not supported",
+        "sub/d.png": ".png files are not supported",
         "link.md": "a link",
         "circle": "a link",
     }
@@ -201,13 +209,13 @@ def test_one_file_is_called_by_its_name(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_has_a_reason(tmp_path: Path) -> None:
-    write(tmp_path, {"latin.txt": "é".encode("latin-1"), "gone.txt": ""})
+    write(tmp_path, {"nul.txt": b"a\0", "gone.txt": ""})
     files = scan(tmp_path).files
     (tmp_path / "gone.txt").unlink()
     found = [document for path in files for document in documents_in(tmp_path, path)]
     assert found == [
         UnreadableFile("gone.txt", "no such file or directory"),
-        UnreadableFile("latin.txt", "not UTF-8 text (byte 0)"),
+        UnreadableFile("nul.txt", NOT_TEXT),
     ]
 
 
@@ -272,6 +280,6 @@ def test_lines_in_another_encoding_are_all_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_skipped_when_it_is_named(tmp_path: Path) -> None:
-    write(tmp_path, {"x.rst": "x", "y.md": "y"})
-    assert scan(tmp_path / "x.rst").skipped == [SkippedFile("x.rst", ".rst files are not supported")]
+    write(tmp_path, {"x.mdx": "x", "y.md": "y"})
+    assert scan(tmp_path / "x.mdx").skipped == [SkippedFile("x.mdx", ".mdx files are not supported")]
     assert scan(tmp_path / "y.md").files == [tmp_path / "y.md"]

@@ -114,7 +114,7 @@ def test_a_folder_that_is_imported_may_have_any_name(tmp_path: Path, capsys: pyt
         (["--exclude", "*"], "skipped 7 (excluded): 0.md, 1.md, 2.md, 3.md, 4.md and 2 more"),
         (["--include", "*.txt"], "skipped 7 (not included): 0.md, "),
         (["--exclude", "*.md", "--dry-run"], "skipped 7 (excluded): 0.md, "),
-        (["--exclude", "*.md"], "skipped 1 (.py files are not supported): a.py"),
+        (["--exclude", "*.md"], "skipped 1 (.py files are source code): a.py"),
     ],
 )
 def test_an_import_of_nothing_names_what_is_skipped(

@@ -78,10 +78,10 @@ def test_a_wrong_password_is_one_line(member: CliServer) -> None:
 def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Bees\n\nThe hive hums in the orchard.")
     (tmp_path / "b.txt").write_text("Trams run until midnight.")
-    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "bad.txt").write_bytes(b"a\0")
     done = member.run("import", str(tmp_path), "--project", "Field notes", "--wait")
     assert (done.returncode, done.stdout) == (1, "2 sent, 0 changed, 0 unchanged, 1 failed\n")
-    assert "failed: bad.txt: not UTF-8" in done.stderr
+    assert "failed: bad.txt: it contains NUL" in done.stderr
     (tmp_path / "bad.txt").unlink()
 
     answer = json.loads(member.run("search", "where do bees live?", "--limit", "1", "--json").stdout)

@@ -8,8 +8,8 @@ from typing import Final
 
 from partywall.adapters.embeddings.wordllama import load_wordllama
 from partywall.client.document_import.scan import _matches
-from partywall.features.documents.exceptions import NotTextError
-from partywall.features.documents.extraction import media_type_of, plain_name
+from partywall.core.http.charsets import other_charset
+from partywall.features.documents.extraction import plain_name
 from partywall.features.documents.file_router import _attachment
 from partywall.features.documents.html_text import markdown_of
 from partywall.features.search.chunker import MAX_CHARACTERS, chunk_text
@@ -140,7 +140,7 @@ DOCUMENTS: Final = (
     ),
     Reader(
         ("core/http/charsets.py:_CHARSET",),
-        lambda text: media_type_of("text/plain" + text, text),
+        lambda text: other_charset(b"text/plain" + text.encode()),
         HEADERS,
         {
             "charsets": repeated(";charset"),
@@ -149,7 +149,6 @@ DOCUMENTS: Final = (
             "a charset, blanks, equals": repeated(" ", start=";charset="),
             "semicolons": repeated("; "),
         },
-        refusing=(NotTextError,),
     ),
     Reader((_INGEST + "plain_name",), plain_name, HEADERS, {"slashes": repeated("/\\")}),
     Reader(

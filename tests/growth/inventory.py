@@ -14,10 +14,42 @@ from tests.growth.documents import DOCUMENTS
 from tests.growth.edges import EDGES
 from tests.growth.reader import Reader
 
+# Read uploaded files in a text process, which limits time and memory; `bench/extraction.py` feeds them hostile files.
+_IN_TEXT_PROCESSES: Final = (
+    "charsets.py:_DECLARED",
+    "docx.py:_HEADING",
+    "json_text.py:read_json",
+    "kinds.py:_has_stream",
+    "layout.py:_BLANKS",
+    "layout.py:_UNWANTED",
+    "layout.py:_BY_PROGRAM",
+    "layout.py:clean",
+    "legacy.py:_ESCAPED",
+    "legacy.py:_IMAGE",
+    "legacy.py:_SLIDE",
+    "legacy.py:_PASSWORD",
+    "legacy.py:_read",
+    "legacy.py:_with_missing",
+    "markup.py:_TAG",
+    "markup.py:_ENCODING",
+    "markup.py:read_notebook",
+    "package.py:resolved",
+    "pdf.py:_DIGITS",
+    "pdf.py:_LINE",
+    "pdf.py:_HYPHEN",
+    "plain_text.py:_UNSTORABLE",
+    "plain_text.py:_RST_TITLE",
+    "plain_text.py:_ORG_TITLE",
+    "process.py:_LANGUAGE",
+)
+
 READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *AGENTS, *EDGES)
 
 # Not fed, and why: most read only what this program or its operator has written.
 UNFED: Final[Mapping[str, str]] = {
+    **{f"features/documents/readers/{each}": "in a text process" for each in _IN_TEXT_PROCESSES},
+    "features/documents/content.py:_CHARSET": "a bounded pattern that matches the whole of a name or nothing",
+    "features/documents/readers/process.py:read_answer": "the answer of our own text process",
     "adapters/blobs/directory.py:_KEY": "a key that the store has given out, kept in the database",
     "adapters/blobs/directory.py:_PROJECT": "the names of the store's own directories",
     "adapters/embedded/cluster.py:_postmaster_lines": "PostgreSQL's own file of its process",

@@ -22,9 +22,13 @@ HANDLERS: Final[Mapping[str, JobHandler]] = {
 }
 
 
-async def run_job(users: Users, resources: Resources, kind: str, payload: JobPayload) -> None:
-    """Raises what the handler raises."""
-    lease = uuid4()
+async def run_job(
+    users: Users, resources: Resources, kind: str, payload: JobPayload, *, gives_up: bool = False
+) -> None:
+    """Raises what the handler raises. `gives_up`: as after the last attempt."""
+    handler, lease = HANDLERS[kind], uuid4()
+    run = handler.give_up if gives_up else handler.run
+    assert run is not None
     [row] = await users.fetch(
         "INSERT INTO job (kind, payload, state, lease, heartbeat_at)"
         " VALUES ($1, $2, 'running', $3, now()) RETURNING id",
@@ -33,7 +37,7 @@ async def run_job(users: Users, resources: Resources, kind: str, payload: JobPay
         lease,
     )
     try:
-        await HANDLERS[kind].run(JobContext(resources, lease, row["id"], attempt=1, last=False), payload)
+        await run(JobContext(resources, lease, row["id"], attempt=1, last=False), payload)
     finally:
         await users.execute("DELETE FROM job WHERE id = $1", row["id"])
 

@@ -20,7 +20,7 @@ from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError
 from partywall.features.documents.index_queue import WorkKind
-from partywall.features.documents.jobs import PurgeDocument, ReleaseBlobs
+from partywall.features.documents.jobs import PurgeDocument, ReadFile, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
 from partywall.features.runs.jobs import RunAgent
 from partywall.features.search.jobs import (
@@ -61,6 +61,9 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "embed_chunks": lambda project, by, of: EmbedChunks(project_id=project, principal=by, index=of.index),
     "promote_vectors": lambda project, by, of: PromoteVectors(project_id=project, principal=by, index=of.index),
     "purge_document": lambda project, by, of: PurgeDocument(
+        project_id=project, principal=by, document_id=of.seeded_project.document
+    ),
+    "read_file": lambda project, by, of: ReadFile(
         project_id=project, principal=by, document_id=of.seeded_project.document
     ),
     "recheck_documents": lambda project, by, of: RecheckDocuments(project_id=project, principal=by, index=of.index),

@@ -43,6 +43,7 @@ from partywall.testing.engines import DatabaseUrls, Urls
 from partywall.testing.isolation import rows
 from tests.isolation.agent_calls import AGENT_CALLS, HARMLESS, STARTED
 from tests.isolation.app_copies import Copy, open_copy
+from tests.isolation.file_calls import FILE_CALLS, UNREAD, unread
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
 from tests.isolation.unfiltered import filters_taken_away
 
@@ -234,6 +235,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "WebhookWriter.start_afresh": lambda r, seeded_project: r.start_afresh(webhook(seeded_project), enabled=True),
     "SearchRepository.shown": lambda r, seeded_project: r.shown(NUMBERS, seeded_project.word),
     **AGENT_CALLS,
+    **FILE_CALLS,
 }
 # A query about the whole shared index: how many vectors it has, for all projects.
 OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
@@ -322,6 +324,7 @@ async def attacked_copy(
             await copy.users.execute(LEASED, seeded_project.project, seeded_project.document)
             await copy.users.execute(STAGED, seeded_project.project, seeded_project.document)
             await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)
+            await copy.users.execute(UNREAD, seeded_project.project, unread(seeded_project))
             await copy.users.execute(STARTED, seeded_project.project, UUID(seeded_project.ids["run_id"]))
             await copy.users.execute(SENT, seeded_project.project, str(seeded_project.owner.principal))
         made = AttackedCopy(copy, mine, foreign, {})

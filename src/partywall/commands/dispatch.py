@@ -44,7 +44,10 @@ COMMANDS: Final = {
     "login": Command("login", "Log in; stores the tokens in your configuration directory."),
     "logout": Command("login", "End the session on the server and delete it here."),
     "projects": Command("projects", "Your projects."),
-    "import": Command("document_import", "Import the text, Markdown, HTML and JSON Lines files of FOLDER."),
+    "import": Command(
+        "document_import",
+        "Import the documents of FOLDER: PDF, Office files, mail, HTML, Markdown, other text and JSON Lines.",
+    ),
     "search": Command("search", "Find documents for QUERY, best first."),
     "events": Command("events", "Print a project's stored events, or with --follow new ones."),
 }

@@ -74,7 +74,7 @@ def import_(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every document can be found.")] = False,
     server: ServerOption = None,
 ) -> int:
-    """Import the text, Markdown, HTML and JSON Lines files of FOLDER.
+    """Import the documents of FOLDER: PDF, Office files, mail, HTML, Markdown, other text and JSON Lines.
 
     A repeated import sends only changes. A .jsonl file has one document per line, with id, title and text.
     """

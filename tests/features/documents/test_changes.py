@@ -170,9 +170,10 @@ async def test_reindex_of_a_document_that_is_deleted_meanwhile_is_not_found(
     made = await workspace.document()
     await_index = DocumentWriter.await_index
 
-    async def await_and_delete(writer: DocumentWriter, ids: Sequence[UUID]) -> None:
-        await await_index(writer, ids)
+    async def await_and_delete(writer: DocumentWriter, ids: Sequence[UUID]) -> list[UUID]:
+        unread = await await_index(writer, ids)
         await inside.users.execute("DELETE FROM document WHERE id = $1::text::uuid", made["id"])
+        return unread
 
     monkeypatch.setattr(DocumentWriter, "await_index", await_and_delete)
     answer = await workspace.post(f"/{made['id']}/reindex")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from partywall.features.documents.exceptions import NotTextError
-from partywall.features.documents.extraction import extract, media_type_of, plain_name
+from partywall.features.documents.extraction import extract, plain_name, recognize
 from partywall.features.documents.html_text import markdown_of
 
 
@@ -64,9 +64,44 @@ def test_a_files_name_is_no_path(name: str | None, plain: str | None) -> None:
     assert plain_name(name) == plain
 
 
-def test_a_type_that_is_said_is_believed_before_the_name() -> None:
-    assert media_type_of("text/html; charset=utf-8", "a.txt") == "text/html"
-    assert media_type_of(None, "A.MD") == "text/markdown"
-    for declared, name in ((None, None), ("", "a"), ("image/svg+xml", "a.html"), ("text/plain; charset=latin1", "a")):
+def test_the_bytes_of_a_file_say_more_than_its_name() -> None:
+    assert recognize(b"text", "text/html; charset=utf-8", "a.txt").media_type == "text/html"
+    assert recognize(b"", None, "A.MD").media_type == "text/markdown"
+    assert recognize(b"%PDF-1.7", "text/plain", "a.txt").media_type == "application/pdf"
+    assert recognize(b"\x80junk\x01%PDF-1.7\0", None, None).media_type == "application/pdf"
+    assert recognize(b"PK\x03\x04", None, "a.DOCX").media_type.endswith("wordprocessingml.document")
+    assert recognize(b"a;b", "application/vnd.ms-excel", "a.csv").media_type == "text/csv"
+    for head, declared, name in ((b"a", None, None), (b"a", "", "a"), (b"\x89PNG\0", "image/png", "a.html")):
         with pytest.raises(NotTextError):
-            media_type_of(declared, name)
+            recognize(head, declared, name)
+
+
+@pytest.mark.parametrize(
+    ("head", "declared", "name", "media_type"),
+    [
+        (b"A PDF begins with %PDF-1.7", None, "a.md", "text/markdown"),
+        (b"A PDF begins with %PDF-1.7", "text/html", None, "text/html"),
+        (b"\x01", None, "a.txt", "text/plain"),
+        (b"b\x08bo\x08ol\x08ld\x08d \xc5", "text/plain", None, "text/plain"),
+        (b"text", None, "a.text", "text/plain"),
+        (b"{}", "text/plain", "a.json", "text/plain"),
+        (b"<p>a", "text/plain", "a.html", "text/plain"),
+    ],
+)
+def test_utf8_text_is_what_it_is_called(head: bytes, declared: str | None, name: str | None, media_type: str) -> None:
+    found = recognize(head, declared, name)
+    assert (found.media_type, found.may_be_read_at_once) == (media_type, True)
+
+
+@pytest.mark.parametrize(
+    ("head", "declared", "at_once"),
+    [
+        (b"text", "text/plain", True),
+        ("text".encode("utf-16"), "text/plain", False),
+        ("plain text".encode("utf-16-be"), "text/plain", False),
+        (b"a,b", "text/csv", True),
+        (b"{}", "application/json", False),
+    ],
+)
+def test_only_utf8_text_is_read_at_once(head: bytes, declared: str, at_once: bool) -> None:
+    assert recognize(head, declared, None).may_be_read_at_once is at_once

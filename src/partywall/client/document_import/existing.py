@@ -35,12 +35,12 @@ class ExistingDocument(BaseModel):
     metadata: dict[str, JsonValue]
 
     def has_content_of(self, local: LocalDocument) -> bool:
-        """Compares a page by the hash of its file, since the server's content is the extracted text."""
+        """Compares an uploaded file by its hash, since the server's content is the extracted text."""
         kept = self.content_sha256 if local.upload is None else self.metadata.get(SOURCE_SHA256)
         return kept == local.sha256
 
     def same_as(self, local: LocalDocument, metadata: Mapping[str, JsonValue]) -> bool:
-        """Compares content, title and `metadata`; not the title of a page, which the server extracts."""
+        """Compares content, title and `metadata`; not the title of an uploaded file, which the server reads."""
         return (
             self.has_content_of(local)
             and (local.upload is not None or self.title == local.title)

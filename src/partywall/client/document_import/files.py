@@ -11,13 +11,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from partywall.formats.file_kinds import MEDIA_TYPES, SOURCE_CODE
 from partywall.formats.markdown_title import markdown_title
+from partywall.formats.text_signs import HEAD, is_wide
 
 TEXT: Final = {".txt", ".md", ".markdown"}
 MARKDOWN: Final = {".md", ".markdown"}
 HTML: Final = {".html", ".htm"}
 LINES: Final = {".jsonl"}
-KINDS: Final = TEXT | HTML | LINES
+# The server reads their text.
+UPLOADED: Final = frozenset(MEDIA_TYPES) - TEXT - HTML
+KINDS: Final = TEXT | HTML | LINES | UPLOADED
 # `holds_documents` reads this many lines of a `.jsonl` file.
 FIRST_LINES: Final = 20
 NOT_TEXT: Final = "it contains NUL characters (U+0000), so it is not text"
@@ -30,7 +34,7 @@ LONG_PATH: Final = f"its path or id is longer than {MAX_EXTERNAL_ID} characters"
 
 @dataclass(frozen=True, slots=True)
 class LocalDocument:
-    """A local document. `upload` is the bytes of a page; the server extracts the text.
+    """A local document. `upload` is the bytes of a file whose text the server reads.
 
     `line` is the file and line number of a document of a `.jsonl`.
     """
@@ -105,30 +109,30 @@ def _read(name: str, path: Path) -> Iterator[LocalDocument | UnreadableFile]:
     kind = path.suffix.lower()
     if kind in LINES:
         yield from _read_lines(name, path)
-    elif kind in HTML:
-        yield _read_page(name, path)
     elif kind in TEXT:
         yield _read_text(name, path, kind)
+    elif kind in HTML | UPLOADED | SOURCE_CODE:
+        yield _read_file(name, path.read_bytes(), kind)
     else:
         yield UnreadableFile(name, f"{f'{kind} files' if kind else 'files without an extension'} cannot be imported")
 
 
-def _read_page(name: str, path: Path) -> LocalDocument | UnreadableFile:
-    body = path.read_bytes()
-    if b"\0" in body or len(name) > MAX_EXTERNAL_ID:
-        return UnreadableFile(name, NOT_TEXT if b"\0" in body else LONG_PATH)
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        return UnreadableFile(name, f"not UTF-8 text (byte {error.start})")
+def _read_file(name: str, body: bytes, kind: str) -> LocalDocument | UnreadableFile:
+    if len(name) > MAX_EXTERNAL_ID:
+        return UnreadableFile(name, LONG_PATH)
+    if kind in HTML | TEXT and b"\0" in body and not is_wide(body[:HEAD]):
+        return UnreadableFile(name, NOT_TEXT)
     return LocalDocument(name, "", "", hashlib.sha256(body).hexdigest(), upload=body)
 
 
 def _read_text(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFile:
+    body = path.read_bytes()
     try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return UnreadableFile(name, f"not UTF-8 text (byte {error.start})")
+        content = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _read_file(name, body, kind)
+    if is_wide(body[:HEAD]):
+        return _read_file(name, body, kind)
     title = markdown_title(content) if kind in MARKDOWN else ""
     return _local(name, title or path.stem, content)
 

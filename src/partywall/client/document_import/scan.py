@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from partywall.client.document_import.files import KINDS, LINES, holds_documents
+from partywall.formats.file_kinds import SOURCE_CODE
 
 # Thousands of third-party files: imported only if --include names them.
 DEPENDENCIES: Final = {"node_modules", "__pycache__", "site-packages"}
@@ -52,14 +53,14 @@ def scan(source: Path, choice: FileFilter | None = None) -> ScanResult:
     """`source` is a folder or one file. Links are not followed: they may leave the folder or form a cycle."""
     chosen, found = choice or FileFilter(), ScanResult()
     if source.is_file():
-        if (reason := _kind_reason(source)) is None:
+        if (reason := _kind_reason(source, source.name, chosen)) is None:
             found.files.append(source)
         else:
             found.skipped.append(SkippedFile(source.name, reason))
         return found
     for path in _walk(source, found.skipped, chosen):
         name = path.relative_to(source).as_posix()
-        reason = _reason(path) or chosen.skips(name) or _content_reason(path)
+        reason = _reason(path, name, chosen) or chosen.skips(name) or _content_reason(path)
         if reason is None:
             found.files.append(path)
         else:
@@ -93,20 +94,23 @@ def _folder_reason(path: Path, choice: FileFilter) -> str | None:
     return None
 
 
-def _reason(path: Path) -> str | None:
+def _reason(path: Path, name: str, choice: FileFilter) -> str | None:
     if path.is_symlink():
         return "a link"
     if path.name.startswith("."):
         return "hidden"
     if not path.is_file():
         return "not a regular file"
-    return _kind_reason(path)
+    return _kind_reason(path, name, choice)
 
 
-def _kind_reason(path: Path) -> str | None:
+def _kind_reason(path: Path, name: str, choice: FileFilter) -> str | None:
+    """Source code is imported only if --include names it: many folders of documents contain some."""
     kind = path.suffix.lower()
-    if kind in KINDS:
+    if kind in KINDS or (kind in SOURCE_CODE and choice.includes(name)):
         return None
+    if kind in SOURCE_CODE:
+        return f"{kind} files are source code"
     return f"{kind} files are not supported" if kind else "no file name extension"
 
 

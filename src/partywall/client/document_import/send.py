@@ -13,6 +13,7 @@ from partywall.client.api import Api
 from partywall.client.document_import.existing import SOURCE_ROOT, SOURCE_SHA256, ExistingDocument, find_known
 from partywall.client.document_import.files import LocalDocument, UnreadableFile
 from partywall.client.errors import ApiError
+from partywall.formats.file_kinds import media_type_by_name
 
 BATCH_DOCUMENTS: Final = 200
 BATCH_CHARACTERS: Final = 2_000_000
@@ -154,37 +155,37 @@ class Import:
         if self.planned is not None:
             self.planned(outcome, document.external_id)
         elif document.upload is not None:
-            self._import_page(document, document.upload, known)
+            self._import_file(document, document.upload, known)
         elif known is not None:
             self.api.patch(self._path(f"/{known.id}"), self._body(document))
         else:
             self.api.create(self._path(), self._body(document))
         return outcome
 
-    def _import_page(self, document: LocalDocument, page: bytes, known: ExistingDocument | None) -> None:
+    def _import_file(self, document: LocalDocument, file: bytes, known: ExistingDocument | None) -> None:
         if known is not None and known.has_content_of(document):
             self.api.patch(self._path(f"/{known.id}"), {"metadata": self._metadata()})
         else:
-            self._upload(document, page, known)
+            self._upload(document, file, known)
 
-    def _upload(self, document: LocalDocument, page: bytes, known: ExistingDocument | None) -> None:
-        """A page cannot be uploaded again, so the old one is replaced once the server has accepted the new one."""
+    def _upload(self, document: LocalDocument, file: bytes, known: ExistingDocument | None) -> None:
+        """A file cannot be uploaded again, so the old one is replaced once the server has accepted the new one."""
         name = document.external_id
         if known is None:
-            self._send_page(name, name, page, document.sha256)
+            self._send_file(name, name, file, document.sha256)
             return
         waiting = INCOMING + name
         leftover = find_known(self.api, self.project_id, waiting)
         if leftover is not None:
             self.api.delete(self._path(f"/{leftover.id}"))
-        accepted = self._send_page(waiting, name, page, document.sha256)
+        accepted = self._send_file(waiting, name, file, document.sha256)
         self.api.delete(self._path(f"/{known.id}"))
         self.api.patch(self._path(f"/{accepted.id}"), {"external_id": name})
 
-    def _send_page(self, external_id: str, name: str, page: bytes, sha256: str) -> _Accepted:
+    def _send_file(self, external_id: str, name: str, file: bytes, sha256: str) -> _Accepted:
         form = {"external_id": external_id, "metadata": json.dumps({**self._metadata(), SOURCE_SHA256: sha256})}
         plain = "".join(each if each.isprintable() else "_" for each in PurePosixPath(name).name)
-        files = {"file": (plain, page, "text/html")}
+        files = {"file": (plain, file, media_type_by_name(name) or "text/plain")}
         accepted = _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
         if accepted.warnings:
             self._warn(name)
@@ -217,7 +218,7 @@ class Import:
         self.notify(self.counts, None)
 
     def _warn_if_blank(self, document: LocalDocument) -> None:
-        """Warns of a document without text; for a page the server does."""
+        """Warns of a document without text; for an uploaded file the server does."""
         if document.upload is None and not document.content.strip():
             self._warn(document.place)
 

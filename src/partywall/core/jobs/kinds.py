@@ -12,6 +12,7 @@ from partywall.core.resources import Resources
 
 # A number, or a function that reads it from the settings.
 type Concurrency = int | Callable[[Resources], int]
+type GiveUp[P: JobPayload] = Callable[[JobContext, P], Awaitable[None]]
 type Run[P: JobPayload] = Callable[[JobContext, P], Awaitable[timedelta | None]]
 
 
@@ -47,8 +48,12 @@ class JobHandler:
     concurrency: Concurrency = 1
     share: int | None = None
     limits: Callable[[Resources], Limits] | None = None
-    give_up: Callable[[JobContext, JobPayload], Awaitable[None]] | None = None
+    informs: GiveUp[JobPayload] | Lazy[GiveUp[JobPayload]] | None = None
     leaves_off: bool = False
+
+    @property
+    def give_up(self) -> GiveUp[JobPayload] | None:
+        return None if self.informs is None else loaded(self.informs)
 
     @property
     def run(self) -> Run[JobPayload]:
@@ -65,7 +70,7 @@ def handles[P: JobPayload](
     concurrency: Concurrency = 1,
     share: int | None = None,
     limits: Callable[[Resources], Limits] | None = None,
-    give_up: Callable[[JobContext, P], Awaitable[None]] | None = None,
+    give_up: GiveUp[P] | Lazy[GiveUp[P]] | None = None,
     leaves_off: bool = False,
 ) -> JobHandler:
     """Pairs a kind with its handler. Handlers must be idempotent: a job may run again after a crash."""
@@ -75,6 +80,6 @@ def handles[P: JobPayload](
         concurrency,
         share,
         limits,
-        cast("Callable[[JobContext, JobPayload], Awaitable[None]] | None", give_up),
+        cast("GiveUp[JobPayload] | Lazy[GiveUp[JobPayload]] | None", give_up),
         leaves_off,
     )

@@ -51,6 +51,10 @@ class TextTooCostlyError(PartywallError):
     title = "Reading the text takes too much time or memory"
 
 
+class TextProcessFailedError(TextTooCostlyError):
+    """The process ended by itself: the work crashed in it."""
+
+
 class TextProcessBusyError(UnavailableError):
     """The work timed out before it used up its CPU time, because the machine is busy."""
 
@@ -146,10 +150,10 @@ class TextProcesses:
         log.warning("text_process_failed", work=work.__qualname__, code=code)
         if code in (-signal.SIGXCPU, -signal.SIGKILL):
             return TextTooCostlyError(f"This text takes more than {seconds} seconds of CPU time to read.")
-        if code == child.OUT_OF_MEMORY:
+        if code in (child.OUT_OF_MEMORY, -signal.SIGABRT):  # libraries that are not in Python abort
             megabytes = self._limits.memory // _MEGABYTE
             return TextTooCostlyError(f"This text takes more than {megabytes} MB of memory to read.")
-        return TextTooCostlyError("This text cannot be read: the process that reads it failed.")
+        return TextProcessFailedError("This text cannot be read: the process that reads it failed.")
 
 
 async def _send(process: Process, text: bytes | AsyncIterator[bytes]) -> None:

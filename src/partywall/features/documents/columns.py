@@ -9,12 +9,13 @@ from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from partywall.core.db.json_rows import rfc3339
-from partywall.features.documents.constants import LARGEST_BLANK
+from partywall.features.documents.constants import LARGEST_BLANK, READING
 
 # A visible character: no whitespace, joiner, direction mark, variation selector or byte order mark.
 _VISIBLE = (
     r"""E'[^\\s\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFE00-\uFE0F\uFEFF]'"""
 )
+_READING = "'" + READING.replace("'", "''") + "'"
 
 
 class Rows(Protocol):
@@ -39,13 +40,16 @@ def document_columns(rows: Rows, *, content: bool) -> list[ColumnElement[object]
 
 
 def _warnings(rows: Rows) -> ColumnElement[object]:
-    """`no_text` for content without a visible character. Only texts of up to LARGEST_BLANK bytes are checked.
+    """`no_text` for content without a visible character, unless it is yet to be read from a file.
+
+    Only texts of up to LARGEST_BLANK bytes are checked.
 
     Text from HTML pages is stripped, so a blank page always falls under the limit.
     """
     blank = and_(
         rows.c["size"] <= literal_column(str(LARGEST_BLANK), Integer),
         rows.c["content"].op("!~")(literal_column(_VISIBLE, Text)),
+        rows.c["index_error"].is_distinct_from(literal_column(_READING, Text)),
     )
     return case(
         (blank, literal_column("""'["no_text"]'::json""", JSON)), else_=literal_column("'[]'::json", JSON)

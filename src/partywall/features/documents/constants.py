@@ -13,6 +13,9 @@ INLINE_BYTES: Final = 512 * 1024  # larger work takes more than a few millisecon
 PIECE_BYTES: Final = 1024 * 1024
 HEAD_BYTES: Final = 64 * 1024
 LANGUAGE: Final = "language"  # the metadata key that says how a document's words are indexed
+CHARSET: Final = "charset"  # the metadata key that names the encoding of an uploaded text that is not UTF-8
 LARGEST_BLANK: Final = 1024  # bytes; longer texts are not checked for being blank
 PLAIN_TEXT: Final = "text/plain"
 LARGEST_INLINE_PAGE: Final = 32 * 1024
+# The `index_error` of an uploaded file while a worker has yet to read its text.
+READING: Final = "reading: The file's text is being read."

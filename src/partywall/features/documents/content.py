@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from partywall.core.blobs import BlobStore
@@ -14,7 +16,10 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository as reads
 from partywall.features.documents.constants import HEAD_BYTES, PIECE_BYTES
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
+from partywall.features.documents.extraction import READ_AT_ONCE
 from partywall.features.documents.rights import DOCUMENT_READ
+
+_CHARSET: Final = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,15 @@ class OriginalFile:
     name: str | None
     size: int
     media_type: str
+    charset: str | None
+
+    @property
+    def content_type(self) -> str:
+        """Text is UTF-8, unless the document's metadata name another charset."""
+        if self.media_type not in READ_AT_ONCE:
+            return self.media_type
+        known = self.charset if self.charset and _CHARSET.fullmatch(self.charset) else "utf-8"
+        return f"{self.media_type}; charset={known}"
 
 
 async def find_text(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Text:
@@ -57,7 +71,8 @@ async def find_original(reader: ScopedReader, project_id: UUID, document_id: UUI
         raise DocumentNotFoundError
     if row["original_key"] is None:
         raise OriginalNotFoundError
-    return OriginalFile(scope, row["original_key"], row["original_name"], row["original_size"], row["media_type"])
+    names = ("original_key", "original_name", "original_size", "media_type", "charset")
+    return OriginalFile(scope, *(row[name] for name in names))
 
 
 async def stream_text(reader: ScopedReader, project_id: UUID, text: Text, start: int, end: int) -> AsyncIterator[bytes]:

@@ -21,7 +21,7 @@ from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository
-from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT
+from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT, READING
 from partywall.features.documents.creation_repository import (
     CREATE,
     CREATE_BATCH,
@@ -44,11 +44,12 @@ _PIECE: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The blob that a document was made from."""
+    """The blob that a document was made from. `is_read`: the document has its text already."""
 
     key: str
     name: str | None
     size: int
+    is_read: bool = True
 
 
 def may_write(scope: ProjectScope) -> None:
@@ -82,6 +83,7 @@ def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Origin
         original_key=original.key if original else None,
         original_name=original.name if original else None,
         original_size=original.size if original else None,
+        index_error=None if original is None or original.is_read else READING,
     )
 
 

@@ -49,12 +49,13 @@ class NewDocument:
     original_key: str | None = None
     original_name: str | None = None
     original_size: int | None = None
+    index_error: str | None = None
 
 
 _GIVEN: Final[dict[str, Uuid[UUID] | Text | Integer]] = {
     "id": Uuid(), "external_id": Text(), "title": Text(), "content": Text(), "metadata": Text(), "status": Text(),
     "media_type": Text(), "size": Integer(), "content_sha256": Text(), "original_key": Text(),
-    "original_name": Text(), "original_size": BigInteger(),
+    "original_name": Text(), "original_size": BigInteger(), "index_error": Text(),
 }  # fmt: skip
 _FIRST: Final = ("title", "size", "content_sha256", "created_by", "created_at")
 
@@ -85,7 +86,10 @@ def _inserted(entered: OpenedScope, given: FromClause) -> CTE:
 
 
 def _first_versions(made: CTE) -> CTE:
-    rows = select(made.c.project_id, made.c.id, literal_column("1"), *(made.c[name] for name in _FIRST))
+    """None for a document whose text is yet to be read from a file."""
+    rows = select(made.c.project_id, made.c.id, literal_column("1"), *(made.c[name] for name in _FIRST)).where(
+        made.c.index_error.is_(None)
+    )
     return insert(DOCUMENT_VERSION).from_select(["project_id", "document_id", "number", *_FIRST], rows).cte("versions")
 
 

@@ -42,6 +42,10 @@ class NotTextError(UnsupportedMediaTypeError):
     """The file is not text of an accepted media type and charset."""
 
 
+class NotUtf8Error(NotTextError):
+    """The file's text is not UTF-8."""
+
+
 VIOLATIONS: Final[Mapping[str, Callable[[], PartywallError]]] = {
     "document_external_id_key": ExternalIdTakenError,
     "document_project_id_fkey": ProjectNotFoundError,

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from partywall.core.http.charsets import other_charset
 from partywall.features.documents.constants import MAX_TITLE, PLAIN_TEXT
-from partywall.features.documents.exceptions import NotTextError
+from partywall.features.documents.exceptions import NotTextError, NotUtf8Error
 from partywall.features.documents.html_text import Page, markdown_of
+from partywall.formats.file_kinds import MEDIA_TYPES, media_type_by_name
 from partywall.formats.markdown_title import markdown_title, one_line
+from partywall.formats.text_signs import is_pdf, is_text, is_wide
 
 MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
@@ -22,17 +23,26 @@ _KNOWN: Final = {
     "text/x-markdown": MARKDOWN,
     HTML: HTML,
     "application/xhtml+xml": HTML,
-}
-_BY_SUFFIX: Final = {
-    ".txt": PLAIN_TEXT,
-    ".text": PLAIN_TEXT,
-    ".md": MARKDOWN,
-    ".markdown": MARKDOWN,
-    ".html": HTML,
-    ".htm": HTML,
-    ".xhtml": HTML,
+    "text/xml": "application/xml",
 }
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+# Text that is kept as it is; HTML becomes Markdown. All other files are read by a worker.
+READ_AT_ONCE: Final = frozenset(
+    {PLAIN_TEXT, MARKDOWN, HTML, "text/csv", "text/tab-separated-values", "application/yaml", "application/toml",
+     "application/x-tex"}
+)  # fmt: skip
+_PDF: Final = "application/pdf"
+_ZIP: Final = "application/zip"
+_OLE: Final = "application/x-ole-storage"
+_RTF: Final = "application/rtf"
+_SIGNATURES: Final = ((b"PK\x03\x04", _ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE), (b"{\\rtf", _RTF))
+# Containers of which the name tells what is inside.
+_CONTAINERS: Final = frozenset({_ZIP, _OLE})
+_BINARY_NAMES: Final = ("application/vnd.", "application/msword", "application/epub", _PDF, _RTF)
+_BINARY: Final = frozenset(type_ for type_ in MEDIA_TYPES.values() if type_.startswith(_BINARY_NAMES))
+ACCEPTED: Final = (
+    "PDF, Office and OpenDocument files, mail, EPUB, RTF, ZIP, HTML, Markdown and other text are accepted."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +57,53 @@ def plain_name(file_name: str | None) -> str | None:
     return None if name in ("", ".", "..") else name
 
 
-def media_type_of(declared: str | None, file_name: str | None) -> str:
-    """The declared media type, or else the one of the file name's suffix. Raises NotTextError if it is not accepted."""
-    declared = declared or ""
-    plain = declared.partition(";")[0].strip().lower()
-    by_name = _BY_SUFFIX.get(PurePosixPath(file_name or "").suffix.lower())
-    charset = other_charset(declared.encode("latin-1", "replace"))
-    if charset is not None:
-        raise NotTextError(f"The charset {charset[:40]!r} is not supported; send UTF-8.")
-    if plain in _UNSAID and by_name is not None:
-        return by_name
-    if plain == PLAIN_TEXT and by_name == MARKDOWN:
+@dataclass(frozen=True, slots=True)
+class FileType:
+    """`is_wide`: the text is UTF-16 or UTF-32."""
+
+    media_type: str
+    is_wide: bool = False
+
+    @property
+    def may_be_read_at_once(self) -> bool:
+        return self.media_type in READ_AT_ONCE and not self.is_wide
+
+
+def recognize(head: bytes, declared: str | None, file_name: str | None) -> FileType:
+    """The type of a file, by its first bytes; its name and the declared type tell kinds of text apart.
+
+    Raises NotTextError if no reader reads it.
+    """
+    said = (declared or "").partition(";")[0].strip().lower()
+    by_name = media_type_by_name(file_name or "")
+    named = next((type_ for type_ in (by_name, said) if type_ in _BINARY), None)
+    binary = _PDF if is_pdf(head, says_so=named == _PDF) else _by_signature(head)
+    if binary is None and not is_text(head):
+        binary = named  # damaged, as its reader will say
+        if binary is None:
+            raise NotTextError(ACCEPTED)
+    if binary is not None:
+        return FileType((named if binary in _CONTAINERS else None) or binary)
+    return FileType(_text_type(said, by_name), is_wide=is_wide(head))
+
+
+def _by_signature(head: bytes) -> str | None:
+    return next((type_ for mark, type_ in _SIGNATURES if head.startswith(mark)), None)
+
+
+def _text_type(said: str, by_name: str | None) -> str:
+    """The declared media type, or else the one of the name. Many programs declare Markdown as plain text."""
+    if said == PLAIN_TEXT and by_name == MARKDOWN:
         return MARKDOWN
-    if plain not in _KNOWN:
-        raise NotTextError("Plain text, Markdown and HTML are accepted.")
-    return _KNOWN[plain]
+    if said in _KNOWN:
+        return _KNOWN[said]
+    if by_name is not None:
+        return by_name
+    if said in MEDIA_TYPES.values():
+        return said
+    if said.startswith("text/"):
+        return PLAIN_TEXT
+    raise NotTextError(ACCEPTED)
 
 
 def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:
@@ -71,7 +113,7 @@ def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:
 
 
 class Utf8Decoder:
-    """Decodes text piece by piece. Raises NotTextError if the bytes are not UTF-8 or contain NUL."""
+    """Decodes text piece by piece. Raises NotUtf8Error, or NotTextError if it contains NUL."""
 
     def __init__(self) -> None:
         self._decoder = getincrementaldecoder("utf-8")()
@@ -83,7 +125,7 @@ class Utf8Decoder:
             text = self._decoder.decode(piece, last)
         except UnicodeDecodeError as error:
             at = self._taken - waiting + error.start
-            raise NotTextError(f"The file is not UTF-8 text (at byte {at}).") from error
+            raise NotUtf8Error(f"The file is not UTF-8 text (at byte {at}).") from error
         if "\x00" in text:
             raise NotTextError("The file contains NUL bytes, so it is not text.")
         self._taken += len(piece)
@@ -91,14 +133,14 @@ class Utf8Decoder:
 
 
 def of_text(text: str, media_type: str, file_name: str | None) -> Extracted:
-    return Extracted(_title(markdown_title(text) if media_type == MARKDOWN else "", file_name), text)
+    return Extracted(title_of(markdown_title(text) if media_type == MARKDOWN else "", file_name), text)
 
 
 def of_page(page: Page, file_name: str | None) -> Extracted:
-    return Extracted(_title(page.title, file_name), page.text)
+    return Extracted(title_of(page.title, file_name), page.text)
 
 
-def _title(own: str, file_name: str | None) -> str:
+def title_of(own: str, file_name: str | None) -> str:
     for candidate in (own, PurePosixPath(file_name or "").stem):
         title = one_line(candidate)[:MAX_TITLE].strip()
         if title:

@@ -7,7 +7,7 @@ from partywall.core.feature import Feature, Tag
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.lazy import lazy
-from partywall.features.documents.jobs import PURGE_DOCUMENT, RELEASE_BLOBS
+from partywall.features.documents.jobs import PURGE_DOCUMENT, READ_FILE, RELEASE_BLOBS
 from partywall.features.documents.rights import DOCUMENT_READ, DOCUMENT_WRITE
 
 feature: Final = Feature(
@@ -27,6 +27,13 @@ feature: Final = Feature(
     ),
     jobs=(
         handles(RELEASE_BLOBS, lazy("partywall.features.documents.blobs:release_blobs")),
+        handles(
+            READ_FILE,
+            lazy("partywall.features.documents.file_reader:read_file"),
+            concurrency=lambda resources: resources.settings.processes.texts_at_once,
+            share=2,
+            give_up=lazy("partywall.features.documents.file_reader:give_up_reading"),
+        ),
         handles(PURGE_DOCUMENT, lazy("partywall.features.documents.purge:purge_document")),
     ),
     schedules=(

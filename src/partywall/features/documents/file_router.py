@@ -44,7 +44,10 @@ router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"]
 
 _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
-_CONTENT: Final[dict[str, JsonValue]] = {name: {"schema": {"type": "string"}} for name in (PLAIN_TEXT, MARKDOWN, HTML)}
+_CONTENT: Final[dict[str, JsonValue]] = {
+    **{name: {"schema": {"type": "string"}} for name in (PLAIN_TEXT, MARKDOWN, HTML)},
+    "*/*": {"schema": {"type": "string", "format": "binary"}},
+}
 
 
 @router.post(
@@ -52,7 +55,11 @@ _CONTENT: Final[dict[str, JsonValue]] = {name: {"schema": {"type": "string"}} fo
     status_code=status.HTTP_201_CREATED,
     response_model=Document,
     summary="Upload a file as a document",
-    description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the original file is kept as well.",
+    description=(
+        "PDF, Office and OpenDocument files, mail, EPUB, RTF, ZIP, HTML, Markdown and other text in any encoding. "
+        "Text, Markdown and HTML in UTF-8 are read at once. Of other files a worker reads the text: until then the "
+        "document is `pending` without content, and if it cannot be read, it is `failed`. The original is kept."
+    ),
     max_body_size=LARGE_BYTES,
     form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
     responses=documented(
@@ -90,7 +97,7 @@ async def upload_document(
             async def store(writer: ScopedWriter) -> Response:
                 return created(request, upload.document.id, await upload.insert(writer, project_id))
 
-            answer = await _store(resources, once, fingerprint, store)
+            answer = await _store(resources, once, fingerprint, upload, store)
     return paced(answer, resources.backpressure, project_id, [upload.document])
 
 
@@ -100,13 +107,22 @@ def _receiving(resources: Resources, request: Request) -> upload_module.Receivin
 
 
 async def _store(
-    resources: Resources, once: Idempotency, fingerprint: bytes, store: Callable[[ScopedWriter], Awaitable[Response]]
+    resources: Resources,
+    once: Idempotency,
+    fingerprint: bytes,
+    upload: upload_module.ReceivedUpload,
+    store: Callable[[ScopedWriter], Awaitable[Response]],
 ) -> Response:
-    """Write in a transaction that ends before the claim of the key does, and before an unused blob is deleted."""
-    if once.key is None:
+    """Write in a transaction that ends before the claim of the key does, and before an unused blob is deleted.
+
+    Without a key, a document that has its text takes one statement; for another one a job is enqueued as well.
+    """
+    if once.key is None and upload.is_read:
         return await store(resources.writer(once.principal))
     async with resources.sessions.begin() as session:
         writing = resources.writer(once.principal, session)
+        if once.key is None:
+            return await store(writing)
         return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint, show=show_one)
 
 
@@ -181,7 +197,7 @@ async def get_document_content(
     caller, answers = reader.principal.tenant.name, resources.answers
     if original:
         file = await content.find_original(reader, project_id, document_id)
-        headers = {"Content-Type": f"{file.media_type}; charset=utf-8", "Content-Disposition": _attachment(file.name)}
+        headers = {"Content-Type": file.content_type, "Content-Disposition": _attachment(file.name)}
 
         def bytes_of_file(start: int, end: int) -> AsyncIterator[bytes]:
             pieces = content.stream_original(resources.blobs, file, start, end)

@@ -33,6 +33,7 @@ from partywall.core.db.keyset import Keyset
 from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
 from partywall.core.large_answers import LARGE_BYTES
 from partywall.features.documents.columns import Rows, document_columns, version_columns
+from partywall.features.documents.constants import CHARSET
 from partywall.features.documents.models import DOCUMENT, DOCUMENT_TEXT, DOCUMENT_VERSION, Document, DocumentVersion
 from partywall.features.documents.pages import short_page, unless_large, whole_page
 
@@ -138,9 +139,9 @@ def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) 
 def _content(allowed: Proof) -> Found:
     """What is needed to stream any part of the text; `piece` is the requested part of it."""
     names = ("size", "content_sha256", "version", "media_type", "original_key", "original_name", "original_size")
-    return select(*(DOCUMENT.c[name] for name in names), _piece(DOCUMENT.c.content).label("piece")).where(
-        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, allowed
-    )
+    charset = DOCUMENT.c.metadata.op("->>")(literal_column(f"'{CHARSET}'", Text)).label("charset")
+    columns = (*(DOCUMENT.c[name] for name in names), charset, _piece(DOCUMENT.c.content).label("piece"))
+    return select(*columns).where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, allowed)
 
 
 def _content_piece(allowed: Proof) -> Found:

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import defer
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
@@ -13,6 +27,9 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents.columns import document_columns
+from partywall.features.documents.constants import READING
+from partywall.features.documents.extraction import READ_AT_ONCE
+from partywall.features.documents.jobs import enqueue_reading
 from partywall.features.documents.models import (
     DOCUMENT,
     DOCUMENT_VERSION,
@@ -25,6 +42,12 @@ from partywall.features.documents.models import (
 WAITING: Final = "pending"
 
 _DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uuid)))
+# An uploaded file whose text was never read.
+_IS_UNREAD: Final = and_(
+    DOCUMENT.c.size == 0, DOCUMENT.c.original_key.is_not(None), DOCUMENT.c.media_type.not_in(sorted(READ_AT_ONCE))
+)
+# Another title does not end the wait for the text of a file.
+_STILL_READING: Final = case((DOCUMENT.c.index_error == READING, READING), else_=None)
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
 _BODY_BUT_CONTENT: Final = json_bytes(json_row(document_columns(DOCUMENT, content=False), DOCUMENT))
 
@@ -169,7 +192,12 @@ class DocumentWriter:
         Values are passed as parameters, because SQLAlchemy's cache of compiled statements would keep inline values.
         """
         values = _columns(change)
-        given = {name: bindparam(f"new_{name}", type_=DOCUMENT.c[name].type) for name in values}
+        given: dict[str, ColumnElement[object]] = {
+            name: bindparam(f"new_{name}", type_=DOCUMENT.c[name].type) for name in values
+        }
+        if change.awaits_index and change.digest is None:
+            given["index_error"] = _STILL_READING
+            del values["index_error"]
         statement = (
             update(DOCUMENT)
             .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
@@ -190,8 +218,11 @@ class DocumentWriter:
         columns = ["project_id", "document_id", "number", *names, "created_by", "created_at"]
         await self.session.execute(insert(DOCUMENT_VERSION).from_select(columns, current))
 
-    async def await_index(self, ids: Sequence[UUID]) -> None:
-        """Mark documents as pending, without the pause after an earlier attempt."""
+    async def await_index(self, ids: Sequence[UUID]) -> list[UUID]:
+        """Mark documents as pending, without the pause after an earlier attempt.
+
+        Returns the documents whose text has to be read from their file first; they are not indexed before.
+        """
         await self.session.execute(
             update(DOCUMENT)
             .where(
@@ -199,7 +230,9 @@ class DocumentWriter:
                 DOCUMENT.c.id.in_(ids),
                 or_(DOCUMENT.c.index_status != WAITING, DOCUMENT.c.index_error.is_not(None)),
             )
-            .values(index_status=WAITING, index_error=None, state=DOCUMENT.c.state + 1)
+            .values(
+                index_status=WAITING, index_error=case((_IS_UNREAD, READING), else_=None), state=DOCUMENT.c.state + 1
+            )
         )
         await self.session.execute(
             delete(INDEXING_ATTEMPT).where(
@@ -208,6 +241,10 @@ class DocumentWriter:
                 INDEXING_ATTEMPT.c.lease.is_(None),
             )
         )
+        unread = select(DOCUMENT.c.id).where(
+            DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id.in_(ids), _IS_UNREAD
+        )
+        return list(await self.session.scalars(unread))
 
     async def await_index_of(self, status: str | None, note: str | None, after: UUID, limit: int) -> list[UUID]:
         """Call `await_index` for up to `limit` documents with ids above `after`, and return their ids in order.
@@ -224,7 +261,8 @@ class DocumentWriter:
         if note is not None:
             chosen = chosen.where(DOCUMENT.c.index_error.contains(note, autoescape=True))
         ids = list(await self.session.scalars(chosen.limit(limit).with_for_update()))
-        await self.await_index(ids)
+        for id_ in await self.await_index(ids):
+            await enqueue_reading(self.session, self.scope.project_id, id_)
         return ids
 
     async def delete(self, id_: UUID) -> None:

@@ -21,7 +21,13 @@ from partywall.core.tenancy import Principal, ProjectScope, SharedScope
 from partywall.features.documents import creation
 from partywall.features.documents.creation import digest, may_write, with_content
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
-from partywall.features.documents.jobs import PURGE_DOCUMENT, RELEASE_BLOBS, PurgeDocument, ReleaseBlobs
+from partywall.features.documents.jobs import (
+    PURGE_DOCUMENT,
+    RELEASE_BLOBS,
+    PurgeDocument,
+    ReleaseBlobs,
+    enqueue_reading,
+)
 from partywall.features.documents.models import Document
 from partywall.features.documents.patch import DocumentFields, patched, replaced
 from partywall.features.documents.reader import DocumentJson
@@ -121,9 +127,10 @@ class DocumentService:
         self._record_event("document.deleted", id_, row.title, row.external_id, row.revision)
 
     async def reindex(self, id_: UUID) -> DocumentJson:
-        """Index again. Also retries a failed document, without waiting for its next attempt."""
+        """Index again, or read again a file without text. Also retries a failed document at once."""
         may_write(self.scope)
-        await DocumentWriter(self.session, self.scope).await_index([id_])
+        for unread in await DocumentWriter(self.session, self.scope).await_index([id_]):
+            await enqueue_reading(self.session, self.scope.project_id, unread)
         return await self._shown(id_)
 
     async def _change(self, locked: LockedDocument, wanted: DocumentFields) -> DocumentJson:

@@ -16,19 +16,19 @@ from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, CharacterWidth, memory_of
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
-from partywall.features.documents.constants import LARGEST_INLINE_PAGE, MAX_CONTENT_BYTES, PIECE_BYTES
+from partywall.features.documents.constants import (
+    HEAD_BYTES,
+    LARGEST_INLINE_PAGE,
+    MAX_CONTENT_BYTES,
+    PIECE_BYTES,
+    PLAIN_TEXT,
+)
 from partywall.features.documents.creation import Original, insert, prepare
 from partywall.features.documents.creation_repository import NewDocument
-from partywall.features.documents.extraction import (
-    HTML,
-    Extracted,
-    Utf8Decoder,
-    extract,
-    media_type_of,
-    of_page,
-    of_text,
-)
+from partywall.features.documents.exceptions import NotUtf8Error
+from partywall.features.documents.extraction import HTML, Extracted, Utf8Decoder, extract, of_page, of_text, recognize
 from partywall.features.documents.html_text import Page, read_page
+from partywall.features.documents.jobs import enqueue_reading
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 
 
@@ -64,25 +64,31 @@ async def fingerprint(file: UploadedFile) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A received file. For a large HTML page, `page` is the text that a text process made of it."""
+    """A received file. For a large HTML page, `page` is the text that a text process made of it.
+
+    `is_read`: its text is read here, and not by a worker.
+    """
 
     file: UploadedFile
     name: str | None
     media_type: str
     size: int
     page: bytes | None
+    is_read: bool = True
 
     async def memory(self) -> int:
         """The bytes of memory that processing the text takes; 0 for small texts, which are not counted."""
         size, width = self.size if self.page is None else len(self.page), CharacterWidth()
-        if size <= LARGE_BYTES:
+        if size <= LARGE_BYTES or not self.is_read:
             return 0
         async for piece in pieces(self.file) if self.page is None else _one(self.page):
             await asyncio.to_thread(width.note, piece)
         return memory_of(size, width.bytes)
 
     async def read(self) -> Extracted:
-        """Title and text; raises NotTextError."""
+        """Title and text; raises NotTextError. A file that a worker will read has its name as title, and no text."""
+        if not self.is_read:
+            return of_text("", PLAIN_TEXT, self.name)
         page = self.page
         if page is not None:
             return await asyncio.to_thread(lambda: of_page(Page.parse(page), self.name))
@@ -97,28 +103,41 @@ class Source:
 
 async def open_source(file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses) -> Source:
     """Raises NotTextError, ContentTooLargeError, or the errors of `texts` for a large HTML page."""
-    media_type = media_type_of(file.content_type, name)
     size = max_bytes if file.size is None else file.size
     if size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
+    type_ = recognize(await _head(file), file.content_type, name)
+    media_type = type_.media_type
+    if not type_.may_be_read_at_once:
+        return Source(file, name, media_type, size, None, is_read=False)
     if media_type != HTML and size > MAX_CONTENT_BYTES:
         raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
+    if not await _is_utf8(file):
+        return Source(file, name, media_type, size, None, is_read=False)
     is_large_page = media_type == HTML and size > LARGEST_INLINE_PAGE
-    page = await texts.run(read_page, _text_pieces(file), size) if is_large_page else None
+    page = await texts.run(read_page, pieces(file), size) if is_large_page else None
     return Source(file, name, media_type, size, page)
+
+
+async def _head(file: UploadedFile) -> bytes:
+    await file.seek(0)
+    return await file.read(HEAD_BYTES)
+
+
+async def _is_utf8(file: UploadedFile) -> bool:
+    """Raises NotTextError if the text contains NUL."""
+    decoder = Utf8Decoder()
+    try:
+        async for piece in pieces(file):
+            await asyncio.to_thread(decoder.decode, piece)
+        decoder.decode(b"", last=True)
+    except NotUtf8Error:
+        return False
+    return True
 
 
 async def _one(piece: bytes) -> AsyncIterator[bytes]:
     yield piece
-
-
-async def _text_pieces(file: UploadedFile) -> AsyncIterator[bytes]:
-    """Yield the file's bytes. Raises NotTextError as soon as they are not text."""
-    decoder = Utf8Decoder()
-    async for piece in pieces(file):
-        await asyncio.to_thread(decoder.decode, piece)
-        yield piece
-    decoder.decode(b"", last=True)
 
 
 @dataclass(slots=True)
@@ -128,11 +147,19 @@ class ReceivedUpload:
     document: NewDocument
     used: bool = False
 
+    @property
+    def is_read(self) -> bool:
+        return self.document.index_error is None
+
     async def insert(self, writer: ScopedWriter, project_id: UUID) -> bytes:
-        """Insert the document and return its JSON."""
+        """Insert the document and return its JSON. If a worker has to read its text, `writer` needs a session."""
         self.used = True
         try:
-            return await insert(writer, project_id, self.document)
+            answer = await insert(writer, project_id, self.document)
+            if not self.is_read:
+                assert writer.session is not None
+                await enqueue_reading(writer.session, project_id, self.document.id)
+            return answer
         except DatabaseAwayError:
             raise  # the row may have been written
         except PartywallError:
@@ -176,7 +203,7 @@ class Receiving:
         stored = await self.blobs.put(scope, pieces(source.file), max_bytes=self.max_bytes)
         upload: ReceivedUpload | None = None
         try:
-            original = Original(stored.key, source.name, stored.size)
+            original = Original(stored.key, source.name, stored.size, is_read=source.is_read)
             upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original))
             yield upload
         finally:

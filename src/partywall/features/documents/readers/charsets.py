@@ -1,0 +1,74 @@
+"""Decodes text in any encoding: by its byte order mark, as UTF-8, by what the file declares, or by a guess."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from importlib import import_module
+from typing import Final
+
+from partywall.features.documents.readers.letters import guessed_by_letters
+from partywall.formats.text_signs import HEAD, MARKS, wide_charset
+
+_DECLARED: Final = re.compile(rb"""(?:charset|encoding|coding)\s{0,9}[=:]\s{0,9}["']?([A-Za-z0-9_.:-]{2,40})""")
+_GUESSED_FROM: Final = 256 * 1024
+# As browsers read them: what calls itself ISO-8859-1 or Shift_JIS is almost always the larger set of Windows.
+_LARGER: Final = {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "shift_jis": "cp932", "gb2312": "gb18030",
+    "gbk": "gb18030", "iso8859-11": "cp874", "euc_kr": "cp949", "tis-620": "cp874",
+}  # fmt: skip
+_PUBLIC: Final = {"cp932": "shift_jis", "cp949": "euc-kr", "cp874": "windows-874", "cp866": "ibm866"}
+
+
+def decode(data: bytes, declared: str = "") -> tuple[str, str]:
+    """The text, and the name of its encoding unless that is UTF-8. `declared` comes from outside of the file."""
+    for mark, name in MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(name, "replace"), _public(name)
+    if wide := wide_charset(data):
+        return data.decode(wide, "replace"), _public(wide)
+    try:
+        return data.decode(), ""
+    except UnicodeDecodeError:
+        pass
+    for said in (declared, _said(data)):
+        name = _known(said)
+        if name and (text := _decoded(data, name)):
+            return text, _public(name)
+    guessed = _guessed(data[:_GUESSED_FROM])
+    return data.decode(guessed, "replace"), _public(guessed)
+
+
+def _said(data: bytes) -> str:
+    found = _DECLARED.search(data[:HEAD])
+    return found[1].decode() if found else ""
+
+
+def _known(name: str) -> str:
+    """Python's name of the encoding to read it with; empty if there is none."""
+    try:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return ""
+    return _LARGER.get(known, known)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    """Empty if the text is not in this encoding."""
+    try:
+        return data.decode(name)
+    except (LookupError, ValueError, TypeError):  # some of Python's codecs are not for text
+        return ""
+
+
+def _public(name: str) -> str:
+    """The name of the encoding in the registry of the web; empty for UTF-8."""
+    plain = name.replace("_", "-").replace("iso8859", "iso-8859").replace("cp125", "windows-125")
+    plain = plain.replace("-le", "le").replace("-be", "be")
+    return "" if plain == "utf-8" else _PUBLIC.get(plain, plain)
+
+
+def _guessed(data: bytes) -> str:
+    if found := guessed_by_letters(data):
+        return found
+    return str(import_module(f"{__package__}.statistics").guessed(data))  # slow to import, and rarely needed

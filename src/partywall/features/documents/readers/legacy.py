@@ -1,0 +1,60 @@
+"""Files of older programs, by kreuzberg: DOC, PPT, RTF and MSG."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from kreuzberg import ExtractionConfig, extract_bytes_sync
+from kreuzberg.exceptions import KreuzbergError
+
+from partywall.features.documents.readers.file_text import PAGE_BREAK, FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.layout import best_title, clean, one_line
+
+_SLIDES: Final = "application/vnd.ms-powerpoint"
+_MAIL: Final = "application/vnd.ms-outlook"
+_ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
+_IMAGE: Final = re.compile(r"!\[([^\]]{0,1000})\]\([^)\s]{0,1000}\)")
+_SLIDE: Final = re.compile(r"\n*^-{5,}$\n*", re.MULTILINE)
+_PASSWORD: Final = re.compile(r"password|encrypt", re.IGNORECASE)
+
+
+def reader_of(media_type: str) -> Callable[[bytes], FileText]:
+    return lambda data: _read(data, media_type)
+
+
+def _read(data: bytes, media_type: str) -> FileText:
+    config = ExtractionConfig(output_format="markdown", use_cache=False)
+    try:
+        found = extract_bytes_sync(data, media_type, config)
+    except (KreuzbergError, ValueError, RuntimeError) as error:
+        protected = _PASSWORD.search(str(error))
+        raise UnreadableFileError(Reason.PASSWORD_PROTECTED if protected else Reason.DAMAGED) from error
+    text = _ESCAPED.sub(r"\1", _IMAGE.sub(r"\1", found.content))
+    metadata = found.metadata
+    if media_type == _SLIDES:
+        notes = metadata.get("speaker_notes")
+        text = _with_missing(_SLIDE.sub(f"\n{PAGE_BREAK}\n", text.strip()).lstrip(f"{PAGE_BREAK}\n "), notes)
+    title = metadata.get("subject" if media_type == _MAIL else "title")
+    heading = next((line.lstrip("# ") for line in text.splitlines() if line.startswith("#")), "")
+    language = metadata.get("language")
+    return FileText(
+        text.strip(" \n"),
+        best_title(title if isinstance(title, str) else "", one_line(heading)),
+        language if isinstance(language, str) else "",
+    )
+
+
+def _with_missing(text: str, notes: object) -> str:
+    """The slides, and the lines of the notes and text boxes that are not among them."""
+    known = {one_line(line.lstrip("#-* ")) for line in text.splitlines()}
+    found = clean("\n".join(map(str, notes))) if isinstance(notes, list) else ""
+    missing = [line for line in found.splitlines() if one_line(line.lstrip("#-* ")) not in known]
+    return "\n\n".join([text, *missing])
+
+
+read_doc: Final = reader_of("application/msword")
+read_ppt: Final = reader_of(_SLIDES)
+read_rtf: Final = reader_of("application/rtf")
+read_msg: Final = reader_of(_MAIL)

@@ -1,0 +1,205 @@
+"""PDF, by PDFium: page by page, with headings by their size of type, and without what is repeated on every page."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.layout import MAX_HEADING, Writer, best_title, clean, one_line
+
+_MAX_PAGES: Final = 20_000
+_PASSWORD_ERRORS: Final = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
+# A heading's type is larger than that of the text by this factor.
+_LARGER: Final = 1.15
+_MUCH_LARGER: Final = 1.5
+# The largest gap between two lines of a paragraph, in sizes of type.
+_GAP: Final = 0.6
+# Lines at the top and bottom of pages that are compared with those of other pages.
+_EDGE: Final = 3
+_FEWEST_PAGES: Final = 3
+_DIGITS: Final = re.compile(r"\d+|\b[ivxlcIVXLC]+\b")
+_LINE: Final = re.compile(r"[^\r\n]+")
+# PDFium writes these for a hyphen at the end of a line.
+_HYPHEN: Final = re.compile("[\x02\ufffe]\r?\n?")
+_NOT_CHECKED: Final = "Off"
+_LONGEST_VALUE: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """`size` is the size of its type; `top` and `bottom` are its edges, in points from the page's bottom.
+
+    PDFium joins lines with a hyphen between them, so one may be several lines high.
+    """
+
+    text: str
+    size: float
+    top: float
+    bottom: float
+
+
+def read_pdf(data: bytes) -> FileText:
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        protected = getattr(error, "err_code", None) in _PASSWORD_ERRORS
+        raise UnreadableFileError(Reason.PASSWORD_PROTECTED if protected else Reason.DAMAGED) from error
+    if document.get_formtype():
+        document.init_forms()
+    count = min(len(document), _MAX_PAGES)
+    pages = [_read_page(document, number) for number in range(count)]
+    if not count or all(lines is None for lines in pages):
+        raise UnreadableFileError(Reason.DAMAGED)
+    whole = [lines or [] for lines in pages]
+    usual = _usual_size(whole)
+    found = _without_repeated(whole, usual)
+    writer = Writer()
+    for number, lines in enumerate(found):
+        if number:
+            writer.page()
+        _write_page(lines, usual, writer)
+    return FileText(writer.text(), best_title(_title(document), writer.heading), _language(document))
+
+
+def _read_page(document: pdfium.PdfDocument, number: int) -> list[_Line] | None:
+    """None for a page that is broken."""
+    try:
+        page = document[number]
+        text_page = page.get_textpage()
+        text = text_page.get_text_range() if text_page.count_chars() else ""
+    except pdfium.PdfiumError:
+        return None
+    lines = [_measured(text_page, found) for found in _LINE.finditer(text)]
+    values = _form_values(document, page)
+    text_page.close()
+    page.close()
+    return [line for line in lines if line.text.strip()] + values
+
+
+def _measured(page: pdfium.PdfTextPage, found: re.Match[str]) -> _Line:
+    """`size` and `top` are those of the first visible character, `bottom` that of the last."""
+    start = found.start() + len(found[0]) - len(found[0].lstrip())
+    first, last = pdfium_c.FS_RECTF(), pdfium_c.FS_RECTF()
+    pdfium_c.FPDFText_GetLooseCharBox(page, start, first)
+    pdfium_c.FPDFText_GetLooseCharBox(page, found.start() + len(found[0].rstrip()) - 1, last)
+    matrix = pdfium_c.FS_MATRIX()
+    size = pdfium_c.FPDFText_GetFontSize(page, start)
+    if pdfium_c.FPDFText_GetMatrix(page, start, matrix):
+        size *= max(abs(matrix.d), abs(matrix.b)) or 1.0
+    return _Line(found[0], round(size, 1), first.top, last.bottom)
+
+
+def _form_values(document: pdfium.PdfDocument, page: pdfium.PdfPage) -> list[_Line]:
+    """What was filled into a form: the name of each field, and its value."""
+    if document.formenv is None:
+        return []
+    lines: list[_Line] = []
+    for number in range(pdfium_c.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium_c.FPDFPage_GetAnnot(page, number)
+        if not annotation:
+            continue
+        if pdfium_c.FPDFAnnot_GetSubtype(annotation) == pdfium_c.FPDF_ANNOT_WIDGET:
+            name, value = (
+                _read_string(read, document.formenv, annotation)
+                for read in (pdfium_c.FPDFAnnot_GetFormFieldName, pdfium_c.FPDFAnnot_GetFormFieldValue)
+            )
+            if value and value != _NOT_CHECKED:
+                lines.append(_Line(f"{name}: {value}" if name else value, 0, 0, 0))
+        pdfium_c.FPDFPage_CloseAnnot(annotation)
+    return lines
+
+
+def _read_string(read: pdfium_c.CFUNCTYPE, form: pdfium.PdfFormEnv, annotation: object) -> str:
+    size = min(read(form, annotation, None, 0), _LONGEST_VALUE)
+    buffer = ctypes.create_string_buffer(size)
+    read(form, annotation, ctypes.cast(buffer, ctypes.POINTER(pdfium_c.FPDF_WCHAR)), size)
+    return one_line(buffer.raw.decode("utf-16-le", "ignore").rstrip("\0"))
+
+
+def _without_repeated(pages: Sequence[Sequence[_Line]], usual: float) -> list[list[_Line]]:
+    """The pages without the headers and footers that most of them have. The first of each is kept."""
+    if len(pages) < _FEWEST_PAGES:
+        return [list(lines) for lines in pages]
+    counted = Counter(key for lines in pages for key in {_key(line, usual) for line in _edges(lines)})
+    # Left and right pages may have two different ones.
+    repeated = {key for key, times in counted.items() if times >= max(_FEWEST_PAGES, 0.4 * len(pages))}
+    seen: set[str] = set()
+    found: list[list[_Line]] = []
+    for lines in pages:
+        edges = {id(line) for line in _edges(lines)}
+        kept: list[_Line] = []
+        for line in lines:
+            key = _key(line, usual) if id(line) in edges else ""
+            if key not in repeated or (key not in seen and any(map(str.isalpha, line.text))):
+                kept.append(line)
+            seen.add(key)
+        found.append(kept)
+    return found
+
+
+def _edges(lines: Sequence[_Line]) -> Iterator[_Line]:
+    yield from lines[:_EDGE]
+    yield from lines[max(_EDGE, len(lines) - _EDGE) :]
+
+
+def _key(line: _Line, usual: float) -> str:
+    """The same for lines that differ in their numbers only, unless they are headings."""
+    text = one_line(line.text)
+    return text if _is_heading(line, usual) else _DIGITS.sub("#", text)
+
+
+def _usual_size(pages: Sequence[Sequence[_Line]]) -> float:
+    sizes: Counter[float] = Counter()
+    for lines in pages:
+        for line in lines:
+            sizes[line.size] += len(line.text)
+    return sizes.most_common(1)[0][0] if sizes else 0.0
+
+
+def _write_page(lines: Sequence[_Line], usual: float, writer: Writer) -> None:
+    waiting: list[_Line] = []
+    for line in lines:
+        if waiting and not _continues(waiting[-1], line, usual):
+            _write(waiting, usual, writer)
+            waiting = []
+        waiting.append(line)
+    _write(waiting, usual, writer)
+
+
+def _continues(above: _Line, line: _Line, usual: float) -> bool:
+    """Whether a line belongs to the paragraph, or to the heading, of the one above."""
+    if _is_heading(above, usual) != _is_heading(line, usual):
+        return False
+    height = max(above.size, 1.0)
+    return -2 * height <= above.bottom - line.top <= _GAP * height or above.size == line.size == 0
+
+
+def _is_heading(line: _Line, usual: float) -> bool:
+    return line.size > _LARGER * usual > 0 and len(line.text) <= MAX_HEADING and any(map(str.isalpha, line.text))
+
+
+def _write(lines: Sequence[_Line], usual: float, writer: Writer) -> None:
+    text = _HYPHEN.sub("", "\n".join(line.text for line in lines))
+    if lines and _is_heading(lines[0], usual) and len(text) <= MAX_HEADING:
+        writer.title(1 if lines[0].size > _MUCH_LARGER * usual else 2, text)
+    else:
+        writer.block(clean(text))
+
+
+def _title(document: pdfium.PdfDocument) -> str:
+    return one_line(str(document.get_metadata_value("Title")))
+
+
+def _language(document: pdfium.PdfDocument) -> str:
+    size = min(pdfium_c.FPDFCatalog_GetLanguage(document, None, 0), _LONGEST_VALUE)
+    buffer = ctypes.create_string_buffer(size)
+    pdfium_c.FPDFCatalog_GetLanguage(document, ctypes.cast(buffer, ctypes.POINTER(pdfium_c.FPDF_WCHAR)), size)
+    return buffer.raw.decode("utf-16-le", "ignore").rstrip("\0")

@@ -1,0 +1,31 @@
+"""Calls each method of the repository of uploaded files with another project's rows."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID, uuid5
+
+from partywall.features.documents.file_repository import TextToStore
+from tests.isolation.agent_calls import Call
+from tests.isolation.seeded_project import SeededProject
+
+_TEXT: Final = TextToStore("taken", "taken", "taken", 5, "hash", {})
+
+
+def unread(seeded_project: SeededProject) -> UUID:
+    return uuid5(seeded_project.project, "unread")
+
+
+FILE_CALLS: Final[dict[str, Call]] = {
+    "FileReader.find": lambda r, seeded_project: r.find(unread(seeded_project)),
+    "FileWriter.fail": lambda r, seeded_project: r.fail(unread(seeded_project), "no reason"),
+    "FileWriter.store": lambda r, seeded_project: r.store(unread(seeded_project), _TEXT),
+}
+# The document $2 of the project $1, whose file is still to be read.
+UNREAD: Final = """
+    INSERT INTO document (project_id, id, title, content, media_type, size, content_sha256, original_key,
+        original_name, original_size, created_by, index_error)
+    SELECT project_id, $2, title, '', 'application/pdf', 0, 'none', original_key,
+        original_name, original_size, created_by, 'reading: soon'
+    FROM document WHERE project_id = $1 AND original_key IS NOT NULL LIMIT 1
+"""

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.features.documents.conftest import Inside, Workspace
+from tests.features.documents.made_files import docx, paragraph, pdf
 
 TEXT = "Zażółć gęślą jaźń 🦊\r\n"
 RAW = TEXT.encode()
@@ -84,14 +87,44 @@ async def test_only_an_upload_has_an_original(workspace: Workspace) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "original_not_found")
 
 
-async def test_a_range_of_the_original(workspace: Workspace) -> None:
-    sent = {"file": ('übung "1".txt', RAW, "text/plain")}
-    made = (await workspace.post("/upload", files=sent)).json()
-    answer = await workspace.get(f"/{made['id']}/content?original=true", headers={"Range": "bytes=4-8"})
-    assert (answer.status_code, answer.content) == (206, RAW[4:9])
-    disposition = answer.headers["content-disposition"]
-    assert "filename*=UTF-8''%C3%BCbung%20%221%22.txt" in disposition or "filename*=UTF-8''" in disposition
-    assert disposition.isascii()
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("übung '1' %41.txt", RAW),
+        ("seite.html", b"<script>alert(1)</script><p>Text"),
+        ("blatt.pdf", pdf([(10, "A page")])),
+        ("leer.pdf", b""),
+        ("brief", docx(paragraph("Text"))),
+    ],
+)
+async def test_the_original_is_served_as_a_file(workspace: Workspace, name: str, data: bytes) -> None:
+    made = (await workspace.post("/upload", files={"file": (name, data)})).json()
+    path = f"/{made['id']}/content?original=true"
+    whole = await workspace.get(path)
+    assert (whole.status_code, whole.content) == (200, data)
+    assert whole.headers["content-disposition"].startswith("attachment; ")
+    assert whole.headers["content-disposition"].endswith(f"filename*=UTF-8''{quote(name, safe='')}")
+    assert whole.headers["content-disposition"].isascii()
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert whole.headers["content-type"].partition(";")[0] == made["media_type"]
+    tag, last = whole.headers["etag"], max(0, len(data) - 7)
+    for header, status, start, end in (
+        ("bytes=4-8", 206, 4, 9), ("bytes=-7", 206, last, len(data)), (f"bytes={len(data)}-", 416, 0, 0),
+    ):  # fmt: skip
+        part = await workspace.get(path, headers={"Range": header, "If-Range": tag})
+        assert part.status_code == (status if data else 416)
+        assert part.status_code == 416 or part.content == data[start:end]
+        older = await workspace.get(path, headers={"Range": header, "If-Range": '"older"'})
+        assert (older.status_code, older.content) == (200, data)
+
+
+@pytest.mark.parametrize("original", [False, True])
+async def test_head_ignores_a_range(workspace: Workspace, original: bool) -> None:
+    made = (await workspace.post("/upload", files={"file": ("a.txt", RAW)})).json()
+    url = f"{workspace.url}/{made['id']}/content"
+    answer = await workspace.client.head(url, params={"original": original}, headers={"Range": "bytes=0-1"})
+    assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, str(len(RAW)), b"")
+    assert answer.headers["accept-ranges"] == "bytes"
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/markdown", "text/html"])

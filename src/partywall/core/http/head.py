@@ -27,8 +27,9 @@ class HeadAsGet:
                 await send(message)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        # The server must still see HEAD: it would expect the body that the headers announce.
-        as_get = {**scope, "method": "GET"}
+        # The server must still see HEAD: it would expect the body that the headers announce. A range is for GET only.
+        headers = [header for header in scope["headers"] if header[0] != b"range"]
+        as_get = {**scope, "method": "GET", "headers": headers}
         begin_request(as_get)
         try:
             await self._app(as_get, receive, send_headers)

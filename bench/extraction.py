@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Final
 
 from partywall.core.text_process.processes import TextLimits, TextProcesses, TextTooCostlyError
-from partywall.features.documents.readers.file_text import PAGE_BREAK, Reason, UnreadableFileError
+from partywall.features.documents.readers.file_text import Reason, UnreadableFileError
 from partywall.features.documents.readers.process import read_answer, read_file, request
 from partywall.formats.file_kinds import media_type_by_name
+from partywall.formats.pages import PAGE_BREAK
 
 _LIMITS: Final = TextLimits(at_once=3, cpu_seconds=10, memory=512 * 1024 * 1024)
 _COMPRESSED: Final = 8
@@ -45,6 +46,11 @@ class Sample:
     expect: str
     needles: list[str]
     pages: list[int | None]
+
+
+def samples_in(folder: Path) -> list[Sample]:
+    rows = [json.loads(line) for line in (folder / "files.jsonl").read_text().splitlines()]
+    return [Sample(**{name: row[name] for name in Sample.__slots__}) for row in rows]
 
 
 @dataclass(slots=True)
@@ -155,9 +161,7 @@ def main() -> None:
     parser.add_argument("--files", type=Path, required=True)
     parser.add_argument("--hostile", type=int, default=0)
     asked = parser.parse_args()
-    lines = (asked.files / "files.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    samples = [Sample(**{name: row[name] for name in Sample.__slots__}) for row in rows]
+    samples = samples_in(asked.files)
     texts = TextProcesses(_LIMITS)
     if asked.hostile:
         asyncio.run(endure(texts, asked.files, samples, asked.hostile))

@@ -53,6 +53,10 @@ MEDIA_TYPES: Final = {
 }
 """Media types by suffix."""
 
+OLE: Final = "application/x-ole-storage"
+CONTAINERS: Final = frozenset({MEDIA_TYPES[".zip"], OLE})
+"""Of what is inside, only the name or the reader tells the media type."""
+
 SOURCE_CODE: Final = frozenset(
     {".c", ".cc", ".cpp", ".cs", ".css", ".go", ".h", ".hpp", ".java", ".js", ".jsx", ".kt", ".lua", ".php", ".pl",
      ".py", ".r", ".rb", ".rs", ".scala", ".sh", ".sql", ".swift", ".ts", ".tsx"}

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from struct import pack
 from typing import Final
 
 FILES: Final = Path(__file__).parent / "files"
@@ -123,3 +124,59 @@ def pdf(*pages: Sequence[tuple[int, str]], title: str = "") -> bytes:
         f"{body}xref\n0 {size}\n0000000000 65535 f \n{table}"
         f"trailer << /Size {size} /Root 2 0 R /Info 1 0 R >>\nstartxref\n{len(body)}\n%%EOF\n"
     ).encode()
+
+
+def ppt(slides: Sequence[Sequence[bytes]], notes: Mapping[int, str]) -> bytes:
+    """Slides of records, see `ppt_text` and `ppt_record`, after a deleted one; notes by the number of their slide."""
+    stream = ppt_record(0x03EE, ppt_text("Deleted"), is_container=True)
+    places: list[int] = []
+    for parts in (
+        *((0x03EE, b"".join(records)) for records in slides),
+        *((0x03F0, ppt_record(0x03F1, pack("<I4x", 256 + number)) + ppt_text(text)) for number, text in notes.items()),
+    ):
+        places.append(len(stream))
+        stream += ppt_record(*parts, is_container=True)
+    listed = [ppt_record(0x03F3, pack("<I8xI4x", 1 + at, 256 + at)) for at in range(len(places))]
+    listed[0] += ppt_text("The outline's title", 6)
+    document = ppt_record(0x0FF0, b"".join(listed[: len(slides)]), is_container=True)
+    document += ppt_record(0x0FF0, b"".join(listed[len(slides) :]), is_container=True, number=2)
+    places.append(len(stream))
+    stream += ppt_record(0x03E8, document, is_container=True)
+    directory = len(stream)
+    stream += ppt_record(0x1772, pack(f"<{1 + len(places)}I", len(places) << 20 | 1, *places))
+    edit = len(stream)
+    stream += ppt_record(0x0FF5, pack("<8x3I8x", 0, directory, len(places)))
+    return ole({"PowerPoint Document": stream, "Current User": ppt_record(0x0FF6, pack("<8xI8x", edit))})
+
+
+def ppt_record(kind: int, data: bytes, *, is_container: bool = False, number: int = 0) -> bytes:
+    return pack("<HHI", number << 4 | 0xF * is_container, kind, len(data)) + data
+
+
+def ppt_text(text: str, kind: int = 4) -> bytes:
+    return ppt_record(0x0F9F, pack("<I", kind)) + ppt_record(0x0FA0, text.encode("utf-16-le"))
+
+
+def ole(streams: Mapping[str, bytes]) -> bytes:
+    """A file with these streams, none of them in the part for small ones."""
+    end = 0xFFFFFFFE
+    sectors, entries, table = b"", [("Root Entry", 5, end, 0, 1)], [0xFFFFFFFD]
+    for number, (name, data) in enumerate(sorted(streams.items(), key=lambda each: len(each[0])), start=1):
+        padded = data.ljust(4096, b"\0")
+        entries.append((name, 2, len(table), len(padded), number + 1 if number < len(streams) else -1))
+        count = -(-len(padded) // 512)
+        table += [*range(len(table) + 1, len(table) + count), end]
+        sectors += padded.ljust(512 * count, b"\0")
+    directory = b"".join(
+        name.encode("utf-16-le").ljust(64, b"\0")
+        + pack("<HBBiii36xIQ", 2 * len(name) + 2, kind, 1, -1, -1 if number == 0 else right, 1 if number == 0 else -1,
+               start, size)
+        for number, (name, kind, start, size, right) in enumerate(entries)
+    )  # fmt: skip
+    directory = directory.ljust(512, b"\0")
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + pack(
+        "<16xHHHHH6xIIIIIIIIII", 0x3E, 3, 0xFFFE, 9, 6, 0, 1, len(table), 0, 4096, end, 0, end, 0, 0
+    )
+    table.append(end)
+    words = [*table, *[0xFFFFFFFF] * (128 - len(table))]
+    return header + pack("<108i", *[-1] * 108) + pack("<128I", *words) + sectors + directory

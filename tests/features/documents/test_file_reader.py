@@ -84,6 +84,22 @@ async def test_a_file_is_read_by_a_worker_and_found(reading: Reading) -> None:
     assert tuple(kept) == (0, 0)
 
 
+async def test_a_hit_names_the_page_and_the_section(reading: Reading) -> None:
+    pages = pdf([(20, "Payment terms"), (10, "Within ten days.")], [(10, "A walrus pays at once.")])
+    await reading.upload("terms.pdf", pages, "application/pdf", external_id="contracts/terms.pdf")
+    stock = await reading.upload("stock", xlsx([["Herrings"]], [["Stock", "Walnuts"]]))
+    await reading.read()
+    await reading.index()
+    url = f"/api/v1/projects/{reading.workspace.project}/search"
+    answers = [await reading.workspace.client.get(url, params={"q": q}) for q in ("walrus pays", "stock of walnuts")]
+    hits = [answer.json()["items"][0] for answer in answers]
+    assert [(hit["page"], hit["section"]) for hit in hits] == [(2, "Payment terms"), (2, "Sheet 2")]
+    assert [hit["external_id"] for hit in hits] == ["contracts/terms.pdf", None]
+    made = await reading.document(hits[0]["document_id"])
+    assert made["revision"] == hits[0]["revision"]
+    assert str((await reading.document(stock))["media_type"]).endswith("spreadsheetml.sheet")
+
+
 async def test_title_language_and_charset_come_from_the_file(reading: Reading) -> None:
     report = await reading.upload("r.pdf", pdf([(10, "A page")], title="Annual report"), "application/pdf")
     named = await reading.upload("r.pdf", pdf([(10, "A page")], title="Annual report"), title="Mine")

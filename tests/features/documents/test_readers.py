@@ -11,7 +11,18 @@ from partywall.features.documents.readers import package
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.process import read_answer, read_file, request
 from partywall.formats.file_kinds import media_type_by_name
-from tests.features.documents.made_files import FILES, docx, odt, packed, paragraph, pdf, xlsx
+from tests.features.documents.made_files import (
+    FILES,
+    docx,
+    odt,
+    packed,
+    paragraph,
+    pdf,
+    ppt,
+    ppt_record,
+    ppt_text,
+    xlsx,
+)
 
 
 def read(name: str, data: bytes) -> FileText:
@@ -191,6 +202,18 @@ def test_files_of_other_programs(name: str, parts: list[str]) -> None:
     places = [text.find(part) for part in parts]
     assert -1 not in places
     assert places == sorted(places)
+
+
+def test_slides_of_an_older_program_are_read_as_they_were_saved_last() -> None:
+    reference = ppt_record(0x0F9E, bytes(4))
+    slides = [[ppt_text("Body\vof one"), reference], [], [ppt_text("Third", 0), ppt_text("Text\rof three")]]
+    found = read("a.ppt", ppt(slides, {2: "Say this."}))
+    assert found.text == (
+        "## The outline's title\n\nBody\nof one\n\f\n\n\f\n## Third\n\nText\nof three\n\n**Notes**\n\n- Say this."
+    )
+    assert found.title == "The outline's title"
+    damaged = ppt(slides, {}).replace(ppt_record(0x0FF5, b"")[2:4], b"\0\0")
+    assert "Deleted" in read("a.ppt", damaged).text
 
 
 def test_rtf() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from partywall.features.documents.constants import MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError, NotUtf8Error
 from partywall.features.documents.html_text import Page, markdown_of
-from partywall.formats.file_kinds import MEDIA_TYPES, media_type_by_name
+from partywall.formats.file_kinds import CONTAINERS, MEDIA_TYPES, OLE, media_type_by_name
 from partywall.formats.markdown_title import markdown_title, one_line
 from partywall.formats.text_signs import is_pdf, is_text, is_wide
 
@@ -33,11 +33,8 @@ READ_AT_ONCE: Final = frozenset(
 )  # fmt: skip
 _PDF: Final = "application/pdf"
 _ZIP: Final = "application/zip"
-_OLE: Final = "application/x-ole-storage"
 _RTF: Final = "application/rtf"
-_SIGNATURES: Final = ((b"PK\x03\x04", _ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE), (b"{\\rtf", _RTF))
-# Containers of which the name tells what is inside.
-_CONTAINERS: Final = frozenset({_ZIP, _OLE})
+_SIGNATURES: Final = ((b"PK\x03\x04", _ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE), (b"{\\rtf", _RTF))
 _BINARY_NAMES: Final = ("application/vnd.", "application/msword", "application/epub", _PDF, _RTF)
 _BINARY: Final = frozenset(type_ for type_ in MEDIA_TYPES.values() if type_.startswith(_BINARY_NAMES))
 ACCEPTED: Final = (
@@ -83,7 +80,7 @@ def recognize(head: bytes, declared: str | None, file_name: str | None) -> FileT
         if binary is None:
             raise NotTextError(ACCEPTED)
     if binary is not None:
-        return FileType((named if binary in _CONTAINERS else None) or binary)
+        return FileType((named if binary in CONTAINERS else None) or binary)
     return FileType(_text_type(said, by_name), is_wide=is_wide(head))
 
 

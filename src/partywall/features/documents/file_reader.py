@@ -72,7 +72,7 @@ async def _store(context: JobContext, payload: ReadFile, file: FileToRead, found
     size, sha256 = await asyncio.to_thread(digest, found.text)
     metadata = {key: said for key, said in (("language", found.language), ("charset", found.charset)) if said}
     former, title = title_of("", file.name), title_of(found.title, file.name)
-    text = TextToStore(former, title, found.text, size, sha256, metadata)
+    text = TextToStore(former, title, found.text, size, sha256, metadata, found.media_type or None)
     async with context.begin(payload) as (session, scope):
         await FileWriter(session, scope).store(payload.document_id, text)
 

@@ -31,7 +31,7 @@ FOR NO KEY UPDATE
 _HASH: Final = text("UPDATE document SET content_sha256 = :sha256 WHERE project_id = :project_id AND id = :id")
 _TEXT: Final = text("""
 UPDATE document SET content = :content, size = :size, content_sha256 = :sha256, version = :version,
-    title = CASE WHEN title = :former THEN :title ELSE title END,
+    title = CASE WHEN title = :former THEN :title ELSE title END, media_type = coalesce(:media_type, media_type),
     metadata = CASE WHEN octet_length(CAST(more AS text)) <= :most THEN more ELSE metadata END,
     index_status = 'pending', index_error = NULL, state = state + 1, updated_at = clock_timestamp()
 FROM (
@@ -62,7 +62,10 @@ class FileToRead:
 
 @dataclass(frozen=True, slots=True)
 class TextToStore:
-    """`title` replaces `former`, the title made of the file's name. `metadata` is added where its keys are not set."""
+    """`title` replaces `former`, the title made of the file's name. `metadata` is added where its keys are not set.
+
+    `media_type` is given if the file's name did not tell it.
+    """
 
     former: str
     title: str
@@ -70,6 +73,7 @@ class TextToStore:
     size: int
     sha256: str
     metadata: dict[str, str]
+    media_type: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class FileWriter:
         values = {
             **ids, "former": found.former, "title": found.title, "content": found.content, "size": found.size,
             "sha256": found.sha256, "version": locked.version + locked.has_version,
-            "found": json.dumps(found.metadata), "most": MAX_METADATA_BYTES,
+            "found": json.dumps(found.metadata), "most": MAX_METADATA_BYTES, "media_type": found.media_type,
         }  # fmt: skip
         await self.session.execute(_TEXT, values)
         await self.session.execute(_VERSION, ids)

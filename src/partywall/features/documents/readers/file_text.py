@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-PAGE_BREAK: Final = "\f"
-"""Stands between pages, slides and sheets, so the page of a place in the text can be counted."""
-
 MAX_TEXT: Final = 10 * 1024 * 1024
 
 
@@ -45,10 +42,11 @@ class UnreadableFileError(Exception):
 class FileText:
     """A file's text. `title` and `language` are the file's own, if it has them.
 
-    `charset` is the encoding of a text file that is not UTF-8.
+    `charset` is the encoding of a text file that is not UTF-8. `media_type` is given if the name did not tell it.
     """
 
     text: str
     title: str = ""
     language: str = ""
     charset: str = ""
+    media_type: str = ""

@@ -8,6 +8,7 @@ from typing import Final
 
 from partywall.features.documents.readers.file_text import Reason, UnreadableFileError
 from partywall.features.documents.readers.package import Package
+from partywall.formats.file_kinds import MEDIA_TYPES
 from partywall.formats.text_signs import is_pdf, is_text
 
 
@@ -47,6 +48,8 @@ _ENCRYPTED_STREAMS: Final = ("EncryptedPackage", "EncryptedSummary")
 _PARTS: Final = (("word/", Kind.DOCX), ("ppt/", Kind.PPTX), ("xl/", Kind.SHEETS))
 _DOCUMENTS: Final = ("application/vnd.", "application/msword", "application/pdf", "application/rtf")
 _OPEN_DOCUMENT: Final = b"application/vnd.oasis.opendocument."
+_OLE_SUFFIXES: Final = {Kind.DOC: ".doc", Kind.PPT: ".ppt", Kind.SHEETS: ".xls", Kind.MSG: ".msg"}
+_ZIP_SUFFIXES: Final = {Kind.DOCX: ".docx", Kind.PPTX: ".pptx", Kind.SHEETS: ".xlsx", Kind.EPUB: ".epub"}
 _TEXTS: Final = {
     "text/html": Kind.PAGE,
     "message/rfc822": Kind.MAIL,
@@ -56,6 +59,15 @@ _TEXTS: Final = {
     "application/rss+xml": Kind.XML,
     "application/atom+xml": Kind.XML,
 }
+
+
+def media_type_of(kind: Kind, data: bytes) -> str:
+    """Of what is in a ZIP or OLE file; empty if it is nothing more."""
+    if data.startswith(_OLE):
+        return MEDIA_TYPES.get(_OLE_SUFFIXES.get(kind, ""), "")
+    package = Package(data)
+    said = package.read("mimetype")[:100].strip().decode("latin-1") if "mimetype" in package else ""
+    return said if said in MEDIA_TYPES.values() else MEDIA_TYPES.get(_ZIP_SUFFIXES.get(kind, ""), "")
 
 
 def kind_of(data: bytes, media_type: str) -> Kind:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from partywall.features.documents.readers.file_text import MAX_TEXT, PAGE_BREAK, Reason, UnreadableFileError
+from partywall.features.documents.readers.file_text import MAX_TEXT, Reason, UnreadableFileError
+from partywall.formats.pages import PAGE_BREAK
 
 _BLANKS: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
 # Control characters, which the database refuses or nobody sees, and lone surrogates.

@@ -1,4 +1,4 @@
-"""Files of older programs, by kreuzberg: DOC, PPT, RTF and MSG."""
+"""Files of older programs, by kreuzberg: DOC, RTF and MSG; of PPT only the title, unless it is damaged."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Final
 from kreuzberg import ExtractionConfig, extract_bytes_sync
 from kreuzberg.exceptions import KreuzbergError
 
-from partywall.features.documents.readers.file_text import PAGE_BREAK, FileText, Reason, UnreadableFileError
-from partywall.features.documents.readers.layout import best_title, clean, one_line
+from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.layout import best_title, one_line
+from partywall.features.documents.readers.ppt import slides_of
 
 _SLIDES: Final = "application/vnd.ms-powerpoint"
 _MAIL: Final = "application/vnd.ms-outlook"
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _IMAGE: Final = re.compile(r"!\[([^\]]{0,1000})\]\([^)\s]{0,1000}\)")
-_SLIDE: Final = re.compile(r"\n*^-{5,}$\n*", re.MULTILINE)
+_PARAGRAPH: Final = re.compile(r"\n*^-{5,}$\n*", re.MULTILINE)
 _PASSWORD: Final = re.compile(r"password|encrypt", re.IGNORECASE)
 
 
@@ -33,9 +34,8 @@ def _read(data: bytes, media_type: str) -> FileText:
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED if protected else Reason.DAMAGED) from error
     text = _ESCAPED.sub(r"\1", _IMAGE.sub(r"\1", found.content))
     metadata = found.metadata
-    if media_type == _SLIDES:
-        notes = metadata.get("speaker_notes")
-        text = _with_missing(_SLIDE.sub(f"\n{PAGE_BREAK}\n", text.strip()).lstrip(f"{PAGE_BREAK}\n "), notes)
+    if media_type == _SLIDES:  # kreuzberg divides it into paragraphs, not slides, and mixes in what was deleted
+        text = slides_of(data) or _PARAGRAPH.sub("\n\n", text)
     title = metadata.get("subject" if media_type == _MAIL else "title")
     heading = next((line.lstrip("# ") for line in text.splitlines() if line.startswith("#")), "")
     language = metadata.get("language")
@@ -44,14 +44,6 @@ def _read(data: bytes, media_type: str) -> FileText:
         best_title(title if isinstance(title, str) else "", one_line(heading)),
         language if isinstance(language, str) else "",
     )
-
-
-def _with_missing(text: str, notes: object) -> str:
-    """The slides, and the lines of the notes and text boxes that are not among them."""
-    known = {one_line(line.lstrip("#-* ")) for line in text.splitlines()}
-    found = clean("\n".join(map(str, notes))) if isinstance(notes, list) else ""
-    missing = [line for line in found.splitlines() if one_line(line.lstrip("#-* ")) not in known]
-    return "\n\n".join([text, *missing])
 
 
 read_doc: Final = reader_of("application/msword")

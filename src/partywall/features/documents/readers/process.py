@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 from typing import Final, cast
 
 from partywall.features.documents.readers.archive import read_archive
 from partywall.features.documents.readers.file_text import MAX_TEXT, FileText, Reason, UnreadableFileError
-from partywall.features.documents.readers.kinds import Kind, kind_of
+from partywall.features.documents.readers.kinds import Kind, kind_of, media_type_of
+from partywall.formats.file_kinds import CONTAINERS
 
 _READERS: Final = {
     Kind.PDF: ("pdf", "read_pdf"),
@@ -59,6 +61,7 @@ def read_file(given: bytes) -> bytes:
         "title": found.title.encode(errors="replace").decode(),
         "language": language if _LANGUAGE.fullmatch(language) else "",
         "charset": found.charset,
+        "media_type": found.media_type,
     }
     return json.dumps(said).encode() + b"\n" + text
 
@@ -69,7 +72,7 @@ def read_answer(answer: bytes) -> FileText:
     said = json.loads(head)
     if "reason" in said:
         raise UnreadableFileError(Reason(said["reason"]))
-    return FileText(text.decode(), said["title"], said["language"], said["charset"])
+    return FileText(text.decode(), said["title"], said["language"], said["charset"], said["media_type"])
 
 
 def _module(name: str) -> ModuleType:
@@ -81,6 +84,11 @@ def _read(data: bytes, media_type: str) -> FileText:
     kind = kind_of(data, media_type)
     if kind is Kind.ARCHIVE:
         return read_archive(data, _read_member)
+    found = _read_kind(kind, data, media_type)
+    return replace(found, media_type=media_type_of(kind, data)) if media_type in CONTAINERS else found
+
+
+def _read_kind(kind: Kind, data: bytes, media_type: str) -> FileText:
     if kind in (Kind.TEXT, Kind.PAGE):
         module = _module("plain_text")
         if kind is Kind.PAGE:

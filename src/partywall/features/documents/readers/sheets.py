@@ -31,12 +31,11 @@ def read_sheets(data: bytes) -> FileText:
         raise UnreadableFileError(Reason.DAMAGED) from error
     writer = Writer()
     kinds = {each.name: each.typ for each in workbook.sheets_metadata}
-    names = [name for name in workbook.sheet_names if kinds.get(name) == SheetTypeEnum.WorkSheet]
     has_text = False
-    for number, name in enumerate(names):
+    for number, name in enumerate(workbook.sheet_names):
         if number:
             writer.page()
-        text = _sheet(workbook, name)
+        text = _sheet(workbook, name) if kinds.get(name) == SheetTypeEnum.WorkSheet else ""
         if text:
             writer.title(2, name)
             writer.block(text)

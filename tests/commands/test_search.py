@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from partywall.client.search import Hit, Span
+from partywall.client.search import Hit, Span, place
 from partywall.commands.search import _show
 from partywall.commands.terminal import printable
 
@@ -19,9 +19,9 @@ HIT = Hit(
 )
 
 
-def shown(terminal: bool) -> str:
+def shown(terminal: bool, hit: Hit = HIT) -> str:
     file = StringIO()
-    _show(1, HIT, Console(file=file, force_terminal=terminal, width=40, color_system=None, highlight=False))
+    _show(1, hit, Console(file=file, force_terminal=terminal, width=40, color_system=None, highlight=False))
     return file.getvalue()
 
 
@@ -30,6 +30,16 @@ def test_a_hit_is_two_lines_in_a_pipe_without_control_characters() -> None:
     assert lines[0].startswith(" 1. Bees  ]0;owned   0.500  7")
     assert lines[1].startswith("    One. The hive [31mhums in the orchard, and it hums all day")
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_hit_says_where_a_person_finds_it() -> None:
+    assert place(HIT) == ""
+    found = HIT.model_copy(update={"external_id": "hives/report.pdf", "page": 12, "section": "The\x1b evening"})
+    assert place(found) == "hives/report.pdf, page 12, The\x1b evening"
+    assert (
+        shown(terminal=False, hit=found).splitlines()[0].endswith("0.500  7  hives/report.pdf, page 12, The  evening")
+    )
+    assert place(HIT.model_copy(update={"section": HIT.title, "page": 1})) == "page 1"
 
 
 def test_on_a_terminal_lines_fit() -> None:

@@ -172,7 +172,7 @@ DOCUMENTS: Final = (
             "features/documents/file_router.py:_fields",
             "client/document_import/files.py:_read_line",
             "adapters/language_models/answers.py:_json",
-            "features/search/chunker.py:chunks_of",
+            "features/search/page_chunks.py:chunks_of",
         ),
         json.loads,
         8 * 1024 * 1024,

@@ -13,12 +13,19 @@ class Span(BaseModel):
 
 
 class Hit(BaseModel):
-    """`start` and `end` are the text's position in the document, in characters; `highlights` count from its start."""
+    """`start` and `end` are the text's position in the document, in characters; `highlights` count from its start.
+
+    `page` and `section` say where it is in the file, if it has pages and headings.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     document_id: str
+    external_id: str | None = None
+    revision: int | None = None
     title: str
+    page: int | None = None
+    section: str | None = None
     text: str
     start: int
     end: int
@@ -37,6 +44,13 @@ def search(api: Api, project_id: str, query: str, *, limit: int, mode: str) -> b
 
 def read_hits(answer: bytes) -> list[Hit]:
     return _Hits.model_validate_json(answer).items
+
+
+def place(hit: Hit) -> str:
+    """Where a person finds it, such as `contracts/report.pdf, page 12, Payment terms`; empty if nothing is known."""
+    page = None if hit.page is None else f"page {hit.page}"
+    section = None if hit.section == hit.title else hit.section
+    return ", ".join(filter(None, (hit.external_id, page, section)))
 
 
 def excerpt(hit: Hit, width: int) -> tuple[str, list[Span]]:

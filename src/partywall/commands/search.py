@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from partywall.client.search import Hit, excerpt, read_hits
+from partywall.client.search import Hit, excerpt, place, read_hits
 from partywall.client.search import search as ask
 from partywall.commands.connection import ProjectOption, ServerOption, connect
 from partywall.commands.terminal import print_json, print_line, printable
@@ -53,6 +53,8 @@ def _show(rank: int, hit: Hit, console: Console) -> None:
     title = Text.assemble(
         f"{rank:2}. ", (printable(hit.title), "bold"), f"  {hit.score:.3f}  {printable(hit.document_id)}"
     )
+    if where := place(hit):
+        title.append(f"  {printable(where)}")
     # lint: allow raw-echo - rich text, made of printable strings
     console.print(title, soft_wrap=True)
     shown, spans = excerpt(hit, EXCERPT_CHARACTERS)

@@ -7,11 +7,13 @@ from partywall.core.tenancy import Principal
 
 
 class FoundDocument(NamedTuple):
-    """A document that was found, and the passage of its text that fits best."""
+    """A document that was found, and the passage of its text that fits best, with its page and heading if any."""
 
     document_id: UUID
     title: str
     text: str
+    page: int | None = None
+    section: str | None = None
 
 
 class DocumentSearch(Protocol):

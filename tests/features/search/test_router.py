@@ -47,8 +47,10 @@ async def test_the_hit_has_all_that_the_contract_names(stocked: SearchWorkspace)
     answer = await stocked.search("refunds")
     assert answer.headers["X-Search-Mode"] == "hybrid"
     hit = answer.json()["items"][0]
-    assert set(hit) == {"document_id", "title", "chunk_id", "text", "start", "end", "score", "highlights"}
-    assert hit["title"] == "Refund policy"
+    names = {"document_id", "title", "chunk_id", "text", "start", "end", "score", "highlights"}
+    assert set(hit) == names | {"external_id", "revision", "page", "section"}
+    assert (hit["title"], hit["external_id"], hit["revision"]) == ("Refund policy", None, 1)
+    assert (hit["page"], hit["section"]) == (None, None)
     assert REFUNDS[hit["start"] : hit["end"]] == hit["text"]
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["refunds"]
 

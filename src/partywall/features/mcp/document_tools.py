@@ -49,7 +49,7 @@ DOCUMENT_TOOLS: Final = (
         name="search_documents",
         title="Search documents",
         description="Searches the project's documents by words and by meaning, best first. `start` and `end` of a hit "
-        "are in characters of the document, for read_document.",
+        "are in characters of the document, for read_document; `page` and `section` are for people, to cite it.",
         input=SearchArguments,
         output=SearchAnswer,
         work=_search,

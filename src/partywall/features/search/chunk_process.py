@@ -11,8 +11,9 @@ from uuid import UUID
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.index_queue import ClaimedDocument
 from partywall.features.search.chunk_repository import NewChunk
-from partywall.features.search.chunker import Chunk, chunk_text, chunks_of, cut
+from partywall.features.search.chunker import Chunk
 from partywall.features.search.languages import configuration_of
+from partywall.features.search.page_chunks import chunk_document, chunks_of, cut, request
 
 # In characters. Longer texts go to a separate process, which takes about 25 ms to start.
 LARGEST_INLINE_TEXT: Final = 256 * 1024
@@ -25,10 +26,12 @@ class Cutter:
     async def chunks(self, found: Sequence[ClaimedDocument]) -> list[NewChunk]:
         """All chunks of the documents. Raises TextTooCostlyError and TextProcessBusyError."""
         short = [document for document in found if len(document.content) <= LARGEST_INLINE_TEXT]
-        cuts = await asyncio.to_thread(lambda: {each.id: chunk_text(each.content) for each in short})
+        cuts = await asyncio.to_thread(
+            lambda: {each.id: chunk_document(each.content, each.media_type) for each in short}
+        )
         for document in found:
             if document.id not in cuts:
-                content = document.content.encode()
+                content = request(document.content, document.media_type)
                 answer = await self.texts.run(cut, content, len(content))
                 cuts[document.id] = await asyncio.to_thread(chunks_of, answer)
         return await asyncio.to_thread(_new_chunks, found, cuts)
@@ -43,4 +46,6 @@ def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk]) -> Iterator
     for chunk in chunks:
         context = f"{document.title}\n{chunk.heading}" if chunk.heading else document.title
         text = document.content[chunk.start : chunk.end]
-        yield NewChunk(document.id, chunk.start, chunk.end, configuration, context, text)
+        yield NewChunk(
+            document.id, chunk.start, chunk.end, configuration, context, text, chunk.page, chunk.section or None
+        )

@@ -21,17 +21,20 @@ WITH serving AS MATERIALIZED (
     SELECT id, approximate FROM search_index
     WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
 ), given AS MATERIALIZED (
-    SELECT document_id, first, last, configuration, context, body, vector,
+    SELECT document_id, first, last, configuration, context, body, page, section, vector,
         to_tsvector(CAST(configuration AS regconfig), {words}) AS words
     FROM unnest(
         CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
-        CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]), CAST(:vectors AS text[])
-    ) AS given (document_id, first, last, configuration, context, body, vector)
+        CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]),
+        CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:vectors AS text[])
+    ) AS given (document_id, first, last, configuration, context, body, page, section, vector)
 ), made AS (
-    INSERT INTO chunk (project_id, document_id, first, last, length, configuration, context, text, staged_for)
+    INSERT INTO chunk (
+        project_id, document_id, first, last, length, configuration, context, text, page, section, staged_for
+    )
     SELECT :project_id, document_id, first, last,
         (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(words)), configuration, context, body,
-        CAST(:staged_for AS integer)
+        page, section, CAST(:staged_for AS integer)
     FROM given
     RETURNING number, document_id, first, length
 ), posted AS (
@@ -83,6 +86,8 @@ class NewChunk:
     configuration: str
     context: str
     text: str
+    page: int | None = None
+    section: str | None = None
 
     @property
     def place(self) -> tuple[int, int, str, str]:
@@ -133,6 +138,8 @@ class ChunkWriter:
             "configurations": [chunk.configuration for chunk in chunks],
             "contexts": [chunk.context for chunk in chunks],
             "texts": [chunk.text for chunk in chunks],
+            "pages": [chunk.page for chunk in chunks],
+            "sections": [chunk.section for chunk in chunks],
             "vectors": [] if embedded is None else embedded.vectors,
             "longest_term": LONGEST_TERM,
             "staged_for": staged_for,

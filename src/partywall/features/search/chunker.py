@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from partywall.features.search.machine_text import Span, readable
@@ -23,7 +22,7 @@ _LINE: Final = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+(?:\r\n|[\n\r\
 _HEADING: Final = re.compile(r"[ ]{0,3}+#{1,6}+[ \t]++(?P<text>\S.*)")
 _UNDERLINE: Final = re.compile(r"[ ]{0,3}+(?:=++|-{3,}+)[ \t]*+$")
 _FENCE: Final = re.compile(r"[ ]{0,3}+(?P<mark>`{3,}+|~{3,}+)")
-_LONGEST_HEADING: Final = 200
+LONGEST_HEADING: Final = 200
 
 _PARAGRAPH: Final = re.compile(r"\n[ \t\r]*+\n")
 _CLOSING: Final = r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*+"""  # quotes and brackets after a full stop
@@ -39,11 +38,16 @@ _WORD: Final = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`content[start:end]`, in characters; `heading` is the section's, empty if the chunk starts with it."""
+    """`content[start:end]`, in characters; `heading` is the section's, empty if the chunk starts with it.
+
+    `section` is the heading that the chunk starts under or with, and `page` the number of its page, if there are pages.
+    """
 
     start: int
     end: int
     heading: str = ""
+    section: str = ""
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,7 @@ class _Section:
     start: int
     end: int
     heading: str
-
-
-def cut(content: bytes) -> bytes:
-    """Runs in a separate process; `chunks_of` parses the result."""
-    return json.dumps([(each.start, each.end, each.heading) for each in chunk_text(content.decode())]).encode()
-
-
-def chunks_of(written: bytes) -> list[Chunk]:
-    return [Chunk(*each) for each in json.loads(written)]
+    continues: bool = False
 
 
 def chunk_text(content: str) -> list[Chunk]:
@@ -69,14 +65,20 @@ def chunk_text(content: str) -> list[Chunk]:
     MAX_CHARACTERS; text without a boundary is cut at that length. Content without text gives one empty chunk, so that
     the document can be found by its title.
     """
+    return chunks_under("", content)[0] or [Chunk(0, 0)]
+
+
+def chunks_under(heading: str, content: str) -> tuple[list[Chunk], str]:
+    """The chunks of a text that goes on under a heading, and the heading at its end."""
     spans = readable(content)
+    sections = list(_sections(content, heading))
     chunks = [
         chunk
-        for section in _merged(_sections(content))
-        for index, (start, end) in enumerate(_readable_parts(content, section, spans))
-        if (chunk := _stripped(content, start, end, section.heading if index else "")) is not None
+        for section in _merged(sections)
+        for index, (start, end) in enumerate(_readable_parts(content, section, spans), start=section.continues)
+        if (chunk := _stripped(content, start, end, section.heading, is_first=not index)) is not None
     ]
-    return chunks or [Chunk(0, 0)]
+    return chunks, sections[-1].heading
 
 
 def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Iterator[tuple[int, int]]:
@@ -89,17 +91,18 @@ def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Itera
             yield from _parts(content, first, last)
 
 
-def _sections(content: str) -> Iterator[_Section]:
-    """Spans that start at headings outside fenced code; together they cover the content."""
-    start, heading = 0, ""
-    for position, text in _headings(content):
-        if position > start:
-            yield _Section(start, position, heading)
-        start, heading = position, text[:_LONGEST_HEADING]
-    yield _Section(start, len(content), heading)
+def _sections(content: str, heading: str) -> Iterator[_Section]:
+    """Spans that start at headings outside fenced code, or go on under `heading`; only blanks are left out."""
+    start, continues = 0, True
+    for position, text in headings(content):
+        if content[start:position].strip():
+            yield _Section(start, position, heading, continues)
+        start, heading, continues = position, text[:LONGEST_HEADING], False
+    yield _Section(start, len(content), heading, continues)
 
 
-def _headings(content: str) -> Iterator[tuple[int, str]]:
+def headings(content: str) -> Iterator[tuple[int, str]]:
+    """Where each heading starts, and its text."""
     fence, above, above_at = "", "", 0
     for found in _LINE.finditer(content):
         text = found.group().rstrip()
@@ -115,7 +118,7 @@ def _headings(content: str) -> Iterator[tuple[int, str]]:
             text = ""
         elif above and _UNDERLINE.match(text):
             yield above_at, above.strip()
-        above, above_at = text if len(text) <= _LONGEST_HEADING else "", found.start()
+        above, above_at = text if len(text) <= LONGEST_HEADING else "", found.start()
 
 
 def _without_closing(text: str) -> str:
@@ -131,12 +134,12 @@ def _fence_after(open_fence: str, mark: str) -> str:
     return "" if closes else open_fence
 
 
-def _merged(sections: Iterator[_Section]) -> Iterator[_Section]:
+def _merged(sections: Iterable[_Section]) -> Iterator[_Section]:
     """Joins short neighbours: a heading with one line below it is too little to match a query."""
-    current = next(sections)
-    for section in sections:
+    current, *others = sections
+    for section in others:
         if section.end - current.start <= _MERGED:
-            current = _Section(current.start, section.end, current.heading)
+            current = replace(current, end=section.end)
         else:
             yield current
             current = section
@@ -163,8 +166,8 @@ def _cut(window: str, share: float) -> int:
     return len(window)
 
 
-def _stripped(content: str, start: int, end: int, heading: str) -> Chunk | None:
+def _stripped(content: str, start: int, end: int, heading: str, *, is_first: bool) -> Chunk | None:
     text = content[start:end].lstrip()
     start = end - len(text)
     end = start + len(text.rstrip())
-    return Chunk(start, end, heading) if start < end else None
+    return Chunk(start, end, "" if is_first else heading, heading) if start < end else None

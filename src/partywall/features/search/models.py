@@ -86,6 +86,8 @@ class SearchIndex(Base):
 class SearchChunk(Base):
     """A passage. Postings and vectors refer to its `number`; `context` is indexed before its text.
 
+    `page` is set for files that have pages, `section` is the heading that the passage starts under or with.
+
     A large document's chunks are written in batches with `staged_for` set to its version. All become searchable at
     once, when `staged_for` is set to null, and to 0 for the former chunks. Searches skip chunks where it is not null.
     """
@@ -94,6 +96,7 @@ class SearchChunk(Base):
     __table_args__ = (
         PrimaryKeyConstraint("project_id", "number"),
         ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        CheckConstraint("length(section) <= 200", name="section"),
         Index("chunk_project_id_document_id_idx", "project_id", "document_id"),
         Index("chunk_staged_idx", "project_id", "document_id", postgresql_where=text("staged_for IS NOT NULL")),
         {"info": {"kind": TableKind.PROJECT}},
@@ -109,6 +112,8 @@ class SearchChunk(Base):
     configuration: Mapped[str] = mapped_column(Text)
     context: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
+    page: Mapped[int | None] = mapped_column(Integer)
+    section: Mapped[str | None] = mapped_column(Text)
     staged_for: Mapped[int | None] = mapped_column(Integer)
 
 

@@ -95,7 +95,8 @@ WITH asked AS MATERIALIZED (
         WHERE project_id = :project_id AND number = ANY (CAST(:numbers AS bigint[]))
     ) AS used
 )
-SELECT chunk.number, chunk.id, chunk.document_id, document.title, chunk.first, chunk.last, chunk.text,
+SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document.revision, document.title, chunk.page,
+    chunk.section, chunk.first, chunk.last, chunk.text,
     ts_headline(
         CAST(chunk.configuration AS regconfig), chunk.text,
         (SELECT words FROM asked WHERE asked.configuration = chunk.configuration),
@@ -144,7 +145,11 @@ class Found:
     number: int
     id: UUID
     document_id: UUID
+    external_id: str | None
+    revision: int
     title: str
+    page: int | None
+    section: str | None
     first: int
     last: int
     text: str

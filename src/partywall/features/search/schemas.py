@@ -43,7 +43,18 @@ class Highlight(ResponseModel):
 
 class SearchHit(ResponseModel):
     document_id: UUID
+    external_id: str | None = Field(description="The document's.", examples=["policies/refunds.pdf"])
+    revision: int = Field(description="The document's.", examples=[3])
     title: str = Field(examples=["Refund policy"])
+    page: int | None = Field(
+        description="The number of the page, slide or sheet that the text is from, beginning with 1; null where the "
+        "document has none.",
+        examples=[12],
+    )
+    section: str | None = Field(
+        description="The heading that the text starts under or with, such as a slide's title or a sheet's name.",
+        examples=["Payment terms"],
+    )
     chunk_id: UUID
     text: str = Field(examples=["Our refunds reach you within ten days."])
     start: int = Field(description="Offset of the text in the document's content, in characters.", examples=[0])

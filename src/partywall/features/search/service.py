@@ -189,7 +189,11 @@ def _hits(ranked: Sequence[Ranked], found: Sequence[Found]) -> list[SearchHit]:
 def _hit(found: Found, score: float) -> SearchHit:
     return SearchHit(
         document_id=found.document_id,
+        external_id=found.external_id,
+        revision=found.revision,
         title=found.title,
+        page=found.page,
+        section=found.section,
         chunk_id=found.id,
         text=found.text,
         start=found.first,

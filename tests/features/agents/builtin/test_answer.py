@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,6 +12,7 @@ from partywall.features.documents import reader
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, refusals, results, run
 from tests.features.runs.agent_workspace import AgentWorkspace, code_of
 from tests.features.runs.model_server import Reply, calling, final
+from tests.features.runs.test_injection import index
 
 QUOTE = "The supplier delivers within ten days."
 ANSWER = "It delivers within ten days [1]."
@@ -26,7 +28,7 @@ def cited(document: str, quote: str = QUOTE, answer: str = ANSWER, **fields: obj
 async def test_a_citation_is_looked_up_in_its_document(workspace: AgentWorkspace) -> None:
     document = await workspace.document("Contract", CONTRACT)
     workspace.model.says(
-        calling("read", document_id=document), cited(document, title="Forged", start=7, end=9, version=5)
+        calling("read", document_id=document), cited(document, title="Forged", start=7, end=9, version=5, page=3)
     )
     output = output_of(await run(workspace, "answer", question="When does it deliver?"))
     [citation] = listed(output, "citations")
@@ -34,6 +36,19 @@ async def test_a_citation_is_looked_up_in_its_document(workspace: AgentWorkspace
     start, end = int(str(citation["start"])), int(str(citation["end"]))
     assert CONTRACT[start:end] == citation["quote"] == "The supplier delivers\nwithin ten days."
     assert (citation["title"], citation["version"], citation["number"]) == ("Contract", 1, 1)
+    assert (citation["page"], citation["section"]) == (None, "Frame contract")
+
+
+async def test_a_citation_names_the_page_of_its_file(workspace: AgentWorkspace) -> None:
+    document = await workspace.document("Contract", f"# Parties\n\nTwo.\n\f\n{CONTRACT}")
+    await workspace.users.execute("UPDATE document SET media_type = 'application/pdf' WHERE id = $1", UUID(document))
+    await index(workspace)
+    workspace.model.says(calling("search", query="When does the supplier deliver?"), cited(document))
+    output = output_of(await run(workspace, "answer", question="When?"))
+    [citation] = listed(output, "citations")
+    assert (citation["page"], citation["section"]) == (2, "Frame contract")
+    passages = json.loads(workspace.model.asked[1].tool_results[0])
+    assert (passages[0]["page"], passages[0]["section"]) == (2, "Frame contract")
 
 
 async def test_the_model_is_not_asked_for_what_we_compute(workspace: AgentWorkspace) -> None:

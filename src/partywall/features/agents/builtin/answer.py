@@ -15,6 +15,7 @@ from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.documents.schemas import Document
+from partywall.features.search.page_chunks import place_of
 
 # A quote with fewer letters and digits occurs in almost any text.
 _LEAST_QUOTED: Final = 4
@@ -106,6 +107,7 @@ def _filled(citation: Citation, document: Document, span: Span) -> Citation:
             "title": document.title,
             "version": document.version,
             **span._asdict(),
+            **place_of(document.content, document.media_type, span.start)._asdict(),
         }
     )
 

@@ -57,7 +57,14 @@ async def passages(ctx: Context, query: str) -> list[Passage]:
     hits = await ctx.deps.documents.search(SearchQuery(q=query, limit=limit, group=SearchGroup.CHUNK))
     found = [hit for hit in hits if readable is None or hit.document_id in readable][:PASSAGES]
     return [
-        Passage(document_id=hit.document_id, title=hit.title, start=hit.start, text=hit.text[:PASSAGE_CHARACTERS])
+        Passage(
+            document_id=hit.document_id,
+            title=hit.title,
+            page=hit.page,
+            section=hit.section,
+            start=hit.start,
+            text=hit.text[:PASSAGE_CHARACTERS],
+        )
         for hit in found
     ]
 

@@ -92,6 +92,8 @@ class CheckedOutput(ResponseModel):
 class Passage(ResponseModel):
     document_id: UUID
     title: str
+    page: int | None = None
+    section: str | None = None
     start: int
     text: str
 
@@ -128,7 +130,7 @@ class Question(SourcesInput):
 class Citation(CheckedOutput):
     """A quote that was found in the document; `start` and `end` are its position in characters."""
 
-    server_fields: ClassVar[frozenset[str]] = frozenset({"title", "version", "start", "end"})
+    server_fields: ClassVar[frozenset[str]] = frozenset({"title", "version", "start", "end", "page", "section"})
 
     number: int = Field(ge=1, le=999, description="The number that the answer gives it, in square brackets.")
     document_id: UUID
@@ -137,6 +139,8 @@ class Citation(CheckedOutput):
     version: int = Field(default=0, description="Of the document, when the quote was looked up.")
     start: int = 0
     end: int = 0
+    page: int | None = Field(default=None, description="Of the file, for a PDF, slides or sheets; the first is 1.")
+    section: str | None = Field(default=None, description="The heading above the quote.")
 
 
 class Answer(CheckedOutput):

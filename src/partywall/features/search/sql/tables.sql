@@ -49,8 +49,11 @@ CREATE TABLE chunk (
     configuration text NOT NULL,
     context text NOT NULL,
     text text NOT NULL,
+    page integer,
+    section text,
     staged_for integer,
     CONSTRAINT chunk_pkey PRIMARY KEY (project_id, number),
+    CONSTRAINT chunk_section_check CHECK (length(section) <= 200),
     CONSTRAINT chunk_project_id_document_id_fkey
         FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
 );

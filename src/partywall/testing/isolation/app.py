@@ -47,7 +47,11 @@ def settings_for_attack(
                 "max_failed_logins": 1_000,
                 "access_token_ttl": timedelta(hours=6),
             },
-            "events": {"ticket_ttl": timedelta(hours=1)},
+            "events": {
+                "ticket_ttl": timedelta(hours=1),
+                "connections": 1_000_000,
+                "connections_per_principal": 1_000_000,
+            },
             "agents": {"modules": list(agents), **UNASKED},
             "log": {"level": "error"},
             "http": {"docs": True},

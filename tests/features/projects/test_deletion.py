@@ -19,7 +19,7 @@ from partywall.features.projects.feature import feature
 from partywall.features.search.index_rebuild import notice_change
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Person, Users
-from tests.features.projects.purging import DOCUMENT, purged, rows
+from tests.features.projects.purge_helpers import DOCUMENT, purged, rows
 from tests.features.projects.team import Team
 from tests.features.projects.test_project_locks import until_waiting
 from tests.isolation.seeded_project import SeededProject, seed

@@ -16,7 +16,7 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.projects.purge import purge_project, sweep_projects
 from partywall.testing.users import Users
-from tests.features.projects.purging import DOCUMENT, purge, purged, rows
+from tests.features.projects.purge_helpers import DOCUMENT, purge, purged, rows
 from tests.text_search import in_cache
 
 

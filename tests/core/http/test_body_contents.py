@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from partywall.core.http.json_size import has_more_values_than
+from partywall.core.http.body_limits import has_more_values_than
 from partywall.testing.users import Users
 from tests.core.http.bytes import PROJECTS, ask, bearer, documents, head
 from tests.features.live.server import Serving

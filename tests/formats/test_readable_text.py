@@ -79,10 +79,10 @@ def test_plain_text_stays_as_it_is() -> None:
 
 def test_of_other_files_only_the_marks_of_readers_are_left_out() -> None:
     content = (
-        "## Sheet *1*\n\n**Notes**\n\n| a_b_ | <c> |\n| --- | --- |\n| 1 \\| 2 | [d](e) |\n\f\n> f\n\n<div>\n# G\n"
+        "## Sheet *1*\n\n**Notes**\n\n| a_b_ | <c> |\n| --- | --- |\n| 1 \\| 2 | [d](e) |\n\f\n\\# f\n\n<div>\n# G\n"
     )
     found = readable_text(content, "application/vnd.ms-excel")
-    assert found.text == "Sheet *1*\n\nNotes\n\na_b_ | <c>\n1 | 2 | [d](e)\n\f\n> f\n\n<div>\nG\n"
+    assert found.text == "Sheet *1*\n\nNotes\n\na_b_ | <c>\n1 | 2 | [d](e)\n\f\n# f\n\n<div>\nG\n"
     assert [(heading.start, heading.text) for heading in found.headings] == [
         (0, "Sheet *1*"),
         (found.text.index("G"), "G"),

@@ -111,6 +111,7 @@ DOCUMENTS: Final = (
                     "_ESCAPE",
                     "_DIRECTIVE",
                     "_STATEMENT",
+                    "_ESCAPED_LINE",
                     "_BOLD_LINE",
                     "_TEXT_DIRECTIVE",
                 )

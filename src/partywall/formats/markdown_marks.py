@@ -29,6 +29,8 @@ _STATEMENT: Final = re.compile(
       | export\s++(?:const|let|var|default|function|async|\*|\{) | --8<--\s | \([\w.:-]{1,100}+\)=\s*+\Z""",
     re.VERBOSE,
 )
+# A line of text that would be a mark.
+_ESCAPED_LINE: Final = re.compile(r"\\[#`~|=:-]")
 _BOLD_LINE: Final = re.compile(r"\*\*([^*\n]{1,300}+)\*\*")
 # In MyST a fence with a name in braces holds text, except these.
 _TEXT_DIRECTIVE: Final = re.compile(r"\{(?!code|eval|literal|math|mermaid|raw|toctree|doctest|image|figure)[\w:-]++\}")
@@ -63,7 +65,7 @@ def plain_headings(content: str, blocks: Blocks) -> list[Heading]:
 
 
 def layout_marks(content: str, blocks: Blocks) -> Marks:
-    """The marks that our readers add: of headings, tables, fences, and lines in bold."""
+    """The marks that our readers add: of headings, tables, fences, lines in bold, and lines that would be marks."""
     marks = Marks(headings=plain_headings(content, blocks))
     for block in blocks.found:
         if block.kind is Kind.MARK:
@@ -72,6 +74,7 @@ def layout_marks(content: str, blocks: Blocks) -> Marks:
             marks.edits.append(Edit(block.start, block.lines[0][0]))
         elif block.kind is Kind.TEXT:
             start, end = block.lines[0][0], block.lines[-1][1]
+            marks.edits += (Edit(at, at + 1) for at, _ in block.lines if _ESCAPED_LINE.match(content, at))
             marks.edits += _table(content, block)
             if bold := _BOLD_LINE.fullmatch(content, start, end):
                 marks.edits += (Edit(start, bold.start(1)), Edit(bold.end(1), end))

@@ -40,6 +40,30 @@ def test_nothing_but_white_space_is_left_out(content: str) -> None:
     assert all(text == text.strip() and text for text in texts(content)) or chunks == [Chunk(0, 0, "")]
 
 
+MARKS = ["&amp;" * 900, "[a](b)" * 400, "*a* " * 600, "| a | b |\n|-|-|\n" + "| c | d |\n" * 300, "<b>", "# A *b*\n\n",
+         "a" * 2399, "&NotEqualTilde;", "> ", "\n\n", "---\na: b\n---\n"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
+@settings(max_examples=100, deadline=None)
+def test_passages_of_markdown_have_places_of_their_own(content: str) -> None:
+    chunks = chunk_text(content, "text/markdown")
+    places = [place for chunk in chunks for place in (chunk.start, chunk.end)]
+    assert places == sorted(places)
+    assert len({chunk.start for chunk in chunks}) == len(chunks)
+    assert all(len(chunk.text) <= MAX_CHARACTERS for chunk in chunks)
+
+
+def test_the_section_of_a_passage_is_the_heading_above_it() -> None:
+    filler = "Some words here. " * 100
+    one = f"# [One](a) `b`\n\n{filler}\n\n```\n# c\n```\n\n"
+    content = f"---\ntitle: x\n---\n{filler}\n\n{one}Two\n===\n\nShort.\n\n## Three\n"
+    chunks = chunk_text(content, "text/markdown")
+    assert [chunk.section for chunk in chunks] == ["", "One b", "Two"]
+    assert [chunk.text.split("\n")[0][:5] for chunk in chunks] == ["Some ", "One b", "Two"]
+    assert [content[chunk.start :][:7] for chunk in chunks] == ["Some wo", "# [One]", "Two\n==="]
+
+
 def test_a_short_text_is_one_chunk_without_its_margins() -> None:
     assert chunk_text("  \n A short text.\n") == [Chunk(4, 17, "A short text.")]
 

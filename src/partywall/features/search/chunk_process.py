@@ -15,8 +15,10 @@ from partywall.features.search.chunker import Chunk
 from partywall.features.search.languages import configuration_of
 from partywall.features.search.page_chunks import chunk_document, chunks_of, cut, request
 
-# In characters. Longer texts go to a separate process, which takes about 25 ms to start.
+# In characters. Longer texts go to a separate process, which takes about 25 ms to start. The parser takes time for each
+# line too.
 LARGEST_INLINE_TEXT: Final = 256 * 1024
+_LINE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +27,20 @@ class Cutter:
 
     async def chunks(self, found: Sequence[ClaimedDocument]) -> list[NewChunk]:
         """All chunks of the documents. Raises TextTooCostlyError and TextProcessBusyError."""
-        short = [document for document in found if len(document.content) <= LARGEST_INLINE_TEXT]
+        short = [document for document in found if _cost(document.content) <= LARGEST_INLINE_TEXT]
         cuts = await asyncio.to_thread(
             lambda: {each.id: chunk_document(each.content, each.media_type) for each in short}
         )
         for document in found:
             if document.id not in cuts:
-                content = request(document.content, document.media_type)
-                answer = await self.texts.run(cut, content, len(content))
+                given = request(document.content, document.media_type)
+                answer = await self.texts.run(cut, given, len(given))
                 cuts[document.id] = await asyncio.to_thread(chunks_of, answer)
         return await asyncio.to_thread(_new_chunks, found, cuts)
+
+
+def _cost(content: str) -> int:
+    return len(content) + _LINE * (content.count("\n") + content.count("\r"))
 
 
 def _new_chunks(found: Sequence[ClaimedDocument], cuts: Mapping[UUID, Sequence[Chunk]]) -> list[NewChunk]:
@@ -44,8 +50,8 @@ def _new_chunks(found: Sequence[ClaimedDocument], cuts: Mapping[UUID, Sequence[C
 def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk]) -> Iterator[NewChunk]:
     configuration = configuration_of(document.metadata)
     for chunk in chunks:
-        context = f"{document.title}\n{chunk.heading}" if chunk.heading else document.title
-        text = document.content[chunk.start : chunk.end]
+        begins_with_heading = chunk.text.startswith(chunk.section)
+        context = document.title if begins_with_heading else f"{document.title}\n{chunk.section}"
         yield NewChunk(
-            document.id, chunk.start, chunk.end, configuration, context, text, chunk.page, chunk.section or None
+            document.id, chunk.start, chunk.end, configuration, context, chunk.text, chunk.page, chunk.section or None
         )

@@ -6,10 +6,11 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from partywall.features.search.machine_text import Span, readable
+from partywall.formats.readable_text import ReadableText, readable_text
 
 MAX_CHARACTERS: Final = 2400
 """The longest chunk; about 400 English words."""
@@ -17,13 +18,9 @@ MAX_CHARACTERS: Final = 2400
 _MERGED: Final = 800  # neighbouring sections are merged up to this length
 _EARLIEST: Final = 0.6  # a cut is at least this fraction of the even share
 
-# The quantifiers are possessive (`++`, `*+`): without backtracking, every pattern takes linear time.
-_LINE: Final = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])?")
-_HEADING: Final = re.compile(r"[ ]{0,3}+#{1,6}+[ \t]++(?P<text>\S.*)")
-_UNDERLINE: Final = re.compile(r"[ ]{0,3}+(?:=++|-{3,}+)[ \t]*+$")
-_FENCE: Final = re.compile(r"[ ]{0,3}+(?P<mark>`{3,}+|~{3,}+)")
 LONGEST_HEADING: Final = 200
 
+# The quantifiers are possessive (`++`, `*+`): without backtracking, every pattern takes linear time.
 _PARAGRAPH: Final = re.compile(r"\n[ \t\r]*+\n")
 _CLOSING: Final = r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*+"""  # quotes and brackets after a full stop
 _SENTENCE: Final = re.compile(
@@ -38,14 +35,15 @@ _WORD: Final = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`content[start:end]`, in characters; `heading` is the section's, empty if the chunk starts with it.
+    """A passage: `text` is what people read of `content[start:end]`, in characters.
 
-    `section` is the heading that the chunk starts under or with, and `page` the number of its page, if there are pages.
+    `section` is the heading that governs its start, empty if there is none. `page` is the number of its page, if the
+    document has pages.
     """
 
     start: int
     end: int
-    heading: str = ""
+    text: str
     section: str = ""
     page: int | None = None
 
@@ -55,29 +53,31 @@ class _Section:
     start: int
     end: int
     heading: str
-    continues: bool = False
 
 
-def chunk_text(content: str) -> list[Chunk]:
-    """Splits plain text or Markdown of any language at headings, paragraphs and sentences.
+def chunk_text(content: str, media_type: str = "text/plain") -> list[Chunk]:
+    """Splits a text of any language at headings, paragraphs and sentences.
 
-    The chunks are in order and do not overlap. They omit only white space and machine-written parts. Each has at most
-    MAX_CHARACTERS; text without a boundary is cut at that length. Content without text gives one empty chunk, so that
-    the document can be found by its title.
+    The chunks are in order and do not overlap. They omit only white space, machine-written parts and, depending on the
+    media type, the marks of Markdown. Each has at most MAX_CHARACTERS; text without a boundary is cut at that length.
+    Content without text gives one empty chunk, so that the document can be found by its title.
     """
-    return chunks_under("", content)[0] or [Chunk(0, 0)]
+    return chunks_under("", content, media_type)[0] or [Chunk(0, 0, "")]
 
 
-def chunks_under(heading: str, content: str) -> tuple[list[Chunk], str]:
+def chunks_under(heading: str, content: str, media_type: str) -> tuple[list[Chunk], str]:
     """The chunks of a text that goes on under a heading, and the heading at its end."""
-    spans = readable(content)
-    sections = list(_sections(content, heading))
-    chunks = [
-        chunk
-        for section in _merged(sections)
-        for index, (start, end) in enumerate(_readable_parts(content, section, spans), start=section.continues)
-        if (chunk := _stripped(content, start, end, section.heading, is_first=not index)) is not None
-    ]
+    found = readable_text(content, media_type)
+    spans = readable(found.text)
+    sections = list(_sections(found, heading))
+    chunks: list[Chunk] = []
+    for section in _merged(sections):
+        for part in _readable_parts(found.text, section, spans):
+            start, end = _stripped(found.text, *part)
+            if start < end:
+                first, last = found.span(start, end)
+                after = chunks[-1].end if chunks else 0
+                chunks.append(Chunk(max(first, after), last, found.text[start:end], section.heading))
     return chunks, sections[-1].heading
 
 
@@ -91,47 +91,14 @@ def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Itera
             yield from _parts(content, first, last)
 
 
-def _sections(content: str, heading: str) -> Iterator[_Section]:
-    """Spans that start at headings outside fenced code, or go on under `heading`; only blanks are left out."""
-    start, continues = 0, True
-    for position, text in headings(content):
-        if content[start:position].strip():
-            yield _Section(start, position, heading, continues)
-        start, heading, continues = position, text[:LONGEST_HEADING], False
-    yield _Section(start, len(content), heading, continues)
-
-
-def headings(content: str) -> Iterator[tuple[int, str]]:
-    """Where each heading starts, and its text."""
-    fence, above, above_at = "", "", 0
-    for found in _LINE.finditer(content):
-        text = found.group().rstrip()
-        if not text:
-            above = ""
-            continue
-        if mark := _FENCE.match(text):
-            fence, text = _fence_after(fence, mark["mark"]), ""
-        elif fence:
-            text = ""
-        elif heading := _HEADING.match(text):
-            yield found.start(), _without_closing(heading["text"])
-            text = ""
-        elif above and _UNDERLINE.match(text):
-            yield above_at, above.strip()
-        above, above_at = text if len(text) <= LONGEST_HEADING else "", found.start()
-
-
-def _without_closing(text: str) -> str:
-    """Removes a closing `##`; a heading of nothing but `#` keeps the first."""
-    return text[0] + text[1:].rstrip(" \t#")
-
-
-def _fence_after(open_fence: str, mark: str) -> str:
-    """The fence that is open after this line; the same character, at least as often, closes it."""
-    if not open_fence:
-        return mark
-    closes = mark[0] == open_fence[0] and len(mark) >= len(open_fence)
-    return "" if closes else open_fence
+def _sections(found: ReadableText, heading: str) -> Iterator[_Section]:
+    """Spans that start at headings, the first one under `heading`; only blanks are left out."""
+    start = 0
+    for each in found.headings:
+        if found.text[start : each.start].strip():
+            yield _Section(start, each.start, heading)
+        start, heading = each.start, each.text[:LONGEST_HEADING]
+    yield _Section(start, len(found.text), heading)
 
 
 def _merged(sections: Iterable[_Section]) -> Iterator[_Section]:
@@ -139,7 +106,7 @@ def _merged(sections: Iterable[_Section]) -> Iterator[_Section]:
     current, *others = sections
     for section in others:
         if section.end - current.start <= _MERGED:
-            current = replace(current, end=section.end)
+            current = _Section(current.start, section.end, current.heading)
         else:
             yield current
             current = section
@@ -166,8 +133,7 @@ def _cut(window: str, share: float) -> int:
     return len(window)
 
 
-def _stripped(content: str, start: int, end: int, heading: str, *, is_first: bool) -> Chunk | None:
+def _stripped(content: str, start: int, end: int) -> Span:
     text = content[start:end].lstrip()
     start = end - len(text)
-    end = start + len(text.rstrip())
-    return Chunk(start, end, "" if is_first else heading, heading) if start < end else None
+    return start, start + len(text.rstrip())

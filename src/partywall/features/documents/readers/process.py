@@ -61,6 +61,7 @@ def read_file(given: bytes) -> bytes:
         "title": found.title.encode(errors="replace").decode(),
         "language": language if _LANGUAGE.fullmatch(language) else "",
         "charset": found.charset,
+        "metadata": found.metadata,
         "media_type": found.media_type,
     }
     return json.dumps(said).encode() + b"\n" + text
@@ -72,7 +73,8 @@ def read_answer(answer: bytes) -> FileText:
     said = json.loads(head)
     if "reason" in said:
         raise UnreadableFileError(Reason(said["reason"]))
-    return FileText(text.decode(), said["title"], said["language"], said["charset"], said["media_type"])
+    more = said["metadata"], said["media_type"]
+    return FileText(text.decode(), said["title"], said["language"], said["charset"], *more)
 
 
 def _module(name: str) -> ModuleType:

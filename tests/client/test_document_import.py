@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -13,16 +14,18 @@ from partywall.client.api import Api
 from partywall.client.document_import import (
     Import,
     ImportCounts,
+    IndexProgress,
     LocalDocument,
     Outcome,
+    SourceFile,
     UnreadableFile,
     known_documents,
 )
 from partywall.client.document_import.existing import ExistingDocument, find_known
-from partywall.client.document_import.send import DEFAULT_UPLOAD_BYTES, INCOMING
+from partywall.client.document_import.indexing import POLL_SECONDS
+from partywall.client.document_import.send import DEFAULT_UPLOAD_BYTES
+from partywall.client.document_import.transfer import INCOMING
 from partywall.client.errors import ApiError
-from partywall.commands.connection import Connection
-from partywall.commands.document_import import wait_for_index
 from partywall.testing.engines import Superuser
 from tests.client.conftest import Person
 from tests.client.proxy import Proxy
@@ -33,8 +36,21 @@ def text(name: str, content: str) -> LocalDocument:
 
 
 def page(name: str, body: str) -> LocalDocument:
-    source = f"<title>{name}</title><p>{body}</p>".encode()
-    return LocalDocument(name, "", "", hashlib.sha256(source).hexdigest(), upload=source)
+    return uploaded(name, f"<title>{name}</title><p>{body}</p>".encode())
+
+
+def uploaded(name: str, source: bytes) -> LocalDocument:
+    """Its file is in the working directory."""
+    digest = hashlib.sha256(source).hexdigest()
+    path = Path(digest)
+    path.write_bytes(source)
+    with path.open("rb") as file:
+        return LocalDocument(name, "", "", digest, upload=SourceFile.of(path, file))
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @dataclass
@@ -135,8 +151,7 @@ def test_leftover_pages_of_an_interrupted_import_are_removed(target: Target) -> 
 
 def test_a_refused_page_leaves_the_old_one_alone(target: Target) -> None:
     target.run(page("p.html", "one"))
-    broken = LocalDocument("p.html", "", "", "0", upload=b"a\x00")
-    assert target.run(broken) == (0, 0, 0, 1)
+    assert target.run(uploaded("p.html", b"a\x00")) == (0, 0, 0, 1)
     assert "one" in str(target.document("p.html")["content"])
 
 
@@ -213,7 +228,7 @@ def test_two_unicode_forms_of_one_path_are_one_document(target: Target) -> None:
 def test_a_plan_sends_nothing(target: Target) -> None:
     target.run(text("a.txt", "old"), text("b.txt", "same"))
     plans: list[tuple[str, str]] = []
-    large = LocalDocument("large.html", "", "", "", upload=bytes(DEFAULT_UPLOAD_BYTES + 1))
+    large = LocalDocument("large.html", "", "", "", upload=SourceFile(Path("large"), DEFAULT_UPLOAD_BYTES + 1, 0))
     documents = [text("a.txt", "new"), text("b.txt", "same"), page("p.html", "new"), text("c.txt", "new"), large]
     outcome = target.run(*documents, planned=lambda outcome, name: plans.append((outcome, name)))
     assert outcome == (2, 1, 1, 1)
@@ -229,26 +244,38 @@ def test_an_error_names_the_document(target: Target) -> None:
     assert failure.startswith("a.txt: its content: ")
 
 
-async def test_documents_that_could_not_be_indexed_are_named(
-    target: Target, kept: Superuser, capsys: pytest.CaptureFixture[str]
-) -> None:
-    target.run(text("a.txt", "one"), text("b.txt", "two"), text("c.txt", "three"))
+async def test_documents_that_could_not_be_read_are_named(target: Target, kept: Superuser) -> None:
+    target.run(*(text(f"{name}.txt", name) for name in "abcd"))
     await kept.execute("UPDATE document SET index_status = 'indexed' WHERE project_id = $1", UUID(target.id))
     await kept.execute(
-        "UPDATE document SET index_status = 'failed', index_error = 'too long'"
-        " WHERE project_id = $1 AND external_id IN ('a.txt', 'b.txt')",
+        "UPDATE document SET index_status = 'failed', index_error = CASE external_id WHEN 'a.txt' THEN 'too long'"
+        " ELSE 'damaged: It is cut off.' END WHERE project_id = $1 AND external_id IN ('a.txt', 'b.txt', 'd.txt')",
         UUID(target.id),
     )
-    assert wait_for_index(Connection(target.api, None), target.id, {"a.txt", "c.txt"}) == 1
-    assert capsys.readouterr().err == "not indexed: a.txt: too long\n"
+    ids = {str(target.document(f"{name}.txt")["id"]): f"{name}.txt" for name in "abc"}
+    progress = IndexProgress(target.api, target.id, ids)
+    assert list(progress.wait(lambda _seconds: pytest.fail("it waits"))) == [3]
+    assert [(each.place, each.code, each.reason) for each in progress.unread()] == [
+        ("a.txt", "", "too long"),
+        ("b.txt", "damaged", "It is cut off."),
+    ]
+
+
+def test_waiting_ends_if_nothing_is_read(target: Target) -> None:
+    """The deployment of these tests has no worker."""
+    target.run(text("a.txt", "one"))
+    pauses: list[float] = []
+    progress = IndexProgress(target.api, target.id, {str(target.document("a.txt")["id"]): "a.txt"}, 4 * POLL_SECONDS)
+    assert set(progress.wait(pauses.append)) == {0}
+    assert pauses == [POLL_SECONDS] * 5
+    assert len(progress.pending) == 1
 
 
 def test_documents_without_text_are_reported(target: Target) -> None:
     scripts = b"<title>App</title><body><noscript>Enable scripts</noscript><div id=root></div><script>start()</script>"
-    app = LocalDocument("app.html", "", "", hashlib.sha256(scripts).hexdigest(), upload=scripts)
-    documents = [text("a.txt", "fine"), text("b.txt", " \n"), page("p.html", "fine"), app]
+    documents = [text("a.txt", "fine"), text("b.txt", " \n"), page("p.html", "fine"), uploaded("app.html", scripts)]
     assert target.run(*documents) == (4, 0, 0, 0)
-    assert target.warnings == ["app.html", "b.txt"]
+    assert sorted(target.warnings) == ["app.html", "b.txt"]
     assert target.run(*documents) == (0, 0, 4, 0)
     assert len(target.warnings) == 2
     assert [target.document(name)["warnings"] for name in ("app.html", "b.txt", "p.html")] == [

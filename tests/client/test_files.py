@@ -67,14 +67,19 @@ def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, t
 def test_a_page_is_sent_as_bytes(tmp_path: Path) -> None:
     page = "\ufeff<meta charset=latin1><p>ü</p>".encode()
     [local] = read(write(tmp_path, {"p.html": page}))
-    assert local == LocalDocument("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
+    assert isinstance(local, LocalDocument)
+    assert (local.external_id, local.content, local.sha256) == ("p.html", "", hashlib.sha256(page).hexdigest())
+    assert local.upload is not None
+    assert (local.upload.path, local.upload.size) == (tmp_path / "p.html", len(page))
 
 
 @pytest.mark.parametrize("name", ["p.html", "t.txt", "t.md", "w.pdf", "n.ipynb"])
 @pytest.mark.parametrize("content", ["ü".encode("latin-1"), "ü".encode("utf-16")])
 def test_what_the_server_reads_is_sent_as_bytes(tmp_path: Path, name: str, content: bytes) -> None:
     [local] = read(write(tmp_path, {name: content}))
-    assert local == LocalDocument(name, "", "", hashlib.sha256(content).hexdigest(), upload=content)
+    assert isinstance(local, LocalDocument)
+    assert (local.content, local.sha256) == ("", hashlib.sha256(content).hexdigest())
+    assert local.upload is not None
 
 
 def test_source_code_is_sent_if_it_is_included(tmp_path: Path) -> None:

@@ -64,11 +64,17 @@ def fill(exporter: Exporter, tmp_path: Path) -> None:
     files.mkdir()
     (files / "page.html").write_text("<title>A page</title><p>Of text</p>")
     (files / "edited.html").write_text("<title>Edited</title><p>Before</p>")
-    (files / "plain.txt").write_bytes("ü".encode("utf-16"))
+    (files / "replaced.html").write_text("<title>Replaced</title><p>The first file</p>")
     known = known_documents(exporter.api, exporter.project)
     importer = Import(exporter.api, exporter.project, known, lambda _counts, _failure: None, root="files#1")
-    importer.run(each for name in ("page.html", "edited.html") for each in documents_in(files, files / name))
+    importer.run(
+        each for name in ("page.html", "edited.html", "replaced.html") for each in documents_in(files, files / name)
+    )
     exporter.change(importer.known["edited.html"].id, content="After", status="published")
+    for number in (2, 3):
+        (files / "replaced.html").write_text(f"<title>Replaced</title><p>File {number}</p>")
+        importer.seen.clear()
+        importer.run(documents_in(files, files / "replaced.html"))
 
 
 def comparable(folder: Path) -> dict[str, object]:
@@ -88,17 +94,17 @@ def test_an_export_is_imported_and_exported_again_without_a_difference(
     exporter: Exporter, person: Person, tmp_path: Path
 ) -> None:
     fill(exporter, tmp_path)
-    assert exporter.run() == (7, 0)
+    assert exporter.run() == (8, 0)
     assert (exporter.folder / "files" / "notes" / "a.md").read_text() == "three ü"
     assert (exporter.folder / "texts" / "notes" / "a.md~" / "1.txt").read_text() == "one"
     assert (exporter.folder / "files" / "page.html").read_bytes() == (tmp_path / "files" / "page.html").read_bytes()
     assert not (tmp_path / "outside.txt").exists()
     other = person.project("Another")
-    assert exporter.restore(other) == (7, 0, 0, [])
+    assert exporter.restore(other) == (8, 0, 0, [])
     again = Exporter(exporter.api, other, tmp_path / "again")
     again.run()
     assert comparable(again.folder) == comparable(exporter.folder)
-    assert exporter.restore(other) == (0, 0, 7, [])
+    assert exporter.restore(other) == (0, 0, 8, [])
 
 
 def test_a_repeated_export_writes_what_has_changed(exporter: Exporter) -> None:

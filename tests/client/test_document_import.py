@@ -19,12 +19,12 @@ from partywall.client.document_import import (
     Outcome,
     SourceFile,
     UnreadableFile,
+    by_hash,
     known_documents,
 )
 from partywall.client.document_import.existing import ExistingDocument, find_known
-from partywall.client.document_import.indexing import POLL_SECONDS
+from partywall.client.document_import.index_progress import POLL_SECONDS
 from partywall.client.document_import.send import DEFAULT_UPLOAD_BYTES
-from partywall.client.document_import.transfer import INCOMING
 from partywall.client.errors import ApiError
 from partywall.testing.engines import Superuser
 from tests.client.conftest import Person
@@ -70,11 +70,13 @@ class Target:
         root: str | None = None,
         replace: bool = False,
         planned: Callable[[Outcome, str], None] | None = None,
+        renamable: dict[tuple[str, str], ExistingDocument] | None = None,
     ) -> tuple[int, int, int, int]:
         known = known_documents(self.api, self.id) if known is None else known
         counts = ImportCounts()
         importer = Import(self.api, self.id, known, self._record, metadata or {}, root, replace, planned, counts)
         importer.warned = self.warnings.append
+        importer.renamable = renamable or {}
         importer.run(documents)
         assert counts.done == len(documents)
         return counts.sent, counts.changed, counts.unchanged, len(counts.failed)
@@ -136,17 +138,46 @@ def test_any_file_name_that_the_system_allows_works(target: Target, name: str) -
     assert set(known_documents(target.api, target.id)) == {name}
 
 
-def test_a_changed_page_takes_the_place_of_the_old_one(target: Target) -> None:
+def test_a_changed_page_keeps_its_document(target: Target) -> None:
     target.run(page("p.html", "one"))
+    before = target.document("p.html")
+    target.api.patch(f"/projects/{target.id}/documents/{before['id']}", {"metadata": {"tag": "kept"}})
     assert target.run(page("p.html", "two")) == (0, 1, 0, 0)
-    assert "two" in str(target.document("p.html")["content"])
-    assert set(known_documents(target.api, target.id)) == {"p.html"}
+    after = target.document("p.html")
+    assert (after["id"], after["version"]) == (before["id"], 2)
+    assert "two" in str(after["content"])
+    assert isinstance(after["metadata"], dict)
+    assert after["metadata"]["tag"] == "kept"
+    assert target.run(page("p.html", "two")) == (0, 0, 1, 0)
 
 
-def test_leftover_pages_of_an_interrupted_import_are_removed(target: Target) -> None:
-    target.run(page("p.html", "one"), page(f"{INCOMING}p.html", "two"))
-    assert target.run(page("p.html", "three")) == (0, 1, 0, 0)
-    assert set(known_documents(target.api, target.id)) == {"p.html"}
+def test_a_file_does_not_replace_a_document_that_was_made_meanwhile(target: Target) -> None:
+    target.run(text("p.html", "written by a program"))
+    assert target.run(page("p.html", "one"), root="a#1", known={}) == (0, 0, 0, 1)
+    assert target.document("p.html")["content"] == "written by a program"
+
+
+def test_a_file_that_changes_while_it_is_sent_is_sent_again(target: Target) -> None:
+    document = page("p.html", "one")
+    assert document.upload is not None
+    document.upload.path.write_text("<p>longer than before, and not what was hashed")
+    assert target.run(document) == (0, 0, 0, 1)
+    assert target.failures == ["p.html: it changed while it was being sent: repeat the command"]
+    assert known_documents(target.api, target.id) == {}
+
+
+def test_a_renamed_file_keeps_its_document(target: Target) -> None:
+    target.run(page("old.html", "one"), text("old.txt", "two"))
+    before = known_documents(target.api, target.id)
+    assert target.run(page("old.html", "one"), renamable={}) == (0, 0, 1, 0)
+    moved = [replace(page("old.html", "one"), external_id="new.html"), text("new.txt", "two")]
+    assert target.run(*moved, renamable=by_hash(before.values())) == (0, 0, 0, 0)
+    after = known_documents(target.api, target.id)
+    assert {name: each.id for name, each in after.items()} == {
+        "new.html": before["old.html"].id,
+        "new.txt": before["old.txt"].id,
+    }
+    assert after["new.txt"].title == "new.txt"
 
 
 def test_a_refused_page_leaves_the_old_one_alone(target: Target) -> None:

@@ -17,8 +17,8 @@ from partywall.commands.connection import Connection, ProjectOption, ServerOptio
 from partywall.commands.folder_import import FolderImport, ImportOptions, may_delete, may_replace
 from partywall.commands.import_export import restore
 from partywall.commands.import_report import NAMES_SHOWN, print_results, skipped_lines
-from partywall.commands.import_waiting import wait_until_read
 from partywall.commands.import_watch import watch_folder
+from partywall.commands.index_wait import wait_until_read
 from partywall.commands.paths import existing_path
 from partywall.commands.terminal import print_line, printable
 from partywall.commands.usage_error import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from partywall.client.document_export import Restore, read_entries
 from partywall.commands.import_report import ImportResults
-from partywall.commands.import_waiting import wait_until_read
+from partywall.commands.index_wait import wait_until_read
 from partywall.commands.progress import open_meter
 
 

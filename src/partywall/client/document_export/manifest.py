@@ -126,7 +126,7 @@ class UnfinishedManifest:
         manifest = cls(folder, file)
         file.seek(0)
         if not file.readline(LONGEST_LINE):
-            file.write(_line(header.model_dump_json()))
+            file.write(_line(header))
             file.flush()
         else:
             manifest._read_places()
@@ -158,14 +158,14 @@ class UnfinishedManifest:
 
     def append(self, entry: Entry) -> None:
         self._places[entry.origin.id] = self._file.seek(0, os.SEEK_END)
-        self._file.write(_line(entry.model_dump_json()))
+        self._file.write(_line(entry))
         self._file.flush()
 
     def finish(self, header: Header, ids: list[str]) -> None:
         """Writes the manifest of these documents, in this order."""
         draft = self._folder / f"{MANIFEST}.new"
         with draft.open("wb") as file:
-            file.write(_line(header.model_dump_json()))
+            file.write(_line(header))
             for id_ in ids:
                 self._file.seek(self._places[id_])
                 file.write(self._file.readline(LONGEST_LINE))
@@ -176,5 +176,5 @@ class UnfinishedManifest:
         (self._folder / UNFINISHED).unlink()
 
 
-def _line(text: str) -> bytes:
-    return json.dumps(json.loads(text), ensure_ascii=False, sort_keys=True).encode() + b"\n"
+def _line(model: BaseModel) -> bytes:
+    return json.dumps(model.model_dump(mode="json"), ensure_ascii=False, sort_keys=True).encode() + b"\n"

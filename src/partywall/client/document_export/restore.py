@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from partywall.client.api import Api
-from partywall.client.document_export.manifest import Entry, Version
+from partywall.client.document_export.manifest import Entry, Original, Version
 from partywall.client.document_import.existing import ExistingDocument, list_documents
 from partywall.client.document_import.files import MAX_CONTENT_BYTES, UnreadableFile
 from partywall.client.document_import.results import ImportCounts, ImportedDocument, Outcome
@@ -63,9 +63,13 @@ class Restore:
                 self.counts.failed.append(UnreadableFile(entry.name, str(error)))
 
     def _finish(self, entry: Entry, document: ExistingDocument) -> None:
-        document = ExistingDocument.model_validate_json(self.api.get(self._path(f"/{document.id}")))
-        is_first = document.content_sha256 == entry.versions[0].content_sha256
-        self._add_versions(document, entry, entry.versions[1:] if is_first else entry.versions)
+        document = _read(self.api.get(self._path(f"/{document.id}")))
+        if entry.external_id is not None:
+            last = entry.versions[-1]
+            self._add_versions(document, entry, [last] if document.content_sha256 != last.content_sha256 else [])
+        else:
+            is_first = document.content_sha256 == entry.versions[0].content_sha256
+            self._add_versions(document, entry, entry.versions[1:] if is_first else entry.versions)
 
     def _restore(self, entry: Entry) -> None:
         try:
@@ -83,10 +87,12 @@ class Restore:
 
     def _restored(self, entry: Entry) -> tuple[Outcome, ExistingDocument | None]:
         known = self._known.get(_key_of(entry))
+        if entry.original is None and not entry.versions:
+            raise InvalidEntry("it has neither a file nor a version")
         for path in entry.paths:
             self._file(path)
         if known is None:
-            return Outcome.SENT, None if self.dry_run else self._create(entry)
+            return Outcome.SENT, None if self.dry_run else self._bring(None, entry, entry.versions)
         if _is_same(known, entry):
             return Outcome.UNCHANGED, known
         made = _versions_made(known, entry)
@@ -94,31 +100,41 @@ class Restore:
             raise InvalidEntry(DIFFERS)
         if self.dry_run:
             return Outcome.CHANGED, None
-        return Outcome.CHANGED, self._add_versions(
-            known, entry, entry.versions[-1:] if made is None else entry.versions[made:]
-        )
+        missing = entry.versions[-1:] if made is None else entry.versions[made:]
+        return Outcome.CHANGED, self._bring(known, entry, missing)
 
-    def _create(self, entry: Entry) -> ExistingDocument:
+    def _bring(self, document: ExistingDocument | None, entry: Entry, versions: list[Version]) -> ExistingDocument:
+        """Creates or changes the document. The file is uploaded last: usually the newest version is its text."""
         if entry.original is None:
-            first = entry.versions[0] if entry.versions else None
-            if first is None:
-                raise InvalidEntry("it has neither a file nor a version")
-            body = {**_fields(entry), "external_id": entry.external_id, **self._text(first)}
-            document = _read(self.api.create(self._path(), body))
-            return self._add_versions(document, entry, entry.versions[1:])
-        document = self._upload(entry, self._file(entry.original.file), entry.original.name, entry.original.media_type)
+            if document is None:
+                first, *versions = versions
+                document = self._create(entry, first)
+            return self._add_versions(document, entry, versions)
+        if entry.external_id is not None:
+            for version in versions[:-1]:
+                if document is None:
+                    document = self._create(entry, version)
+                else:
+                    document = self._patch(document, self._text(version))
+        if document is None or entry.external_id is not None:
+            document = self._upload(entry, entry.original)
         if entry.status != document.status:
             document = self._patch(document, {"status": entry.status})
         if len(entry.versions) > 1:
             self.unfinished.append((entry, document))
         return document
 
-    def _upload(self, entry: Entry, path: Path, name: str, media_type: str) -> ExistingDocument:
-        title = entry.versions[0].title if entry.versions else entry.title
-        form = {"title": title, "metadata": json.dumps(entry.metadata)}
+    def _create(self, entry: Entry, version: Version) -> ExistingDocument:
+        body = {**_fields(entry), "external_id": entry.external_id, **self._text(version)}
+        return _read(self.api.create(self._path(), body))
+
+    def _upload(self, entry: Entry, original: Original) -> ExistingDocument:
+        """Creates the document, or replaces the file of the one with this external id."""
+        form = {"title": entry.title, "metadata": json.dumps(entry.metadata)}
         form |= {} if entry.external_id is None else {"external_id": entry.external_id}
-        with path.open("rb") as file:
-            return _read(self.api.upload(self._path("/upload"), form, {"file": (name, file, media_type)}))
+        with self._file(original.file).open("rb") as file:
+            files = {"file": (original.name, file, original.media_type)}
+            return _read(self.api.upload(self._path("/upload"), form, files))
 
     def _add_versions(self, document: ExistingDocument, entry: Entry, versions: Iterable[Version]) -> ExistingDocument:
         for version in versions:

@@ -16,7 +16,7 @@ from partywall.client.document_import.files import (
     name_in,
 )
 from partywall.client.document_import.gone import FolderContent, by_hash, gone_files, gone_lines
-from partywall.client.document_import.indexing import IndexProgress, UnreadDocument
+from partywall.client.document_import.index_progress import IndexProgress, UnreadDocument
 from partywall.client.document_import.results import ImportCounts, ImportedDocument, Outcome
 from partywall.client.document_import.scan import FileFilter, ScanResult, SkippedFile, scan
 from partywall.client.document_import.send import Import

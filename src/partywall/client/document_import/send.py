@@ -14,7 +14,7 @@ from partywall.client.document_import.existing import ExistingDocument, find_kno
 from partywall.client.document_import.files import LocalDocument, UnreadableFile
 from partywall.client.document_import.results import ImportCounts, ImportedDocument, Outcome
 from partywall.client.document_import.threads import RequestThreads
-from partywall.client.document_import.transfer import FileChanged, Transfer
+from partywall.client.document_import.transfer import FileChanged, PathTaken, Transfer
 from partywall.client.errors import ApiError
 
 BATCH_DOCUMENTS: Final = 200
@@ -162,7 +162,7 @@ class Import:
             if error.status in HOPELESS and error.code != GONE:
                 raise
             self._reject(document, error)
-        except (FileChanged, OSError) as error:
+        except (FileChanged, PathTaken, OSError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             self._fail(document.place, reason.lower())
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
 
 from pydantic import BaseModel, JsonValue
 
@@ -16,12 +15,15 @@ from partywall.client.document_import.files import LocalDocument, SourceFile
 from partywall.client.errors import ClientError
 from partywall.formats.file_kinds import media_type_by_name
 
-INCOMING: Final = "incoming:"
-
 
 class FileChanged(ClientError):
     def __init__(self) -> None:
         super().__init__("it changed while it was being sent: repeat the command")
+
+
+class PathTaken(ClientError):
+    def __init__(self) -> None:
+        super().__init__("another document has got this path meanwhile: repeat the command")
 
 
 class _Created(BaseModel):
@@ -68,23 +70,17 @@ class Transfer:
         return _read(self.api.patch(self.path(f"/{known.id}"), body))
 
     def _send_file(self, document: LocalDocument, file: SourceFile, known: ExistingDocument | None) -> ExistingDocument:
+        """Raises PathTaken if somebody else has created a document: the file would replace its content."""
         if known is not None and known.has_content_of(document):
             return self._patch(known, {"metadata": self._all_metadata()})
-        name = document.external_id
-        if known is None:
-            return self._upload(name, document, file)
-        # A file cannot be uploaded again, so the old one is replaced once the server has accepted the new one.
-        leftover = find_known(self.api, self.project_id, INCOMING + name)
-        if leftover is not None:
-            self.delete(leftover)
-        accepted = self._upload(INCOMING + name, document, file)
-        self.delete(known)
-        return self._patch(accepted, {"external_id": name})
+        if known is None and find_known(self.api, self.project_id, document.external_id) is not None:
+            raise PathTaken
+        return self._upload(document, file, {} if known is None else known.metadata)
 
-    def _upload(self, external_id: str, document: LocalDocument, file: SourceFile) -> ExistingDocument:
-        """Raises FileChanged if the file is not the one that was hashed."""
-        metadata = {**self._all_metadata(), SOURCE_SHA256: document.sha256}
-        form = {"external_id": external_id, "metadata": json.dumps(metadata)}
+    def _upload(self, document: LocalDocument, file: SourceFile, kept: dict[str, JsonValue]) -> ExistingDocument:
+        """Creates a document or replaces the file of one. Raises FileChanged if it is not the file that was hashed."""
+        metadata = {**kept, **self._all_metadata(), SOURCE_SHA256: document.sha256}
+        form = {"external_id": document.external_id, "metadata": json.dumps(metadata)}
         name = PurePosixPath(document.external_id).name
         plain = "".join(each if each.isprintable() else "_" for each in name)
         with file.path.open("rb") as content:

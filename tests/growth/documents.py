@@ -7,6 +7,7 @@ import unicodedata
 from typing import Final
 
 from partywall.adapters.embeddings.wordllama import load_wordllama
+from partywall.client.document_export.names import FileNames
 from partywall.client.document_import.scan import _matches
 from partywall.core.http.charsets import other_charset
 from partywall.features.documents.extraction import plain_name
@@ -24,6 +25,7 @@ _CHUNKING: Final = "features/search/chunker.py:"
 _MACHINE: Final = "features/search/machine_text.py:"
 _PAGE: Final = "features/documents/html_text.py:"
 _INGEST: Final = "features/documents/extraction.py:"
+_NAMES: Final = "client/document_export/names.py:"
 _LARGEST_INLINE: Final = 32 * 1024
 
 _HEADINGS: Final = {
@@ -241,6 +243,12 @@ DOCUMENTS: Final = (
         lambda text: _matches(unicodedata.normalize("NFC", text), "*a*b/*c[de]*"),
         4096,  # the longest path
         {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/b")},
+    ),
+    Reader(
+        tuple(f"{_NAMES}{each}" for each in ("_FORBIDDEN", "_SEPARATOR", "FileNames.take", "_safe_part")),
+        lambda text: FileNames().give(text, "", ""),
+        4096,
+        {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/"), "forbidden": repeated("<")},
     ),
     Reader(
         (

@@ -35,8 +35,10 @@ class Document(Base):
 
     `index_status` belongs to the revision; `version` is the newest version's number. A pending document waits to be
     indexed, or only for its vectors if `index_error` says why they are missing. The `original_*` columns describe the
-    uploaded file, which is stored as a blob. `history_bytes` is the size of its texts in `document_text`, maintained
-    by the database. A document with `deleted_at` is invisible and is being purged.
+    uploaded file, which is stored as a blob. `source_sha256` is its hash, until the text is changed otherwise. While
+    its text has not been read, `unread_title` is the title that the file's own replaces, and `unread_by` who uploaded
+    it if it replaced another file. `history_bytes` is the size of its texts in `document_text`, maintained by the
+    database. A document with `deleted_at` is invisible and is being purged.
     """
 
     __tablename__ = "document"
@@ -87,6 +89,9 @@ class Document(Base):
     original_key: Mapped[str | None] = mapped_column(Text)
     original_name: Mapped[str | None] = mapped_column(Text)
     original_size: Mapped[int | None] = mapped_column(BigInteger)
+    source_sha256: Mapped[str | None] = mapped_column(Text)
+    unread_title: Mapped[str | None] = mapped_column(Text)
+    unread_by: Mapped[str | None] = mapped_column(Text)
     history_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

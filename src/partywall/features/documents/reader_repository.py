@@ -17,14 +17,12 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     case,
-    column,
     exists,
     func,
     funcfilter,
     literal_column,
     null,
     select,
-    table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -264,16 +262,6 @@ def _taken(allowed: Proof) -> Found:
     )
 
 
-def _room(allowed: Proof) -> Found:
-    """Usage and limits of the quotas that a new document counts against."""
-    used = table("project_usage", column("project_id", Uuid), column("documents", Integer), column("bytes", Integer))
-    names = ("documents", "bytes")
-    return select(
-        *(func.coalesce(func.sum(used.c[name]), literal_column("0")).label(name) for name in names),
-        *(func.wall.quota_of(PROJECT_ID, literal_column(f"'{name}'", Text)).label(f"most_{name}") for name in names),
-    ).where(used.c.project_id == PROJECT_ID, allowed)
-
-
 def _largest(allowed: Proof) -> Found:
     versions = DOCUMENT_VERSION.c
     return select(func.max(versions.size).label("size")).where(
@@ -281,7 +269,6 @@ def _largest(allowed: Proof) -> Found:
     )
 
 
-ROOM: Final = ScopedQuery.read(_room)
 LARGEST: Final = ScopedQuery.read(_largest)
 TAKEN: Final = ScopedQuery.read(_taken)
 CONTENT: Final = ScopedQuery.read(_content)

@@ -28,7 +28,6 @@ from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents.columns import document_columns
 from partywall.features.documents.constants import READING
-from partywall.features.documents.extraction import READ_AT_ONCE
 from partywall.features.documents.jobs import enqueue_reading
 from partywall.features.documents.models import (
     DOCUMENT,
@@ -42,10 +41,8 @@ from partywall.features.documents.models import (
 WAITING: Final = "pending"
 
 _DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uuid)))
-# An uploaded file whose text was never read.
-_IS_UNREAD: Final = and_(
-    DOCUMENT.c.size == 0, DOCUMENT.c.original_key.is_not(None), DOCUMENT.c.media_type.not_in(sorted(READ_AT_ONCE))
-)
+# A worker has not read the text of the uploaded file.
+_IS_UNREAD: Final = DOCUMENT.c.unread_title.is_not(None)
 # Another title does not end the wait for the text of a file.
 _STILL_READING: Final = case((DOCUMENT.c.index_error == READING, READING), else_=None)
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
@@ -75,7 +72,8 @@ class Fields(Protocol):
 class DocumentChange:
     """The `fields` of `wanted` to write: only those that differ, because writing a text stores its predecessor.
 
-    `digest` is size and SHA-256 of a changed content. `version` is the number of the version that the change makes.
+    `digest` is size and SHA-256 of a changed content, which then is no longer that of a file. `version` is the number
+    of the version that the change makes.
     """
 
     wanted: Fields
@@ -94,6 +92,7 @@ def _columns(change: DocumentChange) -> dict[str, str | int | JsonObject | None]
     values = {name: columns[name] for name in change.fields}
     if change.digest is not None:
         values["size"], values["content_sha256"] = change.digest
+        values |= {"source_sha256": None, "unread_title": None, "unread_by": None}
     if change.version is not None:
         values["version"] = change.version
     if change.awaits_index:

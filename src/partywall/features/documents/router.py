@@ -85,7 +85,7 @@ def _shown_again(service: DocumentService) -> Show:
     return creation.show_one(service.scope)
 
 
-def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
+def shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
     return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
 
 
@@ -201,7 +201,7 @@ async def get_document(
 async def update_document(
     document_id: UUID, body: DocumentPatch, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    return _shown(await service.update(document_id, body, if_match))
+    return shown(await service.update(document_id, body, if_match))
 
 
 @router.put(
@@ -216,7 +216,7 @@ async def update_document(
 async def replace_document(
     document_id: UUID, body: DocumentReplace, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    return _shown(await service.replace(document_id, body, if_match))
+    return shown(await service.replace(document_id, body, if_match))
 
 
 @router.delete(
@@ -240,7 +240,7 @@ async def delete_document(document_id: UUID, service: DocumentServiceDep, if_mat
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, MissingRightError),
 )
 async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Response:
-    return _shown(await service.reindex(document_id), status.HTTP_202_ACCEPTED)
+    return shown(await service.reindex(document_id), status.HTTP_202_ACCEPTED)
 
 
 @router.get(
@@ -296,4 +296,4 @@ async def get_version(
 async def restore_version(
     document_id: UUID, number: VersionNumber, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    return _shown(await service.restore(document_id, number, if_match))
+    return shown(await service.restore(document_id, number, if_match))

@@ -110,12 +110,15 @@ class DocumentBatch(RequestModel):
 
 
 class UploadFields(RequestModel):
-    """The form fields of an upload and the file's name. Without a title, it is taken from the file."""
+    """The form fields of an upload and the file's name. Without a title, it is taken from the file.
+
+    A replaced document keeps its metadata unless others are given.
+    """
 
     file: FileName | None
     title: Title | None
     external_id: ExternalId | None
-    metadata: Metadata
+    metadata: Metadata | None
 
 
 class DocumentSummary(ResponseModel):

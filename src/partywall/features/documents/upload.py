@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -119,6 +119,10 @@ async def open_source(file: UploadedFile, name: str | None, max_bytes: int, text
     return Source(file, name, media_type, size, page)
 
 
+async def media_type_of(file: UploadedFile, name: str | None) -> str:
+    return recognize(await _head(file), file.content_type, name).media_type
+
+
 async def _head(file: UploadedFile) -> bytes:
     await file.seek(0)
     return await file.read(HEAD_BYTES)
@@ -149,22 +153,28 @@ class ReceivedUpload:
 
     @property
     def is_read(self) -> bool:
-        return self.document.index_error is None
+        return self.document.unread_title is None
 
-    async def insert(self, writer: ScopedWriter, project_id: UUID) -> bytes:
-        """Insert the document and return its JSON. If a worker has to read its text, `writer` needs a session."""
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """A row refers to the blob from now on, unless a refusal is raised."""
         self.used = True
         try:
-            answer = await insert(writer, project_id, self.document)
-            if not self.is_read:
-                assert writer.session is not None
-                await enqueue_reading(writer.session, project_id, self.document.id)
-            return answer
+            yield
         except DatabaseAwayError:
             raise  # the row may have been written
         except PartywallError:
             self.used = False
             raise
+
+    async def insert(self, writer: ScopedWriter, project_id: UUID) -> bytes:
+        """Insert the document and return its JSON. If a worker has to read its text, `writer` needs a session."""
+        with self.using():
+            answer = await insert(writer, project_id, self.document)
+            if not self.is_read:
+                assert writer.session is not None
+                await enqueue_reading(writer.session, project_id, self.document.id)
+            return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +208,13 @@ class Receiving:
             title=asked.title or extracted.title,
             content=extracted.content,
             external_id=asked.external_id,
-            metadata=asked.metadata,
+            metadata=asked.metadata or {},
         )
         stored = await self.blobs.put(scope, pieces(source.file), max_bytes=self.max_bytes)
         upload: ReceivedUpload | None = None
         try:
-            original = Original(stored.key, source.name, stored.size, is_read=source.is_read)
+            unread_title = None if source.is_read else "" if asked.title else body.title
+            original = Original(stored.key, source.name, stored.size, stored.sha256, unread_title)
             upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original))
             yield upload
         finally:

@@ -285,6 +285,6 @@ def test_lines_in_another_encoding_are_all_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_skipped_when_it_is_named(tmp_path: Path) -> None:
-    write(tmp_path, {"x.mdx": "x", "y.md": "y"})
-    assert scan(tmp_path / "x.mdx").skipped == [SkippedFile("x.mdx", ".mdx files are not supported")]
+    write(tmp_path, {"x.blend": "x", "y.md": "y"})
+    assert scan(tmp_path / "x.blend").skipped == [SkippedFile("x.blend", ".blend files are not supported")]
     assert scan(tmp_path / "y.md").files == [tmp_path / "y.md"]

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,7 @@ from partywall.client.document_import import (
     LocalDocument,
     Outcome,
     UnreadableFile,
+    documents_in,
     known_documents,
 )
 from partywall.client.document_import.existing import ExistingDocument, find_known
@@ -92,6 +94,16 @@ def test_a_changed_document_becomes_a_new_version(target: Target) -> None:
     assert target.run(text("a.txt", "new"), text("b.txt", "same")) == (0, 1, 1, 0)
     after = target.document("a.txt")
     assert (after["id"], after["content"], after["version"]) == (before["id"], "new", 2)
+
+
+def test_markdown_is_sent_as_such_with_its_front_matter(target: Target, tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    for number, text_ in enumerate(("old", "new"), start=1):
+        path.write_text(f"---\ntitle: Tides\ntags: [sea]\ndate: 2026-11-30\n---\n{text_}")
+        target.run(*documents_in(tmp_path, path), metadata={"date": "today"})
+        made = target.document("a.md")
+        assert (made["title"], made["media_type"], made["version"]) == ("Tides", "text/markdown", number)
+        assert made["metadata"] == {"tags": ["sea"], "date": "today"}
 
 
 def test_a_refused_document_is_named_and_the_rest_goes_through(target: Target) -> None:

@@ -11,12 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from pydantic import JsonValue
+
 from partywall.formats.file_kinds import MEDIA_TYPES, SOURCE_CODE
-from partywall.formats.markdown_title import markdown_title
+from partywall.formats.markdown_title import described
 from partywall.formats.text_signs import HEAD, is_wide
 
-TEXT: Final = {".txt", ".md", ".markdown"}
-MARKDOWN: Final = {".md", ".markdown"}
+TEXT: Final = {".txt", ".md", ".markdown", ".mdx"}
+MARKDOWN: Final = {".md", ".markdown", ".mdx"}
 HTML: Final = {".html", ".htm"}
 LINES: Final = {".jsonl"}
 # The server reads their text.
@@ -36,7 +38,8 @@ LONG_PATH: Final = f"its path or id is longer than {MAX_EXTERNAL_ID} characters"
 class LocalDocument:
     """A local document. `upload` is the bytes of a file whose text the server reads.
 
-    `line` is the file and line number of a document of a `.jsonl`.
+    `metadata` is what a Markdown file says in its front matter. `line` is the file and line number of a document of a
+    `.jsonl`.
     """
 
     external_id: str
@@ -44,6 +47,8 @@ class LocalDocument:
     content: str
     sha256: str
     upload: bytes | None = None
+    media_type: str = "text/plain"
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
     line: str = field(default="", compare=False)
 
     @property
@@ -133,8 +138,13 @@ def _read_text(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFi
         return _read_file(name, body, kind)
     if is_wide(body[:HEAD]):
         return _read_file(name, body, kind)
-    title = markdown_title(content) if kind in MARKDOWN else ""
-    return _local(name, title or path.stem, content)
+    if kind not in MARKDOWN:
+        return _local(name, path.stem, content)
+    said = described(content)
+    found = _local(name, said.title or path.stem, content)
+    if isinstance(found, UnreadableFile):
+        return found
+    return replace(found, media_type="text/markdown", metadata=said.metadata)
 
 
 def _read_lines(name: str, path: Path) -> Iterator[LocalDocument | UnreadableFile]:

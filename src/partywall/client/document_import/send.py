@@ -113,7 +113,7 @@ class Import:
     def _create(self, batch: list[LocalDocument]) -> None:
         """A batch is all or nothing, so a refused batch is halved until the refused document is alone."""
         try:
-            self.api.create(self._path("/batch"), {"documents": [self._body(document) for document in batch]})
+            self.api.create(self._path("/batch"), {"documents": [self._new(document) for document in batch]})
         except ApiError as error:
             if error.status in HOPELESS:
                 raise
@@ -159,7 +159,7 @@ class Import:
         elif known is not None:
             self.api.patch(self._path(f"/{known.id}"), self._body(document))
         else:
-            self.api.create(self._path(), self._body(document))
+            self.api.create(self._path(), self._new(document))
         return outcome
 
     def _import_file(self, document: LocalDocument, file: bytes, known: ExistingDocument | None) -> None:
@@ -191,14 +191,18 @@ class Import:
             self._warn(name)
         return accepted
 
-    def _body(self, document: LocalDocument) -> JsonValue:
+    def _body(self, document: LocalDocument) -> dict[str, JsonValue]:
         body: dict[str, JsonValue] = {
             "title": document.title,
             "content": document.content,
             "external_id": document.external_id,
         }
-        metadata = self._metadata()
+        metadata = {**document.metadata, **self._metadata()}
         return body | {"metadata": metadata} if metadata else body
+
+    def _new(self, document: LocalDocument) -> JsonValue:
+        """Only a new document is given a media type."""
+        return {**self._body(document), "media_type": document.media_type}
 
     def _metadata(self) -> dict[str, JsonValue]:
         return self.metadata if self.root is None else {**self.metadata, SOURCE_ROOT: self.root}

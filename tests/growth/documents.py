@@ -153,7 +153,7 @@ DOCUMENTS: Final = (
             *(_PAGE + f"elements.py:{each}" for each in ("_CONSENT", "_HIDDEN")),
             *(_PAGE + f"source.py:{each}" for each in ("_XHTML", "_EMPTY", "_EMPTY_RAW")),
             *(_PAGE + f"text.py:{each}" for each in ("_UNSEEN", "_SPACES", "_MARK", "_TICKS")),
-            *(_PAGE + f"titles.py:{each}" for each in ("_SEPARATOR", "_WORD", "_LANGUAGE")),
+            *(_PAGE + f"titles.py:{each}" for each in ("_SEPARATOR", "_BY_PROGRAM", "_WORD", "_LANGUAGE")),
             _PAGE + "walk.py:_LANGUAGE",
             _PAGE + "writer.py:_RULE",
         ),

@@ -11,11 +11,13 @@ from selectolax.lexbor import LexborHTMLParser
 
 from partywall.features.documents.html.regions import Block
 from partywall.features.documents.html.text import clean, squeezed
-from partywall.features.documents.readers.layout import best_title
 
 _SEARCHED: Final = 50  # blocks at the beginning of the text
 _LONGEST: Final = 1_000
 _SEPARATOR: Final = re.compile(r"\s[-\u2013\u2014|\u00b7\u2022\u00bb\u00ab:]{1,3}\s|:\s|\||\u2014|\s\(")
+_BY_PROGRAM: Final = re.compile(
+    r"(?:untitled|document|title|new page|home ?page)\W*\d*$|microsoft word - |[^\s]*\.[sx]?html?$", re.IGNORECASE
+)
 _WORD: Final = re.compile(r"\w+")
 _SITES: Final = 'meta[property="og:site_name"], meta[name="application-name"]'
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
@@ -30,7 +32,7 @@ def title_of_page(tree: LexborHTMLParser, in_body: str, blocks: Sequence[Block])
     node = tree.css_first("head > title")
     declared = (_line(node.text()) if node is not None else "") or _line(in_body)
     shared = _content(tree, 'meta[property="og:title"]')
-    title = best_title(declared, "") or shared
+    title = shared if _BY_PROGRAM.match(declared) else declared or shared
     if not title or _words(title) == _words(_content(tree, _SITES)):
         return next((block.plain for block in beginning if block.level), "") or title or declared
     return _shown(title, beginning) or (shared if _contains(_words(title), _words(shared)) else title)

@@ -156,4 +156,4 @@ def test_a_byte_order_mark_is_no_part_of_a_page() -> None:
     page = "\ufeff\ufeff<!doctype html><html><head><title>Own</title></head><body><p>Text".encode()
     found = extract(page, "text/html", None)
     assert (found.title, found.content) == ("Own", "Text")
-    assert read_page(page) == b"Own\nText"
+    assert read_page(page) == b"Own\n\nText"

@@ -23,7 +23,7 @@ from tests.growth.shapes import repeated
 
 _CHUNKING: Final = "features/search/chunker.py:"
 _MACHINE: Final = "features/search/machine_text.py:"
-_PAGE: Final = "features/documents/html_text.py:"
+_PAGE: Final = "features/documents/html/"
 _INGEST: Final = "features/documents/extraction.py:"
 _NAMES: Final = "client/document_export/names.py:"
 _LARGEST_INLINE: Final = 32 * 1024
@@ -150,7 +150,15 @@ DOCUMENTS: Final = (
         seconds=10,
     ),
     Reader(
-        tuple(_PAGE + each for each in ("_HEADING", "_SPACES", "markdown_of")),
+        (
+            "features/documents/html_text.py:markdown_of",
+            *(_PAGE + f"elements.py:{each}" for each in ("_CONSENT", "_HIDDEN")),
+            *(_PAGE + f"source.py:{each}" for each in ("_XHTML", "_EMPTY", "_EMPTY_RAW")),
+            *(_PAGE + f"text.py:{each}" for each in ("_UNSEEN", "_SPACES", "_MARK", "_TICKS")),
+            *(_PAGE + f"titles.py:{each}" for each in ("_SEPARATOR", "_BY_PROGRAM", "_WORD", "_LANGUAGE")),
+            _PAGE + "walk.py:_LANGUAGE",
+            _PAGE + "writer.py:_RULE",
+        ),
         markdown_of,
         _LARGEST_INLINE,  # a longer one is read in a separate process
         {
@@ -165,6 +173,24 @@ DOCUMENTS: Final = (
             "one tag": repeated("<"),
             "comments": repeated("<!--"),
             "headings": repeated("<h1>a"),
+            "headings in lists": repeated("<ul><li><h1>a"),
+            "regions": repeated("<nav>a"),
+            "named regions": repeated("<div class=nav>a"),
+            "names": repeated("cookie-", start="<p class='"),
+            "style": repeated("; ", start="<p style='"),
+            "cells that span": repeated("<tr><td rowspan=9999 colspan=9999>a", start="<table>"),
+            "rows below cells that span": repeated("<tr><td>a", start="<table><tr>" + "<td rowspan=9999>a" * 99),
+            "code": repeated("`", start="<pre>\n#"),
+            "a fence": repeated("`", "\n</pre>", "<pre>a\n"),
+            "a rule": repeated("- ", "a"),
+            "a row": repeated("|-", "a"),
+            "a language": repeated("lang-", start="<pre class='"),
+            "a title": repeated("a - ", start="<h1>a - b</h1><title>"),
+            "empty elements": repeated("<a ", start="<?xml?>"),
+            "empty scripts": repeated("<script ", start="<?xml?>"),
+            "slashes": repeated("/", start="<script "),
+            "character data": repeated("<![CDATA[", start="<?xml?>"),
+            "links to themselves": repeated("<a href=#a>#</a>"),
         },
         seconds=1,
     ),

@@ -206,9 +206,9 @@ DOCUMENTS: Final = (
                     ("tables", "[a]\n", ""),
                     ("escapes", "\\ud83d", 'title: "'),
                     ("anchors", "&a ", "a: "),
-                    ("lines of a title", "\n a", "title: a"),
                 )
             },
+            "lines of a title": repeated("\n a", start="---\ntitle: a"),
             "JSON": repeated('{"a":'),
         },
         seconds=1,

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
-MOST_LINES: Final = 100_000
-"""Further lines are not parsed: a line takes some microseconds, and up to forty if it is nested."""
+# So many lines are parsed, and one more for each so many characters: a line takes some microseconds, and up to forty if
+# it is nested. What follows has no marks.
+_MOST_LINES: Final = 20_000
+_SHORTEST_LINE: Final = 40
 _DEEPEST: Final = 16  # a list takes two levels
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -84,8 +86,9 @@ def blocks_of(text: str, dialect: Dialect, start: int = 0) -> Blocks:
     # A form feed separates pages, so it ends a paragraph as an empty line does.
     paged = text.replace("\f", "\n")
     edges = [start, *(found.end() for found in _LINE_END.finditer(paged, start))]
-    del edges[MOST_LINES + 1 :]
-    whole = len(edges) <= MOST_LINES
+    most = _MOST_LINES + len(text) // _SHORTEST_LINE
+    del edges[most + 1 :]
+    whole = len(edges) <= most
     tokens = _parser(dialect).parse(paged[start:] if whole else paged[start : edges[-1]])
     if whole:
         edges.append(len(text))

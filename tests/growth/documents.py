@@ -82,7 +82,10 @@ DOCUMENTS: Final = (
         (
             "formats/readable_text.py:_MAYBE_HEADING",
             "formats/readable_text.py:_LINE_END",
-            *("formats/markdown_blocks.py:" + each for each in ("_LINE_END", "_QUOTE", "_QUOTES", "_BOX")),
+            *(
+                "formats/markdown_blocks.py:" + each
+                for each in ("_LINE_END", "_DEFINITION", "_QUOTE", "_QUOTES", "_BOX")
+            ),
             *(
                 "formats/markdown_inline.py:" + each
                 for each in (

@@ -84,7 +84,10 @@ DOCUMENTS: Final = (
         (
             "formats/readable_text.py:_MAYBE_HEADING",
             "formats/readable_text.py:_LINE_END",
-            *("formats/markdown_blocks.py:" + each for each in ("_LINE_END", "_QUOTE", "_QUOTES", "_BOX")),
+            *(
+                "formats/markdown_blocks.py:" + each
+                for each in ("_LINE_END", "_DEFINITION", "_QUOTE", "_QUOTES", "_BOX")
+            ),
             *(
                 "formats/markdown_inline.py:" + each
                 for each in (
@@ -234,9 +237,9 @@ DOCUMENTS: Final = (
                     ("tables", "[a]\n", ""),
                     ("escapes", "\\ud83d", 'title: "'),
                     ("anchors", "&a ", "a: "),
-                    ("lines of a title", "\n a", "title: a"),
                 )
             },
+            "lines of a title": repeated("\n a", start="---\ntitle: a"),
             "JSON": repeated('{"a":'),
         },
         seconds=1,

@@ -43,9 +43,8 @@ def read_page(html: bytes) -> bytes:
 def markdown_of(html: str) -> Page:
     """If all of the text is in navigation, buttons or hidden parts, it is the page's text."""
     tree = LexborHTMLParser(repaired(html))
-    for care in Care:
-        walker = walk(tree, care)
-        blocks = text_of_page(walker.writer.blocks(), walker.writer.regions)
-        if blocks:
-            break
+    strictest, *others = Care
+    walker = walk(tree, strictest)
+    while not (blocks := text_of_page(walker.writer.blocks(), walker.writer.regions)) and others:
+        walker = walk(tree, others.pop(0))
     return Page(title_of_page(tree, walker.title, blocks), joined(blocks), language_of(tree))

@@ -1,9 +1,12 @@
-"""Reads a folder of Markdown documentation as an upload and the indexing do, and judges titles and passages.
+"""Reads a folder of documentation as an upload and the indexing do, and judges titles and passages.
 
-The judge is another parser: GitHub's, `cmarkgfm`, to be installed beside the dependencies for this alone. A title is
-right if it is the one in the front matter, or else the first heading as rendered. Markup is what stands in the passages
-more often than in the rendered page, word by word and sign by sign; marks of lists are none. Run it with
-`python -m bench.documentation FOLDER`.
+For Markdown the judge is another parser: GitHub's, `cmarkgfm`, to be installed beside the dependencies for this alone.
+A title is right if it is the one in the front matter, or else the first heading as rendered. Markup is what stands in
+the passages more often than in the rendered page, word by word and sign by sign; marks of lists are none.
+
+For HTML the judge compares the pages of the folder with one another. A title is right if it is the page's `<title>`
+without the beginning and end that most of the titles share, or a heading with the first part of that. Lines that stand
+on more than half of the pages are navigation, and count as markup. Run it with `python -m bench.documentation FOLDER`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from partywall.features.search.chunker import chunk_text
 from partywall.formats.file_kinds import media_type_by_name
 
 _MARKDOWN: Final = "text/markdown"
+_HTML: Final = "text/html"
+_FEWEST: Final = 4  # pages that can be compared
 _FRONT_MATTER: Final = re.compile(
     r"\A\ufeff?\s*(?P<mark>---|\+\+\+)\n(?P<data>.*?)^(?P=mark)\s*$", re.DOTALL | re.MULTILINE
 )
@@ -85,15 +90,17 @@ def _first_heading(page: LexborHTMLParser) -> str:
     return next((text for node in headings if (text := " ".join(_SIGNS.sub("", node.text()).split()))), "")
 
 
-def _judged(name: str, title: str, wanted: str, page: LexborHTMLParser, passages: list[str]) -> Judgement:
+def _judged(
+    name: str, title: str, wanted: str, page: LexborHTMLParser, passages: list[str], separator: str = ""
+) -> Judgement:
     read = Counter(token for passage in passages for token in _TOKEN.findall(_LIST_MARK.sub("", passage)))
-    unseen = read - Counter(token for part in _seen(page) for token in _TOKEN.findall(part))
+    unseen = read - Counter(token for part in _seen(page, separator) for token in _TOKEN.findall(part))
     markup = sum(len(token) * count for token, count in unseen.items())
     examples = [f"{token} ({count})" for token, count in unseen.most_common(12)]
     return Judgement(name, title, wanted, sum(len(token) * count for token, count in read.items()), markup, examples)
 
 
-def _seen(page: LexborHTMLParser) -> Iterator[str]:
+def _seen(page: LexborHTMLParser, separator: str) -> Iterator[str]:
     """What a reader sees: code as it is, other text without the signs of programs, pictures by their descriptions."""
     for node in page.css(_UNSEEN):
         node.decompose()
@@ -101,13 +108,60 @@ def _seen(page: LexborHTMLParser) -> Iterator[str]:
     for node in page.css("pre, code"):
         yield node.text()
         node.replace_with("\n")
-    yield "" if page.body is None else _SIGNS.sub(" ", page.body.text())
+    yield "" if page.body is None else _SIGNS.sub(" ", page.body.text(separator=separator))
+
+
+def _judge_html(pages: dict[str, bytes]) -> Iterator[Judgement]:
+    trees = {name: LexborHTMLParser(data) for name, data in pages.items()}
+    own = _own_titles({name: _declared(tree) for name, tree in trees.items()})
+    read = {name: extract(data, _HTML, name) for name, data in pages.items()}
+    passages = {name: [each.text for each in chunk_text(one.content, _HTML)] for name, one in read.items()}
+    repeated = _repeated(passages)
+    for name, tree in trees.items():
+        title = read[name].title
+        headings = [_folded(node.text()) for node in tree.css("h1, h2")]
+        is_heading = _folded(title) in headings and _folded(re.split(r"\W{2,}", own[name])[0]) in _folded(title)
+        found = _judged(name, title, title if is_heading else own[name], tree, passages[name], " ")
+        lines = [line for passage in passages[name] for line in passage.splitlines() if line.strip() in repeated]
+        shown = [f"{line.strip()!r}" for line in lines[:5]]
+        markup = found.markup + sum(len("".join(line.split())) for line in lines)
+        yield Judgement(name, title, found.wanted, found.characters, markup, [*shown, *found.examples])
+
+
+def _declared(page: LexborHTMLParser) -> str:
+    node = page.css_first("head > title")
+    return " ".join(node.text().split()) if node is not None else ""
+
+
+def _own_titles(declared: dict[str, str]) -> dict[str, str]:
+    """Without what most titles begin and end with."""
+    starts = Counter(title[:at] for title in set(declared.values()) for at in range(1, len(title)))
+    ends = Counter(title[at:] for title in set(declared.values()) for at in range(1, len(title)))
+    many = len(set(declared.values())) / 2
+    start = max((part for part, count in starts.items() if count > many and part[-1].isspace()), key=len, default="")
+    end = max((part for part, count in ends.items() if count > many and part[0].isspace()), key=len, default="")
+    return {name: title.removeprefix(start).removesuffix(end).strip() for name, title in declared.items()}
+
+
+def _repeated(passages: dict[str, list[str]]) -> set[str]:
+    """The lines of more than half of the pages."""
+    if len(passages) < _FEWEST:
+        return set()
+    lines = Counter(line for page in passages.values() for line in {x.strip() for y in page for x in y.splitlines()})
+    return {line for line, count in lines.items() if line and count * 2 > len(passages)}
 
 
 def _judgements(folder: Path) -> Iterator[Judgement]:
+    pages: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and media_type_by_name(path.name) == _MARKDOWN:
-            yield _judge_markdown(str(path.relative_to(folder)), path.read_bytes())
+        if not path.is_file():
+            continue
+        kind, name = media_type_by_name(path.name), str(path.relative_to(folder))
+        if kind == _MARKDOWN:
+            yield _judge_markdown(name, path.read_bytes())
+        elif kind == _HTML:
+            pages[name] = path.read_bytes()
+    yield from _judge_html(pages)
 
 
 def main() -> None:

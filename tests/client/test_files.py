@@ -67,14 +67,19 @@ def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, t
 def test_a_page_is_sent_as_bytes(tmp_path: Path) -> None:
     page = "\ufeff<meta charset=latin1><p>ü</p>".encode()
     [local] = read(write(tmp_path, {"p.html": page}))
-    assert local == LocalDocument("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
+    assert isinstance(local, LocalDocument)
+    assert (local.external_id, local.content, local.sha256) == ("p.html", "", hashlib.sha256(page).hexdigest())
+    assert local.upload is not None
+    assert (local.upload.path, local.upload.size) == (tmp_path / "p.html", len(page))
 
 
 @pytest.mark.parametrize("name", ["p.html", "t.txt", "t.md", "w.pdf", "n.ipynb"])
 @pytest.mark.parametrize("content", ["ü".encode("latin-1"), "ü".encode("utf-16")])
 def test_what_the_server_reads_is_sent_as_bytes(tmp_path: Path, name: str, content: bytes) -> None:
     [local] = read(write(tmp_path, {name: content}))
-    assert local == LocalDocument(name, "", "", hashlib.sha256(content).hexdigest(), upload=content)
+    assert isinstance(local, LocalDocument)
+    assert (local.content, local.sha256) == ("", hashlib.sha256(content).hexdigest())
+    assert local.upload is not None
 
 
 def test_source_code_is_sent_if_it_is_included(tmp_path: Path) -> None:
@@ -150,14 +155,14 @@ def test_an_id_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
 
 
 def test_each_skipped_file_is_named_with_its_reason(tmp_path: Path) -> None:
-    names = ["a.md", "b.mdx", "c.py", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.png"]
+    names = ["a.md", "b.adoc", "c.py", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.png"]
     write(tmp_path, dict.fromkeys(names, "x"))
     (tmp_path / "link.md").symlink_to(tmp_path / "a.md")
     (tmp_path / "circle").symlink_to(tmp_path)
     found = scan(tmp_path)
     assert [path.name for path in found.files] == ["a.md"]
     assert {each.name: each.reason for each in found.skipped} == {
-        "b.mdx": ".mdx files are not supported",
+        "b.adoc": ".adoc files are not supported",
         "c.py": ".py files are source code",
         "LICENSE": "no file name extension",
         ".env": "hidden",
@@ -280,6 +285,6 @@ def test_lines_in_another_encoding_are_all_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_skipped_when_it_is_named(tmp_path: Path) -> None:
-    write(tmp_path, {"x.mdx": "x", "y.md": "y"})
-    assert scan(tmp_path / "x.mdx").skipped == [SkippedFile("x.mdx", ".mdx files are not supported")]
+    write(tmp_path, {"x.adoc": "x", "y.md": "y"})
+    assert scan(tmp_path / "x.adoc").skipped == [SkippedFile("x.adoc", ".adoc files are not supported")]
     assert scan(tmp_path / "y.md").files == [tmp_path / "y.md"]

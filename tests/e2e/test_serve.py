@@ -70,7 +70,7 @@ async def test_the_api_reads_its_program_while_the_engines_start(deployment: Sta
     assert serving.output.index("starting the API and the worker") < serving.output.index("api was told")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak), signal.SIGHUP])
 async def test_a_signal_stops_everything_and_the_next_start_has_the_data(
     deployment: StandInDeployment, serving: Serving, signum: signal.Signals
 ) -> None:
@@ -147,6 +147,7 @@ async def test_killing_the_supervisor_ends_its_children_and_loses_nothing(
     assert await again.notes() == ["before the kill"]
 
 
+@pytest.mark.soak
 async def test_a_start_right_after_the_kill_recovers(deployment: StandInDeployment, serving: Serving) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
     serving.process.kill()
@@ -160,7 +161,10 @@ async def test_killing_every_process_loses_nothing(deployment: StandInDeployment
     assert await deployment.start().until_ready().notes() == ["before the kill"]
 
 
-@pytest.mark.parametrize(("part", "name"), [("stand_in.py api", "API"), ("stand_in.py worker", "worker")])
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [pytest.param("stand_in.py api", "API", marks=pytest.mark.soak), ("stand_in.py worker", "worker")],
+)
 async def test_a_killed_child_is_started_again(serving: Serving, part: str, name: str) -> None:
     first = await serving.running(part)
     os.kill(first, signal.SIGKILL)

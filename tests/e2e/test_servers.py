@@ -31,7 +31,11 @@ GUIDE = ROOT / "docs" / "how-to" / "servers.md"
 OWNER = "partywall_owner:choose-the-owner-password"
 RUNTIME = "partywall_app:choose-the-app-password"
 # The tests closest to the schema, the roles and the row-level security; all also run on the embedded engines.
-CORE_OF_THE_SUITE = ("tests/core/db", pytest.param("tests/features/projects", marks=pytest.mark.soak))
+CORE_OF_THE_SUITE = (
+    "tests/core/db/test_wall.py",
+    pytest.param("tests/core/db", marks=pytest.mark.soak),
+    pytest.param("tests/features/projects", marks=pytest.mark.soak),
+)
 # Role rights, the text of mails and statement counts: the program decides them, with statements that the other tests
 # send as well.
 THE_SAME_EVERYWHERE = (

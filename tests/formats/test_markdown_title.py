@@ -37,7 +37,7 @@ TITLES = {
     "code": (f"```sh\n# not a title\n```{REAL}", "Real title"),
     "code between waves": (f"~~~~\n# not a title\n~~~\n```\n~~~~ \n{REAL}", "Real title"),
     "code of a longer fence": (f"````md\n```\n# not a title\n```\n````{REAL}", "Real title"),
-    "code in a list": (f"- ```sh\n  # comment\n  # not a title\n  ```\n1. step\n\n   ```\n# nor this\n   ```{REAL}",
+    "code in a list": (f"- ```sh\n  # comment\n  # not a title\n  ```\n1. step\n\n   ```\n   # nor this\n   ```{REAL}",
                        "Real title"),
     "code that is indented": (f"text\n\n    # not a title\n{REAL}", "Real title"),
     "code in a line": (f"```not a fence```{REAL}", "Real title"),
@@ -156,4 +156,4 @@ def test_a_byte_order_mark_is_no_part_of_a_page() -> None:
     page = "\ufeff\ufeff<!doctype html><html><head><title>Own</title></head><body><p>Text".encode()
     found = extract(page, "text/html", None)
     assert (found.title, found.content) == ("Own", "Text")
-    assert read_page(page) == b"Own\nText"
+    assert read_page(page) == b"Own\n\nText"

@@ -7,6 +7,7 @@ import unicodedata
 from typing import Final
 
 from partywall.adapters.embeddings.wordllama import load_wordllama
+from partywall.client.document_export.names import FileNames
 from partywall.client.document_import.scan import _matches
 from partywall.core.http.charsets import other_charset
 from partywall.features.documents.extraction import plain_name
@@ -22,8 +23,9 @@ from tests.growth.shapes import repeated
 
 _CHUNKING: Final = "features/search/chunker.py:"
 _MACHINE: Final = "features/search/machine_text.py:"
-_PAGE: Final = "features/documents/html_text.py:"
+_PAGE: Final = "features/documents/html/"
 _INGEST: Final = "features/documents/extraction.py:"
+_NAMES: Final = "client/document_export/names.py:"
 _LARGEST_INLINE: Final = 32 * 1024
 
 _HEADINGS: Final = {
@@ -82,7 +84,10 @@ DOCUMENTS: Final = (
         (
             "formats/readable_text.py:_MAYBE_HEADING",
             "formats/readable_text.py:_LINE_END",
-            *("formats/markdown_blocks.py:" + each for each in ("_LINE_END", "_QUOTE", "_QUOTES", "_BOX")),
+            *(
+                "formats/markdown_blocks.py:" + each
+                for each in ("_LINE_END", "_DEFINITION", "_QUOTE", "_QUOTES", "_BOX")
+            ),
             *(
                 "formats/markdown_inline.py:" + each
                 for each in (
@@ -148,7 +153,15 @@ DOCUMENTS: Final = (
         seconds=10,
     ),
     Reader(
-        tuple(_PAGE + each for each in ("_HEADING", "_SPACES", "markdown_of")),
+        (
+            "features/documents/html_text.py:markdown_of",
+            *(_PAGE + f"elements.py:{each}" for each in ("_CONSENT", "_HIDDEN")),
+            *(_PAGE + f"source.py:{each}" for each in ("_XHTML", "_EMPTY", "_EMPTY_RAW")),
+            *(_PAGE + f"text.py:{each}" for each in ("_UNSEEN", "_SPACES", "_MARK", "_TICKS")),
+            *(_PAGE + f"titles.py:{each}" for each in ("_SEPARATOR", "_BY_PROGRAM", "_WORD", "_LANGUAGE")),
+            _PAGE + "walk.py:_LANGUAGE",
+            _PAGE + "writer.py:_RULE",
+        ),
         markdown_of,
         _LARGEST_INLINE,  # a longer one is read in a separate process
         {
@@ -163,6 +176,24 @@ DOCUMENTS: Final = (
             "one tag": repeated("<"),
             "comments": repeated("<!--"),
             "headings": repeated("<h1>a"),
+            "headings in lists": repeated("<ul><li><h1>a"),
+            "regions": repeated("<nav>a"),
+            "named regions": repeated("<div class=nav>a"),
+            "names": repeated("cookie-", start="<p class='"),
+            "style": repeated("; ", start="<p style='"),
+            "cells that span": repeated("<tr><td rowspan=9999 colspan=9999>a", start="<table>"),
+            "rows below cells that span": repeated("<tr><td>a", start="<table><tr>" + "<td rowspan=9999>a" * 99),
+            "code": repeated("`", start="<pre>\n#"),
+            "a fence": repeated("`", "\n</pre>", "<pre>a\n"),
+            "a rule": repeated("- ", "a"),
+            "a row": repeated("|-", "a"),
+            "a language": repeated("lang-", start="<pre class='"),
+            "a title": repeated("a - ", start="<h1>a - b</h1><title>"),
+            "empty elements": repeated("<a ", start="<?xml?>"),
+            "empty scripts": repeated("<script ", start="<?xml?>"),
+            "slashes": repeated("/", start="<script "),
+            "character data": repeated("<![CDATA[", start="<?xml?>"),
+            "links to themselves": repeated("<a href=#a>#</a>"),
         },
         seconds=1,
     ),
@@ -206,9 +237,9 @@ DOCUMENTS: Final = (
                     ("tables", "[a]\n", ""),
                     ("escapes", "\\ud83d", 'title: "'),
                     ("anchors", "&a ", "a: "),
-                    ("lines of a title", "\n a", "title: a"),
                 )
             },
+            "lines of a title": repeated("\n a", start="---\ntitle: a"),
             "JSON": repeated('{"a":'),
         },
         seconds=1,
@@ -241,6 +272,12 @@ DOCUMENTS: Final = (
         lambda text: _matches(unicodedata.normalize("NFC", text), "*a*b/*c[de]*"),
         4096,  # the longest path
         {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/b")},
+    ),
+    Reader(
+        tuple(f"{_NAMES}{each}" for each in ("_FORBIDDEN", "_SEPARATOR", "FileNames.take", "_safe_part")),
+        lambda text: FileNames().give(text, "", ""),
+        4096,
+        {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/"), "forbidden": repeated("<")},
     ),
     Reader(
         (

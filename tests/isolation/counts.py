@@ -31,8 +31,8 @@ type Answers = Mapping[str, Answer]
 MORE: Final = 12
 # How long a stream is read, so that all stored events arrive.
 _LISTEN_SECONDS: Final = 1.0
-# Other questions run while one waits for a stream.
-_AT_ONCE: Final = 4
+# Other questions run while some wait for a stream.
+_AT_ONCE: Final = 12
 # Words in both projects' documents. FOREIGN later uses them often.
 _COMMON: Final = "supplier delivers ten days"
 # The request id is unique; it is in this header and in refusals.

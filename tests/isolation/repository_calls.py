@@ -104,7 +104,6 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentWriter.add_version": lambda r, seeded_project: r.add_version(seeded_project.document),
     "DocumentWriter.await_index": lambda r, seeded_project: r.await_index([seeded_project.document]),
     "DocumentWriter.await_index_of": lambda r, _: r.await_index_of(None, None, UUID(int=0), 10),
-    "DocumentWriter.delete": lambda r, seeded_project: r.delete(seeded_project.document),
     "FaultReader.after": lambda r, seeded_project: r.after(known(seeded_project), 0, 10),
     "FaultReader.of_documents": lambda r, seeded_project: r.of_documents(
         known(seeded_project), [seeded_project.document]

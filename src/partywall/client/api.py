@@ -3,11 +3,12 @@ from __future__ import annotations
 import itertools
 import random
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import BinaryIO, Self, TypedDict, Unpack
 
 import httpx2
 from pydantic import JsonValue
@@ -25,7 +26,7 @@ NO_ROUTE = "route_not_found"
 
 type Parameters = Mapping[str, str | int]
 type Form = Mapping[str, str]
-type Upload = Mapping[str, tuple[str, bytes, str]]
+type Upload = Mapping[str, tuple[str, BinaryIO, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,20 @@ class _TryAgain(Exception):
 
 
 class Api:
-    """Requests to one server. A retry of `create` or `upload` has the same Idempotency-Key."""
+    """Requests to one server, from any thread. A retry of `create` or `upload` has the same Idempotency-Key."""
 
     def __init__(self, server: str, auth: httpx2.Auth | None = None, retry_budget: RetryBudget | None = None) -> None:
         self.server = server
         self._retry_budget = retry_budget or RetryBudget()
         self._client = open_client(server, auth, TIMEOUT)
+        self._stopped = threading.Event()
+
+    def stop_retries(self) -> None:
+        """Ends the waiting of all threads: their requests fail."""
+        self._stopped.set()
+
+    def allow_retries(self) -> None:
+        self._stopped.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -103,17 +112,25 @@ class Api:
         response.close()
         raise self._failure(response)
 
+    def download(self, path: str, params: Parameters, target: BinaryIO) -> httpx2.Headers:
+        """Writes the body to `target`, piece by piece, and returns the headers of the response."""
+        return self._retry(lambda: self._download(path, params, target))
+
     def _send(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
+        return self._retry(lambda: self._attempt(method, path, **options))
+
+    def _retry[Result](self, attempt: Callable[[], Result]) -> Result:
         deadline = time.monotonic() + self._retry_budget.seconds
-        for attempt in itertools.count():
+        for number in itertools.count():
             try:
-                return self._attempt(method, path, **options)
+                return attempt()
             except _TryAgain as again:
-                delay = max(_backoff(attempt), again.after)
+                delay = max(_backoff(number), again.after)
                 if time.monotonic() + delay > deadline:
                     raise again.failure from again
                 self._retry_budget.waiting(str(again.failure), delay)
-                time.sleep(delay)  # noqa: TID251 - the command has one thread
+                if self._stopped.wait(delay):
+                    raise again.failure from again
         raise AssertionError("unreachable")
 
     def _attempt(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
@@ -125,10 +142,25 @@ class Api:
             raise ClientError("the request is too long: shorten it") from error
         if response.is_success and (not response.content or _is_json(response)):
             return response.content
+        raise self._refusal(response)
+
+    def _download(self, path: str, params: Parameters, target: BinaryIO) -> httpx2.Headers:
+        target.seek(0)
+        target.truncate()
+        try:
+            with self._client.stream("GET", path, params=params) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._refusal(response)
+                target.writelines(response.iter_bytes())
+                return response.headers
+        except httpx2.TransportError as error:
+            raise _TryAgain(self._unreachable(error)) from error
+
+    def _refusal(self, response: httpx2.Response) -> ApiError | _TryAgain:
         failure = self._failure(response)
-        if response.status_code in BUSY or failure.code == IN_PROGRESS:
-            raise _TryAgain(failure, _retry_after(response))
-        raise failure
+        is_passing = response.status_code in BUSY or failure.code == IN_PROGRESS
+        return _TryAgain(failure, _retry_after(response)) if is_passing else failure
 
     def _failure(self, response: httpx2.Response) -> ApiError:
         problem = read_problem(response.content)

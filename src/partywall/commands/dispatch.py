@@ -48,6 +48,7 @@ COMMANDS: Final = {
         "document_import",
         "Import the documents of FOLDER: PDF, Office files, mail, HTML, Markdown, other text and JSON Lines.",
     ),
+    "export": Command("document_export", "Write a project's documents with their versions and metadata to FOLDER."),
     "search": Command("search", "Find documents for QUERY, best first."),
     "events": Command("events", "Print a project's stored events, or with --follow new ones."),
 }
@@ -93,10 +94,10 @@ def _reader_gone() -> int:
 
 
 def _not_text(arguments: Sequence[str]) -> str | None:
-    """Returns the first argument that is not UTF-8. The folder to import is exempt: its path is not sent."""
+    """Returns the first argument that is not UTF-8. The folder to import or export is exempt: its path is not sent."""
     before = "-"
     for argument in arguments:
-        is_folder = arguments[0] == "import" and not before.startswith("-") and not argument.startswith("-")
+        is_folder = arguments[0] in ("import", "export") and not before.startswith("-") and not argument.startswith("-")
         if not is_folder and not _is_text(argument):
             return argument
         before = argument

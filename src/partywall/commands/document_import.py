@@ -2,11 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,51 +10,26 @@ import typer
 from pydantic import JsonValue
 
 from partywall.client.api import RetryBudget
-from partywall.client.document_import import (
-    ExistingDocument,
-    FileFilter,
-    Import,
-    ImportCounts,
-    Outcome,
-    ScanResult,
-    SkippedFile,
-    count,
-    documents_in,
-    index_progress,
-    known_documents,
-    name_in,
-    not_indexed,
-    scan,
-    source_root,
-)
+from partywall.client.document_export import Restore, is_export
+from partywall.client.document_import import FileFilter, FolderWatch, ScanResult, SkippedFile
 from partywall.client.errors import ClientError
 from partywall.commands.connection import Connection, ProjectOption, ServerOption, connect
+from partywall.commands.folder_import import FolderImport, ImportOptions, may_delete, may_replace
+from partywall.commands.import_export import restore
+from partywall.commands.import_report import NAMES_SHOWN, print_results, skipped_lines
+from partywall.commands.import_watch import watch_folder
+from partywall.commands.index_wait import wait_until_read
 from partywall.commands.paths import existing_path
-from partywall.commands.progress import open_meter
 from partywall.commands.terminal import print_line, printable
 from partywall.commands.usage_error import UsageError
 
 MAX_WAIT_SECONDS: Final = 120.0
 INTERRUPTED: Final = 130
-# How many skipped files are named for each reason; a dry run names all.
-NAMES_SHOWN: Final = 5
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _LONGEST_PREFIX: Final = 200
 _INVALID_NAMES: Final = {"", ".", ".."}  # not names of folders
-_PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
 
 app = typer.Typer()
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """The options of the command. `prefix` is empty or ends with a slash."""
-
-    source: Path
-    prefix: str
-    metadata: dict[str, JsonValue]
-    replace: bool
-    dry_run: bool
 
 
 @app.command("import")
@@ -70,34 +41,70 @@ def import_(
     exclude: Annotated[list[str] | None, typer.Option(help="Skip matching files.")] = None,
     prefix: Annotated[str, typer.Option(help="A prefix for each path, to keep folders apart in one project.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite documents from other sources.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete documents whose files are gone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with every change, until Ctrl-C.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until every document can be found.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until every document can be found.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
     server: ServerOption = None,
 ) -> int:
     """Import the documents of FOLDER: PDF, Office files, mail, HTML, Markdown, other text and JSON Lines.
 
     A repeated import sends only changes. A .jsonl file has one document per line, with id, title and text.
     """
-    _check_options(language, (*(include or ()), *(exclude or ())), prefix)
-    found = _files(source, FileFilter(include or (), exclude or ()), shown=None if dry_run else NAMES_SHOWN)
+    choice = FileFilter(tuple(include or ()), tuple(exclude or ()))
+    _check_options(language, (*choice.include, *choice.exclude), prefix)
     prefix = f"{prefix.removesuffix('/')}/" if prefix else ""
-    options = ImportOptions(source, prefix, {"language": language} if language else {}, replace, dry_run)
-    counts, unindexed, stopped = ImportCounts(), 0, 0
-    with ExitStack() as stack:
-        connection = stack.enter_context(connect(server, RetryBudget(MAX_WAIT_SECONDS, _waiting)))
-        try:
-            project_id = _project(connection, project, dry_run=dry_run)
-            seen = _import_files(connection, project_id, options, found.files, counts)
-            if wait and not dry_run and project_id is not None:
-                unindexed = wait_for_index(connection, project_id, seen)
-        except KeyboardInterrupt:
-            stopped = _stopped("interrupted", INTERRUPTED)
-        except ClientError as error:
-            if not counts.done:  # nothing was processed
-                raise
-            stopped = _stopped(f"stopped: {error}", 1)
-    _print_summary(options, counts, len(found.skipped), unindexed)
-    return stopped or (1 if counts.failed or unindexed else 0)
+    metadata: dict[str, JsonValue] = {"language": language} if language else {}
+    options = ImportOptions(source, prefix, choice, metadata, replace, delete, yes, dry_run)
+    _check_combination(options, watch=watch)
+    folder = FolderWatch(source, choice)
+    look = folder.look()
+    if not is_export(source):
+        _show_skipped(options, look.found, shown=None if dry_run else NAMES_SHOWN, watch=watch)
+    with connect(server, RetryBudget(MAX_WAIT_SECONDS, _waiting)) as connection:
+        run = FolderImport(connection, _project(connection, project, dry_run=dry_run), options)
+        stopped = _import(run, look.found, wait=wait and not watch)
+        print_results(run.results, dry_run=dry_run, as_json=as_json)
+        if watch and stopped != INTERRUPTED:
+            watch_folder(run, folder, None if stopped else look)
+    return stopped or (0 if run.results.complete else 1)
+
+
+def _import(run: FolderImport, found: ScanResult, *, wait: bool) -> int:
+    """Returns the exit code if it was stopped, else 0."""
+    try:
+        if is_export(run.options.source):
+            _import_export(run, wait=wait)
+        else:
+            _import_files(run, found, wait=wait)
+    except KeyboardInterrupt:
+        return _stopped("interrupted", INTERRUPTED)
+    except ClientError as error:
+        if not run.results.counts.done:  # nothing was processed
+            raise
+        return _stopped(f"stopped: {error}", 1)
+    return 0
+
+
+def _import_files(run: FolderImport, found: ScanResult, *, wait: bool) -> None:
+    options, run.results.skipped = run.options, found.skipped
+    run.refresh()
+    gone = run.gone(found)
+    if not may_delete(options, found, gone):
+        gone = {}
+    run.run(found.files, gone, replace=may_replace(options, found.files, run.known, run.root))
+    if wait and run.project_id is not None and not options.dry_run:
+        wait_until_read(run.connection.api, run.project_id, run.results)
+
+
+def _import_export(run: FolderImport, *, wait: bool) -> None:
+    api, options, project_id = run.connection.api, run.options, run.project_id or ""
+    print_line(f"{options.source} is an export of a project: its documents are created again", err=True)
+    restoring = Restore(api, project_id, options.source, replace=options.replace, dry_run=options.dry_run)
+    restoring.counts, restoring.imported = run.results.counts, run.results.imported
+    restore(restoring, run.results, wait=wait)
 
 
 def _stopped(why: str, code: int) -> int:
@@ -117,34 +124,35 @@ def _check_options(language: str | None, patterns: Sequence[str], prefix: str) -
         raise UsageError("--prefix: use names separated by /, such as guides or guides/de")
 
 
-def _files(source: Path, choice: FileFilter, shown: int | None) -> ScanResult:
-    found = scan(source, choice)
-    if not found.files:
-        raise UsageError(printable(_nothing(source, found.skipped)))
-    for line in _skipped_lines(found.skipped, shown):
+def _check_combination(options: ImportOptions, *, watch: bool) -> None:
+    """Raises UsageError."""
+    if (options.delete or watch) and not options.source.is_dir():
+        raise UsageError("--delete and --watch need a folder")
+    if is_export(options.source) and (
+        watch or options.delete or options.metadata or options.prefix or options.choice != FileFilter()
+    ):
+        raise UsageError(f"{options.source} is an export: only --project, --replace, --dry-run and --no-wait apply")
+    if watch and options.dry_run:
+        raise UsageError("--watch and --dry-run exclude each other")
+    if options.delete and not (options.yes or options.dry_run or sys.stdin.isatty()):
+        raise UsageError("--delete asks first, and there is no terminal: use --yes, or --dry-run to see what is gone")
+
+
+def _show_skipped(options: ImportOptions, found: ScanResult, shown: int | None, *, watch: bool) -> None:
+    """Raises UsageError if there is nothing to do."""
+    if not (found.files or watch or options.delete):
+        raise UsageError(printable(_nothing(options.source, found.skipped)))
+    for line in skipped_lines(found.skipped, shown):
         print_line(line, err=True)
-    return found
 
 
 def _nothing(source: Path, skipped: Sequence[SkippedFile]) -> str:
     """Why nothing is imported, with some of the skipped files."""
-    lines = _skipped_lines(skipped, NAMES_SHOWN)
-    parts = [f"{source} contains nothing to import: .txt, .md, .markdown, .html, .htm and .jsonl files can be imported"]
+    lines = skipped_lines(skipped, NAMES_SHOWN)
+    parts = [f"{source} contains nothing to import: see the kinds of files in `partywall import --help`"]
     parts += lines[:NAMES_SHOWN]
     parts += [f"{len(skipped)} skipped in all"] if len(lines) > NAMES_SHOWN else []
     return "; ".join(parts)
-
-
-def _skipped_lines(skipped: Sequence[SkippedFile], shown: int | None) -> list[str]:
-    """One line for each reason."""
-    by_reason: defaultdict[str, list[str]] = defaultdict(list)
-    for each in skipped:
-        by_reason[each.reason].append(each.name)
-    return [
-        f"skipped {len(names)} ({reason}): {', '.join(names[:shown])}"
-        + ("" if shown is None or len(names) <= shown else f" and {len(names) - shown} more")
-        for reason, names in by_reason.items()
-    ]
 
 
 def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str | None:
@@ -158,79 +166,6 @@ def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str 
     project, made = connection.project_or_new(name)
     print_line(f"{'created' if made else 'using'} the project {project.name!r} ({project.id})", err=True)
     return project.id
-
-
-def _import_files(
-    connection: Connection, project_id: str | None, options: ImportOptions, files: list[Path], counts: ImportCounts
-) -> set[str]:
-    """Imports the files and returns their external ids."""
-    known = {} if project_id is None else known_documents(connection.api, project_id)
-    root = source_root(options.source)
-    replace = options.replace or (not options.dry_run and _may_replace(options, files, known, root))
-    with open_meter("importing", count(files)) as meter:
-
-        def notify(counts: ImportCounts, failure: str | None) -> None:
-            if failure is not None:
-                meter.print_line(f"failed: {failure}")
-            meter.reach(counts.done)
-
-        def planned(outcome: Outcome, name: str) -> None:
-            meter.print_line(f"{_PLANS[outcome]}: {name}")
-
-        importer = Import(
-            connection.api,
-            project_id or "",
-            known,
-            notify,
-            options.metadata,
-            root,
-            replace,
-            planned=planned if options.dry_run else None,
-            counts=counts,
-            warned=lambda name: meter.print_line(f"warning: no text found in {name}"),
-        )
-        importer.run(chain.from_iterable(documents_in(options.source, path, options.prefix) for path in files))
-    return importer.seen
-
-
-def _may_replace(
-    options: ImportOptions, files: Sequence[Path], known: Mapping[str, ExistingDocument], root: str
-) -> bool:
-    """Asks once on a terminal, before anything is sent; otherwise `--replace` decides."""
-    if not sys.stdin.isatty():
-        return False
-    names = (name_in(options.source, path, options.prefix) for path in files)
-    foreign = [name for name in names if name in known and known[name].root != root]
-    if not foreign:
-        return False
-    return typer.confirm(
-        f"{len(foreign)} paths here, such as {printable(foreign[0])}, already have documents from other sources."
-        " Replace those that differ?",
-        err=True,
-    )
-
-
-def wait_for_index(connection: Connection, project_id: str, seen: set[str]) -> int:
-    """Waits, prints this import's documents that could not be indexed, and returns their number."""
-    with open_meter("indexing", 0) as meter:
-        for counts in index_progress(connection.api, project_id):
-            meter.total = counts.pending + counts.indexed + counts.failed
-            meter.reach(counts.indexed + counts.failed)
-    unindexed = 0
-    if counts.failed:
-        for name, reason in not_indexed(connection.api, project_id):
-            if name in seen:
-                unindexed += 1
-                print_line(f"not indexed: {name}: {reason}", err=True)
-    return unindexed
-
-
-def _print_summary(options: ImportOptions, counts: ImportCounts, skipped: int, unindexed: int) -> None:
-    parts = [f"{counts.sent} sent, {counts.changed} changed, {counts.unchanged} unchanged, {len(counts.failed)} failed"]
-    parts += [f"{skipped} skipped"] if skipped else []
-    parts += [f"{len(counts.blank)} without text"] if counts.blank else []
-    parts += [f"{unindexed} not indexed"] if unindexed else []
-    print_line(f"{'would be: ' if options.dry_run else ''}{', '.join(parts)}")
 
 
 def _waiting(why: str, seconds: float) -> None:

@@ -33,6 +33,25 @@ class ExistingDocument(BaseModel):
     title: str
     content_sha256: str
     metadata: dict[str, JsonValue]
+    status: str = "draft"
+    version: int = 1
+    media_type: str = ""
+    index_status: str = "pending"
+    index_error: str | None = None
+    warnings: list[str] = []
+    revision: int = 1
+    created_at: str = ""
+    updated_at: str = ""
+    created_by: str = ""
+
+    @property
+    def lasting_error(self) -> str | None:
+        return self.index_error if self.index_status == "failed" else None
+
+    @property
+    def awaits_reading(self) -> bool:
+        """Whether it cannot be found yet. A document that only lacks vectors is pending with another reason."""
+        return self.index_status == "pending" and (self.index_error is None or self.index_error.startswith("reading:"))
 
     def has_content_of(self, local: LocalDocument) -> bool:
         """Compares an uploaded file by its hash, since the server's content is the extracted text."""
@@ -53,43 +72,37 @@ class ExistingDocument(BaseModel):
         return root if isinstance(root, str) else None
 
 
+class _Stats(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    total: int
+
+
 class _Page(BaseModel):
     items: list[ExistingDocument]
     next_cursor: str | None
 
 
-def known_documents(api: Api, project_id: str) -> dict[str, ExistingDocument]:
-    found: dict[str, ExistingDocument] = {}
+def list_documents(api: Api, project_id: str, index_status: str | None = None) -> Iterator[ExistingDocument]:
+    """Yields the project's documents, oldest first."""
     params: dict[str, str | int] = {"limit": 100, "sort": "created_at"}
+    if index_status is not None:
+        params["index_status"] = index_status
     while True:
         page = _Page.model_validate_json(api.get(f"/projects/{project_id}/documents", params))
-        found |= {unicodedata.normalize("NFC", each.external_id): each for each in page.items if each.external_id}
-        if page.next_cursor is None:
-            return found
-        params["cursor"] = page.next_cursor
-
-
-class _Failed(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    external_id: str | None
-    index_error: str | None
-
-
-class _FailedPage(BaseModel):
-    items: list[_Failed]
-    next_cursor: str | None
-
-
-def not_indexed(api: Api, project_id: str) -> Iterator[tuple[str | None, str]]:
-    """Yields external id and reason of the project's documents that could not be indexed."""
-    params: dict[str, str | int] = {"limit": 100, "index_status": "failed"}
-    while True:
-        page = _FailedPage.model_validate_json(api.get(f"/projects/{project_id}/documents", params))
-        yield from ((each.external_id, each.index_error or "no reason given") for each in page.items)
+        yield from page.items
         if page.next_cursor is None:
             return
         params["cursor"] = page.next_cursor
+
+
+def count_documents(api: Api, project_id: str) -> int:
+    return _Stats.model_validate_json(api.get(f"/projects/{project_id}/documents/stats")).total
+
+
+def known_documents(api: Api, project_id: str) -> dict[str, ExistingDocument]:
+    found = list_documents(api, project_id)
+    return {unicodedata.normalize("NFC", each.external_id): each for each in found if each.external_id}
 
 
 def find_known(api: Api, project_id: str, external_id: str) -> ExistingDocument | None:

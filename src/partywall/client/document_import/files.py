@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import unicodedata
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, Self
 
 from pydantic import JsonValue
 
@@ -28,6 +30,7 @@ KINDS: Final = TEXT | HTML | LINES | UPLOADED
 FIRST_LINES: Final = 20
 NOT_TEXT: Final = "it contains NUL characters (U+0000), so it is not text"
 MAX_CONTENT_BYTES: Final = 10 * 1024 * 1024
+PIECE_BYTES: Final = 1024 * 1024
 LARGE_TEXT: Final = f"its text is larger than {MAX_CONTENT_BYTES:,} bytes"
 MAX_TITLE: Final = 500
 MAX_EXTERNAL_ID: Final = 512
@@ -35,8 +38,22 @@ LONG_PATH: Final = f"its path or id is longer than {MAX_EXTERNAL_ID} characters"
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file whose text the server reads, as it was when it was hashed. `changed_at` is in nanoseconds."""
+
+    path: Path
+    size: int
+    changed_at: int
+
+    @classmethod
+    def of(cls, path: Path, file: BinaryIO) -> Self:
+        found = os.fstat(file.fileno())
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class LocalDocument:
-    """A local document. `upload` is the bytes of a file whose text the server reads.
+    """A local document; with `upload` it has no content of its own.
 
     `metadata` is what a Markdown file says in its front matter. `line` is the file and line number of a document of a
     `.jsonl`.
@@ -46,7 +63,7 @@ class LocalDocument:
     title: str
     content: str
     sha256: str
-    upload: bytes | None = None
+    upload: SourceFile | None = None
     media_type: str = "text/plain"
     metadata: dict[str, JsonValue] = field(default_factory=dict)
     line: str = field(default="", compare=False)
@@ -75,7 +92,7 @@ def holds_documents(path: Path) -> bool:
     return any(isinstance(_read_line(path.name, 1, line), LocalDocument) for line in first)
 
 
-def count(files: list[Path]) -> int:
+def count(files: Iterable[Path]) -> int:
     """Returns the number of documents, for the progress bar; an unreadable file counts as one."""
     return sum(_lines_in(path) if path.suffix.lower() in LINES else 1 for path in files)
 
@@ -117,27 +134,38 @@ def _read(name: str, path: Path) -> Iterator[LocalDocument | UnreadableFile]:
     elif kind in TEXT:
         yield _read_text(name, path, kind)
     elif kind in HTML | UPLOADED | SOURCE_CODE:
-        yield _read_file(name, path.read_bytes(), kind)
+        yield _read_file(name, path, kind)
     else:
         yield UnreadableFile(name, f"{f'{kind} files' if kind else 'files without an extension'} cannot be imported")
 
 
-def _read_file(name: str, body: bytes, kind: str) -> LocalDocument | UnreadableFile:
+def _read_file(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFile:
+    """Hashes the file without holding it in memory."""
     if len(name) > MAX_EXTERNAL_ID:
         return UnreadableFile(name, LONG_PATH)
-    if kind in HTML | TEXT and b"\0" in body and not is_wide(body[:HEAD]):
-        return UnreadableFile(name, NOT_TEXT)
-    return LocalDocument(name, "", "", hashlib.sha256(body).hexdigest(), upload=body)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        source = SourceFile.of(path, file)
+        is_text = kind in HTML | TEXT and not is_wide(file.read(HEAD))
+        file.seek(0)
+        while piece := file.read(PIECE_BYTES):
+            if is_text and b"\0" in piece:
+                return UnreadableFile(name, NOT_TEXT)
+            digest.update(piece)
+    return LocalDocument(name, "", "", digest.hexdigest(), upload=source)
 
 
 def _read_text(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFile:
-    body = path.read_bytes()
+    with path.open("rb") as file:
+        body = file.read(MAX_CONTENT_BYTES + len(BOM_UTF8) + 1)
+    if is_wide(body[:HEAD]):
+        return _read_file(name, path, kind)
+    if len(body.removeprefix(BOM_UTF8)) > MAX_CONTENT_BYTES:
+        return UnreadableFile(name, LARGE_TEXT)
     try:
         content = body.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return _read_file(name, body, kind)
-    if is_wide(body[:HEAD]):
-        return _read_file(name, body, kind)
+        return _read_file(name, path, kind)
     if kind not in MARKDOWN:
         return _local(name, path.stem, content)
     said = described(content)

@@ -13,6 +13,8 @@ from partywall.formats.file_kinds import SOURCE_CODE
 
 # Thousands of third-party files: imported only if --include names them.
 DEPENDENCIES: Final = {"node_modules", "__pycache__", "site-packages"}
+# Office programs keep one beside each open file, with its ending.
+TEMPORARY: Final = "~$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ def _reason(path: Path, name: str, choice: FileFilter) -> str | None:
         return "a link"
     if path.name.startswith("."):
         return "hidden"
+    if path.name.startswith(TEMPORARY):
+        return "a temporary file"
     if not path.is_file():
         return "not a regular file"
     return _kind_reason(path, name, choice)

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from enum import StrEnum
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 
 from partywall.client.api import Api
-from partywall.client.document_import.existing import SOURCE_ROOT, SOURCE_SHA256, ExistingDocument, find_known
+from partywall.client.document_import.existing import ExistingDocument, find_known
 from partywall.client.document_import.files import LocalDocument, UnreadableFile
+from partywall.client.document_import.results import ImportCounts, ImportedDocument, Outcome
+from partywall.client.document_import.threads import RequestThreads
+from partywall.client.document_import.transfer import FileChanged, PathTaken, Transfer
 from partywall.client.errors import ApiError
-from partywall.formats.file_kinds import media_type_by_name
 
 BATCH_DOCUMENTS: Final = 200
 BATCH_CHARACTERS: Final = 2_000_000
@@ -23,38 +25,21 @@ DEFAULT_UPLOAD_BYTES: Final = 25 * 1024 * 1024
 HOPELESS: Final = {401, 403, 404}
 # This many 5xx answers in a row stop the import: the documents are not the cause.
 SERVER_FAILURES: Final = 5
+TOO_MANY: Final = 429
 TAKEN: Final = "external_id_taken"
 GONE: Final = "document_not_found"
-INCOMING: Final = "incoming:"
 
-
-class Outcome(StrEnum):
-    SENT = "sent"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(slots=True)
-class ImportCounts:
-    sent: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    failed: list[UnreadableFile] = field(default_factory=list)
-    blank: list[str] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        return self.sent + self.changed + self.unchanged + len(self.failed)
+type Threads = RequestThreads[ExistingDocument]
 
 
 @dataclass(slots=True)
 class Import:
-    """Imports local documents into one project: new ones in batches, changed ones singly, unchanged ones not at all.
+    """Imports local documents into one project: new texts in batches, files and changes singly, unchanged ones not.
 
     `notify` is called for every document, with the reason if it failed; a refused document does not stop the import.
     `warned` is called with the name of a document without text. `root` is the folder that the documents are from;
     documents of another folder are not overwritten without `replace`. With `planned` nothing is sent: it is called with
-    the outcome for each document.
+    the outcome for each document. `known` is kept up to date.
     """
 
     api: Api
@@ -68,16 +53,25 @@ class Import:
     counts: ImportCounts = field(default_factory=ImportCounts)
     seen: set[str] = field(default_factory=set)
     warned: Callable[[str], None] = field(default=lambda _name: None)
+    imported: list[ImportedDocument] = field(default_factory=list)
+    # Documents whose files are gone, by hash and suffix: a new file with both has been renamed.
+    renamable: dict[tuple[str, str], ExistingDocument] = field(default_factory=dict)
     _batch: list[LocalDocument] = field(default_factory=list)
     _characters: int = 0
     _server_failures: int = 0
 
     def run(self, documents: Iterable[LocalDocument | UnreadableFile]) -> None:
-        for document in documents:
-            self._process(document)
-        self._flush()
+        with RequestThreads[ExistingDocument](self.api) as threads:
+            for document in documents:
+                self._process(document, threads)
+            self._flush(threads)
+            threads.drain()
 
-    def _process(self, document: LocalDocument | UnreadableFile) -> None:
+    @property
+    def transfer(self) -> Transfer:
+        return Transfer(self.api, self.project_id, self.metadata, self.root)
+
+    def _process(self, document: LocalDocument | UnreadableFile, threads: Threads) -> None:
         if isinstance(document, UnreadableFile):
             self._fail(document.name, document.reason)
             return
@@ -86,10 +80,14 @@ class Import:
             return
         self.seen.add(document.external_id)
         known = self.known.get(document.external_id)
-        if known is None and document.upload is None and self.planned is None:
-            self._add_to_batch(document)
+        content = document.sha256, PurePosixPath(document.external_id).suffix
+        former = self.renamable.pop(content, None) if known is None else None
+        if former is not None:
+            self._rename(document, former, threads)
+        elif known is None and document.upload is None and self.planned is None:
+            self._add_to_batch(document, threads)
         else:
-            self._send_single(document, known)
+            self._send_single(document, known, threads)
 
     def _would_overwrite(self, document: LocalDocument, known: ExistingDocument) -> bool:
         """Whether the known document came from another source and would be lost."""
@@ -97,141 +95,90 @@ class Import:
             return False
         return known.root != self.root and not known.has_content_of(document)
 
-    def _add_to_batch(self, document: LocalDocument) -> None:
+    def _add_to_batch(self, document: LocalDocument, threads: Threads) -> None:
         if self._batch and self._characters + len(document.content) > BATCH_CHARACTERS:
-            self._flush()
+            self._flush(threads)
         self._batch.append(document)
         self._characters += len(document.content)
         if len(self._batch) >= BATCH_DOCUMENTS:
-            self._flush()
+            self._flush(threads)
 
-    def _flush(self) -> None:
+    def _flush(self, threads: Threads) -> None:
         batch, self._batch, self._characters = self._batch, [], 0
         if batch:
-            self._create(batch)
+            self._create(batch, threads)
 
-    def _create(self, batch: list[LocalDocument]) -> None:
+    def _create(self, batch: list[LocalDocument], threads: Threads) -> None:
         """A batch is all or nothing, so a refused batch is halved until the refused document is alone."""
         try:
-            self.api.create(self._path("/batch"), {"documents": [self._new(document) for document in batch]})
+            created = self.transfer.create(batch)
         except ApiError as error:
             if error.status in HOPELESS:
                 raise
             if len(batch) > 1:
                 middle = len(batch) // 2
-                self._create(batch[:middle])
-                self._create(batch[middle:])
+                self._create(batch[:middle], threads)
+                self._create(batch[middle:], threads)
             elif error.code == TAKEN:
-                self._send_single(batch[0], find_known(self.api, self.project_id, batch[0].external_id))
+                known = find_known(self.api, self.project_id, batch[0].external_id)
+                self._send_single(batch[0], known, threads)
             else:
                 self._reject(batch[0], error)
         else:
-            for document in batch:
-                self._succeed(Outcome.SENT)
-                self._warn_if_blank(document)
+            for document, new in zip(batch, created, strict=True):
+                self._succeed(document, Outcome.SENT, new)
 
-    def _send_single(self, document: LocalDocument, known: ExistingDocument | None) -> None:
+    def _send_single(self, document: LocalDocument, known: ExistingDocument | None, threads: Threads) -> None:
+        outcome = Outcome.SENT if known is None else Outcome.CHANGED
         if known is not None and self._would_overwrite(document, known):
             self._fail(document.place, _conflict_reason(known, self.root))
-            return
-        if self.planned is not None and _exceeds_default(document, known):
+        elif self.planned is not None and _exceeds_default(document, known):
             self._fail(document.place, f"larger than {DEFAULT_UPLOAD_BYTES:,} bytes, the default limit of servers")
-            return
+        elif known is not None and known.same_as(document, self.metadata):
+            self._succeed(document, Outcome.UNCHANGED, known)
+        elif self.planned is not None:
+            self._plan(document, outcome)
+        else:
+            threads.submit(partial(self.transfer.send, document, known), partial(self._ended, document, outcome))
+
+    def _rename(self, document: LocalDocument, former: ExistingDocument, threads: Threads) -> None:
+        self.known.pop(former.external_id or "", None)
+        if self.planned is not None:
+            self._plan(document, Outcome.RENAMED)
+        else:
+            request = partial(self.transfer.rename, former, document)
+            threads.submit(request, partial(self._ended, document, Outcome.RENAMED))
+
+    def _plan(self, document: LocalDocument, outcome: Outcome) -> None:
+        if self.planned is not None:
+            self.planned(outcome, document.external_id)
+        self.counts.add(outcome)
+        self.notify(self.counts, None)
+
+    def _ended(self, document: LocalDocument, outcome: Outcome, answer: Future[ExistingDocument]) -> None:
         try:
-            outcome = self._import_document(document, known)
+            self._succeed(document, outcome, answer.result())
         except ApiError as error:
             if error.status in HOPELESS and error.code != GONE:
                 raise
             self._reject(document, error)
-        else:
-            self._succeed(outcome)
-            if outcome is not Outcome.UNCHANGED:
-                self._warn_if_blank(document)
+        except (FileChanged, PathTaken, OSError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            self._fail(document.place, reason.lower())
 
-    def _import_document(self, document: LocalDocument, known: ExistingDocument | None) -> Outcome:
-        if known is not None and known.same_as(document, self.metadata):
-            return Outcome.UNCHANGED
-        outcome = Outcome.SENT if known is None else Outcome.CHANGED
-        if self.planned is not None:
-            self.planned(outcome, document.external_id)
-        elif document.upload is not None:
-            self._import_file(document, document.upload, known)
-        elif known is not None:
-            self.api.patch(self._path(f"/{known.id}"), self._body(document))
-        else:
-            self.api.create(self._path(), self._new(document))
-        return outcome
-
-    def _import_file(self, document: LocalDocument, file: bytes, known: ExistingDocument | None) -> None:
-        if known is not None and known.has_content_of(document):
-            self.api.patch(self._path(f"/{known.id}"), {"metadata": self._metadata()})
-        else:
-            self._upload(document, file, known)
-
-    def _upload(self, document: LocalDocument, file: bytes, known: ExistingDocument | None) -> None:
-        """A file cannot be uploaded again, so the old one is replaced once the server has accepted the new one."""
-        name = document.external_id
-        if known is None:
-            self._send_file(name, name, file, document.sha256)
-            return
-        waiting = INCOMING + name
-        leftover = find_known(self.api, self.project_id, waiting)
-        if leftover is not None:
-            self.api.delete(self._path(f"/{leftover.id}"))
-        accepted = self._send_file(waiting, name, file, document.sha256)
-        self.api.delete(self._path(f"/{known.id}"))
-        self.api.patch(self._path(f"/{accepted.id}"), {"external_id": name})
-
-    def _send_file(self, external_id: str, name: str, file: bytes, sha256: str) -> _Accepted:
-        form = {"external_id": external_id, "metadata": json.dumps({**self._metadata(), SOURCE_SHA256: sha256})}
-        plain = "".join(each if each.isprintable() else "_" for each in PurePosixPath(name).name)
-        files = {"file": (plain, file, media_type_by_name(name) or "text/plain")}
-        accepted = _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
-        if accepted.warnings:
-            self._warn(name)
-        return accepted
-
-    def _body(self, document: LocalDocument) -> dict[str, JsonValue]:
-        body: dict[str, JsonValue] = {
-            "title": document.title,
-            "content": document.content,
-            "external_id": document.external_id,
-        }
-        metadata = {**document.metadata, **self._metadata()}
-        return body | {"metadata": metadata} if metadata else body
-
-    def _new(self, document: LocalDocument) -> JsonValue:
-        """Only a new document is given a media type."""
-        return {**self._body(document), "media_type": document.media_type}
-
-    def _metadata(self) -> dict[str, JsonValue]:
-        return self.metadata if self.root is None else {**self.metadata, SOURCE_ROOT: self.root}
-
-    def _path(self, rest: str = "") -> str:
-        return f"/projects/{self.project_id}/documents{rest}"
-
-    def _succeed(self, outcome: Outcome) -> None:
+    def _succeed(self, document: LocalDocument, outcome: Outcome, answer: ExistingDocument) -> None:
         self._server_failures = 0
-        match outcome:
-            case Outcome.SENT:
-                self.counts.sent += 1
-            case Outcome.CHANGED:
-                self.counts.changed += 1
-            case _:
-                self.counts.unchanged += 1
+        self.known[document.external_id] = answer
+        self.imported.append(ImportedDocument(document.place, outcome, answer))
+        self.counts.add(outcome)
         self.notify(self.counts, None)
-
-    def _warn_if_blank(self, document: LocalDocument) -> None:
-        """Warns of a document without text; for an uploaded file the server does."""
-        if document.upload is None and not document.content.strip():
-            self._warn(document.place)
-
-    def _warn(self, name: str) -> None:
-        self.counts.blank.append(name)
-        self.warned(name)
+        if outcome is not Outcome.UNCHANGED and answer.warnings:
+            self.counts.blank.append(document.place)
+            self.warned(document.place)
 
     def _reject(self, document: LocalDocument, error: ApiError) -> None:
         self._server_failures = self._server_failures + 1 if error.status >= 500 else 0
+        self.counts.unavailable += error.status >= 500 or error.status == TOO_MANY
         if self._server_failures >= SERVER_FAILURES:
             raise error
         self._fail(document.place, _failure_reason(error))
@@ -243,7 +190,7 @@ class Import:
 
 def _exceeds_default(document: LocalDocument, known: ExistingDocument | None) -> bool:
     """Whether the document would be uploaded and is larger than most servers accept."""
-    if document.upload is None or len(document.upload) <= DEFAULT_UPLOAD_BYTES:
+    if document.upload is None or document.upload.size <= DEFAULT_UPLOAD_BYTES:
         return False
     return known is None or not known.has_content_of(document)
 
@@ -261,10 +208,3 @@ def _failure_reason(error: ApiError) -> str:
         return str(error)
     parts = ((field.pointer.rpartition("/")[2], field.message) for field in error.fields)
     return "; ".join(f"its {name}: {message}" if name and not name.isdigit() else message for name, message in parts)
-
-
-class _Accepted(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    id: str
-    warnings: list[str] = []

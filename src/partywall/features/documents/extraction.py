@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from partywall.core.schemas import JsonObject
-from partywall.features.documents.constants import MAX_TITLE, PLAIN_TEXT
+from partywall.features.documents.constants import LANGUAGE, MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError, NotUtf8Error
 from partywall.features.documents.html_text import Page, markdown_of
 from partywall.formats.file_kinds import CONTAINERS, MEDIA_TYPES, OLE, media_type_by_name
@@ -142,7 +142,8 @@ def of_text(text: str, media_type: str, file_name: str | None) -> Extracted:
 
 
 def of_page(page: Page, file_name: str | None) -> Extracted:
-    return Extracted(title_of(page.title, file_name), page.text)
+    said: JsonObject = {LANGUAGE: page.language} if page.language else {}
+    return Extracted(title_of(page.title, file_name), page.text, said)
 
 
 def title_of(own: str, file_name: str | None) -> str:

@@ -80,7 +80,7 @@ class TextToStore:
     size: int
     sha256: str
     metadata: JsonObject
-    media_type: str | None
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

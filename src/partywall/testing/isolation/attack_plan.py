@@ -25,7 +25,7 @@ ELSEWHERE: Final = (12, 4)
 # The probability that the quick plan takes one of the most promising values.
 _LIKELY: Final = 0.7
 # How many callers try undeclared positions, which no code of the operation reads.
-_CALLERS: Final = 4
+_CALLERS: Final = 2
 _SEED: Final = 20261121
 
 
@@ -85,7 +85,8 @@ class AttackPlan:
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
         """One attempt for each declared position and caller, with a fixed seed; undeclared positions get a few callers.
 
-        Where authentication comes first, the callers without a credential take turns at the positions. In addition, a
+        Where authentication comes first, callers take turns: those without a credential at all positions, the others at
+        those outside of the path. In addition, a
         permitted caller tries every value of the expected kind in HOME at each declared position; on open operations an
         anonymous caller does so too.
         """
@@ -97,7 +98,7 @@ class AttackPlan:
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
             if position.declared:
-                chosen = _in_turn(callers, recipe.operation, declared.index(position))
+                chosen = _in_turn(callers, recipe.operation, position, declared.index(position))
             else:
                 chosen = _few(callers, recipe.operation, position)
             for caller in chosen:
@@ -162,12 +163,16 @@ def _share(position: Position, choices: Sequence[Choice], rng: random.Random) ->
     return found
 
 
-def _in_turn(callers: Sequence[Caller], operation: Operation, number: int) -> Sequence[Caller]:
-    """All callers at the first declared position; at the others one without a credential and all callers with one."""
-    anonymous = [caller for caller in callers if caller.standing is Standing.NOBODY]
+def _in_turn(callers: Sequence[Caller], operation: Operation, position: Position, number: int) -> Sequence[Caller]:
+    """All callers at the first declared position; at the others one without a credential, and of those with one all in
+    the path and every second elsewhere."""
     if number == 0 or not operation.gated:
         return callers
-    return [each for each in callers if each not in anonymous] + [anonymous[number % len(anonymous)]]
+    anonymous = [caller for caller in callers if caller.standing is Standing.NOBODY]
+    known = [caller for caller in callers if caller not in anonymous]
+    if position.place is not Place.PATH:
+        known = known[number % 2 :: 2]
+    return [*known, anonymous[number % len(anonymous)]]
 
 
 def _few(callers: Sequence[Caller], operation: Operation, position: Position) -> Sequence[Caller]:

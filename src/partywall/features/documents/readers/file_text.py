@@ -27,10 +27,10 @@ class Reason(StrEnum):
 MESSAGES: Final = {
     Reason.PASSWORD_PROTECTED: "The file is encrypted. Remove its password and upload it again.",
     Reason.EMPTY: "The file has no content (0 bytes).",
-    Reason.NO_TEXT: "The file is valid, but has no text. It may hold only images, such as scanned pages.",
+    Reason.NO_TEXT: "No text was found in the file. It may hold only images, such as scanned pages.",
     Reason.UNSUPPORTED: "Files of this kind cannot be read.",
     Reason.DAMAGED: "The file is damaged or incomplete, and cannot be read.",
-    Reason.TOO_LARGE: f"The file's text has more than {MAX_TEXT} bytes.",
+    Reason.TOO_LARGE: f"The file is too large when unpacked, or its text has more than {MAX_TEXT} bytes.",
     Reason.TOO_COSTLY: "Reading the file takes too much time or memory.",
 }
 
@@ -46,7 +46,7 @@ class FileText:
     """A file's text. `title` and `language` are the file's own, if it has them.
 
     `charset` is the encoding of a text file that is not UTF-8. `metadata` is what Markdown says in its front matter.
-    `media_type` is given if the file's name did not tell it.
+    `media_type` is given if the file's name did not tell it. `is_whole`: no part of the file was broken.
     """
 
     text: str
@@ -55,3 +55,4 @@ class FileText:
     charset: str = ""
     metadata: dict[str, JsonValue] = field(default_factory=dict)
     media_type: str = ""
+    is_whole: bool = True

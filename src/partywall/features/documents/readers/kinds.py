@@ -79,7 +79,7 @@ def kind_of(data: bytes, media_type: str) -> Kind:
     if data.startswith(b"PK\x03\x04"):
         return _packaged(Package(data))
     if data.startswith(_OLE):
-        return _of_streams(data)
+        return _of_streams(data, media_type)
     if data.lstrip()[:5] == b"{\\rtf":
         return Kind.RTF
     if is_text(data[:_TEXT_HEAD]):
@@ -110,12 +110,12 @@ def _packaged(package: Package) -> Kind:
     return found or Kind.ARCHIVE
 
 
-def _of_streams(data: bytes) -> Kind:
+def _of_streams(data: bytes, media_type: str) -> Kind:
     if any(_has_stream(data, name) for name in _ENCRYPTED_STREAMS):
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
     kind = next((kind for name, kind in _STREAMS if _has_stream(data, name)), None)
     if kind is None:
-        raise UnreadableFileError(Reason.UNSUPPORTED)
+        raise UnreadableFileError(_binary_reason(media_type))
     if kind is Kind.DOC and _is_encrypted_word(data):
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
     return kind

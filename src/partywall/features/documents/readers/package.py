@@ -16,6 +16,8 @@ from partywall.features.documents.readers.xml_events import Event, Start, XmlErr
 MAX_UNPACKED: Final = 256 * 1024 * 1024
 _MAX_PARTS: Final = 20_000
 _PIECE: Final = 256 * 1024
+# The largest ratio that Deflate reaches. Who says more has a broken directory.
+_MAX_RATIO: Final = 1_040
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError)
 
 
@@ -27,6 +29,8 @@ class Package:
         except _BROKEN as error:
             raise UnreadableFileError(Reason.DAMAGED) from error
         infos = self._archive.infolist()
+        if any(map(_is_impossible, infos)):
+            raise UnreadableFileError(Reason.DAMAGED)
         if len(infos) > _MAX_PARTS or sum(each.file_size for each in infos) > MAX_UNPACKED:
             raise UnreadableFileError(Reason.TOO_LARGE)
         if any(each.flag_bits & 1 for each in infos):
@@ -34,6 +38,7 @@ class Package:
         self.names = [each.filename for each in infos]
         self._known = frozenset(self.names)
         self._left = MAX_UNPACKED
+        self.is_whole = True
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
@@ -69,6 +74,7 @@ class Package:
         except UnreadableFileError as error:
             if error.reason is not Reason.DAMAGED:
                 raise
+            self.is_whole = False
 
     def relations(self, name: str) -> dict[str, tuple[str, str]]:
         """Kind and part by id, for the relations of an Office part."""
@@ -80,6 +86,12 @@ class Package:
                 if event.attributes.get("TargetMode") != "External":
                     found[event.attributes.get("Id", "")] = (kind, resolved(folder, event.attributes.get("Target", "")))
         return found
+
+
+def _is_impossible(info: zipfile.ZipInfo) -> bool:
+    """Whether a part claims to have been compressed more than its method can."""
+    ratio = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _MAX_RATIO}.get(info.compress_type)
+    return ratio is not None and info.file_size > ratio * info.compress_size + _MAX_RATIO
 
 
 def resolved(folder: str, target: str) -> str:

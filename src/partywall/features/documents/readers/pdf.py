@@ -66,7 +66,8 @@ def read_pdf(data: bytes) -> FileText:
         if number:
             writer.page()
         _write_page(lines, usual, writer)
-    return FileText(writer.text(), best_title(_title(document), writer.heading), _language(document))
+    title = best_title(_title(document), writer.heading)
+    return FileText(writer.text(), title, _language(document), is_whole=None not in pages)
 
 
 def _read_page(document: pdfium.PdfDocument, number: int) -> list[_Line] | None:

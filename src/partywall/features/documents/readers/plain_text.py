@@ -28,7 +28,7 @@ def read_text(data: bytes, media_type: str) -> FileText:
 def read_page(data: bytes) -> FileText:
     text, charset = decode(data)
     page = markdown_of(_UNSTORABLE.sub("", text))
-    return FileText(page.text, page.title, charset=charset)
+    return FileText(page.text, page.title, page.language, charset)
 
 
 def _title(head: str, media_type: str) -> str:

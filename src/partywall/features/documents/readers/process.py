@@ -47,7 +47,7 @@ def read_file(given: bytes) -> bytes:
         found = _read(data, media_type.decode())
         text = found.text.encode(errors="replace")
         if not text.strip():
-            raise UnreadableFileError(Reason.NO_TEXT)
+            raise UnreadableFileError(Reason.NO_TEXT if found.is_whole else Reason.DAMAGED)
         if len(text) > MAX_TEXT:
             raise UnreadableFileError(Reason.TOO_LARGE)
     except UnreadableFileError as error:

@@ -26,13 +26,20 @@ CREATE TABLE document (
     updated_at timestamptz DEFAULT now() NOT NULL,
     history_bytes bigint DEFAULT 0 NOT NULL,
     deleted_at timestamptz,
+    purge_at timestamptz,
+    purging boolean DEFAULT false NOT NULL,
+    former_external_id text,
     CONSTRAINT document_pkey PRIMARY KEY (project_id, id),
     CONSTRAINT document_project_id_fkey FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE CASCADE,
     CONSTRAINT document_index_status_check CHECK (index_status IN ('pending', 'indexed', 'failed')),
     CONSTRAINT document_status_check CHECK (status IN ('draft', 'published'))
 );
 CREATE UNIQUE INDEX document_external_id_key ON document (project_id, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX document_deleted_at_idx ON document (project_id, deleted_at) WHERE deleted_at IS NOT NULL;
+-- A deleted document is in the trash until `purge_at`, which is null once the deletion is final. While it is `purging`, a
+-- job has yet to remove its passages or all of it.
+CREATE INDEX document_purging_idx ON document (project_id, deleted_at) WHERE purging;
+CREATE INDEX document_trash_idx ON document (project_id, deleted_at, id) WHERE purge_at IS NOT NULL;
+CREATE INDEX document_purge_at_idx ON document (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX document_original_key_idx ON document (project_id, original_key) WHERE original_key IS NOT NULL;
 CREATE INDEX document_created_at_idx ON document (project_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX document_updated_at_idx ON document (project_id, updated_at, id) WHERE deleted_at IS NULL;

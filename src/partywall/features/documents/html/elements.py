@@ -1,0 +1,111 @@
+"""What an element's tag, attributes and names say about its text: hidden, around the page's text, or part of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from partywall.features.documents.html.regions import Part
+
+type Attributes = Mapping[str, str | None]
+
+NEVER_READ: Final = frozenset(
+    {"head", "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas", "audio", "video",
+     "select", "textarea", "datalist", "annotation", "annotation-xml", "rp", "frameset", "noframes"}
+)  # fmt: skip
+BLOCKS: Final = frozenset(
+    {"address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir", "div",
+     "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend", "li",
+     "listing", "main", "menu", "nav", "ol", "p", "pre", "search", "section", "summary", "table", "tbody", "td",
+     "tfoot", "th", "thead", "tr", "ul", "xmp", "h1", "h2", "h3", "h4", "h5", "h6"}
+)  # fmt: skip
+PREFORMATTED: Final = frozenset({"pre", "listing", "xmp"})
+_AROUND: Final = frozenset({"nav", "search", "dialog"})
+_OF_THE_PAGE: Final = {"header": Part.HEADER, "footer": Part.AROUND, "aside": Part.AROUND}
+_ROLES: Final = {
+    "main": Part.MAIN, "banner": Part.HEADER, "complementary": Part.NAMED,
+    **dict.fromkeys(("navigation", "contentinfo", "search", "dialog", "alertdialog", "menu", "menubar", "toolbar",
+                     "tooltip"), Part.AROUND),
+}  # fmt: skip
+_CONSENT: Final = re.compile(
+    r"cookies?[-_]?(?:bar|banner|consent|notice|law|popup|modal|message|info|overlay|alert|dialog|disclaimer|settings)"
+    r"|^cookies?$|(?:^|[-_])(?:gdpr|consent)(?:$|[-_])|^(?:onetrust|cookiebot|usercentrics|didomi|cc-window)"
+)
+# Names of classes and ids, whole, of widely used templates.
+_NAMED: Final = frozenset(
+    {"nav", "navbar", "navigation", "nav-menu", "navheader", "navfooter", "topnav", "bottomnav", "subnav", "sidenav",
+     "nav-path", "navpath", "navtab", "breadcrumb", "breadcrumbs", "wy-breadcrumbs", "menu", "menubar", "main-menu",
+     "mainmenu", "sidebar", "sidebar-wrapper", "sphinxsidebar", "related", "relations", "footer", "page-footer",
+     "site-footer", "footer-wrapper", "colophon", "header-nav", "site-nav", "skip-nav", "toplang", "bottomlang",
+     "quickview", "toc", "table-of-contents", "tableofcontents", "page-toc", "sidetoc", "contents-toc", "tocwrapper",
+     "pagination", "pager", "pagination-nav", "prev-next", "mw-navigation", "mw-head", "mw-panel", "noprint",
+     "navbox", "catlinks", "printfooter", "jump-to-nav", "sitesub", "share", "sharing", "social", "social-share",
+     "share-buttons", "addthis_toolbox", "advert", "advertisement", "ads", "ad-container", "search", "searchbox",
+     "search-form", "searchform", "msearchbox", "related-posts", "newsletter-signup", "comments-link", "wy-nav-side",
+     "titlearea", "rst-footer-buttons", "rst-versions", "page-header-nav", "skiptranslate", "modal", "popup"}
+)  # fmt: skip
+# In the main part of a page, others may be the names of its sections.
+_NAMED_INSIDE: Final = frozenset(
+    {"breadcrumb", "breadcrumbs", "wy-breadcrumbs", "nav-path", "navpath", "navheader", "navfooter", "toc",
+     "table-of-contents", "tableofcontents", "page-toc", "pagination", "pager", "pagination-nav", "prev-next",
+     "noprint", "navbox", "catlinks", "printfooter", "jump-to-nav", "sitesub", "share", "sharing", "social-share",
+     "share-buttons", "addthis_toolbox", "advert", "advertisement", "ad-container", "related-posts",
+     "rst-footer-buttons"}
+)  # fmt: skip
+_SECTIONS: Final = frozenset({"section", "dt", "h1", "h2", "h3", "h4", "h5", "h6"})
+_LEFT_OUT: Final = frozenset(
+    {"headerlink", "hash-link", "mw-editsection", "editsection", "sr-only", "visually-hidden", "visuallyhidden",
+     "screen-reader-text", "screenreader", "skip-link", "skiplink", "skip-to-content", "skipnav", "edit-this-page",
+     "theme-edit-this-page", "copy-button", "copybtn", "copy-btn", "linenos", "lineno", "linenumber", "linenumbers",
+     "line-numbers-rows", "hideme", "collapse-toggle", "viewcode-link", "out-of-band"}
+)  # fmt: skip
+_HIDDEN: Final = re.compile(r"(?:^|;)\s*+(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden)", re.IGNORECASE)
+# Short texts of links and buttons that serve the page.
+SERVICE: Final = frozenset(
+    {"edit this page", "edit on github", "edit page", "edit", "view page source", "view source", "show source",
+     "source", "copy", "copy code", "copy to clipboard", "back to top", "top", "skip to content",
+     "skip to main content", "jump to navigation", "skip navigation links", "suggest edits", "print",
+     "print this page", "share", "tweet", "report abuse", "[src]", "[source]", "[edit]", "permalink", "run"}
+)  # fmt: skip
+
+
+def is_hidden(tag: str, attributes: Attributes) -> bool:
+    if "hidden" in attributes or (tag == "dialog" and "open" not in attributes):
+        return True
+    style = attributes.get("style")
+    return style is not None and _HIDDEN.search(style) is not None
+
+
+def is_left_out(attributes: Attributes) -> bool:
+    """Whether an element serves the page, as a link to itself does, or is text for screen readers alone."""
+    return not _LEFT_OUT.isdisjoint(_split(attributes.get("class")))
+
+
+def part_of(tag: str, attributes: Attributes, *, is_inside: bool, is_own: bool) -> Part | None:
+    """The part of the page that begins with this block.
+
+    `is_inside`: it is within the main part, an article or a section. `is_own`: a header here is of a part of the page.
+    """
+    role = (attributes.get("role") or "").lower()
+    if tag == "main":
+        return Part.MAIN
+    if tag in _AROUND or role in _ROLES:
+        return _ROLES.get(role, Part.AROUND)
+    if tag == "article":
+        return Part.ARTICLE
+    if tag in _OF_THE_PAGE and not is_own:
+        return _OF_THE_PAGE[tag]
+    if attributes.get("aria-hidden") == "true":
+        return Part.NAMED
+    classes = _split(attributes.get("class"))
+    names = [*classes, *_split(attributes.get("id"))]
+    if not names or tag in _SECTIONS or "section" in classes:
+        return None
+    if any(map(_CONSENT.search, names)):
+        return Part.AROUND
+    return None if (_NAMED_INSIDE if is_inside else _NAMED).isdisjoint(names) else Part.NAMED
+
+
+def _split(names: str | None) -> list[str]:
+    return names.lower().split() if names else []

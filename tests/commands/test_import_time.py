@@ -16,8 +16,8 @@ HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx2", "numpy", "uvicorn", "redi
 SETTINGS = "Settings.model_validate({'database': {'engine': 'embedded'}, 'cache': {'engine': 'embedded'}})"
 
 
-def imported_by(command: str) -> set[str]:
-    return imported_in(f"from partywall.cli import run\nrun(['{command}', '--help'])")
+def imported_by(*commands: str) -> set[str]:
+    return imported_in(f"from partywall.cli import run\nfor command in {commands}:\n    run([command, '--help'])")
 
 
 def imported_in(program: str) -> set[str]:
@@ -29,20 +29,18 @@ def imported_in(program: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "absent"),
+    ("commands", "absent"),
     [
-        ("--help", HEAVY | {"partywall.supervisor"}),
-        ("serve", HEAVY),
-        ("search", HEAVY - {"httpx2"}),
-        ("import", HEAVY - {"httpx2"}),
-        ("users", {"partywall.features.agents.builtin", "pydantic_ai"}),
-        ("migrate", {"fastapi", "numpy", "uvicorn", "httpx2"}),
-        ("api", {"partywall.features.agents.builtin", "pydantic_ai", "rich"}),
-        ("worker", {"partywall.features.agents.builtin", "pydantic_ai", "rich"}),
+        (("--help",), HEAVY | {"partywall.supervisor"}),
+        (("serve",), HEAVY),
+        (("search", "import"), HEAVY - {"httpx2"}),
+        (("migrate",), {"fastapi", "numpy", "uvicorn", "httpx2"}),
+        (("users",), {"partywall.features.agents.builtin", "pydantic_ai"}),
+        (("api", "worker"), {"partywall.features.agents.builtin", "pydantic_ai", "rich"}),
     ],
 )
-def test_a_command_imports_only_what_it_needs(command: str, absent: set[str]) -> None:
-    assert imported_by(command) & absent == set()
+def test_commands_import_only_what_they_need(commands: tuple[str, ...], absent: set[str]) -> None:
+    assert imported_by(*commands) & absent == set()
 
 
 def test_a_worker_imports_no_web_framework() -> None:

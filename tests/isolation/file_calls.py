@@ -24,8 +24,8 @@ FILE_CALLS: Final[dict[str, Call]] = {
 # The document $2 of the project $1, whose file is still to be read.
 UNREAD: Final = """
     INSERT INTO document (project_id, id, title, content, media_type, size, content_sha256, original_key,
-        original_name, original_size, created_by, index_error)
+        original_name, original_size, created_by, index_error, unread_title)
     SELECT project_id, $2, title, '', 'application/pdf', 0, 'none', original_key,
-        original_name, original_size, created_by, 'reading: soon'
+        original_name, original_size, created_by, 'reading: soon', title
     FROM document WHERE project_id = $1 AND original_key IS NOT NULL LIMIT 1
 """

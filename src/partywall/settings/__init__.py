@@ -28,6 +28,7 @@ from partywall.settings.base import (
 from partywall.settings.embeddings import EmbeddingSettings
 from partywall.settings.events import EventSettings
 from partywall.settings.features import FeatureSettings
+from partywall.settings.files import FileSettings
 from partywall.settings.http import HttpSettings
 from partywall.settings.mail import MailLinks, MailSettings
 from partywall.settings.names import SEPARATOR, unknown_names
@@ -107,6 +108,7 @@ class Settings(FromEnvironment):
     projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     blobs: BlobSettings = BlobSettings()
+    files: FileSettings = FileSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
     jobs: JobSettings = JobSettings()

@@ -18,9 +18,12 @@ from partywall.core.tenancy import Principal, ProjectScope, SharedScope
 from partywall.features.documents import creation
 from partywall.features.documents.creation import digest, may_write
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
+from partywall.features.documents.extraction import ZIP
 from partywall.features.documents.jobs import (
+    DELETE_ENTRIES,
     PURGE_DOCUMENT,
     RELEASE_BLOBS,
+    DeleteEntries,
     PurgeDocument,
     ReleaseBlobs,
     enqueue_reading,
@@ -108,7 +111,10 @@ class DocumentService:
         return await self.change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
 
     async def delete(self, id_: UUID, if_match: str | None = None) -> None:
-        """Delete at once. Jobs purge the text, the versions, the index and the uploaded file."""
+        """Delete at once. Jobs purge the text, the versions, the index and the uploaded file.
+
+        With an archive, they delete the documents of its files.
+        """
         may_write(self.scope)
         writer = DocumentWriter(self.session, self.scope)
         row = await writer.lock_to_delete(id_)
@@ -122,6 +128,9 @@ class DocumentService:
         if row.original_key is not None:
             blobs = ReleaseBlobs(project_id=project_id, principal=self._worker, keys=[row.original_key])
             await enqueue(self.session, RELEASE_BLOBS, blobs)
+        if row.media_type == ZIP:
+            entries = DeleteEntries(project_id=project_id, principal=self._worker, archive_id=id_)
+            await enqueue(self.session, DELETE_ENTRIES, entries)
         self._publish("document.deleted", id_, row.title, row.external_id, row.revision)
 
     async def reindex(self, id_: UUID) -> DocumentJson:

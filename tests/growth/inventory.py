@@ -54,6 +54,7 @@ UNFED: Final[Mapping[str, str]] = {
     "features/documents/content.py:_CHARSET": "a bounded pattern that matches the whole of a name or nothing",
     "features/documents/readers/process.py:_asked": "what our own worker asks",
     "features/documents/readers/process.py:read_answer": "the answer of our own text process",
+    "features/documents/text_diff.py:compare": "our own header before two texts, in a text process",
     "adapters/blobs/directory.py:_KEY": "a key that the store has given out, kept in the database",
     "adapters/blobs/directory.py:_PROJECT": "the names of the store's own directories",
     "adapters/embedded/cluster.py:_postmaster_lines": "PostgreSQL's own file of its process",

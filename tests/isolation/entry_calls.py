@@ -11,22 +11,19 @@ from tests.isolation.seeded_project import SeededProject
 
 
 def archive(seeded_project: SeededProject) -> Archive:
-    return Archive(unread(seeded_project), seeded_project.blob)
+    return Archive(unread(seeded_project), "taken")
 
 
 ENTRY_CALLS: Final[dict[str, Call]] = {
     "EntryRepository.known": lambda r, seeded_project: r.known(archive(seeded_project), ["a.txt"]),
     "EntryRepository.others": lambda r, seeded_project: r.others(unread(seeded_project), None, 10),
     "EntryRepository.paths": lambda r, seeded_project: r.paths(archive(seeded_project)),
-    "EntryWriter.forget": lambda r, seeded_project: r.forget(seeded_project.document),
     "EntryWriter.hold": lambda r, seeded_project: r.hold(archive(seeded_project)),
     "EntryWriter.lock": lambda r, seeded_project: r.lock(seeded_project.document),
     "EntryWriter.note": lambda r, seeded_project: r.note(
         archive(seeded_project), seeded_project.document, "taken", "taken"
     ),
-    "EntryWriter.note_seen": lambda r, seeded_project: r.note_seen(
-        Archive(unread(seeded_project), "taken"), [seeded_project.document]
-    ),
+    "EntryWriter.note_seen": lambda r, seeded_project: r.note_seen(archive(seeded_project), [seeded_project.document]),
 }
 # The document $2 of the project $1 was made of a file in the archive $3, whose blob is $4.
 ENTRY: Final = """

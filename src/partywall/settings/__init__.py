@@ -25,6 +25,7 @@ from partywall.settings.base import (
     FromEnvironment,
     Section,
 )
+from partywall.settings.documents import DocumentSettings
 from partywall.settings.embeddings import EmbeddingSettings
 from partywall.settings.events import EventSettings
 from partywall.settings.features import FeatureSettings
@@ -108,6 +109,7 @@ class Settings(FromEnvironment):
     projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     blobs: BlobSettings = BlobSettings()
+    documents: DocumentSettings = DocumentSettings()
     files: FileSettings = FileSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()

@@ -17,7 +17,7 @@ async def test_a_released_blob_goes_unless_it_is_used(
 ) -> None:
     sent = {"file": ("a.txt", b"x", "text/plain")}
     made, kept = [(await workspace.post("/upload", files=sent)).json()["id"] for _ in range(2)]
-    await workspace.client.delete(f"{workspace.url}/{made}")
+    await workspace.client.delete(f"{workspace.url}/{made}?permanent=true")
     [job] = await inside.jobs("release_blobs")
     payload = ReleaseBlobs.model_validate(job)
     rows = await inside.users.fetch("SELECT original_key FROM document WHERE id = $1::text::uuid", kept)
@@ -34,7 +34,7 @@ async def test_a_projects_end_takes_its_blobs(workspace: Workspace, resources: R
     sent = {"file": ("a.txt", b"x", "text/plain")}
     made = (await workspace.post("/upload", files=sent)).json()["id"]
     await other.post("/upload", files=sent)
-    await workspace.client.delete(f"{workspace.url}/{made}")
+    await workspace.client.delete(f"{workspace.url}/{made}?permanent=true")
     await workspace.client.delete(f"/api/v1/projects/{workspace.project}")
     context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
     late = ReleaseBlobs(project_id=workspace.project, principal=f"service:{workspace.project}", keys=["0" * 32])

@@ -35,7 +35,7 @@ from partywall.features.documents.readers.archive import Entries, Entry
 from partywall.features.documents.readers.file_text import MESSAGES, FileText, Reason, UnreadableFileError
 from partywall.features.documents.replacement import FileReplacement
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
-from partywall.features.documents.service import DocumentService
+from partywall.features.documents.trash import Trash
 
 _DELETED_AT_ONCE: Final = 100
 
@@ -68,7 +68,7 @@ async def delete_entries(context: JobContext, payload: DeleteEntries) -> None:
     while ids := await _others(context, payload, payload.archive_id, None):
         for id_ in ids:
             async with context.begin(payload) as (session, scope):
-                await _delete(session, scope, id_)
+                await _delete(context, session, scope, id_)
             context.progressed()
 
 
@@ -114,7 +114,7 @@ class _Unpacking:
             for id_ in ids:
                 async with self.context.begin(self.payload) as (session, scope):
                     await self._hold(session, scope)
-                    await _delete(session, scope, id_)
+                    await _delete(self.context, session, scope, id_)
                 self.context.progressed()
 
     async def listed(self, refused: Mapping[str, str]) -> FileText:
@@ -209,10 +209,9 @@ async def _others(
         return await EntryRepository(session, scope).others(archive_id, key, _DELETED_AT_ONCE)
 
 
-async def _delete(session: AsyncSession, scope: SharedScope, id_: UUID) -> None:
-    await EntryWriter(session, scope).forget(id_)
+async def _delete(context: JobContext, session: AsyncSession, scope: SharedScope, id_: UUID) -> None:
     with suppress(DocumentNotFoundError):
-        await DocumentService(session, scope).delete(id_)
+        await Trash(session, scope, context.resources.settings.documents.trash_period).delete(id_, None)
 
 
 def _list(paths: Sequence[str], refused: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import defer
 
@@ -113,11 +113,4 @@ class EntryWriter:
                 ArchiveEntry.document_id.in_(document_ids),
             )
             .values(archive_key=archive.key)
-        )
-
-    async def forget(self, document_id: UUID) -> None:
-        await self.session.execute(
-            delete(ArchiveEntry).where(
-                ArchiveEntry.project_id == self.scope.project_id, ArchiveEntry.document_id == document_id
-            )
         )

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import JsonValue, ValidationError
 
+from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.scopes import open_scope
 from partywall.core.errors import (
     BadRequestError,
@@ -45,7 +46,7 @@ from partywall.features.documents.exceptions import DocumentNotFoundError, Origi
 from partywall.features.documents.extraction import HTML, MARKDOWN, plain_name
 from partywall.features.documents.router import CREATION_ERRORS, created, paced, shown
 from partywall.features.documents.schemas import Document, UploadFields
-from partywall.features.documents.upsert import Answers, Upsert, find_earlier
+from partywall.features.documents.upsert import Answers, Once, Upsert, find_earlier
 
 router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"])
 
@@ -105,7 +106,8 @@ async def upload_document(
         replayed = await _replay(resources, once, fingerprint)
         if replayed is not None:
             return replayed
-        upsert = Upsert(resources, once, fingerprint, asked, if_match, Answers(partial(created, request), shown))
+        answers = Answers(partial(created, request), shown)
+        upsert = Upsert(resources, asked, if_match, answers, _write_once(once, fingerprint))
         earlier = await find_earlier(reader, project_id, asked.external_id)
         await upsert.require_room(reader, file.size or 0, earlier)
         async with resources.answers.room(scope.principal.tenant.name, earlier.largest if earlier else 0):
@@ -121,6 +123,13 @@ def _receiving(resources: Resources, request: Request) -> upload_module.Receivin
     settings = resources.settings
     limit, images = settings.blobs.max_upload_bytes, settings.files.ocr
     return upload_module.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit, images)
+
+
+def _write_once(once: Idempotency, fingerprint: bytes) -> Once[Response]:
+    async def run(writer: ScopedWriter, produce: Callable[[], Awaitable[Response]]) -> Response:
+        return await once.run_write(writer, may_write, produce, fingerprint=fingerprint, show=show_one)
+
+    return Once(once.principal, once.project_id, once.key is not None, run)
 
 
 async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:

@@ -8,7 +8,7 @@ from pydantic import Field
 from partywall.core.db.session import AsyncSession
 from partywall.core.jobs.kinds import JobKind
 from partywall.core.jobs.payloads import ProjectJobPayload
-from partywall.core.jobs.queue import enqueue_once
+from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.tenancy import Principal
 
 
@@ -54,3 +54,10 @@ async def enqueue_reading(session: AsyncSession, project_id: UUID, document_id: 
     principal = str(Principal.service(project_id))
     payload = ReadFile(project_id=project_id, principal=principal, document_id=document_id)
     await enqueue_once(session, READ_FILE, payload, document_id)
+
+
+async def enqueue_deletion_of_entries(session: AsyncSession, project_id: UUID, archive_id: UUID) -> None:
+    principal = str(Principal.service(project_id))
+    await enqueue(
+        session, DELETE_ENTRIES, DeleteEntries(project_id=project_id, principal=principal, archive_id=archive_id)
+    )

@@ -211,6 +211,23 @@ def _version_with(body: ColumnElement[object], allowed: Proof) -> Found:
     )
 
 
+def _versions(allowed: Proof) -> Found:
+    """The chosen versions, one array for each column."""
+    columns = DOCUMENT_VERSION.c
+    named = {
+        "numbers": columns.number,
+        "titles": columns.title,
+        "sizes": columns.size,
+        "hashes": columns.content_sha256,
+    }
+    chosen = columns.number == func.any(bindparam("numbers", type_=ARRAY(Integer)))
+    newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, allowed)
+    return select(
+        *(func.array_agg(each).label(name) for name, each in named.items()),
+        newest.correlate(ENTERED).scalar_subquery().label("newest"),
+    ).where(columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, chosen, allowed)
+
+
 @cache
 def version_page(goes_on: bool, counts: bool) -> ScopedQuery:
     """Newest first."""
@@ -274,6 +291,7 @@ TAKEN: Final = ScopedQuery.read(_taken)
 CONTENT: Final = ScopedQuery.read(_content)
 CONTENT_PIECE: Final = ScopedQuery.read(_content_piece)
 VERSION: Final = ScopedQuery.read(_version)
+VERSIONS: Final = ScopedQuery.read(_versions)
 WHOLE_VERSION: Final = ScopedQuery.read(_whole_version)
 TEXT_PAGE: Final = ScopedQuery.read(_text_page)
 STATS: Final = ScopedQuery.read(_stats)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Row,
-    Uuid,
+    Text,
     and_,
     bindparam,
     case,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import defer
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
@@ -40,7 +41,8 @@ from partywall.features.documents.models import (
 
 WAITING: Final = "pending"
 
-_DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uuid)))
+_GIVEN_KEYS: Final = bindparam("keys", type_=ARRAY(Text))
+_USED: Final = select(func.wall.used_blobs(_GIVEN_KEYS).table_valued("key", name="used").c.key)
 # A worker has not read the text of the uploaded file.
 _IS_UNREAD: Final = DOCUMENT.c.unread_title.is_not(None)
 # Another title does not end the wait for the text of a file.
@@ -157,11 +159,8 @@ class DocumentRepository:
         return (await self.session.execute(query)).one_or_none()
 
     async def used(self, keys: Sequence[str]) -> set[str]:
-        """The blob keys that documents still refer to."""
-        query = select(Document.original_key).where(
-            Document.project_id == self.scope.project_id, Document.original_key.in_(keys)
-        )
-        return {key for key in await self.session.scalars(query) if key is not None}
+        """The blob keys that documents still refer to, also those in the trash."""
+        return set(await self.session.scalars(_USED, {"keys": list(keys)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +263,3 @@ class DocumentWriter:
         for id_ in await self.await_index(ids):
             await enqueue_reading(self.session, self.scope.project_id, id_)
         return ids
-
-    async def delete(self, id_: UUID) -> None:
-        """Mark the document as deleted, which makes it invisible."""
-        await self.session.execute(_DELETE, {"document": id_})

@@ -172,6 +172,20 @@ class Version(VersionSummary):
     content: str
 
 
+class TrashedDocument(ResponseModel):
+    """A deleted document that can be restored until `purge_at`. `external_id` is the one that it had."""
+
+    id: UUID
+    external_id: str | None
+    title: str
+    media_type: str
+    size: int
+    created_by: UUID
+    created_at: Instant
+    deleted_at: Instant
+    purge_at: Instant
+
+
 class ByStatus(ResponseModel):
     draft: int
     published: int
@@ -207,3 +221,7 @@ class DocumentQuery(PageQuery):
 
 class VersionQuery(PageQuery):
     """Newest first."""
+
+
+class TrashQuery(PageQuery):
+    """The last deleted first."""

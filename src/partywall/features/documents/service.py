@@ -11,23 +11,13 @@ from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import publish
-from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.preconditions import require_match
 from partywall.core.rights import require
-from partywall.core.tenancy import Principal, ProjectScope, SharedScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents import creation
 from partywall.features.documents.creation import digest, may_write
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
-from partywall.features.documents.extraction import ZIP
-from partywall.features.documents.jobs import (
-    DELETE_ENTRIES,
-    PURGE_DOCUMENT,
-    RELEASE_BLOBS,
-    DeleteEntries,
-    PurgeDocument,
-    ReleaseBlobs,
-    enqueue_reading,
-)
+from partywall.features.documents.jobs import enqueue_reading
 from partywall.features.documents.models import Document
 from partywall.features.documents.patch import DocumentFields, patched, replaced
 from partywall.features.documents.reader import DocumentJson
@@ -110,29 +100,6 @@ class DocumentService:
             raise VersionNotFoundError
         return await self.change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
 
-    async def delete(self, id_: UUID, if_match: str | None = None) -> None:
-        """Delete at once. Jobs purge the text, the versions, the index and the uploaded file.
-
-        With an archive, they delete the documents of its files.
-        """
-        may_write(self.scope)
-        writer = DocumentWriter(self.session, self.scope)
-        row = await writer.lock_to_delete(id_)
-        if row is None:
-            raise DocumentNotFoundError
-        require_match(if_match, row.revision)
-        await writer.delete(id_)
-        project_id = self.scope.project_id
-        purge = PurgeDocument(project_id=project_id, principal=self._worker, document_id=id_)
-        await enqueue_once(self.session, PURGE_DOCUMENT, purge, id_)
-        if row.original_key is not None:
-            blobs = ReleaseBlobs(project_id=project_id, principal=self._worker, keys=[row.original_key])
-            await enqueue(self.session, RELEASE_BLOBS, blobs)
-        if row.media_type == ZIP:
-            entries = DeleteEntries(project_id=project_id, principal=self._worker, archive_id=id_)
-            await enqueue(self.session, DELETE_ENTRIES, entries)
-        self._publish("document.deleted", id_, row.title, row.external_id, row.revision)
-
     async def reindex(self, id_: UUID) -> DocumentJson:
         """Index again, or read again a file without text. Also retries a failed document at once."""
         may_write(self.scope)
@@ -163,10 +130,6 @@ class DocumentService:
                 await writer.add_version(locked.id)
             self._publish("document.updated", locked.id, wanted.title, wanted.external_id, revision)
         return await shown(self.session, self.scope, locked.id, content)
-
-    @property
-    def _worker(self) -> str:
-        return str(Principal.service(self.scope.project_id))
 
     def _publish(self, type_: str, id_: UUID, title: str, external_id: str | None, revision: int) -> None:
         publish(self.session, self.scope, event(type_, id_, title, external_id, revision))

@@ -8,13 +8,11 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from starlette.responses import Response
-
 from partywall.core.db.scoped_access import ScopedReader, ScopedWriter
 from partywall.core.db.scopes import open_shared_scope
-from partywall.core.http.idempotency import Idempotency
 from partywall.core.resources import Resources
-from partywall.features.documents.creation import may_write, require_room, show_one
+from partywall.core.tenancy import Principal
+from partywall.features.documents.creation import require_room
 from partywall.features.documents.exceptions import ExternalIdTakenError
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.replacement import FileReplacement, SameFile, require_expected
@@ -41,11 +39,21 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """Make the responses."""
+class Answers[A]:
+    """Make the answers."""
 
-    created: Callable[[UUID, bytes], Response]
-    replaced: Callable[[DocumentJson], Response]
+    created: Callable[[UUID, bytes], A]
+    replaced: Callable[[DocumentJson], A]
+
+
+@dataclass(frozen=True, slots=True)
+class Once[A]:
+    """`run` makes an answer in the writer's transaction; if the request is `keyed`, once for its Idempotency-Key."""
+
+    principal: Principal
+    project_id: UUID
+    keyed: bool
+    run: Callable[[ScopedWriter, Callable[[], Awaitable[A]]], Awaitable[A]]
 
 
 async def find_earlier(reader: ScopedReader, project_id: UUID, external_id: str | None) -> Earlier | None:
@@ -58,13 +66,12 @@ async def find_earlier(reader: ScopedReader, project_id: UUID, external_id: str 
 
 
 @dataclass(frozen=True, slots=True)
-class Upsert:
+class Upsert[A]:
     resources: Resources
-    once: Idempotency
-    fingerprint: bytes
     asked: UploadFields
     if_match: str | None
-    answers: Answers
+    answers: Answers[A]
+    once: Once[A]
 
     async def require_room(self, reader: ScopedReader, size: int, earlier: Earlier | None) -> None:
         """Raises PreconditionFailedError, or QuotaExceededError before the file is read."""
@@ -74,7 +81,7 @@ class Upsert:
         else:
             await require_room(reader, self.once.project_id, size - (earlier.size or 0), documents=0)
 
-    async def keep(self, file: UploadedFile, earlier: Earlier | None) -> Response | None:
+    async def keep(self, file: UploadedFile, earlier: Earlier | None) -> A | None:
         """The answer if the document has this file already; otherwise None."""
         if earlier is None or earlier.sha256 is None or earlier.size != file.size:
             return None
@@ -83,7 +90,7 @@ class Upsert:
             return None
         same = SameFile(sha256, self.asked.file, await media_type_of(file, self.asked.file))
 
-        async def produce(writer: ScopedWriter) -> Response:
+        async def produce(writer: ScopedWriter) -> A:
             replacement = await self._replacement(writer)
             document = await replacement.lock(str(self.asked.external_id))
             if document is None or not same.is_file_of(document):
@@ -95,7 +102,7 @@ class Upsert:
         except _OtherFileError:
             return None
 
-    async def store(self, upload: ReceivedUpload) -> Response:
+    async def store(self, upload: ReceivedUpload) -> A:
         """The transaction ends before the claim of the key does, and before an unused blob is deleted."""
         if self.asked.external_id is None:
             return await self._create(upload)
@@ -106,22 +113,20 @@ class Upsert:
                 continue  # since the document was not found, another upload has created it
         raise ExternalIdTakenError
 
-    async def _create(self, upload: ReceivedUpload) -> Response:
+    async def _create(self, upload: ReceivedUpload) -> A:
         """Without a key, a document that has its text takes one statement; for others a job is enqueued as well."""
         require_expected(self.if_match, None)
         insert = partial(self._insert, upload)
-        if self.once.key is None and upload.is_read:
+        if not self.once.keyed and upload.is_read:
             return await insert(self.resources.writer(self.once.principal))
         return await self._write(insert)
 
-    async def _write(self, produce: Callable[[ScopedWriter], Awaitable[Response]]) -> Response:
+    async def _write(self, produce: Callable[[ScopedWriter], Awaitable[A]]) -> A:
         async with self.resources.sessions.begin() as session:
             writer = self.resources.writer(self.once.principal, session)
-            return await self.once.run_write(
-                writer, may_write, partial(produce, writer), fingerprint=self.fingerprint, show=show_one
-            )
+            return await self.once.run(writer, partial(produce, writer))
 
-    async def _store(self, upload: ReceivedUpload, writer: ScopedWriter) -> Response:
+    async def _store(self, upload: ReceivedUpload, writer: ScopedWriter) -> A:
         replacement = await self._replacement(writer)
         document = await replacement.lock(str(self.asked.external_id))
         if document is None:
@@ -129,7 +134,7 @@ class Upsert:
         with upload.using():
             return self.answers.replaced(await replacement.replace(document, upload.document, self.asked))
 
-    async def _insert(self, upload: ReceivedUpload, writer: ScopedWriter) -> Response:
+    async def _insert(self, upload: ReceivedUpload, writer: ScopedWriter) -> A:
         body = await upload.insert(writer, self.once.project_id)
         return self.answers.created(upload.document.id, body)
 

@@ -26,13 +26,20 @@ CREATE TABLE document (
     updated_at timestamptz DEFAULT now() NOT NULL,
     history_bytes bigint DEFAULT 0 NOT NULL,
     deleted_at timestamptz,
+    purge_at timestamptz,
+    purging boolean DEFAULT false NOT NULL,
+    former_external_id text,
     CONSTRAINT document_pkey PRIMARY KEY (project_id, id),
     CONSTRAINT document_project_id_fkey FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE CASCADE,
     CONSTRAINT document_index_status_check CHECK (index_status IN ('pending', 'indexed', 'failed')),
     CONSTRAINT document_status_check CHECK (status IN ('draft', 'published'))
 );
 CREATE UNIQUE INDEX document_external_id_key ON document (project_id, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX document_deleted_at_idx ON document (project_id, deleted_at) WHERE deleted_at IS NOT NULL;
+-- A deleted document is in the trash until `purge_at`, which is null once the deletion is final. While it is `purging`, a
+-- job has yet to remove its passages or all of it.
+CREATE INDEX document_purging_idx ON document (project_id, deleted_at) WHERE purging;
+CREATE INDEX document_trash_idx ON document (project_id, deleted_at, id) WHERE purge_at IS NOT NULL;
+CREATE INDEX document_purge_at_idx ON document (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX document_original_key_idx ON document (project_id, original_key) WHERE original_key IS NOT NULL;
 CREATE INDEX document_created_at_idx ON document (project_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX document_updated_at_idx ON document (project_id, updated_at, id) WHERE deleted_at IS NULL;
@@ -106,7 +113,7 @@ ALTER TABLE archive_entry ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON archive_entry USING (project_id = (SELECT wall.current_project()));
 CREATE POLICY purging ON archive_entry TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
-GRANT SELECT, INSERT, UPDATE, DELETE ON archive_entry TO :runtime_role;
+GRANT SELECT, INSERT, UPDATE (sha256, archive_key) ON archive_entry TO :runtime_role;
 
 -- One row for each document that a worker has claimed, now or before. It is not claimed again before `due_at`, the end
 -- of the lease or of a pause, unless the document has been edited since: then `revision` differs. `words` marks a

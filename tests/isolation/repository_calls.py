@@ -24,6 +24,7 @@ from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import WebhookOptions
 from partywall.features.webhooks.retry_policy import Outcome
 from tests.isolation.agent_calls import AGENT_CALLS, Call
+from tests.isolation.entry_calls import ENTRY_CALLS
 from tests.isolation.file_calls import FILE_CALLS
 from tests.isolation.seeded_project import SeededProject
 
@@ -214,4 +215,5 @@ CALLS: Final[Mapping[str, Call]] = {
     "SearchRepository.shown": lambda r, seeded_project: r.shown(NUMBERS, seeded_project.word),
     **AGENT_CALLS,
     **FILE_CALLS,
+    **ENTRY_CALLS,
 }

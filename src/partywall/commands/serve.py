@@ -11,6 +11,7 @@ from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.features import feature_migrations, require_features
+from partywall.commands.ocr import require_ocr
 from partywall.commands.paths import given_path, listening_host
 from partywall.core.db.constants import LONG_READS
 from partywall.secret_key import secret_key
@@ -42,6 +43,7 @@ def serve(
     require_features(settings)
     require_authorities(settings)
     require_directories(settings, make=False)
+    require_ocr(settings)
     public_url = settings.http.public_url
     options = supervisor.ServeOptions(
         data_dir=data_dir,

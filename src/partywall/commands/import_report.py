@@ -49,10 +49,8 @@ def print_results(results: ImportResults, *, dry_run: bool, as_json: bool) -> No
     counts = results.counts
     if results.waited:
         _print_read(results)
-    _print_refused("refused", "", ((each.reason, each.name) for each in counts.failed))
-    for code in dict.fromkeys(each.code for each in results.unread):
-        unread = ((explained(each), each.place) for each in results.unread if each.code == code)
-        _print_refused("not read", code, unread)
+    _print_limited([f"failed: {each.name}: {each.reason}" for each in counts.failed])
+    _print_unread(results.unread)
     if results.pending:
         names = [each.place for each in results.imported if each.document.id in results.pending]
         print_line(f"still being read ({len(names)}): {listed(names)}; repeat the command to see the results", err=True)
@@ -99,13 +97,21 @@ def _kind(place: str) -> str:
     return PurePosixPath(file if is_line else place).suffix.lower() or "other"
 
 
-def _print_refused(what: str, code: str, reasons_and_names: Iterable[tuple[str, str]]) -> None:
-    for reason, names in _grouped(reasons_and_names).items():
-        print_line(f"{what}: {len(names)}{f' {code}' if code else ''}. {reason}", err=True)
-        for name in names[:REFUSED_SHOWN]:
-            print_line(f"    {name}", err=True)
-        if len(names) > REFUSED_SHOWN:
-            print_line(f"    and {len(names) - REFUSED_SHOWN} more: --json lists all", err=True)
+def _print_unread(unread: Sequence[UnreadDocument]) -> None:
+    """The names for each reason."""
+    groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in unread:
+        groups[each.code, explained(each)].append(f"    {each.place}")
+    for (code, reason), names in groups.items():
+        print_line(f"not read: {len(names)}{f' {code}' if code else ''}. {reason}", err=True)
+        _print_limited(names)
+
+
+def _print_limited(lines: Sequence[str]) -> None:
+    for line in lines[:REFUSED_SHOWN]:
+        print_line(line, err=True)
+    if len(lines) > REFUSED_SHOWN:
+        print_line(f"    and {len(lines) - REFUSED_SHOWN} more: --json lists all", err=True)
 
 
 def explained(each: UnreadDocument) -> str:

@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean soak figures bench-throughput bench-routes bench-wall bench-attacks bench-start bench-stop bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained bench-requests bench-extraction
+.PHONY: help serve install dev test lint types contracts pytest format lock clean soak figures bench-throughput bench-routes bench-wall bench-attacks bench-start bench-stop bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained bench-requests bench-extraction bench-documentation
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ bench-hostile: dev ## Send 150 kinds of hostile requests beside an honest client
 
 bench-extraction: dev ## Compare what is read from the files of FILES=DIR with what a person reads in them
 	$(RUN) bench.extraction --files $(FILES)
+
+bench-documentation: dev ## Judge titles and passages of the documentation in FILES=DIR; needs cmarkgfm, which it does not install
+	$(RUN) bench.documentation $(FILES)
 
 lock: dev ## Compile the locks from pyproject.toml
 	$(LOCK) --group build -o requirements/runtime.txt pyproject.toml

@@ -43,9 +43,10 @@ SUMMARY = f"""id, external_id, title, metadata, status, index_status, index_erro
     revision, version, split_part(created_by, ':', 2) AS created_by,
     {INSTANT.format("created_at")}, {INSTANT.format("updated_at")}, '{{}}'::text[] AS warnings"""
 GET = f"""SELECT convert_to(row_to_json(shown)::text, 'UTF8')
-    FROM (SELECT {SUMMARY}, content FROM document WHERE project_id = $1 AND id = $2) AS shown"""  # noqa: S608 - constants
+    FROM (SELECT {SUMMARY}, content FROM document
+        WHERE project_id = $1 AND id = $2 AND deleted_at IS NULL) AS shown"""  # noqa: S608 - constants
 LIST = f"""SELECT convert_to(json_agg(shown)::text, 'UTF8') FROM (
-    SELECT {SUMMARY} FROM document WHERE project_id = $1
+    SELECT {SUMMARY} FROM document WHERE project_id = $1 AND deleted_at IS NULL
     ORDER BY document.created_at DESC, document.id DESC LIMIT $2) AS shown"""  # noqa: S608 - constants
 INSERT_DOCUMENT = f"""WITH made AS (
         INSERT INTO document (project_id, id, title, content, metadata, size, content_sha256, created_by)

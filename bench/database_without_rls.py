@@ -18,6 +18,9 @@ GUARDED = """
     SELECT oid::regclass::text FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND (relrowsecurity OR relforcerowsecurity) ORDER BY 1
 """
+# Indexes of rows that a policy shows. Without the policy's condition, statements could not use them.
+CONDITION = " WHERE (deleted_at IS NULL)"
+PARTIAL = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND right(indexdef, length($1)) = $1"
 
 
 def moved(url: str, database: str) -> str:
@@ -55,7 +58,17 @@ async def clone_without_rls(deployment: Deployment) -> Deployment:
     async with superuser(clone) as connection:
         for table in guarded:
             await connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
+        await widen_indexes(connection)
     return clone
+
+
+async def widen_indexes(connection: asyncpg.Connection) -> None:
+    """Rebuilds the partial indexes over all rows, so that both sides can use them."""
+    found = await connection.fetch(PARTIAL, CONDITION)
+    assert found, "no index has the policy's condition"
+    for name, definition in found:
+        await connection.execute(f'DROP INDEX "{name}"')
+        await connection.execute(definition.removesuffix(CONDITION))
 
 
 async def guarded_tables(deployment: Deployment) -> list[str]:

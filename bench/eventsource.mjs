@@ -8,7 +8,7 @@ const source = new EventSource(process.env.STREAM, {
 const print = (event) => {
   console.log(event.type, event.lastEventId, JSON.parse(event.data).subject.id);
 };
-const types = ['project.created', 'document.created', 'document.updated', 'reset', 'reconnect'];
+const types = ['project.created', 'document.created', 'document.updated', 'document.indexed', 'reset', 'reconnect'];
 for (const type of types) source.addEventListener(type, print);
 source.onerror = (error) => {
   if (source.readyState !== EventSource.CLOSED) return; // it reconnects

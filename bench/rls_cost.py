@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +22,8 @@ import uvloop
 from bench import load, machine, throughput
 from bench.database_without_rls import backends, clone_without_rls, guarded_tables, used, vacuum
 from bench.deployment import Deployment, open_deployment
-from bench.processes import free_port, pin, server, start
+from bench.indexing_load import worker
+from bench.processes import free_port, pin, server
 from bench.prose import Prose
 from bench.seed import BATCH, CONTENT_LENGTH, Seeded, seed
 from bench.throughput import CONNECTIONS, OTHER_CORE, SERVER_CORE, WARM_UP_SECONDS, Scenario, Server
@@ -79,20 +79,9 @@ async def serving(deployment: Deployment, name: str) -> AsyncIterator[Side]:
         yield Side(Server(name, port, process.pid), deployment)
 
 
-@asynccontextmanager
-async def worker(deployment: Deployment) -> AsyncIterator[None]:
-    command = [sys.executable, "-m", "partywall", "worker"]
-    process = start(command, deployment.environment, SERVER_CORE, deployment.directory / "worker.log")
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait)
-
-
 async def fill(deployment: Deployment) -> tuple[Seeded, list[Scenario]]:
     """Creates the projects of `throughput` and one to search, and waits until everything is indexed."""
-    async with serving(deployment, "seeding") as side, worker(deployment):
+    async with serving(deployment, "seeding") as side, worker(deployment, SERVER_CORE):
         seeded = await seed(side.server.port, projects=throughput.PROJECTS, documents=throughput.DOCUMENTS)
         prose = Prose(seed=3)
         texts = [prose.document(number, CONTENT_LENGTH) for number in range(LIBRARY)]

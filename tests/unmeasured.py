@@ -30,7 +30,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "features/projects": "effects project_locks members policies rights",
     "features/quotas": "counts limits",
     "features/search": "bounds chunker documents languages ranking router service",
-    "features/webhooks": "delivery failures fairness project_locks lock_order policies",
+    "features/webhooks": "delivery failures fairness project_locks lock_order policies workers",
     "features/runs": "admission approval",
     "features/runs/execution": "interrupted_calls fallback_models",
     "proxies": "fronts pgbouncer",

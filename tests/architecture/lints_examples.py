@@ -50,6 +50,11 @@ def query(what: str, text: str, models: str = DOCUMENT) -> Example:
     return Example("project-filter", what, {MODELS: models, REPOSITORY: text})
 
 
+def query_in_file(what: str, sql: str) -> Example:
+    file = "features/documents/sql/statements/all.sql"
+    return Example("project-filter", what, {MODELS: DOCUMENT, REPOSITORY: f'ALL = statement("{file}")', file: sql})
+
+
 def foreign_key(what: str, path: str, text: str) -> Example:
     files = {"features/accounts/models.py": USER, "features/projects/models.py": PROJECT, MODELS: DOCUMENT}
     return Example("foreign-key-order", what, {**files, path: files.get(path, "") + text})
@@ -136,6 +141,7 @@ INCORRECT = [
     query("identity", "async def f(s):\n    return await s.get(Document, 1)\n"),
     query("filter on another table's column only", "x = select(Document).where(Document.status == 'draft')\n"),
     query("SQL text", "X = text('SELECT id FROM document WHERE id = :id')\n"),
+    query_in_file("SQL in a file", "-- all\nSELECT id FROM document\n"),
     query("SQL update", "X = 'UPDATE document SET title = $1 WHERE id = $2'\n"),
     query("SQL with", "X = 'WITH found AS (SELECT id FROM document) SELECT * FROM found'\n"),
     query("mixin", "x = select(Note)\n", "class Scoped:\n    project_id: Mapped[UUID] = mapped_column()\n"
@@ -236,6 +242,7 @@ CORRECT = [
           "    return q.where(Document.project_id == scope.project_id)\n"),
     query("keyword", "x = select(Document).filter_by(project_id=1)\n"),
     query("SQL text", "X = text('SELECT id FROM document WHERE project_id = :project_id')\n"),
+    query_in_file("SQL in a file", "-- all\nSELECT id FROM document WHERE project_id = :project_id\n"),
     query("directory table", "x = select(Membership).where(Membership.user_id == 1)\n", MEMBERSHIP),
     query("a mapping's get", "x = names.get(Document)\n"),
     query("prose", "X = 'Delete a document'\n"),

@@ -16,9 +16,10 @@ ORDER = ("accounts", "projects", "live", "documents", "search")
 
 
 def lint(files: dict[str, str], *rules: str) -> list[Finding]:
-    sources = tuple(Source(PurePosixPath(path), dedent(text)) for path, text in files.items())
+    statements = {path: text for path, text in files.items() if path.endswith(".sql")}
+    sources = tuple(Source(PurePosixPath(path), dedent(files[path])) for path in files.keys() - statements.keys())
     chosen = {rule: LINTS[rule] for rule in rules} if rules else LINTS
-    return run(Codebase(sources, ORDER), chosen)
+    return run(Codebase(sources, ORDER, statements), chosen)
 
 
 @pytest.mark.parametrize("example", INCORRECT, ids=lambda example: example.id)

@@ -33,6 +33,12 @@ def test_the_lints_see_the_source() -> None:
     assert {table.name for table in codebase().project_tables} >= {"document", "event"}
 
 
+def test_the_lints_see_every_statement_in_a_file() -> None:
+    named = [text for source in codebase().sources for _, text in codebase().texts(source)]
+    for file, text in codebase().statements.items():
+        assert named.count(text) == 1, f"{file} is to be named once, by the module that runs it"
+
+
 def test_every_slice_stands_in_the_order() -> None:
     slices = {path.parent.name for path in SLICES.glob("*/__init__.py")}
     assert slices == set(feature_order())

@@ -19,7 +19,7 @@ from partywall.core.text_process.processes import (
     TextTooCostlyError,
 )
 from partywall.features.documents.html_text import Page, read_page
-from partywall.features.search.chunker import chunk_text, chunks_of, cut
+from partywall.features.search.chunker import chunk_text, chunks_of, cut, request
 
 MEGABYTE = 1024 * 1024
 LIMITS = TextLimits(at_once=2, cpu_seconds=60, memory=256 * MEGABYTE)
@@ -40,7 +40,8 @@ async def test_a_text_process_gives_the_same_result_as_a_direct_call() -> None:
     page = Page.parse(await texts.run(read_page, "<title>Zażółć</title><p>One<p>Two".encode(), 40))
     assert page == Page("Zażółć", "One\n\nTwo")
     content = "# Head\n\n" + "A sentence. " * 10_000
-    assert chunks_of(await texts.run(cut, content.encode(), len(content))) == chunk_text(content)
+    given = request(content, "text/markdown")
+    assert chunks_of(await texts.run(cut, given, len(given))) == chunk_text(content, "text/markdown")
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,12 @@ def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_shows_what_would_be_done(member: CliServer, tmp_path: Path) -> None:
-    for name in ("a.md", "b.mdx", "c.mdx", "LICENSE"):
+    for name in ("a.md", "b.adoc", "c.adoc", "LICENSE"):
         (tmp_path / name).write_text("# Wells")
     done = member.run("import", str(tmp_path), "--project", "Planned", "--dry-run")
     assert (done.returncode, done.stdout) == (0, "would be: 1 sent, 0 changed, 0 unchanged, 0 failed, 3 skipped\n")
     for line in (
-        "skipped 2 (.mdx files are not supported): b.mdx, c.mdx",
+        "skipped 2 (.adoc files are not supported): b.adoc, c.adoc",
         "skipped 1 (no file name extension): LICENSE",
         "would create the project 'Planned'",
         "would send: a.md",

@@ -81,6 +81,6 @@ def _typed() -> list[str]:
 
 
 def _edit(package: Path, environment: Mapping[str, str]) -> None:
-    [(name, migration)] = re.findall(r"(?ms)Save as\n`([\w/.]+)`:\n\n```python\n(.*?)^```$", TUTORIAL)
-    (package / name).write_text(migration)
+    for name, text in re.findall(r"(?ms)Save as\n`([\w/.]+)`:\n\n```python\n(.*?)^```$", TUTORIAL):
+        (package / name).write_text(text)
     run(package, environment, "git", "apply", "-", stdin="".join(blocks("diff")))

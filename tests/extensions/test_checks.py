@@ -10,8 +10,10 @@ import pytest
 
 from partywall.core.feature import FeatureError
 from partywall.core.jobs.kinds import JobHandler
+from partywall.extensions.agents import declared_agents
 from partywall.extensions.checks import check_features, checked_features
 from partywall.extensions.enabled import enabled_features
+from partywall.features.agents.registry import registry_of
 from tests.extensions.packages import FEATURE, ROUTER, Install
 
 JOBS = [job for feature in enabled_features() for job in feature.jobs]
@@ -55,6 +57,49 @@ def test_a_package_that_keeps_the_rules_is_accepted(install: Install) -> None:
 def test_a_declaration_that_breaks_a_rule_is_found(install: Install, old: str, new: str, said: str) -> None:
     assert FEATURE.count(old) == 1
     found = problems(install, feature=FEATURE.replace(old, new))
+    assert [each for each in found if each.startswith("the feature orders ") and said in each], found
+
+
+AGENTS = """
+from partywall.api.agents import AgentDefinition, AgentInput
+
+class Question(AgentInput):
+    text: str
+
+def named(name):
+    return AgentDefinition(
+        name=name, description="Answers.", instructions="Answer.", input=Question, output=Question,
+        prompt=lambda given: given.text,
+    )
+
+AGENTS = (named("orders_explain"),)
+"""
+
+
+def with_agents(text: str) -> dict[str, str]:
+    return {
+        "feature": FEATURE.replace("    models=", '    agents=lazy("orders.agents:AGENTS"),\n    models='),
+        "agents": text,
+    }
+
+
+def test_the_agents_of_a_package_are_found_beside_ours(install: Install) -> None:
+    assert problems(install, **with_agents(AGENTS)) == []
+    found = registry_of(declared_agents(enabled_features(("orders",))), ()).by_name
+    assert {"answer", "orders_explain"} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"orders_explain"', '"answer"', "declares the agent answer: call it orders_answer"),
+        ("),)", '), named("orders_explain"))', "declares the agent orders_explain, which is declared twice"),
+        ("(named(", "(str(", "names orders.agents:AGENTS, which is no sequence of AgentDefinition"),
+        ("AGENTS =", "OTHERS =", "names orders.agents:AGENTS, which cannot be imported"),
+    ],
+)
+def test_agents_that_break_a_rule_are_found(install: Install, old: str, new: str, said: str) -> None:
+    found = problems(install, **with_agents(AGENTS.replace(old, new)))
     assert [each for each in found if each.startswith("the feature orders ") and said in each], found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from partywall.client.document_import import LocalDocument, documents_in
 from partywall.features.documents.extraction import extract
 from partywall.features.documents.html_text import markdown_of, read_page
-from partywall.formats.markdown_title import SEARCHED, markdown_title
+from partywall.formats.markdown_title import SEARCHED, described, markdown_title
 
 REAL = "\n# Real title\n"
 
@@ -36,7 +37,7 @@ TITLES = {
     "code": (f"```sh\n# not a title\n```{REAL}", "Real title"),
     "code between waves": (f"~~~~\n# not a title\n~~~\n```\n~~~~ \n{REAL}", "Real title"),
     "code of a longer fence": (f"````md\n```\n# not a title\n```\n````{REAL}", "Real title"),
-    "code in a list": (f"- ```sh\n  # comment\n# not a title\n  ```\n1. step\n\n   ```\n# nor this\n   ```{REAL}",
+    "code in a list": (f"- ```sh\n  # comment\n  # not a title\n  ```\n1. step\n\n   ```\n# nor this\n   ```{REAL}",
                        "Real title"),
     "code that is indented": (f"text\n\n    # not a title\n{REAL}", "Real title"),
     "code in a line": (f"```not a fence```{REAL}", "Real title"),
@@ -63,7 +64,7 @@ TITLES = {
     "front matter with escapes": (r"""---
 title: "caf\u00e9 \xe9\t\U0001F600 \ud83d\ude00\\"
 ---""", "caf\u00e9 \xe9 \U0001f600 \U0001f600\\"),
-    "front matter with half a character": ('---\ntitle: "a\\ud83d \\UFFFFFFFF"\n---', "a\ufffd \ufffd"),
+    "front matter with half a character": ('---\ntitle: "a\\ud83d \\UFFFFFFFF"\n---', r"a\ud83d \UFFFFFFFF"),
     "front matter below a blank line": ("\n---\ntitle: Real title\n---\n# Later", "Real title"),
     "a heading between rules": ("---\n\n# Real title\n\n---\ntext", "Real title"),
     "a heading inside": ('<div align="center"><a href="x"><h1>Real title</h1></a></div>', "Real title"),
@@ -73,6 +74,25 @@ title: "caf\u00e9 \xe9\t\U0001F600 \ud83d\ude00\\"
     "code with brackets": ("# a[0] and f(x) of 2 ** 3", "a[0] and f(x) of 2 ** 3"),
     "nothing visible": (f"# \u200b\u200e\n{REAL}", "Real title"),
     "control characters": ("# Real\x1b title\u202e\u200b", "Real title"),
+    "a language": ("# C#", "C#"),
+    "line ends of long ago, underlined": ("\r\rReal title\r====\rx", "Real title"),
+    "a comment of MDX": ("# Real title {/* x */}", "Real title"),
+    "imports of MDX": (f"---\nid: a\n---\nimport A from 'a';\nexport const b = '# c'\n{REAL}", "Real title"),
+    "a link to a label": ("# The [real title][x]\n\n[x]: http://x.example", "The real title"),
+    "an entity": ("# Real &amp; title", "Real & title"),
+    "names with underscores": ("# real_title *of* __it__", "real_title of it"),
+    "code in a link": ("# [**`Real`**](y) title", "Real title"),
+    "tags": ("# Real<br>title <kbd>x</kbd>", "Real title x"),
+    "a quotation and a list": (f"> # not a title\n\n- # nor this\n\n!!! note\n    # nor this\n{REAL}", "Real title"),
+    "HTML in a comment": (f"<!-- <h1>not a title</h1> -->{REAL}", "Real title"),
+    "a template": (f"# {{{{ page.title }}}}\n{REAL}", "Real title"),
+    "front matter of JSON": ('{"title": "Real title", "tags": ["a"]}\n\n# Later', "Real title"),
+    "JSON alone": ('{"title": "not"}', ""),
+    "front matter that is no YAML": ("---\ntitle: Real: title\nx: [\n---\n# Later", "Real: title"),
+    "front matter, a list": (f"---\ntitle: [a, b]\n---{REAL}", "Real title"),
+    "front matter, a number": ("---\nTitle: 2024\n---\n# Later", "2024"),
+    "front matter of TOML in lines": ('+++\ntitle = \'\'\'Real\ntitle\'\'\'\n+++\n', "Real title"),
+    "front matter of TOML that is none": (f"+++\n{'a' + '.a' * 200} = 1\n+++{REAL}", "Real title"),
     "nothing": ("", ""),
 }  # fmt: skip
 
@@ -86,6 +106,23 @@ def test_a_markdown_file_declares_its_title(name: str, tmp_path: Path) -> None:
     [local] = documents_in(tmp_path, path)
     assert isinstance(local, LocalDocument)
     assert local.title == extract(text.encode(), "text/markdown", "file.md").title == (title or "file")
+
+
+def test_front_matter_becomes_metadata() -> None:
+    said = {"date": "2026-11-30", "tags": ["one", "two"], "language": "pt-BR"}
+    yaml = "---\ndate: 2026-11-30\ntags: [one, two, one, '']\nlang: pt_BR\nother: {a: b}\n---\n"
+    toml = '+++\ndate = 2026-11-30\ntags = ["one", "two"]\nlanguage = "pt-BR"\n+++\n'
+    listed = "---\r\ndate: 2026-11-30\r\ntags: one, two\r\nlocale: pt-BR\r\n---\r\n"
+    for text in (yaml, toml, listed, f"{json.dumps(said)}\n\ntext"):
+        assert described(text).metadata == said
+    strange = "---\ndate: [1]\ntags: {a: b}\nlanguage: the language of the file\n---\n"
+    assert described(strange).metadata == described("text").metadata == {}
+
+
+@pytest.mark.parametrize("inside", ["- " * 9_000, "[" * 20_000, "a: &a [*a]", "? " * 9_000, "{a: " * 5_000])
+def test_front_matter_of_any_depth_ends_no_process(inside: str) -> None:
+    """The library for YAML recurses in C."""
+    assert described(f"---\ntitle: Real title\nx:\n {inside}\n---\n").title == "Real title"
 
 
 HOSTILE = ["#", "# ", "<!--", "<!--\n", "```", "```\n", "~~~\n", "- ", "a\n", "<h1>", "<h1>\n", "</h1 ", "---\n",

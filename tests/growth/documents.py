@@ -17,6 +17,7 @@ from partywall.features.search.chunker import MAX_CHARACTERS, chunk_text
 from partywall.features.search.highlights import CLOSE, OPEN, spans
 from partywall.features.search.machine_text import readable
 from partywall.formats.markdown_title import SEARCHED, markdown_title
+from partywall.formats.readable_text import readable_text
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import repeated
 
@@ -35,6 +36,29 @@ _HEADINGS: Final = {
     "tabs": repeated("\t", "b", "#"),
 }
 
+# A text of more lines is cut in a separate process.
+_LARGEST_INLINE_MARKDOWN: Final = 256 * 1024
+_MARKDOWN_SHAPES: Final = {
+    repr(part): repeated(part)
+    for part in (
+        "> ", "- ", "[", "[]", "[](", "[]((", "](", "[a](<", "[a](b '", "[a](\\a", "[a][", "[a]: b\n", "[a\n",
+        "[^a]", "![", "[![](", "*a ", "**a", "a**b", "*_", "**_* ", "_a ", "`", "\\``", "``a` ", "<", "<a ", '<a "',
+        "<a {{", "<!--", "<h1>", "<script>", "<div>\n", "{{", "{%", "{#a", "{a}`b <c>`", "&amp;", "~~ ~~a", "==a",
+        " |", "|-|\n", "|a|\n|-|\n", "```\na\n", "a\n=\n", "!!! a\n", "!!! a\n    ", ":::a\n", "import ", "(a)=\n",
+        "# a\n", "> *a\n", "---\n", "\f",
+    )
+} | {
+    "deep lists": lambda n: "".join("  " * (depth % 20) + "- a\n" for depth in range(n // 24)),
+    "lazy lines": repeated("a\n", start="> " * 100 + "a\n"),
+    "a wide table": lambda n: "|a" * (n // 4) + "\n" + "|-" * (n // 4),
+    "brackets": lambda n: "[" * (n // 2) + "]" * (n // 2),
+    "emphasis": lambda n: "*a " * (n // 6) + "b* " * (n // 6),
+    "pictures": lambda n: "[" * (n // 20) + "![a](b)" * (n // 20) + "](c)" * (n // 20),
+    "parentheses": repeated("[a](" + "((a)" * 150),
+    "quotes in tags": repeated("<a " + '"x"' * 39),
+    "braces in tags": repeated("<a {" + "{b}" * 190),
+}  # fmt: skip
+
 
 def _tokens() -> Subscription:
     embedder = load_wordllama()
@@ -43,19 +67,11 @@ def _tokens() -> Subscription:
 
 DOCUMENTS: Final = (
     Reader(
-        tuple(
-            _CHUNKING + each
-            for each in ("_LINE", "_HEADING", "_UNDERLINE", "_FENCE", "_PARAGRAPH", "_SENTENCE", "_SPACE", "_WORD")
-        ),
+        tuple(_CHUNKING + each for each in ("_PARAGRAPH", "_SENTENCE", "_SPACE", "_WORD")),
         chunk_text,
         DOCUMENT,
         _HEADINGS
         | {
-            "underlines": repeated("a\n=\n"),
-            "an underline, blanks, a letter": repeated(" ", "b", "a\n==="),
-            "fences": repeated("```\na\n"),
-            "fences of two kinds": repeated("```\n~~~\n"),
-            "a long fence": repeated("`", "b"),
             "paragraphs that do not come": repeated("\n \r"),
             "stops and brackets": repeated(".)"),
             "a stop, brackets, blanks": lambda n: "." + ")" * (n // 2) + " " * (n // 2) + "a",
@@ -63,6 +79,57 @@ DOCUMENTS: Final = (
             "short lines": repeated("ab\n"),
         },
         seconds=10,
+    ),
+    Reader(
+        (
+            "formats/readable_text.py:_MAYBE_HEADING",
+            "formats/readable_text.py:_LINE_END",
+            *("formats/markdown_blocks.py:" + each for each in ("_LINE_END", "_QUOTE", "_QUOTES", "_BOX")),
+            *(
+                "formats/markdown_inline.py:" + each
+                for each in (
+                    "_BEGIN",
+                    "_CODE",
+                    "_RUN",
+                    "_ENTITY",
+                    "_ADDRESS",
+                    "_TAG",
+                    "_TARGET",
+                    "_LABEL",
+                    "_NAME",
+                    "_NOTE",
+                    "_ALERT",
+                    "_ATTRIBUTES",
+                    "_ICON",
+                    "_ROLE_TARGET",
+                )
+            ),
+            *(
+                "formats/markdown_marks.py:" + each
+                for each in (
+                    "_HTML_HEADING",
+                    "_TABLE_RULE",
+                    "_CELL_EDGE",
+                    "_ESCAPE",
+                    "_DIRECTIVE",
+                    "_STATEMENT",
+                    "_ESCAPED_LINE",
+                    "_BOLD_LINE",
+                    "_TEXT_DIRECTIVE",
+                )
+            ),
+        ),
+        lambda text: readable_text(text, "text/markdown"),
+        _LARGEST_INLINE_MARKDOWN,
+        _HEADINGS | _MARKDOWN_SHAPES,
+        seconds=5,
+    ),
+    Reader(
+        (),
+        lambda text: readable_text(text, "application/pdf"),
+        _LARGEST_INLINE_MARKDOWN,
+        _HEADINGS | {"rows": repeated("|a|\n|-|\n"), "bars": repeated(" |"), "bold": repeated("**a")},
+        seconds=5,
     ),
     Reader(
         tuple(_MACHINE + each for each in ("_ENCODED", "_DATA_URI", "_WRAPPED", "_SOURCE_MAP", "_dense")),
@@ -103,40 +170,48 @@ DOCUMENTS: Final = (
     ),
     Reader(
         (
-            *("formats/front_matter.py:" + each for each in ("_KEY", "_TITLE", "_QUOTED", "_ESCAPED", "_FOLDED")),
             *(
-                "formats/markdown_title.py:" + each
+                "formats/front_matter.py:" + each
                 for each in (
+                    "_BEGIN",
+                    "_ENDS",
+                    "_LINE_ENDS",
+                    "_BLANK",
                     "_LINE_END",
-                    "_HASHES",
-                    "_UNDERLINE",
-                    "_FENCE",
-                    "_RAW",
-                    "_TAGGED",
-                    "_TAG",
-                    "_OTHER",
-                    "_MARKUP",
-                    "_CONTROL",
-                    "_WITHOUT_WIDTH",
+                    "_KEY",
+                    "_PAIR",
+                    "_SAID",
+                    "_LANGUAGE",
+                    "_yaml",
                 )
             ),
+            "formats/one_line.py:_CONTROL",
+            "formats/one_line.py:_WITHOUT_WIDTH",
         ),
         markdown_title,
         SEARCHED,
         _HEADINGS
         | {
-            "paragraphs": repeated("a\n"),
-            "fences": repeated("```\na\n"),
-            "items": repeated("- "),
             "comments": repeated("<!--", start="# "),
             "tags": repeated("<a ", start="<h1>"),
-            "keys": repeated("title: |\n a\n", start="---\n"),
-            "quotes": repeated("\\'", start="---\ntitle: '"),
-            "escapes": repeated("\\ud83d", start='---\ntitle: "'),
-            "lines of a title": repeated("\n a", start="---\ntitle: a"),
             "links": repeated("[a](", start="# "),
-            "strong text": repeated("**a", start="# "),
-            "tags before a heading": repeated("<div>"),
+            **{
+                f"{name}, {mark}": repeated(part, f"\n{mark}\n", start=f"{mark}\n{start}")
+                for mark in ("---", "+++")
+                for name, part, start in (
+                    ("keys", "title: |\n a\n", ""),
+                    ("lists", "[", "a: "),
+                    ("lists in lists", "- ", "a:\n "),
+                    ("mappings", "{a: ", "a: "),
+                    ("questions", "? ", "a: b\n"),
+                    ("parts of a key", ".a", "a"),
+                    ("tables", "[a]\n", ""),
+                    ("escapes", "\\ud83d", 'title: "'),
+                    ("anchors", "&a ", "a: "),
+                    ("lines of a title", "\n a", "title: a"),
+                )
+            },
+            "JSON": repeated('{"a":'),
         },
         seconds=1,
     ),

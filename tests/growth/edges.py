@@ -16,10 +16,9 @@ from partywall.core.events.filters import TypeFilter
 from partywall.core.http import etag, ranges
 from partywall.core.http.body_limits import MEDIUM_BYTES, PUBLIC_BYTES
 from partywall.core.http.charsets import escaped, refuse_other_charsets
+from partywall.core.http.request_facts import choose_request_id, read_traceparent
 from partywall.core.http.request_head import fault_of_query
-from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.sockets import may_come_from
-from partywall.core.http.trace_context import read_traceparent
 from partywall.core.log_masks import mask
 from partywall.core.mail.mime import ENCODED_WORD, _ascii_domain, mailbox
 from partywall.core.mail.renderer import as_name
@@ -142,8 +141,8 @@ EDGES: Final = (
            refusing=(PartywallError,)),
     Reader(("core/http/ranges.py:_RANGE",), _range, HEADERS, {"minus": repeated("-"), "tabs": repeated("\t")},
            refusing=(PartywallError,)),
-    Reader(("core/http/request_id.py:_SANE",), lambda text: choose_request_id(text.encode()), HEADERS),
-    Reader(("core/http/trace_context.py:_GIVEN",), lambda text: read_traceparent(text.encode()), HEADERS,
+    Reader(("core/http/request_facts.py:_SANE",), lambda text: choose_request_id(text.encode()), HEADERS),
+    Reader(("core/http/request_facts.py:_GIVEN",), lambda text: read_traceparent(text.encode()), HEADERS,
            {"later versions": repeated("-", start=f"01-{'1' * 32}-{'1' * 16}-01")}),
     Reader((), _conditions, HEADERS, {"tags": repeated('"1",'), "weak tags": repeated("W/,")},
            refusing=(PreconditionFailedError,)),

@@ -14,7 +14,9 @@ from partywall.testing.isolation.app import open_app, settings_for_attack
 from partywall.testing.isolation.suite import Report, attack
 from partywall.testing.isolation.world import World, open_world
 from partywall.testing.users import Users
-from tests.isolation import faults, faults_other
+from tests.isolation import faults_access as access
+from tests.isolation import faults_answers as answers
+from tests.isolation import faults_other
 from tests.isolation import test_beyond_routes_jobs as jobs
 from tests.isolation import test_beyond_routes_search as searching
 from tests.isolation import test_beyond_routes_sessions as sessions
@@ -39,28 +41,28 @@ class Planted:
 
 DOCUMENTS = ("a document", "an uploaded document")
 PLANTED = [
-    Planted(faults.a_repository_method_without_its_filter, ["get_document"], "answered 200", DOCUMENTS),
-    Planted(faults.a_policy_beside_the_wall_that_lets_all_through, ["list_documents"], "which is FOREIGN's"),
-    Planted(faults.a_scope_made_without_asking, ["get_project"], "answered 200"),
-    Planted(faults.a_new_route_without_the_scope_dependency, ["glance"], "answered 200"),
-    Planted(faults.a_new_route_without_authentication, ["glance"], "as anonymous"),
-    Planted(faults.a_cache_key_without_its_project, ["get_document"], "answered 200", DOCUMENTS),
-    Planted(faults.a_cursor_that_trusts_its_content, ["list_documents"], "but for a nonexistent value: 422"),
+    Planted(access.a_repository_method_without_its_filter, ["get_document"], "answered 200", DOCUMENTS),
+    Planted(access.a_policy_beside_the_wall_that_lets_all_through, ["list_documents"], "which is FOREIGN's"),
+    Planted(access.a_scope_made_without_asking, ["get_project"], "answered 200"),
+    Planted(access.a_new_route_without_the_scope_dependency, ["glance"], "answered 200"),
+    Planted(access.a_new_route_without_authentication, ["glance"], "as anonymous"),
+    Planted(answers.a_cache_key_without_its_project, ["get_document"], "answered 200", DOCUMENTS),
+    Planted(answers.a_cursor_that_trusts_its_content, ["list_documents"], "but for a nonexistent value: 422"),
     Planted(
-        faults.idempotency_records_without_principal_and_project,
+        answers.idempotency_records_without_principal_and_project,
         ["create_document"], "idempotency_key_reused", ["an idempotency key"],
     ),
     Planted(
-        faults.an_external_id_that_is_unique_in_the_whole_deployment,
+        answers.an_external_id_that_is_unique_in_the_whole_deployment,
         ["create_document"], "external_id_taken", ["an external id"],
     ),
-    Planted(faults.a_403_for_what_exists_elsewhere, ["get_project"], "answered 403"),
-    Planted(faults.a_304_before_the_scope, ["get_document"], "answered 304"),
+    Planted(answers.a_403_for_what_exists_elsewhere, ["get_project"], "answered 403"),
+    Planted(answers.a_304_before_the_scope, ["get_document"], "answered 304"),
     Planted(
-        faults.an_error_text_that_quotes_the_other_projects_row, ["get_document"], "which is FOREIGN's: 404", DOCUMENTS
+        answers.an_error_text_that_quotes_the_other_projects_row, ["get_document"], "which is FOREIGN's: 404", DOCUMENTS
     ),
-    Planted(faults.a_key_resolver_that_ignores_revocation_and_expiry, ["get_project"], "key of the project"),
-    Planted(faults.a_role_remembered_from_before_it_was_lowered, ["update_document"], "as viewer, in FOREIGN"),
+    Planted(access.a_key_resolver_that_ignores_revocation_and_expiry, ["get_project"], "key of the project"),
+    Planted(access.a_role_remembered_from_before_it_was_lowered, ["update_document"], "as viewer, in FOREIGN"),
 ]  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from partywall.features.registry import FEATURES
 
 # Calls whose first argument is a name that begins with the feature's name and a dot.
 _NAMED: Final = {"EventType": "event", "Right": "right", "JobKind": "job", "Schedule": "schedule"}
+# Calls with `name=`, which begins with the feature's name and `_`.
+_OFFERED: Final = {"ProjectTool": "tool", "AgentDefinition": "agent"}
 _REST: Final = re.compile(r"[a-z][a-z_]*")
 
 
@@ -42,17 +44,31 @@ def feature_name(package: Package) -> Iterator[Finding]:
 
 
 def names(source: Source, package: Package) -> Iterator[Finding]:
-    """Rights, events, jobs and schedules begin with the feature's name and a dot, tools with the name and `_`."""
+    """Rights, events, jobs and schedules begin with the feature's name and a dot, tools and agents with it and `_`."""
     for call in source.nodes(ast.Call):
         kind = _NAMED.get(called_name(call))
         if kind is not None:
             name = text_of(call.args[0]) if call.args else text_of(keyword(call, "name"))
             prefix, _, rest = (name or "").partition(".")
             if name is not None and not (prefix in package.feature_names and _REST.fullmatch(rest)):
-                yield source.finding("", call.lineno, f"the {kind} {name} has no prefix: call it {_own(package)}.NAME")
-        tool = text_of(keyword(call, "name")) if called_name(call) == "ProjectTool" else None
-        if tool is not None and not tool.startswith(tuple(f"{each}_" for each in package.feature_names)):
-            yield source.finding("", call.lineno, f"the tool {tool} has no prefix: call it {_own(package)}_NAME")
+                yield source.finding("", call.lineno, f"the {kind} {name} has no prefix: call it {package.prefix}.NAME")
+        offered = _OFFERED.get(called_name(call))
+        name = text_of(keyword(call, "name")) if offered is not None else None
+        if name is not None and not name.startswith(tuple(f"{each}_" for each in package.feature_names)):
+            yield source.finding("", call.lineno, f"the {offered} {name} has no prefix: call it {package.prefix}_NAME")
+
+
+def twice(source: Source, package: Package) -> Iterator[Finding]:
+    """No name is declared twice."""
+    seen: set[tuple[str, str]] = set()
+    for where, call in package.calls(*_NAMED, *_OFFERED):
+        kind = called_name(call)
+        name = text_of(call.args[0]) if call.args else text_of(keyword(call, "name"))
+        if name is not None and (kind, name) in seen and where is source:
+            said = f"the {(_NAMED | _OFFERED)[kind]} {name} is declared twice: rename one of them"
+            yield source.finding("", call.lineno, said)
+        if name is not None:
+            seen.add((kind, name))
 
 
 def undeclared_events(source: Source, package: Package) -> Iterator[Finding]:
@@ -92,7 +108,3 @@ def _bound(statements: list[ast.stmt]) -> Iterator[str]:
             yield from (alias.asname or alias.name for alias in node.names)
         else:
             yield from (each.id for each in ast.walk(node) if isinstance(each, ast.Name))
-
-
-def _own(package: Package) -> str:
-    return next(iter(sorted(package.feature_names)), package.name)

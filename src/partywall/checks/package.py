@@ -58,6 +58,11 @@ class Package(Codebase):
         names = (text_of(keyword(call, "name")) for call in self.features.values())
         return frozenset(name for name in names if name)
 
+    @property
+    def prefix(self) -> str:
+        """What its names begin with."""
+        return min(self.feature_names, default=self.name)
+
     def module(self, dotted: str) -> Source | None:
         return next((source for source in self.sources if self.dotted(source) == dotted), None)
 

@@ -62,7 +62,7 @@ def project_key(source: Source, _package: Package) -> Iterator[Finding]:
 def table_name(source: Source, package: Package) -> Iterator[Finding]:
     for node, name in _tables(source):
         if not _is_own(package, name):
-            said = f"the table {name} has no prefix: call it {_prefix(package)}_{name}"
+            said = f"the table {name} has no prefix: call it {package.prefix}_{name}"
             yield source.finding("", node.lineno, said)
 
 
@@ -94,7 +94,7 @@ def foreign_tables(source: Source, package: Package) -> Iterator[Finding]:
         return
     for name, line in (*_operated(source), *_in_sql(source)):
         if not _is_own(package, name):
-            said = f"this changes {name}, which is not yours: change only {_prefix(package)} and {_prefix(package)}_..."
+            said = f"this changes {name}, which is not yours: change only {package.prefix} and {package.prefix}_..."
             yield source.finding("", line, said)
 
 
@@ -135,7 +135,3 @@ def _is_migration(source: Source) -> bool:
 
 def _is_own(package: Package, name: str) -> bool:
     return any(name == each or name.startswith(f"{each}_") for each in package.feature_names)
-
-
-def _prefix(package: Package) -> str:
-    return next(iter(sorted(package.feature_names)), package.name)

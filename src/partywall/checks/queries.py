@@ -21,7 +21,7 @@ def project_filter(source: Source, codebase: Codebase) -> Iterator[Finding]:
     """A statement on a project table filters by `project_id`; row-level security is the second protection."""
     tables = codebase.project_tables
     yield from _statements(source, tables)
-    yield from _sql_constants(source, tables)
+    yield from _sql_texts(source, codebase)
 
 
 def _statements(source: Source, tables: tuple[Table, ...]) -> Iterator[Finding]:
@@ -74,12 +74,13 @@ def _narrows(root: ast.AST) -> bool:
     )
 
 
-def _sql_constants(source: Source, tables: tuple[Table, ...]) -> Iterator[Finding]:
+def _sql_texts(source: Source, codebase: Codebase) -> Iterator[Finding]:
     """The same check for SQL text."""
-    for node in source.nodes(ast.Constant):
-        if not isinstance(node.value, str) or not SQL.match(node.value) or COLUMN in node.value:
+    for line, text in codebase.texts(source):
+        if not SQL.match(text) or COLUMN in text:
             continue
-        named = [table.name for table in tables if re.search(rf"\b{re.escape(table.name)}\b", node.value)]
+        tables = codebase.project_tables
+        named = [table.name for table in tables if re.search(rf"\b{re.escape(table.name)}\b", text)]
         if named:
             message = f"SQL over {', '.join(named)} does not mention {COLUMN}"
-            yield source.finding("project-filter", node.lineno, message)
+            yield source.finding("project-filter", line, message)

@@ -52,6 +52,7 @@ SOURCE_RULES: Final[Mapping[str, SourceRule]] = {
     "PW019": transactions.commit_or_rollback,
     "PW020": state.module_state,
     "PW021": state.untracked_task,
+    "PW022": declarations.twice,
 }
 IDS: Final = (*PROJECT_RULES, *SOURCE_RULES)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -107,10 +107,11 @@ JOB_PAYLOAD = "JobPayload"
 
 @dataclass(frozen=True)
 class Codebase:
-    """`order` lists the slices from the lowest to the highest."""
+    """`order` lists the slices from the lowest to the highest; `statements` holds those in files, by their names."""
 
     sources: tuple[Source, ...]
     order: tuple[str, ...] = ()
+    statements: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, root: Path, order: Iterable[str] = ()) -> Codebase:
@@ -119,7 +120,14 @@ class Codebase:
         return cls(
             tuple(Source(path, file.read_text()) for path, file in zip(paths, files, strict=True)),
             tuple(order),
+            {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("sql/statements/*.sql")},
         )
+
+    def texts(self, source: Source) -> Iterator[tuple[int, str]]:
+        """The texts in a source with their lines; for the name of a statement's file, the statement."""
+        for node in source.nodes(ast.Constant):
+            if isinstance(node.value, str):
+                yield node.lineno, self.statements.get(node.value, node.value)
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:

@@ -15,6 +15,7 @@ from partywall.commands.terminal import print_json, print_line
 # How many names are listed together; `--json` lists all.
 NAMES_SHOWN: Final = 5
 REFUSED_SHOWN: Final = 50
+ALWAYS_SHOWN: Final = 4
 # By code; the server's reason says what happened.
 ADVICE: Final = {
     "empty": "Copy it again from where it came from.",
@@ -58,9 +59,18 @@ def print_results(results: ImportResults, *, dry_run: bool, as_json: bool) -> No
 
 
 def summary(results: ImportResults) -> str:
+    """Numbers that are 0 are left out, except the first four."""
+    numbers = _numbers(results).items()
+    return ", ".join(f"{number} {what}" for at, (what, number) in enumerate(numbers) if number or at < ALWAYS_SHOWN)
+
+
+def _numbers(results: ImportResults) -> dict[str, int]:
     counts = results.counts
-    parts = [f"{counts.sent} sent, {counts.changed} changed, {counts.unchanged} unchanged, {len(counts.failed)} failed"]
-    others = {
+    return {
+        "sent": counts.sent,
+        "changed": counts.changed,
+        "unchanged": counts.unchanged,
+        "failed": len(counts.failed),
         "renamed": counts.renamed,
         "deleted": len(counts.deleted),
         "skipped": len(results.skipped),
@@ -68,7 +78,6 @@ def summary(results: ImportResults) -> str:
         "not read": len(results.unread),
         "still being read": len(results.pending),
     }
-    return ", ".join(parts + [f"{number} {what}" for what, number in others.items() if number])
 
 
 def listed(names: Sequence[str], shown: int | None = NAMES_SHOWN) -> str:
@@ -145,4 +154,4 @@ def _print_as_json(results: ImportResults) -> None:
         print_json(json.dumps({"file": skipped.name, "outcome": "skipped", "reason": skipped.reason}))
     for name in results.counts.deleted:
         print_json(json.dumps({"file": name, "outcome": "deleted"}))
-    print_json(json.dumps({"summary": summary(results)}))
+    print_json(json.dumps({"summary": {what.replace(" ", "_"): number for what, number in _numbers(results).items()}}))

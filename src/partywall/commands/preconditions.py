@@ -78,7 +78,14 @@ def _check_agents(settings: Settings) -> None:
     """Checks that the modules define agents, and that each agent of AGENTS__MODELS exists."""
     if not (settings.agents.modules or settings.agents.models):
         return
-    known = registry_of(settings.agents.modules).by_name
+    # lint: allow import-in-function - imports all features, which a start without such settings does not need
+    from partywall.extensions.agents import declared_agents  # noqa: PLC0415 - see above
+
+    # lint: allow import-in-function - as above
+    from partywall.extensions.enabled import enabled_features  # noqa: PLC0415 - see above
+
+    declared = declared_agents(enabled_features(settings.features.enabled))
+    known = registry_of(declared, settings.agents.modules).by_name
     for name in settings.agents.models.keys() - known.keys():
         raise UsageError(
             f"AGENTS__MODELS__{name.upper()}: no agent has this name: use one of {', '.join(sorted(known))}"

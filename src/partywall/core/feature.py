@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     # lint: allow web-framework - a type only; the declaration imports no router
     from fastapi import APIRouter
 
+    from partywall.core.agents import DeclaredAgents
     from partywall.core.events.types import EventType
     from partywall.core.jobs.kinds import JobHandler
     from partywall.core.jobs.loops import Loop
@@ -45,8 +46,8 @@ class Feature:
     `routers` and `socket_routers` are served under `/api/v1`, `root_routers` under the root. Every route demands a
     principal, except those whose endpoint functions `public_routes` names. `loops`, by name, run in every worker.
     `models` is the module with the tables. Installed packages have `migrations`, the package with their revisions, and
-    `settings`, a section with the feature's name. `tools` are offered over MCP. An `optional` feature is off until
-    `FEATURES__ENABLED` names it.
+    `settings`, a section with the feature's name. `tools` are offered over MCP, `agents` are what runs can be
+    started of. An `optional` feature is off until `FEATURES__ENABLED` names it.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Feature:
     migrations: str | None = None
     settings: Lazy[type[Section]] | None = None
     tools: Lazy[Sequence[AnyTool]] | None = None
+    agents: DeclaredAgents | None = None
     optional: bool = False
 
     @property

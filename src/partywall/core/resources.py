@@ -8,6 +8,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from partywall.core.agents import DeclaredAgents
 from partywall.core.backpressure import Backpressure
 from partywall.core.blobs import BlobStore
 from partywall.core.concurrency_limiter import ConcurrencyLimiter, TimedSlots
@@ -75,7 +76,8 @@ class Resources:
     handshakes: ConcurrencyLimiter[str]
     unused_tickets: TimedSlots
     pings: Pings
-    # For the code of installed features.
+    # What the enabled features declare, and what the code of installed ones uses.
+    agents: tuple[DeclaredAgents, ...] = ()
     sections: Mapping[type[Section], Section] = field(default_factory=dict)
     document_search: DocumentSearch | None = None
 

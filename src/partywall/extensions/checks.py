@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from partywall.core.feature import Feature, FeatureError
 from partywall.core.lazy import Lazy
-from partywall.extensions.enabled import enabled_features
+from partywall.extensions.agents import agent_problems
+from partywall.extensions.enabled import enabled_features, is_installed
 from partywall.extensions.name_checks import name_problems
 from partywall.extensions.problem import Problem
 from partywall.extensions.table_checks import table_problems
@@ -33,6 +34,8 @@ def check_features(features: Sequence[Feature], *, api: bool = True, worker: boo
 
         found.extend(route_problems(features))
         found.extend(_tool_problems(features))
+    if worker:
+        found.extend(agent_problems(features))
     return found
 
 
@@ -60,3 +63,5 @@ def _code(feature: Feature, *, api: bool, worker: bool) -> Iterator[Lazy[object]
         yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
     if worker:
         yield from (code for code in feature.background_code if isinstance(code, Lazy))
+        if feature.agents is not None and is_installed(feature):  # ours are imported when the first run starts
+            yield feature.agents

@@ -38,6 +38,7 @@ MEDIA_TYPES: Final = {
     ".xhtml": "text/html",
     ".md": "text/markdown",
     ".markdown": "text/markdown",
+    ".mdx": "text/markdown",
     ".txt": "text/plain",
     ".text": "text/plain",
     ".zip": "application/zip",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -13,38 +12,14 @@ import pytest
 from sqlalchemy import text
 
 from partywall.core.db.scoped_access import ScopedReader
-from partywall.core.db.scopes import open_exclusive_scope, open_scope, open_shared_scope
+from partywall.core.db.scopes import open_exclusive_scope, open_scope
 from partywall.core.db.session import AsyncSession, Sessions, before_commit
 from partywall.core.events.batches import read_batch
-from partywall.core.events.log import EventDraft, event_drafts_json, publish
+from partywall.core.events.log import event_drafts_json, publish
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.testing.users import Person, Users
-
-NIL: Final = UUID(int=0)
-
-
-def event_drafts(*names: str) -> list[EventDraft]:
-    return [EventDraft("document.updated", "document", name) for name in names]
-
-
-async def append(session: AsyncSession, person: Person, project: UUID, *names: str) -> None:
-    scope = await open_shared_scope(session, person.principal, project)
-    publish(session, scope, *event_drafts(*names))
-
-
-async def numbers(resources: Resources, person: Person, project: UUID) -> list[int]:
-    async with resources.sessions.read() as session:
-        scope = await open_scope(session, person.principal, project)
-    await resources.sequencer.catch_up(scope)
-    batch = await read_batch(ScopedReader(resources.reads, person.principal), project, after=0, limit=10_000)
-    return [event.id for event in batch.events]
-
-
-async def order(users: Users, project: UUID) -> list[str]:
-    """The subjects of the project's events after its creation, in order."""
-    rows = await users.fetch("SELECT subject_id FROM event WHERE project_id = $1 AND id > 1 ORDER BY id", project)
-    return [row["subject_id"] for row in rows]
+from partywall.testing.users import Users
+from tests.core.events.written import append, event_drafts, numbers, order
 
 
 async def test_writers_do_not_wait_and_numbers_follow_commits(users: Users, resources: Resources) -> None:
@@ -109,85 +84,6 @@ async def test_an_effect_follows_a_cause_whose_transaction_began_later(users: Us
     assert await order(users, project) == ["cause", "and more of it", "effect"]
 
 
-async def test_pruning_does_not_block_writers(users: Users, resources: Resources) -> None:
-    """Events are numbered as soon as the counter is free, and readers are notified."""
-    owner = await users.person()
-    project = await owner.project()
-    async with asyncio.timeout(60):
-        async with users.transaction() as pruning:
-            await pruning.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
-            made = await owner.client.post(f"/api/v1/projects/{project}/documents", json={"title": "a", "content": ""})
-            assert made.status_code == 201
-            assert await resources.reads.fetchval("SELECT count(*) FROM wall.projects_with_pending_events($1, 9)", NIL)
-        while await pending(users, project):
-            await asyncio.sleep(0.02)
-    assert await order(users, project) == [made.json()["id"]]
-
-
-async def test_a_stalled_numbering_holds_the_counter_for_at_most_a_second(users: Users, resources: Resources) -> None:
-    """Behind a transaction pooler, where the statement does not end by itself, PostgreSQL ends the transaction."""
-    project = await (await users.person()).project()
-    limit = "SELECT current_setting('idle_in_transaction_session_timeout')"
-    async with resources.reads.acquire() as connection:
-        before = await connection.fetchval(limit)
-        async with connection.transaction():
-            await connection.execute("SELECT FROM wall.number_events(ARRAY[$1::uuid], 1)", project)
-            assert await connection.fetchval(limit) == "1s"
-        assert await connection.fetchval(limit) == before == "15s"
-
-
-async def test_numbering_returns_a_row_for_every_requested_project(users: Users) -> None:
-    """So it can notify the readers of every project that it was asked to number."""
-    project = await (await users.person()).project()
-    async with users.transaction() as session:
-        await session.execute("SELECT wall.catch_up_events($1, 9)", project)
-        await session.execute("SELECT FROM event_counter WHERE project_id = $1 FOR NO KEY UPDATE", project)
-        last = await session.fetchval("SELECT last FROM event_counter WHERE project_id = $1", project)
-        await session.execute(
-            "INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', $2)", project,
-            '[{"type": "a.b", "subject_kind": "c", "subject_id": "d", "data": {}}]',
-        )  # fmt: skip
-        numbers = "SELECT project_id, busy, last, events, jobs FROM wall.number_events(ARRAY[$1::uuid], 9)"
-        assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, last + 1, 1, False)]
-        assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, None, 0, False)]
-
-
-async def test_an_invalid_event_blocks_no_other_project(users: Users) -> None:
-    """The program never writes such a row; somebody changed the table by hand."""
-    owner = await users.person()
-    broken, other = await owner.project(), await owner.project()
-    await users.execute("INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', '{}')", broken)
-    try:
-        async with asyncio.timeout(60):
-            made = await owner.client.post(f"/api/v1/projects/{other}/documents", json={"title": "a", "content": ""})
-            assert made.status_code == 201
-            while await pending(users, other):
-                await asyncio.sleep(0.02)
-        assert await pending(users, broken)
-    finally:
-        await users.execute("DELETE FROM pending_event WHERE project_id = $1 AND events = '{}'", broken)
-
-
-async def pending(users: Users, project: UUID) -> int:
-    [row] = await users.fetch("SELECT count(*) AS rows FROM pending_event WHERE project_id = $1", project)
-    return int(row["rows"])
-
-
-async def test_events_of_a_dead_process_are_numbered_by_another(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    project = await owner.project()
-    async with resources.sessions.begin() as session:
-        await open_scope(session, owner.principal, project)
-        await session.scalar(
-            text("SELECT wall.append_events(:project, 'x', CAST(:drafts AS jsonb))"),
-            {"project": project, "drafts": event_drafts_json(event_drafts("left behind"))},
-        )
-    async with asyncio.timeout(60):
-        while await pending(users, project):
-            await asyncio.sleep(0.02)
-    assert await order(users, project) == ["left behind"]
-
-
 async def test_every_snapshot_is_a_prefix_under_concurrent_writers(users: Users, resources: Resources) -> None:
     owner = await users.person()
     project = await owner.project()
@@ -234,34 +130,6 @@ async def test_a_rollback_leaves_no_hole(users: Users, resources: Resources) -> 
     async with resources.sessions.begin() as session:
         await append(session, owner, project, "kept")
     assert await numbers(resources, owner, project) == [1, 2]
-
-
-async def test_two_projects_in_one_transaction(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    one, other = await owner.project(), await owner.project()
-    async with resources.sessions.begin() as session:
-        await append(session, owner, one, "a")
-        await append(session, owner, other, "b", "c")
-        await append(session, owner, one, "d")
-    assert await numbers(resources, owner, one) == [1, 2, 3]
-    assert await numbers(resources, owner, other) == [1, 2, 3]
-
-
-async def test_two_projects_in_either_order_do_not_wait_for_each_other(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    projects = [await owner.project(), await owner.project()]
-
-    async def write(order: list[UUID]) -> None:
-        for _ in range(10):
-            async with resources.sessions.begin() as session:
-                for project in order:
-                    await append(session, owner, project, "x")
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(write(projects))
-        group.create_task(write(projects[::-1]))
-    for project in projects:
-        assert await numbers(resources, owner, project) == list(range(1, 22))
 
 
 async def test_the_last_event_of_a_leaving_member_is_written(users: Users, resources: Resources) -> None:

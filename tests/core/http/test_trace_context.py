@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from partywall.core.http.request_facts import begin_request
-from partywall.core.http.trace_context import read_traceparent, traceparent_of
+from partywall.core.http.request_facts import begin_request, read_traceparent, traceparent_of
 from partywall.core.outgoing.correlation import correlated, correlation_headers
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

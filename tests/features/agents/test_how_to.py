@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from partywall.features.agents.registry import registry_of
+from partywall.features.agents.registry import agents_of
 from tests.features.runs.agent_workspace import AgentWorkspace
 from tests.features.runs.model_server import calling, final
 
@@ -30,7 +30,7 @@ async def test_the_agent_of_the_how_to_runs(workspace: AgentWorkspace, module: s
     resources = replace(
         workspace.resources, settings=workspace.resources.settings.model_copy(update={"agents": agents})
     )
-    assert "glossary" in registry_of((module,)).by_name
+    assert "glossary" in agents_of(resources).by_name
     workspace.model.says(calling("search", query="lead time"), final(meaning="Days until delivery.", found_in=[]))
     run = await workspace.start()
     await workspace.users.execute(

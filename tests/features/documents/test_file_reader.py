@@ -88,12 +88,15 @@ async def test_title_language_and_charset_come_from_the_file(reading: Reading) -
     report = await reading.upload("r.pdf", pdf([(10, "A page")], title="Annual report"), "application/pdf")
     named = await reading.upload("r.pdf", pdf([(10, "A page")], title="Annual report"), title="Mine")
     wide = await reading.upload("n.txt", "Grüße".encode("utf-16"), metadata='{"language": "de", "a": 1}')
+    marked = await reading.upload("m.md", "---\ntitle: Maß\ntags: a\n---\n".encode("utf-16"), "text/markdown")
     page = await reading.upload("p.html", "<title>Köln</title><p>Straße".encode("cp1252"), "text/html")
     await reading.read()
     assert [(await reading.document(id_))["title"] for id_ in (report, named)] == ["Annual report", "Mine"]
     assert (await reading.document(report))["metadata"] == {"language": "en-GB"}
     found = await reading.document(wide)
     assert (found["content"], found["metadata"]) == ("Grüße", {"language": "de", "a": 1, "charset": "utf-16le"})
+    found = await reading.document(marked)
+    assert (found["title"], found["metadata"]) == ("Maß", {"tags": ["a"], "charset": "utf-16le"})
     found = await reading.document(page)
     assert (found["title"], found["content"]) == ("Köln", "Straße")
     original = await reading.workspace.get(f"/{page}/content?original=true")

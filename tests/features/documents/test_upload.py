@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from partywall.features.documents.constants import MAX_METADATA_BYTES
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Workspace, files
 
@@ -26,6 +27,17 @@ async def test_markdown_is_kept_as_it_is(workspace: Workspace, inside: Inside) -
     assert (await workspace.client.get(answer.headers["location"])).json() == made
     assert await inside.pending() == [made["id"]]
     assert [type_ for type_, _, _ in await inside.events()] == ["document.created"]
+
+
+async def test_front_matter_gives_title_and_metadata(workspace: Workspace) -> None:
+    raw = b"---\ntitle: Harbour\ndate: 2026-11-30\ntags: [ships, tides]\nlang: de\n---\n# A heading\n"
+    data = {"metadata": json.dumps({"tags": ["mine"], "a": 1})}
+    made = (await workspace.post("/upload", files={"file": ("a.md", raw, "text/markdown")}, data=data)).json()
+    assert (made["title"], made["content"].encode()) == ("Harbour", raw)
+    assert made["metadata"] == {"date": "2026-11-30", "tags": ["mine"], "language": "de", "a": 1}
+    full = {"metadata": json.dumps({"a": "x" * (MAX_METADATA_BYTES - 20)})}
+    made = (await workspace.post("/upload", files={"file": ("a.md", raw, "text/markdown")}, data=full)).json()
+    assert set(made["metadata"]) == {"a"}
 
 
 async def test_html_becomes_markdown_and_the_page_is_kept(workspace: Workspace) -> None:

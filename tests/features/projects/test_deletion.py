@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from partywall.core.cache_removal import remove_keys_of
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope
-from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.projects import repository, service
 from partywall.features.projects.feature import feature
-from partywall.features.projects.jobs import ProjectDeleted
-from partywall.features.projects.purge import purge_project, sweep_projects
 from partywall.features.search.index_rebuild import notice_change
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Person, Users
+from tests.features.projects.purge_helpers import DOCUMENT, purged, rows
 from tests.features.projects.team import Team
 from tests.features.projects.test_project_locks import until_waiting
 from tests.isolation.seeded_project import SeededProject, seed
 from tests.text_search import in_cache, in_files, in_tables, work_off
-
-DOCUMENT = {"title": "Lease", "content": "The tenant pays."}
 
 
 async def journal(users: Users, room: SeededProject) -> None:
@@ -127,77 +121,6 @@ async def test_the_answer_that_made_it_is_not_replayed(users: Users) -> None:
     assert (await owner.client.post("/api/v1/projects", json={"name": "Harbour 12"})).status_code == 201
 
 
-async def purge(resources: Resources, project: UUID, most: int, size: int = 1 << 30) -> int | None:
-    async with resources.reads.acquire() as connection:
-        removed: int | None = await connection.fetchval("SELECT wall.purge_project($1, $2, $3)", project, most, size)
-        return removed
-
-
-async def purged(resources: Resources, project: UUID) -> None:
-    context = JobContext(resources, uuid4(), job_id=1, attempt=2, last=False)
-    await purge_project(context, ProjectDeleted(project_id=project))
-
-
-TABLES = ("document", "document_text", "document_version", "event", "idempotency_key", "run", "chunk", "posting")
-
-
-async def rows(users: Users, project: UUID, *tables: str) -> int:
-    counts = [
-        await users.fetch(f"SELECT count(*) FROM {name} WHERE project_id = $1", project)  # noqa: S608 - constants
-        for name in tables or TABLES
-    ]
-    return sum(int(count) for [[count]] in counts)
-
-
-async def test_a_purge_works_in_batches_and_only_on_deleted_projects(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    project = await owner.project()
-    for start in range(3):
-        batch = [{"title": f"{start}{n}", "content": "x" * 10_000} for n in range(20)]
-        assert (
-            await owner.client.post(f"/api/v1/projects/{project}/documents/batch", json={"documents": batch})
-        ).is_success
-    full = await rows(users, project)
-    assert await purge(resources, project, 5) is None
-    assert await rows(users, project) == full
-    await owner.client.delete(f"/api/v1/projects/{project}")
-    taken = await purge(resources, project, 100, 25_000)
-    assert taken == 60  # the versions, which contain no text
-    assert await purge(resources, project, 5, 25_000) == 3  # documents of 10 kB each, up to the byte limit
-    taken += 3
-    while some := await purge(resources, project, 5):
-        assert some <= 50
-        taken += some
-    assert (taken, await rows(users, project)) == (full, 0)
-    assert await purge(resources, uuid4(), 5) == 0
-
-
-async def test_a_purge_that_was_killed_goes_on(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    project = await owner.project()
-    await owner.client.post(f"/api/v1/projects/{project}/documents", json=DOCUMENT)
-    await owner.client.delete(f"/api/v1/projects/{project}")
-    context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
-    context.stopping.set()
-    with pytest.raises(AnotherAttemptError):
-        await purge_project(context, ProjectDeleted(project_id=project))
-    assert await rows(users, project) > 0
-    await purged(resources, project)
-    assert await users.fetch("SELECT FROM project WHERE id = $1", project) == []
-
-
-async def test_a_purge_that_was_lost_is_enqueued_again_once(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    project = await owner.project()
-    await owner.client.delete(f"/api/v1/projects/{project}")
-    waiting = "SELECT id FROM job WHERE kind = 'project_deleted' AND project_id = $1"
-    assert len(await users.fetch(waiting, project)) == 1
-    await users.execute("DELETE FROM job WHERE kind = 'project_deleted'")
-    for _ in range(2):
-        await sweep_projects(resources)
-        assert len(await users.fetch(waiting, project)) == 1
-
-
 async def test_a_busy_project_is_not_waited_for_long(
     users: Users, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,30 +160,6 @@ async def test_a_worker_that_waits_for_the_mark_is_not_let_in(users: Users, data
         await second.close()
 
 
-async def _never_ending(first: bytes, then: asyncio.Event) -> AsyncIterator[bytes]:
-    yield first
-    await then.wait()
-    yield first
-
-
-async def test_an_upload_under_way_leaves_no_file(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    project = await owner.project()
-    scope = await ScopedReader(resources.reads, owner.principal).scope(project)
-    go_on = asyncio.Event()
-    putting = asyncio.create_task(resources.blobs.put(scope, _never_ending(b"x" * 10, go_on), max_bytes=100))
-    directory = resources.settings.blob_directory / str(project)
-    async with asyncio.timeout(60):
-        while not directory.is_dir() or not any(directory.iterdir()):
-            await asyncio.sleep(0.01)
-    await owner.client.delete(f"/api/v1/projects/{project}")
-    await purged(resources, project)
-    go_on.set()
-    with pytest.raises(ProjectNotFoundError):
-        await putting
-    assert not directory.exists()
-
-
 async def test_a_deleted_project_gets_no_more_work(users: Users, resources: Resources) -> None:
     """No index is built, its invitations are invalid, and its owner may leave."""
     owner, guest = await users.person(), await users.person()
@@ -275,16 +174,6 @@ async def test_a_deleted_project_gets_no_more_work(users: Users, resources: Reso
     query = "SELECT FROM job WHERE kind = 'build_index' AND project_id = $1"
     assert await users.fetch(query, project) == []
     assert await users.fetch("SELECT FROM project_member WHERE project_id = $1", project) == []
-
-
-async def test_another_projects_keys_stay(users: Users, resources: Resources) -> None:
-    owner = await users.person()
-    one, two = await owner.project(), await owner.project()
-    for project in (one, two):
-        await owner.client.post(f"/api/v1/projects/{project}/events/ticket")
-    await remove_keys_of(resources.cache, one)
-    assert await in_cache(resources.cache, str(one)) == []
-    assert len(await in_cache(resources.cache, str(two))) == 1
 
 
 async def test_only_an_owner_marks(team: Team, database: DatabaseUrls) -> None:

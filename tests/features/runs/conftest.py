@@ -7,6 +7,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
+from partywall.core.jobs import dead_letter
 from partywall.core.resources import Resources
 from partywall.features.runs.execution import retry_schedule
 from partywall.main import create_app
@@ -21,6 +22,12 @@ from tests.features.runs.model_server import ModelServer, model_server
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between attempts whose answer broke off in the middle."""
     monkeypatch.setattr(retry_schedule, "PAUSES_AFTER_CUT", (timedelta(milliseconds=20),))
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 50)
+    monkeypatch.setattr(retry_schedule, "LONGEST_PAUSE", dead_letter.FIRST_DELAY)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from partywall.core.errors import MissingRightError
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
+from partywall.extensions.agents import declared_agents
+from partywall.extensions.enabled import enabled_features
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import registry_of
 from partywall.features.runs.run_checks import LARGEST_INPUT, RunChecks
@@ -18,7 +20,7 @@ from partywall.features.runs.schemas import RunStart
 from partywall.features.runs.service import CheckedRun
 from tests.features.agents.configured_models import Configured
 
-REGISTRY = registry_of(())
+REGISTRY = registry_of(declared_agents(enabled_features()), ())
 QUESTION: dict[str, JsonValue] = {"question": "When?"}
 
 

@@ -33,14 +33,21 @@ class SearchWorkspace:
     database: DatabaseUrls
 
     async def put(
-        self, title: str, content: str = "", *, status: str = "draft", metadata: Mapping[str, str] | None = None
+        self,
+        title: str,
+        content: str = "",
+        *,
+        status: str = "draft",
+        metadata: Mapping[str, str] | None = None,
+        media_type: str = "text/plain",
     ) -> UUID:
         made = new_id()
         await self.users.execute(
-            "INSERT INTO document (project_id, id, title, content, status, metadata, size, content_sha256, created_by)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'user:test')",
+            "INSERT INTO document"
+            " (project_id, id, title, content, status, metadata, size, content_sha256, media_type, created_by)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'user:test')",
             self.project, made, title, content, status, json.dumps(dict(metadata or {})), len(content.encode()),
-            hashlib.sha256(content.encode()).hexdigest(),
+            hashlib.sha256(content.encode()).hexdigest(), media_type,
         )  # fmt: skip
         return made
 

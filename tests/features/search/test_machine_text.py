@@ -45,11 +45,11 @@ def test_what_is_written_for_machines_makes_no_passages(machine: str, most: int)
     content = around(machine)
     assert len(content) > 200_000
     chunks = chunk_text(content)
-    texts = [content[chunk.start : chunk.end] for chunk in chunks]
+    texts = [chunk.text for chunk in chunks]
     assert len(texts) <= most
     assert BEFORE in texts[0]
     assert AFTER in texts[-1]
-    assert [chunk.heading for chunk in chunks[1:]] == ["Harbour"] * (len(chunks) - 1)
+    assert [chunk.section for chunk in chunks[1:]] == ["Harbour"] * (len(chunks) - 1)
 
 
 def test_a_source_map_is_few_passages() -> None:

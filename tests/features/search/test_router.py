@@ -53,6 +53,18 @@ async def test_the_hit_has_all_that_the_contract_names(stocked: SearchWorkspace)
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["refunds"]
 
 
+async def test_markdown_is_found_and_shown_as_people_read_it(workspace: SearchWorkspace) -> None:
+    content = "---\ntitle: x\n---\n# Tides\n\nThe *[harbour](https://zeebrugge.example)* &amp; its **tides**.\n"
+    kinds = ("text/markdown", "text/plain")
+    await workspace.index(*[await workspace.put("Sea", content, media_type=kind) for kind in kinds])
+    marked = {hit["text"]: hit for hit in (await workspace.search("harbour", group="chunk")).json()["items"]}
+    hit = marked.pop("Tides\n\nThe harbour & its tides.")
+    assert content[hit["start"] : hit["end"]] == content[content.index("# Tides") : -1]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["harbour"]
+    assert list(marked) == [content.strip()]
+    assert len((await workspace.search("zeebrugge", mode="text", group="chunk")).json()["items"]) == 1
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "text", "vector"])
 async def test_every_mode_finds_the_passage(stocked: SearchWorkspace, mode: str) -> None:
     assert (await stocked.titles("late parcels", mode=mode))[0] == "Parcels"

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from standardwebhooks import WebhookVerificationError
@@ -19,8 +15,8 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from partywall.testing.conditions import until
 from tests.features.webhooks.conftest import OpenWorkspace
-from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, lose, numbered
+from tests.features.webhooks.receiver import Arrived, Receiver, in_order, status
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching
 
 
 async def test_an_event_arrives_signed_and_as_it_stands_on_the_stream(
@@ -30,7 +26,7 @@ async def test_an_event_arrives_signed_and_as_it_stands_on_the_stream(
     await workspace.happen("document.created")
     async with dispatching(resources):
         await until(lambda: len(receiver.arrived) == 1)
-        await until(lambda: _all(workspace, hook, "succeeded"))
+        await until(lambda: workspace.all_are(hook, "succeeded"))
     [arrived] = receiver.arrived
     arrived.verify(hook.secret)
     with pytest.raises(WebhookVerificationError):
@@ -66,7 +62,7 @@ async def test_only_the_types_asked_for_arrive_and_in_their_order(
     await workspace.happen("run.queued", "document.created", "run.started", "member.added", *["document.updated"] * 60)
     async with dispatching(resources):
         await until(lambda: len(receiver.arrived) == 62)
-        await until(lambda: _all(workspace, hook, "succeeded"))
+        await until(lambda: workspace.all_are(hook, "succeeded"))
     assert receiver.types == ["document.created", "run.started", *["document.updated"] * 60]
     assert in_order(receiver.arrived)
     assert len({each.id for each in receiver.arrived}) == 62
@@ -88,7 +84,7 @@ async def test_token_events_go_only_to_webhooks_that_ask_for_them(
     await workspace.happen("run.started", "run.token", "run.succeeded")
     async with dispatching(resources):
         await until(lambda: len(receiver.arrived) >= len(heard))
-        await until(lambda: _all(workspace, hook, "succeeded"))
+        await until(lambda: workspace.all_are(hook, "succeeded"))
     assert receiver.types == heard
 
 
@@ -164,7 +160,7 @@ async def test_a_slow_receiver_holds_up_nobody_else(
         assert len(receiver.arrived) == 1
         release.set()
         await until(lambda: len(receiver.arrived) == 5)
-        await until(lambda: _all(slow, late, "succeeded"))
+        await until(lambda: slow.all_are(late, "succeeded"))
 
 
 async def test_an_answer_that_never_ends_is_not_read(
@@ -177,74 +173,8 @@ async def test_an_answer_that_never_ends_is_not_read(
     hook = await workspace.hook(receiver.url)
     await workspace.happen("document.created")
     async with dispatching(resources):
-        await until(lambda: _all(workspace, hook, "succeeded"))
+        await until(lambda: workspace.all_are(hook, "succeeded"))
     assert len(receiver.arrived) == 1
-
-
-async def test_two_workers_share_the_work_and_repeat_nothing(
-    open_workspace: OpenWorkspace, receiver: Receiver, second_receiver: Receiver, resources: Resources
-) -> None:
-    workspaces = [await open_workspace() for _ in range(4)]
-    hooks = [await each.hook(receiver.url) for each in workspaces]
-    async with dispatching(resources), dispatching(resources):
-        await asyncio.gather(*(each.happen(*["document.created"] * 10) for each in workspaces))
-        await until(lambda: len(receiver.arrived) >= 40)
-        for workspace, hook in zip(workspaces, hooks, strict=True):
-            await until(functools.partial(_all, workspace, hook, "succeeded"))
-    assert len(receiver.arrived) == len({each.id for each in receiver.arrived}) == 40
-    for workspace in workspaces:
-        mine = [each for each in receiver.arrived if each.event["project_id"] == str(workspace.project)]
-        assert in_order(mine)
-
-
-async def test_an_attempt_of_a_killed_worker_is_repeated_under_the_same_id(
-    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
-) -> None:
-    """A worker dies during an attempt with a valid lease; another takes over when the lease expires."""
-    hang = asyncio.Event()
-
-    async def wait(_: Arrived) -> bytes:
-        await hang.wait()
-        return status(200)
-
-    receiver.answer = wait
-    hook = await workspace.hook(receiver.url)
-    await workspace.happen("document.created", "document.updated")
-    async with asyncio.TaskGroup() as group:
-        killed = group.create_task(_work_for_ever(resources))
-        await until(lambda: len(receiver.arrived) == 1)
-        killed.cancel()
-    receiver.answer = None
-    async with dispatching(resources):
-        await asyncio.sleep(0.2)
-        assert len(receiver.arrived) == 1, "the lease of the dead worker must still hold"
-        await lose(workspace, hook)
-        await until(lambda: _all(workspace, hook, "succeeded"))
-    ids = [each.id for each in receiver.arrived]
-    assert ids[0] == ids[1] != ids[2]
-    assert len(ids) == 3
-    hang.set()
-
-
-async def test_an_outcome_is_not_kept_once_the_lease_is_lost(
-    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
-) -> None:
-    async def steal(_: Arrived) -> bytes:
-        await workspace.users.execute(
-            "UPDATE job SET lease = $2, heartbeat_at = now() + interval '1 hour' WHERE dedupe_key = $1",
-            f"deliver_webhook:{hook.id}", uuid4(),
-        )  # fmt: skip
-        return status(200)
-
-    receiver.answer = steal
-    hook = await workspace.hook(receiver.url)
-    await workspace.happen("document.created", "document.updated")
-    await numbered(workspace)
-    async with dispatching(resources):
-        await until(lambda: len(receiver.arrived) == 1)
-        await asyncio.sleep(0.2)
-    assert len(receiver.arrived) == 1
-    assert [(each["status"], each["attempts"]) for each in await workspace.deliveries(hook)] == [("pending", 0)] * 2
 
 
 async def test_nothing_is_sent_while_it_is_disabled_and_what_was_missed_follows(
@@ -274,7 +204,7 @@ async def test_events_that_are_no_longer_kept_are_passed_over(
         workspace.project,
     )
     async with dispatching(resources):
-        await until(lambda: _all(workspace, hook, "succeeded"))
+        await until(lambda: workspace.all_are(hook, "succeeded"))
     assert receiver.types == ["document.deleted"]
 
 
@@ -293,17 +223,3 @@ async def test_a_webhook_that_is_deleted_during_an_attempt_leaves_nothing(
         await asyncio.sleep(0.2)
     assert len(receiver.arrived) == 1
     assert await workspace.users.fetch("SELECT FROM webhook_delivery WHERE project_id = $1", workspace.project) == []
-
-
-def in_order(arrived: Sequence[Arrived]) -> bool:
-    return all(before.number < after.number for before, after in itertools.pairwise(arrived))
-
-
-async def _work_for_ever(resources: Resources) -> None:
-    async with dispatching(resources, timeout=timedelta(seconds=60)):
-        await asyncio.Event().wait()
-
-
-async def _all(workspace: WebhookWorkspace, hook: Hook, wanted: str) -> bool:
-    found = await workspace.statuses(hook)
-    return bool(found) and set(found) == {wanted}

@@ -73,6 +73,10 @@ class WebhookWorkspace:
     async def statuses(self, hook: Hook) -> list[object]:
         return [each["status"] for each in await self.deliveries(hook)]
 
+    async def all_are(self, hook: Hook, wanted: str) -> bool:
+        found = await self.statuses(hook)
+        return bool(found) and set(found) == {wanted}
+
 
 @asynccontextmanager
 async def dispatching(

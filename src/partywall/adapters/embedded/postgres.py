@@ -51,8 +51,12 @@ SETTINGS = {
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "wal_buffers": "4MB",
+    # Three I/O workers would hold 5 MB for reads that the system's page cache serves.
+    "io_method": "sync",
     # Allocated per possible connection and touched at the start: PostgreSQL's default of 64 would take 6 MB.
     "io_max_concurrency": "16",
+    # Nothing replicates from here: saves the launcher's process.
+    "max_logical_replication_workers": "0",
     "jit": "off",
     "random_page_cost": "1.1",
     "timezone": "UTC",

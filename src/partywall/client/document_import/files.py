@@ -13,12 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+from pydantic import JsonValue
+
 from partywall.formats.file_kinds import MEDIA_TYPES, SOURCE_CODE
-from partywall.formats.markdown_title import markdown_title
+from partywall.formats.markdown_title import described
 from partywall.formats.text_signs import HEAD, is_wide
 
-TEXT: Final = {".txt", ".md", ".markdown"}
-MARKDOWN: Final = {".md", ".markdown"}
+TEXT: Final = {".txt", ".md", ".markdown", ".mdx"}
+MARKDOWN: Final = {".md", ".markdown", ".mdx"}
 HTML: Final = {".html", ".htm"}
 LINES: Final = {".jsonl"}
 # The server reads their text.
@@ -53,7 +55,8 @@ class SourceFile:
 class LocalDocument:
     """A local document; with `upload` it has no content of its own.
 
-    `line` is the file and line number of a document of a `.jsonl`.
+    `metadata` is what a Markdown file says in its front matter. `line` is the file and line number of a document of a
+    `.jsonl`.
     """
 
     external_id: str
@@ -61,6 +64,8 @@ class LocalDocument:
     content: str
     sha256: str
     upload: SourceFile | None = None
+    media_type: str = "text/plain"
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
     line: str = field(default="", compare=False)
 
     @property
@@ -161,8 +166,13 @@ def _read_text(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFi
         content = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         return _read_file(name, path, kind)
-    title = markdown_title(content) if kind in MARKDOWN else ""
-    return _local(name, title or path.stem, content)
+    if kind not in MARKDOWN:
+        return _local(name, path.stem, content)
+    said = described(content)
+    found = _local(name, said.title or path.stem, content)
+    if isinstance(found, UnreadableFile):
+        return found
+    return replace(found, media_type="text/markdown", metadata=said.metadata)
 
 
 def _read_lines(name: str, path: Path) -> Iterator[LocalDocument | UnreadableFile]:

@@ -41,7 +41,7 @@ class Transfer:
 
     def create(self, batch: Sequence[LocalDocument]) -> list[ExistingDocument]:
         """Creates all or none."""
-        body: JsonValue = {"documents": [self._body(document) for document in batch]}
+        body: JsonValue = {"documents": [self._new(document) for document in batch]}
         return _Created.model_validate_json(self.api.create(self.path("/batch"), body)).items
 
     def send(self, document: LocalDocument, known: ExistingDocument | None) -> ExistingDocument:
@@ -50,7 +50,7 @@ class Transfer:
             return self._send_file(document, document.upload, known)
         if known is not None:
             return self._patch(known, self._body(document))
-        return _read(self.api.create(self.path(), self._body(document)))
+        return _read(self.api.create(self.path(), self._new(document)))
 
     def rename(self, known: ExistingDocument, document: LocalDocument) -> ExistingDocument:
         """Moves a document to the path of `document`, which has the same content."""
@@ -99,8 +99,12 @@ class Transfer:
             "content": document.content,
             "external_id": document.external_id,
         }
-        metadata = self._all_metadata()
+        metadata = {**document.metadata, **self._all_metadata()}
         return body | {"metadata": metadata} if metadata else body
+
+    def _new(self, document: LocalDocument) -> JsonValue:
+        """Only a new document is given a media type."""
+        return {**self._body(document), "media_type": document.media_type}
 
     def _all_metadata(self) -> dict[str, JsonValue]:
         return self.metadata if self.root is None else {**self.metadata, SOURCE_ROOT: self.root}

@@ -16,11 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.errors import BadRequestError, ContentTooLargeError, UnsupportedMediaTypeError
 from partywall.core.http.address_limiter import RequestSlot, request_slot_of
-from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
+from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, has_more_values_than, values_for
 from partywall.core.http.body_memory import TURN_SECONDS, BodyMemory, CharacterWidth, memory_of
 from partywall.core.http.charsets import read_form_strictly, refuse_other_charsets, refuse_wide_json
 from partywall.core.http.dependencies import known_principal
-from partywall.core.http.json_size import has_more_values_than
 from partywall.core.http.part_headers import PartHeaders
 from partywall.core.http.problems import KNOWN_ERRORS, problem_for
 from partywall.core.http.replayed_body import replayed, replayed_pieces, without_body

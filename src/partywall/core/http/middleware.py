@@ -12,9 +12,8 @@ from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.event_stream import forget_request, open_stream
 from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.problems import failure
-from partywall.core.http.request_facts import begin_request
+from partywall.core.http.request_facts import begin_request, choose_request_id
 from partywall.core.http.request_head import error_of
-from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.route_template import template_of
 from partywall.core.http.unread_body import CLOSING, UNREAD, end_answer
 

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.field_errors import field_errors
 from partywall.core.http import hints
-from partywall.core.http.request_id import request_id_of
+from partywall.core.http.request_facts import request_id_of
 from partywall.core.http.sub_path import sub_path_of
 from partywall.core.outages import ENGINE_ERRORS, outage_of
 from partywall.core.storage import StorageFullError, is_full

@@ -14,8 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 from partywall.core.db.availability import NoConnectionError
 from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
 from partywall.core.http.problems import failure, problem
-from partywall.core.http.request_facts import begin_request
-from partywall.core.http.request_id import choose_request_id, request_id_of
+from partywall.core.http.request_facts import begin_request, choose_request_id, request_id_of
 from partywall.core.http.route_template import template_of
 
 INTERNAL_ERROR: Final = 1011

@@ -96,18 +96,6 @@ class InvalidRefreshTokenError(OAuthError):
         super().__init__("The refresh token is used, expired, revoked or unknown. Log in again.")
 
 
-class LoginLockedError(TooManyRequestsError):
-    """The same for a known and an unknown address."""
-
-    code = "login_locked"
-    title = "Too many failed logins for this address"
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(retry_after)
-        self.headers |= NO_STORE
-        self.extensions |= {"error": self.code}
-
-
 class TooManyAttemptsError(TooManyRequestsError):
     code = "too_many_attempts"
     title = "Too many attempts from this network address"
@@ -116,3 +104,10 @@ class TooManyAttemptsError(TooManyRequestsError):
         super().__init__(retry_after)
         self.headers |= NO_STORE
         self.extensions |= {"error": self.code}
+
+
+class LoginLockedError(TooManyAttemptsError):
+    """The same for a known and an unknown address."""
+
+    code = "login_locked"
+    title = "Too many failed logins for this address"

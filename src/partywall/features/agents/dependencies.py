@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import Depends
 
 from partywall.core.http.dependencies import ResourcesDep
-from partywall.features.agents.registry import Registry, registry_of
+from partywall.features.agents.registry import Registry, agents_of
 
 
 async def get_registry(resources: ResourcesDep) -> Registry:
-    return await asyncio.to_thread(registry_of, resources.settings.agents.modules)
+    return await asyncio.to_thread(agents_of, resources)
 
 
 RegistryDep = Annotated[Registry, Depends(get_registry)]

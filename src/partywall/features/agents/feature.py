@@ -11,4 +11,5 @@ feature: Final = Feature(
     tags=(Tag("agents", "Agents, their runs and the project's budget."),),
     routers=(lazy("partywall.features.agents.router:router"),),
     rights=(RUN_READ,),
+    agents=lazy("partywall.features.agents.builtin:AGENTS"),
 )

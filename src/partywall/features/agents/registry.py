@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
+from itertools import chain
 from types import MappingProxyType
 from typing import cast
 
+from partywall.core.agents import DeclaredAgents
+from partywall.core.resources import Resources
 from partywall.features.agents.definition import AgentDefinition, AnyAgent
 
 
@@ -32,15 +35,18 @@ class Registry:
 
 
 @cache
-def registry_of(modules: tuple[str, ...]) -> Registry:
-    """The built-in agents, and the `agent` of each module; raises RegistrationError.
+def registry_of(declared: tuple[DeclaredAgents, ...], modules: tuple[str, ...]) -> Registry:
+    """The agents that features declare, and the `agent` of each module; raises RegistrationError.
 
-    The first call imports their code, which takes a while.
+    The first call imports their code, and Pydantic AI with it, which takes a while.
     """
-    # lint: allow import-in-function - imports Pydantic AI, which would delay the start of every process
-    from partywall.features.agents.builtin import AGENTS  # noqa: PLC0415 - see above
+    of_features = chain.from_iterable(each.load() for each in declared)
+    return Registry((*(cast("AnyAgent", agent) for agent in of_features), *map(_agent_of, modules)))
 
-    return Registry((*AGENTS, *(_agent_of(name) for name in modules)))
+
+def agents_of(resources: Resources) -> Registry:
+    """The agents of this process; as `registry_of`."""
+    return registry_of(resources.agents, resources.settings.agents.modules)
 
 
 def _agent_of(name: str) -> AnyAgent:

@@ -21,7 +21,7 @@ from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository, upload_repository
-from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT, READING
+from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, READING
 from partywall.features.documents.creation_repository import (
     CREATE,
     CREATE_BATCH,
@@ -69,7 +69,8 @@ def digest(content: str) -> tuple[int, str]:
     return size, sha256.hexdigest()
 
 
-def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Original | None = None) -> NewDocument:
+def prepare(body: DocumentCreate, media_type: str | None = None, original: Original | None = None) -> NewDocument:
+    """A file has its own `media_type`."""
     size, sha256 = digest(body.content)
     return NewDocument(
         id=new_id(),
@@ -78,7 +79,7 @@ def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Origin
         content=body.content,
         metadata=metadata_json(body.metadata) if body.metadata else "{}",
         status=body.status,
-        media_type=media_type,
+        media_type=media_type or body.media_type,
         size=size,
         content_sha256=sha256,
         original_key=original.key if original else None,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from partywall.core.schemas import JsonObject
 from partywall.features.documents.constants import MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError, NotUtf8Error
 from partywall.features.documents.html_text import Page, markdown_of
 from partywall.formats.file_kinds import MEDIA_TYPES, media_type_by_name
-from partywall.formats.markdown_title import markdown_title, one_line
+from partywall.formats.markdown_title import described
+from partywall.formats.one_line import one_line
 from partywall.formats.text_signs import is_pdf, is_text, is_wide
 
 MARKDOWN: Final = "text/markdown"
@@ -47,8 +49,11 @@ ACCEPTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
+    """`metadata` is what the file says about itself."""
+
     title: str
     content: str
+    metadata: JsonObject = field(default_factory=dict)
 
 
 def plain_name(file_name: str | None) -> str | None:
@@ -133,7 +138,10 @@ class Utf8Decoder:
 
 
 def of_text(text: str, media_type: str, file_name: str | None) -> Extracted:
-    return Extracted(title_of(markdown_title(text) if media_type == MARKDOWN else "", file_name), text)
+    if media_type != MARKDOWN:
+        return Extracted(title_of("", file_name), text)
+    said = described(text)
+    return Extracted(title_of(said.title, file_name), text, said.metadata)
 
 
 def of_page(page: Page, file_name: str | None) -> Extracted:

@@ -15,6 +15,7 @@ from partywall.core.blobs import BlobStore
 from partywall.core.errors import NotFoundError, QuotaExceededError
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.core.text_process.processes import TextProcessBusyError, TextProcessFailedError, TextTooCostlyError
 from partywall.features.documents.creation import digest
@@ -73,7 +74,8 @@ async def _given(blobs: BlobStore, scope: ProjectScope, file: FileToRead) -> Asy
 
 async def _store(context: JobContext, payload: ReadFile, file: FileToRead, found: FileText) -> None:
     size, sha256 = await asyncio.to_thread(digest, found.text)
-    metadata = {key: said for key, said in (("language", found.language), ("charset", found.charset)) if said}
+    properties = {"language": found.language, "charset": found.charset}
+    metadata: JsonObject = {**found.metadata, **{key: said for key, said in properties.items() if said}}
     text = TextToStore(file.key, title_of(found.title, file.name), found.text, size, sha256, metadata)
     async with context.begin(payload) as (session, scope):
         await FileWriter(session, scope).store(payload.document_id, text)

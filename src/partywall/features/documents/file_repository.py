@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.constants import MAX_METADATA_BYTES
 
@@ -74,7 +75,7 @@ class TextToStore:
     content: str
     size: int
     sha256: str
-    metadata: dict[str, str]
+    metadata: JsonObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from partywall.features.documents.constants import (
 )
 
 type Status = Literal["draft", "published"]
+type TextType = Literal["text/plain", "text/markdown"]
 type Concern = Literal["no_text"]
 type IndexStatus = Literal["pending", "indexed", "failed"]
 type Sort = Literal["-created_at", "created_at", "title", "-title", "updated_at", "-updated_at"]
@@ -62,8 +63,21 @@ def _small(metadata: JsonObject) -> JsonObject:
 Metadata = Annotated[JsonObject, AfterValidator(_small)]
 
 
-class DocumentCreate(RequestModel):
-    """`external_id` is unique in the project. `content` is kept exactly as sent."""
+class _GivenDocument(RequestModel):
+    """All fields that a caller sets."""
+
+    title: Title
+    content: str
+    external_id: ExternalId | None = None
+    status: Status = "draft"
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class DocumentCreate(_GivenDocument):
+    """`external_id` is unique in the project. `content` is kept exactly as sent.
+
+    Passages of `text/markdown` are indexed and shown without its marks; of `text/plain` as they are.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -73,20 +87,17 @@ class DocumentCreate(RequestModel):
                     "content": "# Frame contract\n\nThe supplier delivers within ten days.",
                     "external_id": "contracts/frame.md",
                     "metadata": {"supplier": "ACME"},
+                    "media_type": "text/markdown",
                 }
             ]
         }
     )
 
-    title: Title
-    content: str
-    external_id: ExternalId | None = None
-    status: Status = "draft"
-    metadata: Metadata = Field(default_factory=dict)
+    media_type: TextType = Field(default="text/plain", description="What the content is; it does not change later.")
 
 
-class DocumentReplace(DocumentCreate):
-    """All fields that a caller sets; absent members are reset to their defaults."""
+class DocumentReplace(_GivenDocument):
+    """Absent members are reset to their defaults."""
 
 
 class DocumentPatch(RequestModel):

@@ -14,12 +14,14 @@ from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, CharacterWidth, memory_of
+from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.constants import (
     HEAD_BYTES,
     LARGEST_INLINE_PAGE,
     MAX_CONTENT_BYTES,
+    MAX_METADATA_BYTES,
     PIECE_BYTES,
     PLAIN_TEXT,
 )
@@ -29,7 +31,7 @@ from partywall.features.documents.exceptions import NotUtf8Error
 from partywall.features.documents.extraction import HTML, Extracted, Utf8Decoder, extract, of_page, of_text, recognize
 from partywall.features.documents.html_text import Page, read_page
 from partywall.features.documents.jobs import enqueue_reading
-from partywall.features.documents.schemas import DocumentCreate, UploadFields
+from partywall.features.documents.schemas import DocumentCreate, UploadFields, metadata_bytes
 
 
 class UploadedFile(Protocol):
@@ -123,6 +125,12 @@ async def media_type_of(file: UploadedFile, name: str | None) -> str:
     return recognize(await _head(file), file.content_type, name).media_type
 
 
+def with_metadata(found: JsonObject, given: JsonObject) -> JsonObject:
+    """The caller's metadata, and what the file says besides, if there is room for it."""
+    merged = {**found, **given}
+    return merged if metadata_bytes(merged) <= MAX_METADATA_BYTES else given
+
+
 async def _head(file: UploadedFile) -> bytes:
     await file.seek(0)
     return await file.read(HEAD_BYTES)
@@ -208,7 +216,7 @@ class Receiving:
             title=asked.title or extracted.title,
             content=extracted.content,
             external_id=asked.external_id,
-            metadata=asked.metadata or {},
+            metadata=with_metadata(extracted.metadata, asked.metadata or {}),
         )
         stored = await self.blobs.put(scope, pieces(source.file), max_bytes=self.max_bytes)
         upload: ReceivedUpload | None = None

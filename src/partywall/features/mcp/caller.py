@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import anyio
-
 from partywall.core.db.scoped_access import ScopedReader
-from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.lazy import Lazy
 from partywall.core.resources import Resources
@@ -40,18 +37,14 @@ class Caller:
     def reader(self) -> ScopedReader:
         return self.resources.reader(self.principal)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:
-        async with self.resources.sessions.read() as session:
-            yield session, await open_scope(session, self.principal, self.project_id)
+    def reading(self) -> AbstractAsyncContextManager[tuple[AsyncReadSession, ProjectScope]]:
+        return self.tool_call.reading()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[RunService]:
-        """A transaction, shielded from cancellation: it completes even if the client disconnects."""
-        with anyio.CancelScope(shield=True):
-            async with self.resources.sessions.begin() as session:
-                scope = await open_shared_scope(session, self.principal, self.project_id, accepting=True)
-                yield await get_run_service(session, scope, self.resources)
+        """A transaction; it completes even if the client disconnects."""
+        async with self.tool_call.writing() as (session, scope):
+            yield await get_run_service(session, scope, self.resources)
 
     async def verified(self) -> VerifiedCredential:
         """The credential with its expiry, for calls that wait; raises NotAuthenticatedError."""

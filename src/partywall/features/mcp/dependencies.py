@@ -8,9 +8,8 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from partywall.core.http.dependencies import PrincipalDep, ResourcesDep, ScopedReaderDep, bearer_token
-from partywall.core.http.request_id import request_id_of
+from partywall.core.http.request_facts import request_id_of, traceparent_of
 from partywall.core.http.sockets import OriginNotAllowedError, may_come_from
-from partywall.core.http.trace_context import traceparent_of
 from partywall.features.mcp.caller import Caller
 from partywall.settings import HttpSettings
 

@@ -13,9 +13,8 @@ from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestIn
 from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
-from partywall.core.http.request_id import request_id_of
+from partywall.core.http.request_facts import request_id_of, traceparent_of
 from partywall.core.http.responses import json_response
-from partywall.core.http.trace_context import traceparent_of
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.rights import requires
 from partywall.core.schemas import Page

@@ -10,7 +10,7 @@ from partywall.core.daemon_thread import in_daemon_thread
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
 from partywall.core.shutdown import CutShortError, unless_stopped
-from partywall.features.agents.registry import RegistrationError, registry_of
+from partywall.features.agents.registry import RegistrationError, agents_of
 from partywall.features.runs.jobs import RunAgent
 
 
@@ -30,6 +30,6 @@ def _code_of_runs(resources: Resources) -> Callable[[JobContext, RunAgent], Awai
     from partywall.features.runs.execution.run_job import run_agent as run  # noqa: PLC0415 - see above
 
     with suppress(RegistrationError):  # the run itself will raise it
-        registry_of(resources.settings.agents.modules)
+        agents_of(resources)
     resources.language_models.read()
     return run

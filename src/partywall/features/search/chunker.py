@@ -6,11 +6,12 @@ import json
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from partywall.features.search.machine_text import Span, readable
+from partywall.formats.readable_text import ReadableText, readable_text
 
 MAX_CHARACTERS: Final = 2400
 """The longest chunk; about 400 English words."""
@@ -18,13 +19,9 @@ MAX_CHARACTERS: Final = 2400
 _MERGED: Final = 800  # neighbouring sections are merged up to this length
 _EARLIEST: Final = 0.6  # a cut is at least this fraction of the even share
 
-# The quantifiers are possessive (`++`, `*+`): without backtracking, every pattern takes linear time.
-_LINE: Final = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])?")
-_HEADING: Final = re.compile(r"[ ]{0,3}+#{1,6}+[ \t]++(?P<text>\S.*)")
-_UNDERLINE: Final = re.compile(r"[ ]{0,3}+(?:=++|-{3,}+)[ \t]*+$")
-_FENCE: Final = re.compile(r"[ ]{0,3}+(?P<mark>`{3,}+|~{3,}+)")
-_LONGEST_HEADING: Final = 200
+LONGEST_HEADING: Final = 200
 
+# The quantifiers are possessive (`++`, `*+`): without backtracking, every pattern takes linear time.
 _PARAGRAPH: Final = re.compile(r"\n[ \t\r]*+\n")
 _CLOSING: Final = r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*+"""  # quotes and brackets after a full stop
 _SENTENCE: Final = re.compile(
@@ -39,11 +36,15 @@ _WORD: Final = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`content[start:end]`, in characters; `heading` is the section's, empty if the chunk starts with it."""
+    """A passage: `text` is what people read of `content[start:end]`, in characters.
+
+    `section` is the heading that governs its start, empty if there is none.
+    """
 
     start: int
     end: int
-    heading: str = ""
+    text: str
+    section: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +54,51 @@ class _Section:
     heading: str
 
 
-def cut(content: bytes) -> bytes:
-    """Runs in a separate process; `chunks_of` parses the result."""
-    return json.dumps([(each.start, each.end, each.heading) for each in chunk_text(content.decode())]).encode()
+def cut(given: bytes) -> bytes:
+    """Runs in a separate process on what `request` makes; `chunks_of` parses the answer."""
+    media_type, _, content = given.partition(b"\n")
+    chunks = chunk_text(content.decode(), media_type.decode())
+    places = [(each.start, each.end, len(each.text), each.section) for each in chunks]
+    return json.dumps(places).encode() + b"\n" + "".join(each.text for each in chunks).encode()
 
 
-def chunks_of(written: bytes) -> list[Chunk]:
-    return [Chunk(*each) for each in json.loads(written)]
+def request(content: str, media_type: str) -> bytes:
+    return f"{media_type}\n{content}".encode()
 
 
-def chunk_text(content: str) -> list[Chunk]:
-    """Splits plain text or Markdown of any language at headings, paragraphs and sentences.
+def chunks_of(answer: bytes) -> list[Chunk]:
+    places, _, written = answer.partition(b"\n")
+    text, at, chunks = written.decode(), 0, []
+    for start, end, length, section in json.loads(places):
+        chunks.append(Chunk(start, end, text[at : at + length], section))
+        at += length
+    return chunks
 
-    The chunks are in order and do not overlap. They omit only white space and machine-written parts. Each has at most
-    MAX_CHARACTERS; text without a boundary is cut at that length. Content without text gives one empty chunk, so that
-    the document can be found by its title.
+
+def chunk_text(content: str, media_type: str = "text/plain") -> list[Chunk]:
+    """Splits a text of any language at headings, paragraphs and sentences.
+
+    The chunks are in order and do not overlap. They omit only white space, machine-written parts and, depending on the
+    media type, the marks of Markdown. Each has at most MAX_CHARACTERS; text without a boundary is cut at that length.
+    Content without text gives one empty chunk, so that the document can be found by its title.
     """
-    spans = readable(content)
-    chunks = [
-        chunk
-        for section in _merged(_sections(content))
-        for index, (start, end) in enumerate(_readable_parts(content, section, spans))
-        if (chunk := _stripped(content, start, end, section.heading if index else "")) is not None
-    ]
-    return chunks or [Chunk(0, 0)]
+    return chunks_under("", content, media_type)[0] or [Chunk(0, 0, "")]
+
+
+def chunks_under(heading: str, content: str, media_type: str) -> tuple[list[Chunk], str]:
+    """The chunks of a text that goes on under a heading, and the heading at its end."""
+    found = readable_text(content, media_type)
+    spans = readable(found.text)
+    sections = list(_sections(found, heading))
+    chunks: list[Chunk] = []
+    for section in _merged(sections):
+        for part in _readable_parts(found.text, section, spans):
+            start, end = _stripped(found.text, *part)
+            if start < end:
+                first, last = found.span(start, end)
+                after = chunks[-1].end if chunks else 0
+                chunks.append(Chunk(max(first, after), last, found.text[start:end], section.heading))
+    return chunks, sections[-1].heading
 
 
 def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Iterator[tuple[int, int]]:
@@ -89,52 +111,20 @@ def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Itera
             yield from _parts(content, first, last)
 
 
-def _sections(content: str) -> Iterator[_Section]:
-    """Spans that start at headings outside fenced code; together they cover the content."""
-    start, heading = 0, ""
-    for position, text in _headings(content):
-        if position > start:
-            yield _Section(start, position, heading)
-        start, heading = position, text[:_LONGEST_HEADING]
-    yield _Section(start, len(content), heading)
+def _sections(found: ReadableText, heading: str) -> Iterator[_Section]:
+    """Spans that start at headings, the first one under `heading`; together they cover the text."""
+    start = 0
+    for each in found.headings:
+        if each.start > start:
+            yield _Section(start, each.start, heading)
+        start, heading = each.start, each.text[:LONGEST_HEADING]
+    yield _Section(start, len(found.text), heading)
 
 
-def _headings(content: str) -> Iterator[tuple[int, str]]:
-    fence, above, above_at = "", "", 0
-    for found in _LINE.finditer(content):
-        text = found.group().rstrip()
-        if not text:
-            above = ""
-            continue
-        if mark := _FENCE.match(text):
-            fence, text = _fence_after(fence, mark["mark"]), ""
-        elif fence:
-            text = ""
-        elif heading := _HEADING.match(text):
-            yield found.start(), _without_closing(heading["text"])
-            text = ""
-        elif above and _UNDERLINE.match(text):
-            yield above_at, above.strip()
-        above, above_at = text if len(text) <= _LONGEST_HEADING else "", found.start()
-
-
-def _without_closing(text: str) -> str:
-    """Removes a closing `##`; a heading of nothing but `#` keeps the first."""
-    return text[0] + text[1:].rstrip(" \t#")
-
-
-def _fence_after(open_fence: str, mark: str) -> str:
-    """The fence that is open after this line; the same character, at least as often, closes it."""
-    if not open_fence:
-        return mark
-    closes = mark[0] == open_fence[0] and len(mark) >= len(open_fence)
-    return "" if closes else open_fence
-
-
-def _merged(sections: Iterator[_Section]) -> Iterator[_Section]:
+def _merged(sections: Iterable[_Section]) -> Iterator[_Section]:
     """Joins short neighbours: a heading with one line below it is too little to match a query."""
-    current = next(sections)
-    for section in sections:
+    current, *others = sections
+    for section in others:
         if section.end - current.start <= _MERGED:
             current = _Section(current.start, section.end, current.heading)
         else:
@@ -163,8 +153,7 @@ def _cut(window: str, share: float) -> int:
     return len(window)
 
 
-def _stripped(content: str, start: int, end: int, heading: str) -> Chunk | None:
+def _stripped(content: str, start: int, end: int) -> Span:
     text = content[start:end].lstrip()
     start = end - len(text)
-    end = start + len(text.rstrip())
-    return Chunk(start, end, heading) if start < end else None
+    return start, start + len(text.rstrip())

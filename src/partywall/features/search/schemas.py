@@ -45,8 +45,11 @@ class SearchHit(ResponseModel):
     document_id: UUID
     title: str = Field(examples=["Refund policy"])
     chunk_id: UUID
-    text: str = Field(examples=["Our refunds reach you within ten days."])
-    start: int = Field(description="Offset of the text in the document's content, in characters.", examples=[0])
+    text: str = Field(
+        description="What people read of `content[start:end]`: in Markdown without its marks.",
+        examples=["Our refunds reach you within ten days."],
+    )
+    start: int = Field(description="Where the passage begins in the document's content, in characters.", examples=[0])
     end: int = Field(examples=[38])
     score: float = Field(
         description="Comparable within one response only: BM25, cosine similarity, or their fusion within 0..1.",

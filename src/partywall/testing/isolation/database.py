@@ -35,7 +35,8 @@ _PARTICULAR: Final = {
     "project": "t.id = $1",
     "account": "t.id = ANY ($2::uuid[])",
     "idempotency_key": "t.project_id = $1 OR t.principal = ANY (SELECT 'user:' || a FROM unnest($2::uuid[]) AS a)",
-    "job": _NAMED.format(payload="t.payload::text"),
+    # The id of the request that caused the job is the client's.
+    "job": _NAMED.format(payload="(t.payload - 'request_id')::text"),
 }
 _BY_COLUMN: Final = {"project_id": "t.project_id = $1", "account_id": "t.account_id = ANY ($2::uuid[])"}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partywall.features.agents.builtin.citations import Text, claims, marks, unmarked
+from partywall.features.agents.builtin.citations import DocumentText, Text, claims, marks, unmarked
 
 WORDS = st.lists(st.text("abc.", min_size=1, max_size=4), min_size=1, max_size=12)
 BLANKS = st.sampled_from([" ", "  ", "\n", "\t ", "\u00a0", "\r\n\r\n"])
@@ -26,6 +26,16 @@ def test_what_is_not_there_is_not_found() -> None:
     assert text.find("One three") is None
     assert text.find("   ") is None
     assert text.find("two") == (4, 7)
+
+
+def test_a_quote_is_found_as_a_search_shows_it() -> None:
+    content = "It is **due within [ten\ndays](terms.md)**, not later."
+    text = DocumentText(content, "text/markdown")
+    for quote in ("due within ten days, not", "**due within [ten days](terms.md)**, not"):
+        span = text.find(quote)
+        assert span is not None
+        assert content[span.start : span.end] == "**due within [ten\ndays](terms.md)**, not"
+    assert DocumentText(content, "text/plain").find("due within ten days") is None
 
 
 def test_looking_for_a_quote_takes_time_in_proportion_to_the_text() -> None:

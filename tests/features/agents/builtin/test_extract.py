@@ -11,7 +11,7 @@ from partywall.core.json_schema.checker import Checker
 from partywall.core.resources import Resources
 from partywall.features.agents.builtin.extract import _wrong_in
 from partywall.features.agents.builtin.schemas import Extracted
-from tests.core.json_schema.test_limits import doubling, ladder
+from tests.core.json_schema.schemas import doubling, ladder
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, refusals, run
 from tests.features.agents.builtin.test_summarise import reads
 from tests.features.runs.agent_workspace import AgentWorkspace, Json, code_of

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 import structlog
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from partywall.core.db.session import AsyncSession
-from partywall.core.jobs import dead_letter
-from partywall.core.tenancy import ProjectScope
 from partywall.features.runs.execution import retry_schedule
-from partywall.features.runs.execution.journal import Journal
-from partywall.features.runs.execution.retry_schedule import after_turned_away, next_attempt, next_paid_attempt
 from tests.features.runs.agent_workspace import (
     AgentWorkspace,
     Json,
     code_of,
-    impatient_for_models,
     patient_for_models,
     used_by,
 )
 from tests.features.runs.model_server import Reply, calling, final
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 DONE = final(answer="Done.", sources=[])
 ROW = """
@@ -49,12 +43,6 @@ EMPTY = {
     "role and 429": [ROLE, event(error={"message": "slow down", "code": 429})],
     "role and 529": [ROLE, event(error={"message": "overloaded", "code": 529})],
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 50)
-    monkeypatch.setattr(retry_schedule, "LONGEST_PAUSE", dead_letter.FIRST_DELAY)
 
 
 def limited(retry_after: str) -> Reply:
@@ -245,86 +233,3 @@ async def test_a_worker_that_dies_between_the_run_and_its_job_loses_nothing(work
         assert workspace.model.asked == []
         await end_wait(workspace, run)
         assert (await workspace.until(run))["status"] == "succeeded"
-
-
-async def test_a_tool_that_raises_is_called_once(workspace: AgentWorkspace) -> None:
-    workspace.model.says(calling("fail", again=False), DONE)
-    with structlog.testing.capture_logs() as logs:
-        run = await workspace.run()
-    assert (code_of(run), len(workspace.model.asked)) == ("tool_failed", 1)
-    assert "0000" not in str(run["error"])
-    assert [type(log["exc_info"].__cause__) for log in logs if log["event"] == "run_failed"] == [RuntimeError]
-    assert await calls_of(workspace, run) == [1]
-
-
-async def test_a_tool_that_asks_for_it_is_called_again_later(workspace: AgentWorkspace) -> None:
-    workspace.model.says(calling("fail", again=True), DONE)
-    run = await workspace.start()
-    async with workspace.working(impatient_for_models(workspace.resources)):
-        found = await workspace.until(run)
-    assert found["error"] == {"code": "tool_unavailable", "detail": "The scales are being calibrated."}
-    [calls] = await calls_of(workspace, found)
-    assert calls > 1
-
-
-async def test_a_tool_whose_database_is_away_has_not_failed(
-    workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    transaction, away = Journal.transaction, [ConnectionRefusedError(), PoolTimeoutError()]
-
-    def refused(self: Journal) -> AbstractAsyncContextManager[tuple[AsyncSession, ProjectScope]]:
-        if away:
-            raise away.pop()
-        return transaction(self)
-
-    monkeypatch.setattr(Journal, "transaction", refused)
-    document = await workspace.document()
-    workspace.model.says(calling("append", document_id=document, text="once"), DONE)
-    run = await workspace.run()
-    assert (run["status"], away) == ("succeeded", []), run
-    content = await workspace.owner.client.get(f"{workspace.url}/documents/{document}/content")
-    assert content.text.count("once") == 1
-
-
-async def calls_of(workspace: AgentWorkspace, run: Json) -> list[int]:
-    sql = "SELECT attempts FROM run_step WHERE run_id::text = $1 AND name NOT LIKE '%.request%'"
-    return [row["attempts"] for row in await workspace.users.fetch(sql, str(run["id"]))]
-
-
-def test_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    at, lasting, pauses = timedelta(), timedelta(minutes=15), []
-    while (pause := next_attempt(at, lasting, None)) is not None:
-        pauses.append(pause)
-        at += pause
-    assert at == lasting
-    assert max(pauses) <= retry_schedule.LONGEST_PAUSE
-    assert 15 < len(pauses) < 50
-    assert next_attempt(timedelta(), lasting, timedelta(seconds=45)) == timedelta(seconds=45)
-    assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=1)) == timedelta(minutes=1)
-    assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=2)) is None
-    assert next_attempt(timedelta(), timedelta(), None) is None
-
-
-def test_three_attempts_that_break_off_take_more_than_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    lasting = timedelta(minutes=15)
-    first, second = (next_paid_attempt(timedelta(), lasting, None, attempts) for attempts in (1, 2))
-    assert first is not None
-    assert second is not None
-    assert timedelta(seconds=5) <= first < timedelta(seconds=10)
-    assert first + second > timedelta(minutes=1)
-    assert next_paid_attempt(timedelta(minutes=14), lasting, None, 9) == timedelta(minutes=1)
-    assert next_paid_attempt(timedelta(), lasting, timedelta(minutes=3), 1) == timedelta(minutes=3)
-    assert next_paid_attempt(lasting, lasting, None, 1) is None
-
-
-def test_a_run_stopped_by_an_open_circuit_returns_when_it_closes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    lasting, after = timedelta(minutes=15), timedelta(seconds=2)
-    for failing in (timedelta(), timedelta(minutes=10)):
-        pause = after_turned_away(failing, lasting, after)
-        assert pause is not None
-        assert after < pause <= after + dead_letter.FIRST_DELAY
-    assert after_turned_away(lasting - timedelta(seconds=1), lasting, after) == timedelta(seconds=1)
-    assert after_turned_away(lasting, lasting, after) is None

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from starlette.responses import Response
 from starlette.types import Scope
 
-from partywall.core.http.body_limits import ORDINARY_BYTES, ORDINARY_VALUES
+from partywall.core.http.body_limits import ORDINARY_BYTES, ORDINARY_VALUES, has_more_values_than
 from partywall.core.http.dependencies import (
     bearer_token,
     get_keyed_session,
@@ -27,7 +27,6 @@ from partywall.core.http.dependencies import (
 from partywall.core.http.fast_path.plan import Begun, Body, RawHeaders, Target, Work
 from partywall.core.http.fast_path.signature import Key, Signature, read_signature
 from partywall.core.http.idempotent import without_key
-from partywall.core.http.json_size import has_more_values_than
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 

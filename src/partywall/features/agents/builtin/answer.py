@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_ai import ModelRetry, RunContext, Tool
 
-from partywall.features.agents.builtin.citations import Span, Text, claims, marks, unmarked
+from partywall.features.agents.builtin.citations import DocumentText, Span, claims, marks, unmarked
 from partywall.features.agents.builtin.document_pages import MATERIAL, asked_in, existing, listed, read, search
 from partywall.features.agents.builtin.schemas import Answer, Citation, Question
 from partywall.features.agents.definition import AgentDefinition, Limits
@@ -83,11 +83,11 @@ async def _cited(
 
 def _looked_up(citations: list[Citation], document: Document) -> dict[int, Citation]:
     """The citations by number, with the text as in the document; raises ModelRetry for a quote that is not in it."""
-    text = Text(document.content)
+    text = DocumentText(document.content, document.media_type)
     return {each.number: _filled(each, document, _place(each, text)) for each in citations}
 
 
-def _place(citation: Citation, text: Text) -> Span:
+def _place(citation: Citation, text: DocumentText) -> Span:
     if sum(each.isalnum() for each in citation.quote) < _LEAST_QUOTED:
         raise ModelRetry(f"The quote of citation {citation.number} is too short to support anything.")
     span = text.find(citation.quote)

@@ -7,9 +7,12 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from partywall.features.agents.builtin.sentences import sentences
+from partywall.formats.readable_text import ReadableText, readable_text
 
 _MARK: Final = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _WORD: Final = re.compile(r"\S+")
+# In characters. In longer texts quotes have to be written with the marks of Markdown.
+_LONGEST_READ: Final = 512 * 1024
 
 
 class Span(NamedTuple):
@@ -19,8 +22,29 @@ class Span(NamedTuple):
     end: int
 
 
+class DocumentText:
+    """A document's text, in which quotes are found as they stand there, and as the passages of a search show them."""
+
+    def __init__(self, content: str, media_type: str) -> None:
+        self._written = Text(content)
+        self._media_type = media_type
+        self._content = content
+        self._read: tuple[ReadableText, Text] | None = None
+
+    def find(self, quote: str) -> Span | None:
+        """The first occurrence in the content, or None."""
+        found = self._written.find(quote)
+        if found is not None or len(self._content) > _LONGEST_READ:
+            return found
+        if self._read is None:
+            read = readable_text(self._content, self._media_type)
+            self._read = read, Text(read.text)
+        span = self._read[1].find(quote)
+        return None if span is None else Span(*self._read[0].span(*span))
+
+
 class Text:
-    """A document's text, searchable for quotes regardless of whitespace."""
+    """A text, searchable for quotes regardless of whitespace."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue  # not needed to run, and slow to import
 
 PAGE_BREAK: Final = "\f"
 """Stands between pages, slides and sheets, so the page of a place in the text can be counted."""
@@ -45,10 +48,11 @@ class UnreadableFileError(Exception):
 class FileText:
     """A file's text. `title` and `language` are the file's own, if it has them.
 
-    `charset` is the encoding of a text file that is not UTF-8.
+    `charset` is the encoding of a text file that is not UTF-8. `metadata` is what Markdown says in its front matter.
     """
 
     text: str
     title: str = ""
     language: str = ""
     charset: str = ""
+    metadata: dict[str, JsonValue] = field(default_factory=dict)

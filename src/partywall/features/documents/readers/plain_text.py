@@ -8,7 +8,7 @@ from typing import Final
 from partywall.features.documents.html_text import markdown_of
 from partywall.features.documents.readers.charsets import decode
 from partywall.features.documents.readers.file_text import FileText
-from partywall.formats.markdown_title import markdown_title
+from partywall.formats.markdown_title import described
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _HEAD: Final = 64 * 1024
@@ -18,7 +18,11 @@ _ORG_TITLE: Final = re.compile(r"(?im)^#\+title:(?P<title>.{1,300})$|^\*+ (?P<he
 
 def read_text(data: bytes, media_type: str) -> FileText:
     text, charset = decode(data)
-    return FileText(_UNSTORABLE.sub("", text), _title(text[:_HEAD], media_type), charset=charset)
+    text = _UNSTORABLE.sub("", text)
+    if media_type == "text/markdown":
+        said = described(text)
+        return FileText(text, said.title, said.language, charset, said.metadata)
+    return FileText(text, _title(text[:_HEAD], media_type), charset=charset)
 
 
 def read_page(data: bytes) -> FileText:
@@ -29,8 +33,6 @@ def read_page(data: bytes) -> FileText:
 
 def _title(head: str, media_type: str) -> str:
     match media_type:
-        case "text/markdown":
-            return markdown_title(head)
         case "text/x-rst":
             found = _RST_TITLE.search(head)
             return found["title"] if found else ""

@@ -59,6 +59,7 @@ def read_file(given: bytes) -> bytes:
         "title": found.title.encode(errors="replace").decode(),
         "language": language if _LANGUAGE.fullmatch(language) else "",
         "charset": found.charset,
+        "metadata": found.metadata,
     }
     return json.dumps(said).encode() + b"\n" + text
 
@@ -69,7 +70,7 @@ def read_answer(answer: bytes) -> FileText:
     said = json.loads(head)
     if "reason" in said:
         raise UnreadableFileError(Reason(said["reason"]))
-    return FileText(text.decode(), said["title"], said["language"], said["charset"])
+    return FileText(text.decode(), said["title"], said["language"], said["charset"], said["metadata"])
 
 
 def _module(name: str) -> ModuleType:

@@ -18,7 +18,7 @@ from partywall.core.outgoing.correlation import correlated
 from partywall.core.rights import require
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.exit_guard import running_agent
-from partywall.features.agents.registry import registry_of
+from partywall.features.agents.registry import agents_of
 from partywall.features.runs.execution.agent_turn import AgentTurn
 from partywall.features.runs.execution.failures import meaning_of, model_errors_of
 from partywall.features.runs.execution.journal import CancelRequestedError, InterruptedStep, Journal, WorkerStopsError
@@ -120,8 +120,7 @@ class _Worker:
 
     async def _turn(self) -> AgentTurn | Failed:
         run, answered, resources = self.started_run.run, self.started_run.answered, self.context.resources
-        settings = resources.settings.agents
-        definition = registry_of(settings.modules).by_name.get(run.agent)
+        definition = agents_of(resources).by_name.get(run.agent)
         if definition is None:
             return Failed("agent_not_found", f"This worker has no agent called {run.agent}.")
         try:
@@ -146,7 +145,7 @@ class _Worker:
             ),
             history=self.started_run.history,
             answered=answered,
-            token_interval=settings.token_interval.total_seconds(),
+            token_interval=resources.settings.agents.token_interval.total_seconds(),
         )
 
     async def _watch(self) -> None:

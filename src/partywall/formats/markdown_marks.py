@@ -1,0 +1,182 @@
+"""What of a Markdown text nobody reads, and its headings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from partywall.formats.markdown_blocks import Block, Blocks, Kind
+from partywall.formats.markdown_inline import Edit, InlineReader
+from partywall.formats.one_line import one_line
+
+LONGEST_HEADING: Final = 1000
+
+_HTML_HEADING: Final = re.compile(r"<(?P<name>h[1-6])(?=[\s>])", re.IGNORECASE)
+_TABLE_RULE: Final = re.compile(r"[ \t]*+\|?+[ \t]*+:?+-++:?+[ \t]*+(?:\|[ \t]*+(?::?+-++:?+[ \t]*+)?+)*+")
+_CELL_EDGE: Final = re.compile(r"(?:(?<![\\ \t])[ \t]*+|(?<=[ \t]))\|[ \t]*+")
+_ESCAPE: Final = re.compile(r"\\(?=\|)")
+# `:::note Title`, `:::{note} Title`, `:::note[Title]`, `!!! note "Title"`, `=== "Tab"`.
+_DIRECTIVE: Final = re.compile(
+    r"""[ \t>]*+(?::{3,}+[ \t]*+(?:\{[^{}\n]*+\}|[\w.:-]*+)|(?:!!!|\?\?\?\+?|===[!+]?)[^"'\r\n]*+)
+        [ \t]*+["'\[]?(?P<title>[^\r\n{}"\]]*+)""",
+    re.VERBOSE,
+)
+# Statements of MDX, included files, and the label before a heading of MyST.
+_STATEMENT: Final = re.compile(
+    r"""import\s++(?:[\w*{},\s$]{1,500}\sfrom\s*+)?["'][^"'\n]{1,300}+["'];?+[ \t]*+(?:\r?\n|\Z)
+      | export\s++(?:const|let|var|default|function|async|\*|\{) | --8<--\s | \([\w.:-]{1,100}+\)=\s*+\Z""",
+    re.VERBOSE,
+)
+# A line of text that would be a mark.
+_ESCAPED_LINE: Final = re.compile(r"\\[#`~|=:-]")
+_BOLD_LINE: Final = re.compile(r"\*\*([^*\n]{1,300}+)\*\*")
+# In MyST a fence with a name in braces holds text, except these.
+_TEXT_DIRECTIVE: Final = re.compile(r"\{(?!code|eval|literal|math|mermaid|raw|toctree|doctest|image|figure)[\w:-]++\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading outside of lists and quotes, at `start` in the text. Its text is in one line, and not empty."""
+
+    start: int
+    text: str
+
+
+@dataclass(slots=True)
+class Marks:
+    edits: list[Edit] = field(default_factory=list)
+    headings: list[Heading] = field(default_factory=list)
+
+
+def headings_of(content: str, blocks: Blocks) -> Iterator[Heading]:
+    """The headings of a Markdown text."""
+    for block in blocks.found:
+        if block.kind is Kind.HEADING:
+            yield from _heading(content, block, _heading_edits(content, block, blocks))
+        elif block.kind is Kind.HTML:
+            yield from _html_headings(content, block)
+
+
+def plain_headings(content: str, blocks: Blocks) -> list[Heading]:
+    """The headings of a text that has no other marks."""
+    return [heading for block in blocks.found if block.kind is Kind.HEADING for heading in _heading(content, block, ())]
+
+
+def layout_marks(content: str, blocks: Blocks) -> Marks:
+    """The marks that our readers add: of headings, tables, fences, lines in bold, and lines that would be marks."""
+    marks = Marks(headings=plain_headings(content, blocks))
+    for block in blocks.found:
+        if block.kind is Kind.MARK:
+            marks.edits.append(Edit(block.start, block.end))
+        elif block.kind is Kind.HEADING:
+            marks.edits.append(Edit(block.start, block.lines[0][0]))
+        elif block.kind is Kind.TEXT:
+            start, end = block.lines[0][0], block.lines[-1][1]
+            marks.edits += (Edit(at, at + 1) for at, _ in block.lines if _ESCAPED_LINE.match(content, at))
+            marks.edits += _table(content, block)
+            if bold := _BOLD_LINE.fullmatch(content, start, end):
+                marks.edits += (Edit(start, bold.start(1)), Edit(bold.end(1), end))
+    return marks
+
+
+def markdown_marks(content: str, blocks: Blocks) -> Marks:
+    marks = Marks([Edit(*place) for place in blocks.quotes])
+    for block in blocks.found:
+        match block.kind:
+            case Kind.HEADING:
+                edits = _heading_edits(content, block, blocks)
+                marks.headings += _heading(content, block, edits)
+                marks.edits += edits
+            case Kind.HTML:
+                marks.headings += _html_headings(content, block)
+                marks.edits += InlineReader(content, block.start, block.end).read()
+            case _:
+                marks.edits += _block_edits(content, block, blocks)
+    return marks
+
+
+def _block_edits(content: str, block: Block, blocks: Blocks) -> Iterable[Edit]:
+    match block.kind:
+        case Kind.MARK:
+            return [Edit(block.start, block.end)]
+        case Kind.DIRECTIVE:
+            return _directive(content, block, blocks)
+        case Kind.FOOTNOTE:
+            start = content.find("[", block.start, block.end)
+            return InlineReader(content, start, block.end, blocks.labels).read()
+        case Kind.CODE if _TEXT_DIRECTIVE.fullmatch(block.info.partition(" ")[0]):
+            return InlineReader(content, block.start, block.end, blocks.labels).read()
+        case Kind.TEXT:
+            start, end = block.lines[0][0], block.lines[-1][1]
+            if not block.depth and _STATEMENT.match(content, start, end):
+                return [Edit(block.start, block.end)]
+            return [*_table(content, block), *InlineReader(content, start, end, blocks.labels).read()]
+        case _:
+            return []
+
+
+def _heading_edits(content: str, block: Block, blocks: Blocks) -> list[Edit]:
+    """Besides the marks in its text, the hashes on both sides."""
+    start, end = block.lines[0][0], block.lines[-1][1]
+    hashes = content.find("#", block.start, start)
+    before = [Edit(hashes, start)] if hashes >= 0 else []
+    after = [Edit(end, end + len(content[end : block.end].rstrip()))]
+    return [*before, *InlineReader(content, start, end, blocks.labels, pictures=False).read(), *after]
+
+
+def _heading(content: str, block: Block, edits: Iterable[Edit]) -> Iterator[Heading]:
+    start, end = block.lines[0][0], block.lines[-1][1]
+    if not block.depth and (text := edited(content, start, end, edits)):
+        yield Heading(block.start, text)
+
+
+def _html_headings(content: str, block: Block) -> Iterator[Heading]:
+    """Up to the end of the element, or else of the block. Comments may hold some too, which are none."""
+    if block.depth or content.startswith("<!--", block.start):
+        return
+    at = block.start
+    while found := _HTML_HEADING.search(content, at, block.end):
+        ending = content.find(f"</{found['name']}", found.end(), block.end)
+        at = block.end if ending < 0 else ending
+        edits = InlineReader(content, found.start(), at, pictures=False).read()
+        if text := edited(content, found.start(), at, edits):
+            yield Heading(found.start(), text)
+
+
+def edited(content: str, start: int, end: int, edits: Iterable[Edit]) -> str:
+    """A part of the content in one line, with its edits, as far as a heading may be long."""
+    parts: list[str] = []
+    length = 0
+    for edit in (*sorted(edits), Edit(end, end)):
+        if start <= edit.start <= end and length < LONGEST_HEADING:
+            parts += (content[start : edit.start][:LONGEST_HEADING], edit.text)
+            length += len(parts[-2]) + len(parts[-1])
+            start = edit.end
+    return one_line("".join(parts))[:LONGEST_HEADING]
+
+
+def _directive(content: str, block: Block, blocks: Blocks) -> list[Edit]:
+    """Only its title stays."""
+    found = _DIRECTIVE.match(content, block.start, block.end)
+    if found is None or not found["title"].strip():
+        return [Edit(block.start, block.end)]
+    start, end = found.span("title")
+    after = Edit(end, end + len(content[end : block.end].rstrip()))
+    return [Edit(block.start, start), *InlineReader(content, start, end, blocks.labels, pictures=False).read(), after]
+
+
+def _table(content: str, block: Block) -> Iterator[Edit]:
+    """A row each line, its cells between bars. The library's tokens for tables take ten times as long."""
+    if len(block.lines) < 2 or content.find("|", block.start, block.end) < 0:
+        return
+    rules = (at for at, place in enumerate(block.lines) if at and _TABLE_RULE.fullmatch(content, *place))
+    rule = next((at for at in rules if content.find("|", *block.lines[at]) >= 0), None)
+    if rule is None:
+        return
+    yield Edit(block.lines[rule - 1][1], block.lines[rule][1])
+    for start, end in (*block.lines[rule - 1 : rule], *block.lines[rule + 1 :]):
+        for edge in _CELL_EDGE.finditer(content, start, end):
+            yield Edit(*edge.span(), "" if edge.start() == start or edge.end() == end else " | ")
+        yield from (Edit(*bar.span()) for bar in _ESCAPE.finditer(content, start, end))

@@ -63,6 +63,8 @@ TEXTS: Final = {
     "a section with such a name": ("<section id=cookies><h2>Cookies</h2>a</section>b", "## Cookies\n\na\n\nb"),
     "links around the text": (f"{LINKS}<h1>T</h1><p>{PROSE}</p>{LINKS}<p>© Acme", f"# T\n\n{PROSE.strip()}"),
     "links with a heading": (f"{PROSE}<h2>See also</h2><p><a href=x>a</a>", f"{PROSE.strip()}\n\n## See also\n\na"),
+    "contents": (f"<div class=toc>{LINKS}</div>{PROSE}", PROSE.strip()),
+    "contents of a book": (f"<h1>B</h1><div class=toc>{LINKS}</div>", "# B\n\n- Home\n- Products\n- Jobs"),
     "consent": ('<div class="x cookie-banner">We use <button>OK</button></div><div id=CookieConsent>So</div>a', "a"),
     "a dialog": ("<div role=dialog>Subscribe</div><dialog open>Log in</dialog>a", "a"),
     "hidden": ('<p hidden>a<p style="color:red; DISPLAY : none">b<p aria-hidden=true>c<p>d', "d"),
@@ -72,6 +74,7 @@ TEXTS: Final = {
     "a button": ("<pre>x<button>Copy</button></pre>", "x"),
     "only navigation": (f"<nav>{LINKS}</nav><button>Go</button>", "- Home\n- Products\n- Jobs\n\nGo"),
     "only hidden text": ('<body style="display:none"><p>a', "a"),
+    "links alone": (f"{LINKS}<p>a", "- Home\n- Products\n- Jobs\n\na"),
     "a list of links": (f"<h1>Index</h1>{LINKS}", "# Index\n\n- Home\n- Products\n- Jobs"),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 _FEW: Final = 200  # characters of a page's text, at least
+_PROSE: Final = 80  # characters of a paragraph that is no label
 _BELOW: Final = (
     "\u00a9",
     "copyright ",
@@ -21,7 +22,7 @@ _BELOW: Final = (
 
 
 class Part(Enum):
-    """`NAMED`: its name suggests that it stands around the text, which a page may contradict."""
+    """`NAMED` and `CONTENTS`: its name suggests that it stands around the text, which a page may contradict."""
 
     PAGE = auto()
     MAIN = auto()
@@ -29,6 +30,7 @@ class Part(Enum):
     HEADER = auto()
     AROUND = auto()
     NAMED = auto()
+    CONTENTS = auto()
 
 
 @dataclass(slots=True, eq=False)
@@ -121,6 +123,8 @@ def _is_around(region: Region, page: Region) -> bool:
             return not region.is_titled
         case Part.NAMED:
             return region.links * 2 > region.size or region.prose * 2 <= page.prose or region.size < _FEW
+        case Part.CONTENTS:  # of a book's first page it is the text
+            return region.size * 2 <= page.size
         case _:
             return False
 
@@ -131,6 +135,8 @@ def _size(blocks: Iterable[Block]) -> int:
 
 def _trimmed(blocks: list[Block]) -> list[Block]:
     """Without the links above the page's heading and below its text, unless little else is there."""
+    if not any(block.level or (not block.is_of_links and block.size >= _PROSE) for block in blocks):
+        return blocks
     title = next((at for at, block in enumerate(blocks) if block.level == 1), 0)
     first = next((at for at, block in enumerate(blocks) if block.level or not block.is_of_links), 0)
     above = [block for block in blocks[first:title] if block.level or not block.is_of_links]

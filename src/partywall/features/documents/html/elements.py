@@ -71,7 +71,7 @@ SERVICE: Final = frozenset(
 
 
 def is_hidden(tag: str, attributes: Attributes) -> bool:
-    if "hidden" in attributes or (tag == "dialog" and "open" not in attributes):
+    if attributes.get("hidden", "until-found") != "until-found" or (tag == "dialog" and "open" not in attributes):
         return True
     style = attributes.get("style")
     return style is not None and _HIDDEN.search(style) is not None
@@ -94,6 +94,8 @@ def part_of(tag: str, attributes: Attributes, *, is_inside: bool, is_own: bool) 
         return _ROLES.get(role, Part.AROUND)
     if tag == "article":
         return Part.ARTICLE
+    if tag == "aside" and (role.startswith("doc-") or "epub:type" in attributes):  # the notes of a book
+        return None
     if tag in _OF_THE_PAGE and not is_own:
         return _OF_THE_PAGE[tag]
     if attributes.get("aria-hidden") == "true":

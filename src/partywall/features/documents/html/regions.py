@@ -35,7 +35,7 @@ class Part(Enum):
 
 @dataclass(slots=True, eq=False)
 class Region:
-    """A part of the page, with its number of characters, of those in links, and whether it has a heading `h1`."""
+    """A part of the page: its characters, those of them in links, and whether it has a heading `h1` or `h2`."""
 
     part: Part
     parent: Region | None = None
@@ -95,12 +95,12 @@ def _measure(blocks: Iterable[Block], regions: Sequence[Region]) -> None:
     for block in blocks:
         block.region.size += block.size
         block.region.links += block.links
-        block.region.is_titled |= block.level == 1
+        block.region.is_titled |= block.level in (1, 2)
     for region in reversed(regions):
         if (parent := region.parent) is not None:
             parent.size += region.size
             parent.links += region.links
-            parent.is_titled |= region.is_titled
+            parent.is_titled |= region.is_titled and region.part is not Part.AROUND
 
 
 def _decide(region: Region, page: Region) -> None:

@@ -124,6 +124,8 @@ def test_the_syntax_of_xhtml_swallows_nothing(name: str) -> None:
         ),
         ("<title>MutableInt (Lang 3.12 API)</title><h1>Class MutableInt</h1><h2>MutableInt</h2>", "Class MutableInt"),
         ("<title>A Light | Books</title><meta property=og:title content='A Light'><p>x", "A Light"),
+        ("<title>A Light | Books</title><h1>Books</h1><h2>!</h2>", "A Light | Books"),
+        ("<title>IANA \u2014 IANA-managed Domains</title><h1>IANA-managed Domains</h1>", "IANA-managed Domains"),
         ("<title>Books</title><meta property=og:site_name content=Books><h1>A Light</h1>", "A Light"),
         ("<title>untitled.html</title><h1>A Light</h1>", "A Light"),
         ("<meta property=og:title content='A Light'><p>x", "A Light"),

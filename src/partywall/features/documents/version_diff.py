@@ -9,6 +9,7 @@ from typing import Final, Self
 from uuid import UUID
 
 from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import Value
 from partywall.core.rights import require
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents import reader_repository as reads
@@ -35,7 +36,7 @@ class VersionDiff:
         cls, reader: ScopedReader, project_id: UUID, document_id: UUID, numbers: tuple[int, int], context: int
     ) -> Self:
         """Raises DocumentNotFoundError or VersionNotFoundError."""
-        values = {"document_id": document_id, "numbers": list(numbers)}
+        values: dict[str, Value] = {"document_id": document_id, "numbers": list(numbers)}
         scope, row = await reader.row(reads.VERSIONS, project_id, values)
         require(scope, DOCUMENT_READ)
         if row["newest"] is None:

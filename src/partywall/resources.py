@@ -12,8 +12,13 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine, model_options
-from partywall.adapters.blobs.directory import DirectoryBlobStore
+from partywall.adapter_options import (
+    MissingUrlError,
+    create_blob_store,
+    create_mailer,
+    embedding_engine,
+    model_options,
+)
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
 from partywall.adapters.language_models.models import Models
 from partywall.core.background import Background
@@ -85,7 +90,7 @@ async def open_resources(
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
         sessions, tls = await _open_sessions(engine, live, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
-        blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
+        blobs, mailer = create_blob_store(settings), create_mailer(settings)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,

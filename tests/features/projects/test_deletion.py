@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -248,7 +249,7 @@ async def test_an_upload_under_way_leaves_no_file(users: Users, resources: Resou
     project = await owner.project()
     scope = await ScopedReader(resources.reads, owner.principal).scope(project)
     go_on = asyncio.Event()
-    putting = asyncio.create_task(resources.blobs.put(scope, _never_ending(b"x" * 10, go_on), max_bytes=100))
+    putting = asyncio.create_task(resources.blobs.put(scope, partial(_never_ending, b"x" * 10, go_on), max_bytes=100))
     directory = resources.settings.blob_directory / str(project)
     async with asyncio.timeout(60):
         while not directory.is_dir() or not any(directory.iterdir()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -12,6 +13,7 @@ from partywall.core.blobs import BlobStore
 from partywall.core.errors import NotFoundError, QuotaExceededError
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.storage import WHILE_AWAY, StorageAwayError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.core.text_process.processes import TextProcessBusyError, TextProcessFailedError, TextTooCostlyError
 from partywall.features.documents.creation import digest
@@ -28,19 +30,25 @@ log = structlog.get_logger(__name__)
 _COMPRESSED: Final = 8
 
 
-async def read_file(context: JobContext, payload: ReadFile) -> None:
-    """Stores the text, or why there is none. Does nothing if the document has got a text meanwhile, or is gone."""
+async def read_file(context: JobContext, payload: ReadFile) -> timedelta | None:
+    """Stores the text, or why there is none. Does nothing if the document has got a text meanwhile, or is gone.
+
+    While the file's store is away, the job waits: that is not the file's fault.
+    """
     async with context.read(payload) as (session, scope):
         file = await FileReader(session, scope).find(payload.document_id)
     if file is None:
-        return
+        return None
     try:
         found = await _read(context, scope, file)
         await _store(context, payload, file, found)
+    except StorageAwayError:
+        return WHILE_AWAY
     except UnreadableFileError as error:
         await _fail(context, payload, f"{error.reason}: {MESSAGES[error.reason]}")
     except QuotaExceededError as error:
         await _fail(context, payload, f"{Reason.TOO_LARGE}: {error.detail or error}")
+    return None
 
 
 async def give_up_reading(context: JobContext, payload: ReadFile) -> None:
@@ -64,7 +72,7 @@ async def _read(context: JobContext, scope: ProjectScope, file: FileToRead) -> F
 
 async def _given(blobs: BlobStore, scope: ProjectScope, file: FileToRead) -> AsyncIterator[bytes]:
     yield request(file.media_type)
-    async for piece in blobs.open(scope, file.key):
+    async for piece in blobs.open(scope, file.key, 0, file.size):
         yield piece
 
 

@@ -14,14 +14,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile, status
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from pydantic import JsonValue, ValidationError
 
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.scopes import open_scope
+from partywall.core.db.session import AsyncSession
 from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.field_errors import FieldCode
-from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
+from partywall.core.http.body_limits import FILE_BYTES, MEDIUM_BYTES
 from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
@@ -60,7 +61,7 @@ _CONTENT: Final[dict[str, JsonValue]] = {
         "Text, Markdown and HTML in UTF-8 are read at once. Of other files a worker reads the text: until then the "
         "document is `pending` without content, and if it cannot be read, it is `failed`. The original is kept."
     ),
-    max_body_size=LARGE_BYTES,
+    max_body_size=FILE_BYTES,
     form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
     responses=documented(
         *CREATION_ERRORS, UnsupportedMediaTypeError, TextTooCostlyError, TextProcessBusyError, TooManyRequestsError
@@ -94,10 +95,10 @@ async def upload_document(
         await require_room(reader, project_id, file.size or 0)
         async with _receiving(resources, request).received(scope, file, asked) as upload:
 
-            async def store(writer: ScopedWriter) -> Response:
-                return created(request, upload.document.id, await upload.insert(writer, project_id))
+            async def store(writer: ScopedWriter, session: AsyncSession) -> Response:
+                return created(request, upload.document.id, await upload.insert(writer, session, project_id))
 
-            answer = await _store(resources, once, fingerprint, upload, store)
+            answer = await _store(resources, once, fingerprint, store)
     return paced(answer, resources.backpressure, project_id, [upload.document])
 
 
@@ -110,20 +111,15 @@ async def _store(
     resources: Resources,
     once: Idempotency,
     fingerprint: bytes,
-    upload: upload_module.ReceivedUpload,
-    store: Callable[[ScopedWriter], Awaitable[Response]],
+    store: Callable[[ScopedWriter, AsyncSession], Awaitable[Response]],
 ) -> Response:
-    """Write in a transaction that ends before the claim of the key does, and before an unused blob is deleted.
-
-    Without a key, a document that has its text takes one statement; for another one a job is enqueued as well.
-    """
-    if once.key is None and upload.is_read:
-        return await store(resources.writer(once.principal))
+    """Write in a transaction that ends before the claim of the key does, and before an unused blob is deleted."""
     async with resources.sessions.begin() as session:
-        writing = resources.writer(once.principal, session)
+        writer = resources.writer(once.principal, session)
+        writing = partial(store, writer, session)
         if once.key is None:
-            return await store(writing)
-        return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint, show=show_one)
+            return await writing()
+        return await once.run_write(writer, may_write, writing, fingerprint=fingerprint, show=show_one)
 
 
 async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:
@@ -184,6 +180,7 @@ async def _fingerprint(key: str | None, file: UploadFile, asked: UploadFields) -
         **documented(ProjectNotFoundError, DocumentNotFoundError, OriginalNotFoundError, RangeNotSatisfiableError),
         200: {"description": "All of it", "content": _CONTENT},
         206: {"description": "The requested range", "content": _CONTENT},
+        307: {"description": "The uploaded file is at this address, for a minute (BLOBS__PRESIGNED_DOWNLOADS)"},
     },
 )
 async def get_document_content(
@@ -198,6 +195,8 @@ async def get_document_content(
     if original:
         file = await content.find_original(reader, project_id, document_id)
         headers = {"Content-Type": file.content_type, "Content-Disposition": _attachment(file.name)}
+        if (link := content.link_to(resources.blobs, file, headers)) is not None:
+            return RedirectResponse(link, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
         def bytes_of_file(start: int, end: int) -> AsyncIterator[bytes]:
             pieces = content.stream_original(resources.blobs, file, start, end)

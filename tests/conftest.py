@@ -20,6 +20,7 @@ from partywall.testing.engines import DatabaseUrls, Superuser, superuser
 from partywall.testing.s3_server import S3Server
 from partywall.testing.users import Users
 from tests import unmeasured
+from tests.adapters.mail.server import make_certificates
 from tests.server import UNMEASURED
 from tests.slow_calls import HELD
 
@@ -115,7 +116,9 @@ async def users(
 @pytest.fixture(scope="session")
 async def s3_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S3Server]:
     """Started by the first test that needs it."""
-    server = S3Server(tmp_path_factory.mktemp("s3"))
+    directory = tmp_path_factory.mktemp("s3")
+    make_certificates(directory)
+    server = S3Server(directory, directory / "chain.pem")
     try:
         await server.start()
         yield server

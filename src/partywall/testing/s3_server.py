@@ -47,8 +47,12 @@ def _free_ports(count: int) -> list[int]:
 
 @dataclass
 class S3Server:
+    """`chain`, a PEM file with a certificate for localhost and its key, also serves `tls_port`."""
+
     directory: Path
+    chain: Path | None = None
     port: int = field(default_factory=lambda: _free_ports(1)[0])
+    tls_port: int = field(default_factory=lambda: _free_ports(1)[0])
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -91,7 +95,13 @@ class S3Server:
             f"-dir={self.directory / 'data'}", f"-s3.config={self.directory / 'keys.json'}", f"-s3.port={self.port}",
             "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.resumeState=false",
             "-volume.max=20", "-master.volumeSizeLimitMB=64", *(f"-{name}={port}" for name, port in ports),
+            *self._tls(),
         ]  # fmt: skip
+
+    def _tls(self) -> list[str]:
+        if self.chain is None:
+            return []
+        return [f"-s3.port.https={self.tls_port}", f"-s3.cert.file={self.chain}", f"-s3.key.file={self.chain}"]
 
     async def _stores(self, client: httpx2.AsyncClient, key: str, content: bytes) -> bool:
         """Stores an object, or makes the bucket; False if the process has ended instead."""

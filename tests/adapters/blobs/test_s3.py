@@ -161,6 +161,18 @@ def test_where_a_bucket_is(endpoint: str | None, path_style: bool, url: str) -> 
     assert "files.example" in public.bucket_url
 
 
+async def test_a_store_with_a_certificate_of_its_own(s3_server: S3Server, scope: ProjectScope) -> None:
+    assert s3_server.chain is not None
+    options = replace(s3_server.options(f"{scope.project_id}/"), endpoint=f"https://localhost:{s3_server.tls_port}")
+    assert (await refusal_of(options) or "").startswith("BLOBS__CA_FILE: the certificate of https://localhost")
+    trusting = replace(options, ca_file=s3_server.chain.with_name("ca.pem"))
+    assert await refusal_of(trusting) is None
+    store = S3BlobStore(trusting)
+    blob = await store.put(scope, chunks(b"private"), max_bytes=9)
+    assert await read(store.open(scope, blob.key, 0, 7)) == b"private"
+    assert await store.remove_unfinished(utc_now()) == 0
+
+
 async def test_without_keys_of_its_own_the_store_leaves_unfinished_uploads_to_the_bucket(s3_server: S3Server) -> None:
     """The machine's credentials are known to obstore only."""
     options = replace(s3_server.options("x/"), access_key_id=None, secret_access_key=None)

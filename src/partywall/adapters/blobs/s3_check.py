@@ -45,7 +45,7 @@ async def refusal_of(options: S3Options) -> str | None:
 def _advice(options: S3Options, code: str | None, message: str) -> str | None:
     if code is not None:
         advice = _ADVICE.get(code, _ANOTHER)
-    elif "certificate" in message:
+    elif "InvalidCertificate" in message:
         advice = _UNTRUSTED
     elif options.access_key_id is None and _MACHINE in message:
         advice = _NO_KEYS

@@ -25,6 +25,7 @@ from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import FILE_BYTES, MEDIUM_BYTES
 from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
+from partywall.core.http.etag import unchanged
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
@@ -195,14 +196,15 @@ async def get_document_content(
     if original:
         file = await content.find_original(reader, project_id, document_id)
         headers = {"Content-Type": file.content_type, "Content-Disposition": _attachment(file.name)}
-        if (link := content.link_to(resources.blobs, file, headers)) is not None:
-            return RedirectResponse(link, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        tag, link = f'"{file.key}"', content.link_to(resources.blobs, file, headers)
+        if link is not None and not unchanged(range_request.if_none_match, tag):
+            return RedirectResponse(link, headers={"Cache-Control": "no-store"})
 
         def bytes_of_file(start: int, end: int) -> AsyncIterator[bytes]:
             pieces = content.stream_original(resources.blobs, file, start, end)
             return pieces if end - start <= LARGE_ANSWER else answers.counted(caller, end - start, pieces)
 
-        return await range_request.answer(file.size, f'"{file.key}"', headers, bytes_of_file)
+        return await range_request.answer(file.size, tag, headers, bytes_of_file)
     text = await content.find_text(reader, project_id, document_id)
 
     def bytes_of_text(start: int, end: int) -> AsyncIterator[bytes]:

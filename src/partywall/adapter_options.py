@@ -16,16 +16,14 @@ from partywall.core.mail.message import Mailer
 from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from partywall.adapters.blobs.s3_options import S3Options
 
 # With obstore, which takes 8 MB.
 _S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
 _S3_STORE: Final[Lazy[Callable[[S3Options], BlobStore]]] = lazy("partywall.adapters.blobs.s3:S3BlobStore")
-_REFUSAL: Final[Lazy[Callable[[S3Options], Awaitable[str | None]]]] = lazy(
-    "partywall.adapters.blobs.s3_check:refusal_of"
-)
+_REFUSAL: Final[Lazy[Callable[[S3Options], str | None]]] = lazy("partywall.adapters.blobs.s3_check:refusal_of")
 
 
 class MissingUrlError(Exception):
@@ -81,9 +79,9 @@ def create_blob_store(settings: Settings) -> BlobStore:
     return _S3_STORE.load()(_s3_options(settings.blobs))
 
 
-async def refusal_of_blobs(settings: Settings) -> str | None:
+def refusal_of_blobs(settings: Settings) -> str | None:
     """Why the blob store of the settings cannot be used, in one line. One that cannot be reached now is no reason."""
-    return None if settings.blobs.engine == "directory" else await _REFUSAL.load()(_s3_options(settings.blobs))
+    return None if settings.blobs.engine == "directory" else _REFUSAL.load()(_s3_options(settings.blobs))
 
 
 def _s3_options(blobs: BlobSettings) -> S3Options:

@@ -91,6 +91,7 @@ async def open_resources(
         sessions, tls = await _open_sessions(engine, live, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
         blobs, mailer = create_blob_store(settings), create_mailer(settings)
+        stack.push_async_callback(blobs.close)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,

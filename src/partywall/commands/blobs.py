@@ -45,4 +45,7 @@ def sweep(
 async def _sweep(older_than: timedelta, data_dir: Path, *, dry_run: bool) -> Swept:
     async with operator(data_dir) as acting:
         store = create_blob_store(acting.settings)
-        return await sweep_store(store, acting.sessions, older_than, dry_run=dry_run)
+        try:
+            return await sweep_store(store, acting.sessions, older_than, dry_run=dry_run)
+        finally:
+            await store.close()

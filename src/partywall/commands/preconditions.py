@@ -50,7 +50,7 @@ def require_engines(settings: Settings) -> None:
 
 def require_blobs(settings: Settings) -> None:
     """Checks that the blob store accepts our credentials if it answers. Raises UsageError."""
-    if (refusal := asyncio.run(refusal_of_blobs(settings))) is not None:
+    if (refusal := refusal_of_blobs(settings)) is not None:
         raise UsageError(refusal)
 
 

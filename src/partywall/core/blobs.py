@@ -71,6 +71,8 @@ class BlobStore(Protocol):
 
     async def ping(self) -> None: ...
 
+    async def close(self) -> None: ...
+
 
 def new_key(sha256: str) -> str:
     """A key that is given out once: a late deletion of equal content cannot delete a later upload."""

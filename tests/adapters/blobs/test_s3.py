@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +26,7 @@ from partywall.core.storage import StorageAwayError
 from partywall.core.tenancy import ProjectScope
 from partywall.testing.s3_server import BUCKET, SECRET, S3Server
 from tests.adapters.blobs.conftest import Box, chunks, read
-from tests.server import free_port
+from tests.server import UNMEASURED, free_port
 
 MIB = 1024 * 1024
 HOUR = timedelta(hours=1)
@@ -127,9 +130,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("wrong", "said"), REFUSED)
-async def test_what_a_start_refuses(s3_server: S3Server, wrong: dict[str, object], said: str) -> None:
+def test_what_a_start_refuses(s3_server: S3Server, wrong: dict[str, object], said: str) -> None:
     options = replace(s3_server.options("start/"), **wrong)  # type: ignore[arg-type]  # the fields of the cases
-    refusal = await refusal_of(options)
+    refusal = refusal_of(options)
     assert refusal is not None
     assert "\n" not in refusal
     assert SECRET not in refusal
@@ -138,9 +141,9 @@ async def test_what_a_start_refuses(s3_server: S3Server, wrong: dict[str, object
 
 async def test_a_start_goes_on_with_a_good_bucket_and_with_one_that_is_away(s3_server: S3Server) -> None:
     good = s3_server.options("start/")
-    assert await refusal_of(good) is None
+    assert refusal_of(good) is None
     assert await obstore.list(open_bucket(good), "start").collect_async() == []
-    assert await refusal_of(replace(good, endpoint=f"http://127.0.0.1:{free_port()}", timeout=1.0)) is None
+    assert refusal_of(replace(good, endpoint=f"http://127.0.0.1:{free_port()}", timeout=1.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -164,9 +167,9 @@ def test_where_a_bucket_is(endpoint: str | None, path_style: bool, url: str) -> 
 async def test_a_store_with_a_certificate_of_its_own(s3_server: S3Server, scope: ProjectScope) -> None:
     assert s3_server.chain is not None
     options = replace(s3_server.options(f"{scope.project_id}/"), endpoint=f"https://localhost:{s3_server.tls_port}")
-    assert (await refusal_of(options) or "").startswith("BLOBS__CA_FILE: the certificate of https://localhost")
+    assert (refusal_of(options) or "").startswith("BLOBS__CA_FILE: the certificate of https://localhost")
     trusting = replace(options, ca_file=s3_server.chain.with_name("ca.pem"))
-    assert await refusal_of(trusting) is None
+    assert refusal_of(trusting) is None
     store = S3BlobStore(trusting)
     blob = await store.put(scope, chunks(b"private"), max_bytes=9)
     assert await read(store.open(scope, blob.key, 0, 7)) == b"private"
@@ -177,3 +180,31 @@ async def test_without_keys_of_its_own_the_store_leaves_unfinished_uploads_to_th
     """The machine's credentials are known to obstore only."""
     options = replace(s3_server.options("x/"), access_key_id=None, secret_access_key=None)
     assert await S3BlobStore(options).remove_unfinished(utc_now()) == 0
+
+
+CLOSES = """
+import asyncio, sys
+from partywall.adapters.blobs.s3 import S3BlobStore
+from partywall.adapters.blobs.s3_options import S3Options
+from partywall.core.clock import utc_now
+from partywall.core.storage import StorageAwayError
+
+async def main():
+    store = S3BlobStore(S3Options("bucket", "r", "", sys.argv[1], True, None, None, None, 1.0, False, None))
+    try:
+        async for _ in store.stored_before(utc_now()):
+            pass
+    except StorageAwayError:
+        print("away")
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_ends_after_its_last_request_is_not_aborted() -> None:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    keys = {"AWS_ACCESS_KEY_ID": "an-id", "AWS_SECRET_ACCESS_KEY": "a-key"}
+    command = [sys.executable, "-c", CLOSES, endpoint]
+    ended = subprocess.run(command, env={**os.environ, **UNMEASURED, **keys}, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout.endswith(b"away\n")) == (0, True), ended.stderr

@@ -89,6 +89,8 @@ class DirectoryBlobStore:
         if not os.access(self._root, os.W_OK):
             raise PermissionError(f"{self._root} is not writable")
 
+    async def close(self) -> None: ...
+
 
 def _projects(root: Path) -> list[UUID]:
     return [UUID(each.name) for each in root.iterdir() if PROJECT.fullmatch(each.name)] if root.is_dir() else []

@@ -34,6 +34,7 @@ _PART: Final = 5 * 1024 * 1024
 _PARTS_ON_THEIR_WAY: Final = 2
 _KEYS_AT_ONCE: Final = 500
 _LINK_SECONDS: Final = 60
+_LAST_WORDS_SECONDS: Final = 0.1
 
 
 class S3BlobStore:
@@ -113,6 +114,13 @@ class S3BlobStore:
         """Raises NotFoundError or StorageAwayError unless the bucket answers that it has no such object."""
         with suppress(NotFoundError), reported():
             await obstore.get_range_async(self._store, f"{self._options.prefix}ping", start=0, end=1)
+
+    async def close(self) -> None:
+        """Waits for obstore's threads, which still hold Python objects for a moment after they have answered.
+
+        In a process that ends meanwhile, Python's end of them makes the whole process abort.
+        """
+        await asyncio.sleep(_LAST_WORDS_SECONDS)
 
     def _own(self, name: str) -> tuple[UUID, str] | None:
         """The project and key of an object; None for what this store has not written."""

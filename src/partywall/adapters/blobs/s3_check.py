@@ -29,14 +29,17 @@ _NO_KEYS: Final = "BLOBS__ACCESS_KEY_ID is not set, and this machine has no cred
 _MACHINE: Final = "169.254."
 
 
-async def refusal_of(options: S3Options) -> str | None:
-    """What to correct, in one line; None if the bucket can be used, or the server cannot be reached now."""
+def refusal_of(options: S3Options) -> str | None:
+    """What to correct, in one line; None if the bucket can be used, or the server cannot be reached now.
+
+    Not asynchronous: see `S3BlobStore.close`.
+    """
     bucket, name = open_bucket(options), f"{options.prefix}start-check"
     try:
-        async for _ in obstore.list(bucket, name, chunk_size=1):
+        for _ in obstore.list(bucket, name, chunk_size=1):
             break
-        await obstore.put_async(bucket, name, b"")
-        await obstore.delete_async(bucket, [name])
+        obstore.put(bucket, name, b"")
+        obstore.delete(bucket, [name])
     except FAILURES as error:
         return _advice(options, code_of(error), str(error))
     return None

@@ -49,7 +49,10 @@ CREATES_NOTHING_LASTING = {
 # Its creating tools take their idempotency key as an argument.
 TAKES_KEYS_WITHIN = {"POST /api/v1/projects/{project_id}/mcp"}
 # The protocol's notifications are accepted as well as its requests, which get an answer.
-ACCEPTS_AND_ANSWERS = {"POST /api/v1/projects/{project_id}/mcp": {"202"}}
+ACCEPTS_AND_ANSWERS = {
+    "POST /api/v1/projects/{project_id}/mcp": {"202"},
+    "POST /api/v1/projects/{project_id}/documents/upload": {"200"},
+}
 
 # Accepts a WebSocket and authenticates its caller with the first message.
 SOCKET_AUTHENTICATION = (first_message_of,)

@@ -90,8 +90,6 @@ async def _conflicts(seeded_project: SeededProject) -> AsyncIterator[tuple[str, 
     body = {"title": "mine", "content": "mine", "external_id": seeded_project.external_id}
     yield "create", await client.post(url, json=body)
     yield "batch", await client.post(f"{url}/batch", json={"documents": [{"title": "a", "content": "b"}, body]})
-    sent = {"file": ("mine.txt", b"mine", "text/plain")}
-    yield "upload", await client.post(f"{url}/upload", files=sent, data={"external_id": seeded_project.external_id})
     free = (await client.post(url, json={"title": "free", "content": "free"})).json()["id"]
     yield "patch", await client.patch(f"{url}/{free}", json={"external_id": seeded_project.external_id})
     yield "put", await client.put(f"{url}/{free}", json=body)

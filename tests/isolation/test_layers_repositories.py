@@ -43,7 +43,7 @@ from partywall.testing.engines import DatabaseUrls, Urls
 from partywall.testing.isolation import rows
 from tests.isolation.agent_calls import AGENT_CALLS, HARMLESS, STARTED
 from tests.isolation.app_copies import Copy, open_copy
-from tests.isolation.file_calls import FILE_CALLS, UNREAD, unread
+from tests.isolation.file_calls import FILE_CALLS, TRASHED, UNREAD, trashed, unread
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
 from tests.isolation.unfiltered import filters_taken_away
 
@@ -126,7 +126,6 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentWriter.add_version": lambda r, seeded_project: r.add_version(seeded_project.document),
     "DocumentWriter.await_index": lambda r, seeded_project: r.await_index([seeded_project.document]),
     "DocumentWriter.await_index_of": lambda r, _: r.await_index_of(None, None, UUID(int=0), 10),
-    "DocumentWriter.delete": lambda r, seeded_project: r.delete(seeded_project.document),
     "FaultReader.after": lambda r, seeded_project: r.after(known(seeded_project), 0, 10),
     "FaultReader.of_documents": lambda r, seeded_project: r.of_documents(
         known(seeded_project), [seeded_project.document]
@@ -326,6 +325,7 @@ async def attacked_copy(
             await copy.users.execute(STAGED, seeded_project.project, seeded_project.document)
             await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)
             await copy.users.execute(UNREAD, seeded_project.project, unread(seeded_project))
+            await copy.users.execute(TRASHED, seeded_project.project, trashed(seeded_project))
             await copy.users.execute(STARTED, seeded_project.project, UUID(seeded_project.ids["run_id"]))
             await copy.users.execute(SENT, seeded_project.project, str(seeded_project.owner.principal))
         made = AttackedCopy(copy, mine, foreign, {})

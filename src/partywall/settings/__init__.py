@@ -23,6 +23,7 @@ from partywall.settings.base import (
     Section,
 )
 from partywall.settings.blobs import BlobSettings
+from partywall.settings.documents import DocumentSettings
 from partywall.settings.embeddings import EmbeddingSettings
 from partywall.settings.events import EventSettings
 from partywall.settings.features import FeatureSettings
@@ -100,6 +101,7 @@ class Settings(FromEnvironment):
     projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     blobs: BlobSettings = BlobSettings()
+    documents: DocumentSettings = DocumentSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
     jobs: JobSettings = JobSettings()

@@ -28,7 +28,7 @@ async def test_a_released_blob_goes_unless_it_is_used(
     sent = {"file": ("a.txt", b"x", "text/plain")}
     other = {"file": ("a.txt", b"y", "text/plain")}
     made, kept = [(await workspace.post("/upload", files=each)).json()["id"] for each in (other, sent)]
-    await workspace.client.delete(f"{workspace.url}/{made}")
+    await workspace.client.delete(f"{workspace.url}/{made}?permanent=true")
     [job] = await inside.jobs("release_blobs")
     payload = ReleaseBlobs.model_validate(job)
     rows = await inside.users.fetch("SELECT original_key FROM document WHERE id = $1::text::uuid", kept)
@@ -45,7 +45,7 @@ async def test_a_projects_end_takes_its_blobs(workspace: Workspace, resources: R
     sent = {"file": ("a.txt", b"x", "text/plain")}
     made = (await workspace.post("/upload", files=sent)).json()["id"]
     await other.post("/upload", files=sent)
-    await workspace.client.delete(f"{workspace.url}/{made}")
+    await workspace.client.delete(f"{workspace.url}/{made}?permanent=true")
     await workspace.client.delete(f"/api/v1/projects/{workspace.project}")
     context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
     late = ReleaseBlobs(project_id=workspace.project, principal=f"service:{workspace.project}", keys=["0" * 32])
@@ -64,7 +64,7 @@ async def test_equal_files_share_a_blob_until_the_last_is_deleted(
     [blob] = files(settings, workspace)
     assert blob.name.startswith(hashlib.sha256(b"equal").hexdigest())
     for left, document in ((1, made[0]), (0, made[1])):
-        await workspace.client.delete(f"{workspace.url}/{document}")
+        await workspace.client.delete(f"{workspace.url}/{document}?permanent=true")
         payload = ReleaseBlobs.model_validate((await inside.jobs("release_blobs"))[-1])
         await release_blobs(JobContext(resources, uuid4(), job_id=1, attempt=1, last=False), payload)
         assert len(files(settings, workspace)) == left
@@ -91,3 +91,20 @@ async def test_only_the_blob_of_a_document_that_stays_is_shared(
     async with kept.acquire() as connection, connection.transaction():
         await connection.execute(LOCK, made)
         assert await shared(deletes=False) is None
+
+
+async def test_a_replaced_file_shares_the_blob_of_an_equal_one(
+    workspace: Workspace, inside: Inside, resources: Resources, settings: Settings
+) -> None:
+    equal, other = ({"file": ("a.txt", content, "text/plain")} for content in (b"equal", b"other"))
+    await workspace.post("/upload", files=equal)
+    [shared] = files(settings, workspace)
+    for status, file in ((201, other), (200, equal)):
+        answer = await workspace.post("/upload", files=file, data={"external_id": "one"})
+        assert answer.status_code == status
+    [job] = await inside.jobs("release_blobs")
+    await release_blobs(
+        JobContext(resources, uuid4(), job_id=1, attempt=1, last=False), ReleaseBlobs.model_validate(job)
+    )
+    assert files(settings, workspace) == [shared]
+    assert (await workspace.get(f"/{answer.json()['id']}/content?original=true")).content == b"equal"

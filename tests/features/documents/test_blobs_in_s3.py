@@ -126,7 +126,7 @@ async def test_a_file_from_upload_to_deletion(deployment: Deployment, workspace:
     assert (part.status_code, part.content) == (206, LETTER[10:20])
 
     for document, left in ((first, [key]), (second, [])):
-        await workspace.client.delete(f"{workspace.url}/{document}")
+        await workspace.client.delete(f"{workspace.url}/{document}?permanent=true")
         released = ReleaseBlobs.model_validate((await inside.jobs("release_blobs"))[-1])
         assert released.keys == [key]
         assert await release_blobs(deployment.context, released) is None

@@ -51,7 +51,7 @@ async def test_nothing_of_it_remains(
     before = await in_tables(users, word)
     assert before == {"document": 4, "document_text": 1, "chunk": 2, "posting": 2, "idempotency_key": 3}
     for each in (id_, uploaded, *(clone["id"] for clone in twins)):
-        assert (await workspace.client.delete(f"{workspace.url}/{each}")).status_code == 204
+        assert (await workspace.client.delete(f"{workspace.url}/{each}?permanent=true")).status_code == 204
     await work_off(users, resources, database, feature.jobs, workspace.project)
     assert await in_tables(users, word) == {}
     assert in_files(resources.settings.blob_directory, word) == []
@@ -95,7 +95,7 @@ async def test_a_search_finds_the_others_while_it_is_purged(
     large = UUID(str((await workspace.document(content="harbour dues. " * 4_000))["id"]))
     other = UUID(str((await workspace.document(content="Dues of the harbour, and much else besides."))["id"]))
     await index(users, resources, workspace.project, large, other)
-    await workspace.client.delete(f"{workspace.url}/{large}")
+    await workspace.client.delete(f"{workspace.url}/{large}?permanent=true")
     [[chunks]] = await users.fetch("SELECT count(*) FROM chunk WHERE document_id = $1", large)
     assert chunks > 10
     for mode in ("text", "vector", "hybrid"):
@@ -111,7 +111,7 @@ async def purge(users: Users, resources: Resources, workspace: Workspace, id_: U
 
 async def test_only_a_marked_document_is_purged(workspace: Workspace, users: Users, resources: Resources) -> None:
     kept, gone = [UUID(str((await workspace.document())["id"])) for _ in range(2)]
-    await workspace.client.delete(f"{workspace.url}/{gone}")
+    await workspace.client.delete(f"{workspace.url}/{gone}?permanent=true")
     for id_ in (kept, gone, gone, uuid4()):
         await purge(users, resources, workspace, id_)
     rows = await users.fetch("SELECT id FROM document WHERE project_id = $1", workspace.project)
@@ -124,7 +124,7 @@ async def test_it_is_purged_in_bounded_batches(workspace: Workspace, users: User
     for n in range(4):
         await workspace.client.patch(f"{workspace.url}/{id_}", json={"content": f"{n}" * 10_000})
     await index(users, resources, workspace.project, id_)
-    await workspace.client.delete(f"{workspace.url}/{id_}")
+    await workspace.client.delete(f"{workspace.url}/{id_}?permanent=true")
     removed: list[int] = []
     while not removed or removed[-1]:
         async with resources.reads.acquire() as connection, connection.transaction():
@@ -141,7 +141,7 @@ async def test_a_purge_that_was_lost_is_enqueued_again_once(
     workspace: Workspace, inside: Inside, users: Users, resources: Resources
 ) -> None:
     id_ = (await workspace.document())["id"]
-    await workspace.client.delete(f"{workspace.url}/{id_}")
+    await workspace.client.delete(f"{workspace.url}/{id_}?permanent=true")
     assert len(await inside.jobs("purge_document")) == 1
     await users.execute("DELETE FROM job WHERE kind = 'purge_document'")
     for _ in range(2):
@@ -153,7 +153,7 @@ async def test_indexing_after_the_deletion_stores_nothing(
     workspace: Workspace, users: Users, resources: Resources
 ) -> None:
     id_ = UUID(str((await workspace.document())["id"]))
-    await workspace.client.delete(f"{workspace.url}/{id_}")
+    await workspace.client.delete(f"{workspace.url}/{id_}?permanent=true")
     await index(users, resources, workspace.project, id_)
     assert await users.fetch("SELECT FROM chunk WHERE document_id = $1", id_) == []
 
@@ -162,7 +162,7 @@ async def test_a_worker_that_stops_leaves_the_rest_to_another(
     workspace: Workspace, users: Users, resources: Resources
 ) -> None:
     id_ = UUID(str((await workspace.document())["id"]))
-    await workspace.client.delete(f"{workspace.url}/{id_}")
+    await workspace.client.delete(f"{workspace.url}/{id_}?permanent=true")
     context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
     context.stopping.set()
     payload = PurgeDocument(project_id=workspace.project, principal=f"service:{workspace.project}", document_id=id_)

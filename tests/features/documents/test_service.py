@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import orjson
@@ -17,6 +19,7 @@ from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch
 from partywall.features.documents.service import DocumentService, missing
+from partywall.features.documents.trash import Trash
 from partywall.testing.users import Person
 from tests.features.documents.conftest import Inside, Workspace
 
@@ -95,8 +98,9 @@ async def test_a_document_that_is_gone_is_neither_changed_nor_deleted_nor_indexe
 ) -> None:
     async with serving(resources, workspace) as documents:
         document = await documents.create(DocumentCreate(title="A title", content="Text."))
-        await documents.delete(document)
-        for refused in (documents.lock, documents.delete, documents.reindex):
+        trash = Trash(documents.session, documents.scope, timedelta(days=1))
+        await trash.delete(document, None)
+        for refused in (documents.lock, partial(trash.delete, if_match=None), documents.reindex):
             with pytest.raises(DocumentNotFoundError):
                 await refused(document)
         assert await missing(documents.session, documents.scope, [document, other := uuid4()]) == {document, other}
@@ -107,6 +111,8 @@ async def test_who_may_not_write_locks_nothing(resources: Resources, workspace: 
     await inside.users.join(workspace.project, viewer, "viewer")
     async with resources.sessions.begin() as session:
         documents = await service(resources, session, workspace, viewer)
-        for refused in (documents.lock, documents.delete, documents.reindex):
+        trash = Trash(session, documents.scope, timedelta(days=1))
+        deleting = [partial(trash.delete, if_match=None, permanent=permanent) for permanent in (False, True)]
+        for refused in (documents.lock, *deleting, trash.restore, documents.reindex):
             with pytest.raises(MissingRightError):
                 await refused(uuid4())

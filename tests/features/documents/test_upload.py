@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from partywall.features.documents.upsert import Upsert
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Workspace, files
 
@@ -111,16 +112,24 @@ async def test_what_is_no_text_is_refused(
     assert files(settings, workspace) == []
 
 
-async def test_a_refused_row_leaves_no_blob(workspace: Workspace, settings: Settings) -> None:
+async def test_a_refused_row_leaves_no_blob(
+    workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if another upload had replaced the document since the first look at it."""
+
+    async def found(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(Upsert, "require_room", found)
     await workspace.document(external_id="taken")
-    for headers in ({}, {"Idempotency-Key": "k"}):
+    for headers in ({"If-Match": '"2-0"'}, {"If-Match": '"2-0"', "Idempotency-Key": "k"}):
         answer = await workspace.post(
             "/upload",
             files={"file": ("a.txt", b"x", "text/plain")},
             data={"external_id": "taken"},
             headers=headers,
         )
-        assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken")
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
     assert files(settings, workspace) == []
 
 
@@ -142,7 +151,7 @@ async def test_a_key_replays_the_upload_of_the_same_bytes(workspace: Workspace, 
 async def test_a_deleted_upload_releases_its_blob(workspace: Workspace, inside: Inside) -> None:
     made = (await workspace.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
     kept = (await workspace.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
-    assert (await workspace.client.delete(f"{workspace.url}/{made['id']}")).status_code == 204
+    assert (await workspace.client.delete(f"{workspace.url}/{made['id']}?permanent=true")).status_code == 204
     [job] = await inside.jobs("release_blobs")
     assert len(job["keys"]) == 1  # type: ignore[arg-type]  # a list, by the payload's own type
     assert (await workspace.get(f"/{kept['id']}/content", params={"original": True})).content == b"x"

@@ -50,7 +50,9 @@ class Limited:
         """The usage in the counter slots and the true usage, without documents marked as deleted."""
         [row] = await self.users.fetch(
             """
-            WITH alive AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NULL)
+            WITH alive AS (
+                SELECT * FROM document WHERE project_id = $1 AND (deleted_at IS NULL OR purge_at IS NOT NULL)
+            )
             SELECT (SELECT coalesce(sum(documents), 0) FROM project_usage WHERE project_id = $1)::bigint AS documents,
                 (SELECT coalesce(sum(bytes), 0) FROM project_usage WHERE project_id = $1)::bigint AS bytes,
                 (SELECT count(*) FROM alive) AS true_documents,
@@ -69,7 +71,9 @@ class Limited:
         """The documents to be purged, in the counter slots and in truth."""
         [row] = await self.users.fetch(
             """
-            WITH marked AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NOT NULL)
+            WITH marked AS (
+                SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NOT NULL AND purge_at IS NULL
+            )
             SELECT (SELECT sum(marked_documents) FROM project_usage WHERE project_id = $1)::bigint AS documents,
                 (SELECT sum(marked_bytes) FROM project_usage WHERE project_id = $1)::bigint AS bytes,
                 (SELECT count(*) FROM marked) AS true_documents,

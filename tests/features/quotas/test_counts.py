@@ -90,7 +90,7 @@ async def act(limited: Limited, alive: list[str], chance: random.Random, step: i
             await client.put(f"{documents}/{chosen}", json={"title": "t", "content": content, "metadata": {"a": 1}})
         case _:
             if alive:
-                assert (await client.delete(f"{documents}/{chosen}")).status_code == 204
+                assert (await client.delete(f"{documents}/{chosen}?permanent=true")).status_code == 204
                 alive.remove(chosen)
 
 
@@ -140,7 +140,7 @@ async def test_a_deleted_document_frees_its_bytes_at_once_and_once(limited: Limi
     at = f"{limited.url}/documents/{made.json()['id']}"
     assert (await limited.client.patch(at, json={"content": "b" * 30})).status_code == 200
     assert (await limited.stored())["bytes"] == before["bytes"] + 100 + 30 + len("{}") + len(made.content)
-    assert (await limited.client.delete(at)).status_code == 204
+    assert (await limited.client.delete(f"{at}?permanent=true")).status_code == 204
     assert await limited.stored() == before
     assert (await limited.client.delete(at)).status_code == 404
     assert await purge(limited, resources) == 1
@@ -152,7 +152,7 @@ async def test_a_recount_leaves_out_what_waits_to_be_purged(
     limited: Limited, resources: Resources, database: DatabaseUrls
 ) -> None:
     made = (await limited.document("a text")).json()["id"]
-    assert (await limited.client.delete(f"{limited.url}/documents/{made}")).status_code == 204
+    assert (await limited.client.delete(f"{limited.url}/documents/{made}?permanent=true")).status_code == 204
     assert await recount(limited, database) is False
     assert await purge(limited, resources) == 1
     assert await recount(limited, database) is False
@@ -177,7 +177,7 @@ async def test_a_mark_that_is_rolled_back_gives_nothing_back(limited: Limited) -
 async def test_the_end_of_a_project_leaves_no_count(limited: Limited, resources: Resources) -> None:
     await limited.document("a text")
     marked = (await limited.document("another")).json()["id"]
-    assert (await limited.client.delete(f"{limited.url}/documents/{marked}")).status_code == 204
+    assert (await limited.client.delete(f"{limited.url}/documents/{marked}?permanent=true")).status_code == 204
     assert (await limited.client.delete(limited.url)).status_code == 204
     context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
     await purge_project(context, ProjectDeleted(project_id=limited.project))

@@ -32,7 +32,7 @@ async def test_documents(limited: Limited) -> None:
     )
     assert exceeded(keyed) == (403, "documents", 2, 2)
     [first, _] = (await limited.client.get(f"{limited.url}/documents")).json()["items"]
-    assert (await limited.client.delete(f"{limited.url}/documents/{first['id']}")).status_code == 204
+    assert (await limited.client.delete(f"{limited.url}/documents/{first['id']}?permanent=true")).status_code == 204
     assert (await limited.document()).status_code == 201
 
 
@@ -97,7 +97,7 @@ async def test_answers_that_are_kept_for_their_keys_count(limited: Limited) -> N
     assert await limited.used("bytes") == used > 5_000 - 2 * 600 - len(made[0].content)
     for each in made:
         at = f"{limited.url}/documents/{each.json()['id']}"
-        assert (await limited.client.delete(at)).status_code == 204
+        assert (await limited.client.delete(f"{at}?permanent=true")).status_code == 204
     assert (await limited.used("documents"), await limited.used("bytes")) == (0, 0)
 
 
@@ -135,7 +135,9 @@ async def test_what_is_deleted_counts_until_it_is_gone(limited: Limited, what: s
     """Otherwise a loop of creating and deleting fills the disk faster than the purge empties it."""
     await limited.limit(documents=5, bytes=10_000)
     made = await limited.document("some text")
-    assert (await limited.client.delete(f"{limited.url}/documents/{made.json()['id']}")).status_code == 204
+    assert (
+        await limited.client.delete(f"{limited.url}/documents/{made.json()['id']}?permanent=true")
+    ).status_code == 204
     assert (await limited.document()).status_code == 201, "the quota is free at once while the purge keeps up"
     most = {"documents": 1000, "bytes": 256 * 1024 * 1024}[what]
     pretend = {
@@ -186,7 +188,7 @@ async def test_a_limit_below_what_is_used_stops_growth_alone(limited: Limited) -
     assert (await limited.client.patch(path, json={"title": "New", "status": "published"})).status_code == 200
     assert (await limited.client.get(path)).status_code == 200
     assert exceeded(await limited.document())[:2] == (403, "documents")
-    assert (await limited.client.delete(path)).status_code == 204
+    assert (await limited.client.delete(f"{path}?permanent=true")).status_code == 204
     assert await limited.used("bytes") == 0
 
 

@@ -14,13 +14,18 @@ from partywall.core.spool import SpooledBody
 from partywall.core.storage import StorageFullError
 
 
-async def large_json(
-    answers: LargeAnswers, caller: str, size: int, produce: Callable[[], Awaitable[Produced]]
+async def large_answer(
+    answers: LargeAnswers,
+    caller: str,
+    size: int,
+    produce: Callable[[], Awaitable[Produced]],
+    *,
+    media_type: str = "application/json",
 ) -> Response:
-    """The answer of `produce`: JSON of about `size` bytes, with headers; raises BudgetSpentError."""
+    """The answer of `produce`, of about `size` bytes, with headers; raises BudgetSpentError."""
     async with AsyncExitStack() as stack:
         file, headers = await stack.enter_async_context(answers.produced(caller, size, produce))
-        return _SpooledAnswer(file, headers, stack.pop_all())
+        return _SpooledAnswer(file, headers, stack.pop_all(), media_type)
 
 
 async def send_large(
@@ -39,12 +44,11 @@ async def send_large(
 
 
 class _SpooledAnswer(Response):
-    """JSON from a file, which is closed with the answer."""
+    """A body from a file, which is closed with the answer."""
 
-    media_type = "application/json"
-
-    def __init__(self, file: SpooledBody, headers: Mapping[str, str], held: AsyncExitStack) -> None:
+    def __init__(self, file: SpooledBody, headers: Mapping[str, str], held: AsyncExitStack, media_type: str) -> None:
         self.status_code = 200
+        self.media_type = media_type
         self.background = None
         self.body = b""
         self._file = file

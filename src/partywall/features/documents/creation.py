@@ -20,7 +20,7 @@ from partywall.core.ids import new_id
 from partywall.core.large_answers import LARGE_BYTES
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
-from partywall.features.documents import reader_repository
+from partywall.features.documents import reader_repository, upload_repository
 from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT, READING
 from partywall.features.documents.creation_repository import (
     CREATE,
@@ -44,12 +44,13 @@ _PIECE: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The blob that a document was made from. `is_read`: the document has its text already."""
+    """The blob that a document is made from. If a worker has to read it, its own title replaces `unread_title`."""
 
     key: str
     name: str | None
     size: int
-    is_read: bool = True
+    sha256: str
+    unread_title: str | None = None
 
 
 def may_write(scope: ProjectScope) -> None:
@@ -83,7 +84,9 @@ def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Origin
         original_key=original.key if original else None,
         original_name=original.name if original else None,
         original_size=original.size if original else None,
-        index_error=None if original is None or original.is_read else READING,
+        index_error=None if original is None or original.unread_title is None else READING,
+        source_sha256=original.sha256 if original else None,
+        unread_title=original.unread_title if original else None,
     )
 
 
@@ -163,12 +166,12 @@ def show_batch(scope: ProjectScope) -> Show:
     return show
 
 
-async def require_room(reader: ScopedReader, project_id: UUID, size: int) -> None:
-    """Raises QuotaExceededError if one more document of `size` bytes would exceed a quota."""
-    _, row = await reader.row(reader_repository.ROOM, project_id, {})
-    for quota, more in (("documents", 1), ("bytes", size)):
+async def require_room(reader: ScopedReader, project_id: UUID, size: int, documents: int = 1) -> None:
+    """Raises QuotaExceededError if more documents, or `size` more bytes, would exceed a quota."""
+    _, row = await reader.row(upload_repository.ROOM, project_id, {})
+    for quota, more in (("documents", documents), ("bytes", size)):
         used, most = row[quota], row[f"most_{quota}"]
-        if most is not None and used + more > most:
+        if most is not None and more > 0 and used + more > most:
             raise QuotaExceededError(quota, int(used), more, int(most))
 
 

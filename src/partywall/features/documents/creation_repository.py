@@ -50,12 +50,15 @@ class NewDocument:
     original_name: str | None = None
     original_size: int | None = None
     index_error: str | None = None
+    source_sha256: str | None = None
+    unread_title: str | None = None
 
 
 _GIVEN: Final[dict[str, Uuid[UUID] | Text | Integer]] = {
     "id": Uuid(), "external_id": Text(), "title": Text(), "content": Text(), "metadata": Text(), "status": Text(),
     "media_type": Text(), "size": Integer(), "content_sha256": Text(), "original_key": Text(),
-    "original_name": Text(), "original_size": BigInteger(), "index_error": Text(),
+    "original_name": Text(), "original_size": BigInteger(), "index_error": Text(), "source_sha256": Text(),
+    "unread_title": Text(),
 }  # fmt: skip
 _FIRST: Final = ("title", "size", "content_sha256", "created_by", "created_at")
 

@@ -9,6 +9,7 @@ from fastapi import Depends
 from partywall.core.http.dependencies import (
     LargeAnswersDep,
     ProjectScopeDep,
+    ResourcesDep,
     ScopedReaderDep,
     SessionDep,
 )
@@ -17,6 +18,7 @@ from partywall.features.documents import reader as reader_module
 from partywall.features.documents.creation_repository import NewDocument
 from partywall.features.documents.schemas import DocumentBatch, DocumentCreate
 from partywall.features.documents.service import DocumentService
+from partywall.features.documents.trash import Trash
 
 
 async def get_document_service(session: SessionDep, scope: ProjectScopeDep) -> DocumentService:
@@ -24,6 +26,13 @@ async def get_document_service(session: SessionDep, scope: ProjectScopeDep) -> D
 
 
 DocumentServiceDep = Annotated[DocumentService, Depends(get_document_service, scope="function")]
+
+
+async def get_trash(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> Trash:
+    return Trash(session, scope, resources.settings.documents.trash_period)
+
+
+TrashDep = Annotated[Trash, Depends(get_trash, scope="function")]
 
 
 async def get_room_to_change(

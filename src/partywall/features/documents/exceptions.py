@@ -14,6 +14,11 @@ class DocumentNotFoundError(NotFoundError):
     title = "No such document"
 
 
+class NotInTrashError(NotFoundError):
+    code = "document_not_in_trash"
+    title = "The trash has no such document"
+
+
 class VersionNotFoundError(NotFoundError):
     code = "version_not_found"
     title = "The document has no such version"

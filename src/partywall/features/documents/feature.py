@@ -8,20 +8,23 @@ from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.lazy import lazy
 from partywall.features.documents.jobs import PURGE_DOCUMENT, READ_FILE, RELEASE_BLOBS
-from partywall.features.documents.rights import DOCUMENT_READ, DOCUMENT_WRITE
+from partywall.features.documents.rights import DOCUMENT_PURGE, DOCUMENT_READ, DOCUMENT_WRITE
 
 feature: Final = Feature(
     name="documents",
     tags=(Tag("documents", "Documents of a project, their content and versions.", after="api keys"),),
     routers=(
         lazy("partywall.features.documents.router:router"),
+        lazy("partywall.features.documents.version_router:router"),
         lazy("partywall.features.documents.file_router:router"),
+        lazy("partywall.features.documents.trash_router:router"),
     ),
-    rights=(DOCUMENT_READ, DOCUMENT_WRITE),
+    rights=(DOCUMENT_READ, DOCUMENT_WRITE, DOCUMENT_PURGE),
     events=(
         EventType("document.created", "document"),
         EventType("document.updated", "document"),
         EventType("document.deleted", "document"),
+        EventType("document.restored", "document"),
         EventType("document.indexed", "document"),
         EventType("document.failed", "document"),
     ),
@@ -38,6 +41,8 @@ feature: Final = Feature(
     ),
     schedules=(
         Schedule("sweep_deleted_documents", "* * * * *", lazy("partywall.features.documents.purge:sweep_documents")),
+        Schedule("expire_trash", "* * * * *", lazy("partywall.features.documents.purge:expire_trash")),
+        Schedule("prune_versions", "23 2 * * *", lazy("partywall.features.documents.version_retention:prune_versions")),
         Schedule("sweep_blobs", "53 2 * * *", lazy("partywall.features.documents.blobs:sweep_blobs")),
     ),
     models=lazy("partywall.features.documents.models"),

@@ -1,4 +1,7 @@
-"""Reads the text of uploaded files that are not read at once. Runs in workers, in a text process for each file."""
+"""Reads the text of uploaded files that are not read at once. Runs in workers, in a text process for each file.
+
+A file that replaces another one may be uploaded meanwhile: only the text of the document's current file is stored.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +48,9 @@ async def read_file(context: JobContext, payload: ReadFile) -> timedelta | None:
     except StorageAwayError:
         return WHILE_AWAY
     except UnreadableFileError as error:
-        await _fail(context, payload, f"{error.reason}: {MESSAGES[error.reason]}")
+        await _fail(context, payload, f"{error.reason}: {MESSAGES[error.reason]}", file.key)
     except QuotaExceededError as error:
-        await _fail(context, payload, f"{Reason.TOO_LARGE}: {error.detail or error}")
+        await _fail(context, payload, f"{Reason.TOO_LARGE}: {error.detail or error}", file.key)
     return None
 
 
@@ -79,17 +82,16 @@ async def _given(blobs: BlobStore, scope: ProjectScope, file: FileToRead) -> Asy
 async def _store(context: JobContext, payload: ReadFile, file: FileToRead, found: FileText) -> None:
     size, sha256 = await asyncio.to_thread(digest, found.text)
     metadata = {key: said for key, said in (("language", found.language), ("charset", found.charset)) if said}
-    former, title = title_of("", file.name), title_of(found.title, file.name)
-    text = TextToStore(former, title, found.text, size, sha256, metadata)
+    text = TextToStore(file.key, title_of(found.title, file.name), found.text, size, sha256, metadata)
     async with context.begin(payload) as (session, scope):
         await FileWriter(session, scope).store(payload.document_id, text)
 
 
-async def _fail(context: JobContext, payload: ReadFile, reason: str) -> None:
-    """Marks the document as failed, if it still has no text."""
+async def _fail(context: JobContext, payload: ReadFile, reason: str, key: str | None = None) -> None:
+    """Marks the document as failed, if its file (`key`) is still unread. An earlier text of it stays."""
     try:
         async with context.begin(payload) as (session, scope):
-            row = await FileWriter(session, scope).fail(payload.document_id, reason)
+            row = await FileWriter(session, scope).fail(payload.document_id, reason, key)
             if row is not None:
                 data = {"version": row.version, "revision": row.revision, "reason": reason}
                 event_draft = EventDraft("document.failed", "document", str(payload.document_id), data)

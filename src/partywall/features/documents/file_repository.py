@@ -14,46 +14,51 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.constants import MAX_METADATA_BYTES
 
 _FIND: Final = text("""
-SELECT title, media_type, original_key, original_name, original_size FROM document
-WHERE project_id = :project_id AND id = :id AND size = 0 AND original_key IS NOT NULL AND deleted_at IS NULL
+SELECT media_type, original_key, original_name, original_size FROM document
+WHERE project_id = :project_id AND id = :id AND unread_title IS NOT NULL AND deleted_at IS NULL
 """)
 _LOCK: Final = text("""
-SELECT version, EXISTS (
+SELECT title, version, content_sha256, unread_title, EXISTS (
     SELECT FROM document_version AS v
     WHERE v.project_id = d.project_id AND v.document_id = d.id AND v.number = d.version
 ) AS has_version
 FROM document AS d
-WHERE project_id = :project_id AND id = :id AND size = 0 AND original_key IS NOT NULL AND deleted_at IS NULL
+WHERE project_id = :project_id AND id = :id AND original_key = :key AND unread_title IS NOT NULL AND deleted_at IS NULL
 FOR NO KEY UPDATE
 """)
 # A trigger keeps a text as a former one when its successor comes with another hash. Before the first version there is
 # no text to keep, so the hash goes ahead.
 _HASH: Final = text("UPDATE document SET content_sha256 = :sha256 WHERE project_id = :project_id AND id = :id")
 _TEXT: Final = text("""
-UPDATE document SET content = :content, size = :size, content_sha256 = :sha256, version = :version,
-    title = CASE WHEN title = :former THEN :title ELSE title END,
+UPDATE document SET content = :content, size = :size, content_sha256 = :sha256
+WHERE project_id = :project_id AND id = :id
+""")
+_READ: Final = text("""
+UPDATE document SET version = :version, title = :title, unread_title = NULL, unread_by = NULL,
     metadata = CASE WHEN octet_length(CAST(more AS text)) <= :most THEN more ELSE metadata END,
     index_status = 'pending', index_error = NULL, state = state + 1, updated_at = clock_timestamp()
 FROM (
-    SELECT CAST(:found AS jsonb) || metadata AS more FROM document WHERE project_id = :project_id AND id = :id
+    SELECT unread_by AS uploader, CAST(:found AS jsonb) || metadata AS more FROM document
+    WHERE project_id = :project_id AND id = :id
 ) AS wanted
 WHERE project_id = :project_id AND id = :id
+RETURNING coalesce(uploader, created_by)
 """)
 _VERSION: Final = text("""
 INSERT INTO document_version (project_id, document_id, number, title, size, content_sha256, created_by, created_at)
-SELECT project_id, id, version, title, size, content_sha256, created_by, updated_at FROM document
+SELECT project_id, id, version, title, size, content_sha256, :uploader, updated_at FROM document
 WHERE project_id = :project_id AND id = :id
 """)
 _FAIL: Final = text("""
 UPDATE document SET index_status = 'failed', index_error = :reason, state = state + 1
-WHERE project_id = :project_id AND id = :id AND size = 0 AND original_key IS NOT NULL AND deleted_at IS NULL
+WHERE project_id = :project_id AND id = :id AND original_key = coalesce(CAST(:key AS text), original_key)
+    AND unread_title IS NOT NULL AND deleted_at IS NULL
 RETURNING version, revision
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class FileToRead:
-    title: str
     media_type: str
     key: str
     name: str | None
@@ -62,9 +67,9 @@ class FileToRead:
 
 @dataclass(frozen=True, slots=True)
 class TextToStore:
-    """`title` replaces `former`, the title made of the file's name. `metadata` is added where its keys are not set."""
+    """`key` is that of the file. `metadata` is added where its keys are not set."""
 
-    former: str
+    key: str
     title: str
     content: str
     size: int
@@ -78,7 +83,7 @@ class FileReader:
     scope: ProjectScope
 
     async def find(self, id_: UUID) -> FileToRead | None:
-        """None if the document has a text, or is gone."""
+        """None if the document has the text of its file, or another one, or is gone."""
         row = (await self.session.execute(_FIND, {"project_id": self.scope.project_id, "id": id_})).one_or_none()
         return None if row is None else FileToRead(*row)
 
@@ -89,25 +94,31 @@ class FileWriter:
     scope: ProjectScope
 
     async def store(self, id_: UUID, found: TextToStore) -> None:
-        """Store the text as the first version, to be indexed; as another one if the title has been changed meanwhile.
+        """Store the text, to be indexed. It makes a version if it is the first one, or text or title differ.
 
-        Stores nothing if there is a text already.
+        Stores nothing if the document has got a text or another file meanwhile.
         """
         ids = {"project_id": self.scope.project_id, "id": id_}
-        locked = (await self.session.execute(_LOCK, ids)).one_or_none()
+        locked = (await self.session.execute(_LOCK, {**ids, "key": found.key})).one_or_none()
         if locked is None:
             return
+        title = found.title if locked.title == locked.unread_title else locked.title
+        has_other_text = found.sha256 != locked.content_sha256 or not locked.has_version
+        makes_version = has_other_text or title != locked.title
+        text_of_file = {**ids, "content": found.content, "size": found.size, "sha256": found.sha256}
         if not locked.has_version:
             await self.session.execute(_HASH, {**ids, "sha256": found.sha256})
+        if has_other_text:
+            await self.session.execute(_TEXT, text_of_file)
         values = {
-            **ids, "former": found.former, "title": found.title, "content": found.content, "size": found.size,
-            "sha256": found.sha256, "version": locked.version + locked.has_version,
+            **ids, "title": title, "version": locked.version + (locked.has_version and makes_version),
             "found": json.dumps(found.metadata), "most": MAX_METADATA_BYTES,
         }  # fmt: skip
-        await self.session.execute(_TEXT, values)
-        await self.session.execute(_VERSION, ids)
+        uploader = await self.session.scalar(_READ, values)
+        if makes_version:
+            await self.session.execute(_VERSION, {**ids, "uploader": uploader})
 
-    async def fail(self, id_: UUID, reason: str) -> Row[int, int] | None:
-        """Version and revision of the document; None if it has a text, or is gone."""
-        values = {"project_id": self.scope.project_id, "id": id_, "reason": reason}
+    async def fail(self, id_: UUID, reason: str, key: str | None) -> Row[int, int] | None:
+        """Version and revision of the document; None if it has got a text or another file than `key`, or is gone."""
+        values = {"project_id": self.scope.project_id, "id": id_, "reason": reason, "key": key}
         return (await self.session.execute(_FAIL, values)).one_or_none()

@@ -19,13 +19,18 @@ from pydantic import JsonValue, ValidationError
 
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.scopes import open_scope
-from partywall.core.db.session import AsyncSession
-from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
+from partywall.core.errors import (
+    BadRequestError,
+    InvalidInputError,
+    PreconditionFailedError,
+    TooManyRequestsError,
+    UnsupportedMediaTypeError,
+)
 from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import FILE_BYTES, MEDIUM_BYTES
 from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
-from partywall.core.http.etag import unchanged
+from partywall.core.http.etag import IfMatch, unchanged
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
@@ -36,11 +41,12 @@ from partywall.core.text_process.processes import TextProcessBusyError, TextTooC
 from partywall.features.documents import content
 from partywall.features.documents import upload as upload_module
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
-from partywall.features.documents.creation import may_write, require_room, show_one
+from partywall.features.documents.creation import may_write, show_one
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
 from partywall.features.documents.extraction import HTML, MARKDOWN, plain_name
-from partywall.features.documents.router import CREATION_ERRORS, created, paced
+from partywall.features.documents.router import CREATION_ERRORS, created, paced, shown
 from partywall.features.documents.schemas import Document, UploadFields
+from partywall.features.documents.upsert import Answers, Once, Upsert, find_earlier
 
 router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"])
 
@@ -60,14 +66,20 @@ _CONTENT: Final[dict[str, JsonValue]] = {
     description=(
         "PDF, Office and OpenDocument files, mail, EPUB, RTF, ZIP, HTML, Markdown and other text in any encoding. "
         "Text, Markdown and HTML in UTF-8 are read at once. Of other files a worker reads the text: until then the "
-        "document is `pending` without content, and if it cannot be read, it is `failed`. The original is kept."
+        "document is `pending` without content, and if it cannot be read, it is `failed`. The original is kept. With "
+        "the `external_id` of a document, the file replaces that document's: 200, and another version unless title and "
+        "text are the same. The earlier text stays until the new file has been read."
     ),
     max_body_size=FILE_BYTES,
     form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
-    responses=documented(
-        *CREATION_ERRORS, UnsupportedMediaTypeError, TextTooCostlyError, TextProcessBusyError, TooManyRequestsError
-    ),
-)
+    responses={
+        **documented(
+            *CREATION_ERRORS, PreconditionFailedError, UnsupportedMediaTypeError, TextTooCostlyError,
+            TextProcessBusyError, TooManyRequestsError,
+        ),
+        200: {"model": Document, "description": "The document with this `external_id`, with its new file"},
+    },
+)  # fmt: skip
 async def upload_document(
     project_id: UUID,
     file: Annotated[UploadFile, File(description="The file.", json_schema_extra={"format": "binary"})],
@@ -78,8 +90,9 @@ async def upload_document(
     title: Annotated[
         str | None, Form(description="Default: the page's title, the first heading or the file's name.")
     ] = None,
-    external_id: Annotated[str | None, Form(description="Unique in the project.")] = None,
-    metadata: Annotated[str | None, Form(description="A JSON object.")] = None,
+    external_id: Annotated[str | None, Form(description="The document to create or replace.")] = None,
+    metadata: Annotated[str | None, Form(description="A JSON object. A replaced document keeps its own.")] = None,
+    if_match: IfMatch = None,
 ) -> Response:
     scope = await reader.scope(project_id)
     may_write(scope)
@@ -93,13 +106,16 @@ async def upload_document(
         replayed = await _replay(resources, once, fingerprint)
         if replayed is not None:
             return replayed
-        await require_room(reader, project_id, file.size or 0)
-        async with _receiving(resources, request).received(scope, file, asked) as upload:
-
-            async def store(writer: ScopedWriter, session: AsyncSession) -> Response:
-                return created(request, upload.document.id, await upload.insert(writer, session, project_id))
-
-            answer = await _store(resources, once, fingerprint, store)
+        answers = Answers(partial(created, request), shown)
+        upsert = Upsert(resources, asked, if_match, answers, _write_once(once, fingerprint))
+        earlier = await find_earlier(reader, project_id, asked.external_id)
+        await upsert.require_room(reader, file.size or 0, earlier)
+        async with resources.answers.room(scope.principal.tenant.name, earlier.largest if earlier else 0):
+            kept = await upsert.keep(file, earlier)
+            if kept is not None:
+                return kept
+            async with _receiving(resources, request).received(scope, file, asked) as upload:
+                answer = await upsert.store(upload)
     return paced(answer, resources.backpressure, project_id, [upload.document])
 
 
@@ -108,19 +124,11 @@ def _receiving(resources: Resources, request: Request) -> upload_module.Receivin
     return upload_module.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit)
 
 
-async def _store(
-    resources: Resources,
-    once: Idempotency,
-    fingerprint: bytes,
-    store: Callable[[ScopedWriter, AsyncSession], Awaitable[Response]],
-) -> Response:
-    """Write in a transaction that ends before the claim of the key does, and before an unused blob is deleted."""
-    async with resources.sessions.begin() as session:
-        writer = resources.writer(once.principal, session)
-        writing = partial(store, writer, session)
-        if once.key is None:
-            return await writing()
-        return await once.run_write(writer, may_write, writing, fingerprint=fingerprint, show=show_one)
+def _write_once(once: Idempotency, fingerprint: bytes) -> Once[Response]:
+    async def run(writer: ScopedWriter, produce: Callable[[], Awaitable[Response]]) -> Response:
+        return await once.run_write(writer, may_write, produce, fingerprint=fingerprint, show=show_one)
+
+    return Once(once.principal, once.project_id, run)
 
 
 async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:
@@ -154,7 +162,7 @@ def _name(file: UploadFile) -> str | None:
 
 def _fields(file: str | None, title: str | None, external_id: str | None, metadata: str | None) -> UploadFields:
     try:
-        parsed = json.loads(metadata) if metadata is not None else {}
+        parsed = json.loads(metadata) if metadata is not None else None
     except (ValueError, RecursionError) as error:
         raise InvalidInputError("/metadata", FieldCode.BAD_FORMAT, "This is not JSON") from error
     try:

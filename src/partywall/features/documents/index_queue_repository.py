@@ -34,6 +34,7 @@ WITH held AS MATERIALIZED (
     SELECT d.id FROM unnest(CAST(:ids AS uuid[])) AS given(id) CROSS JOIN LATERAL (
         SELECT id FROM document
         WHERE project_id = :project_id AND id = given.id AND index_status = 'pending' AND index_error <> :note
+            AND unread_title IS NULL
         FOR NO KEY UPDATE
     ) AS d
 )

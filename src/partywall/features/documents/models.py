@@ -35,8 +35,11 @@ class Document(Base):
 
     `index_status` belongs to the revision; `version` is the newest version's number. A pending document waits to be
     indexed, or only for its vectors if `index_error` says why they are missing. The `original_*` columns describe the
-    uploaded file, which is stored as a blob. `history_bytes` is the size of its texts in `document_text`, maintained
-    by the database. A document with `deleted_at` is invisible and is being purged.
+    uploaded file, which is stored as a blob. `source_sha256` is its hash, until the text is changed otherwise. While
+    its text has not been read, `unread_title` is the title that the file's own replaces, and `unread_by` who uploaded
+    it if it replaced another file. `history_bytes` is the size of its texts in `document_text`, maintained by the
+    database. A document with `deleted_at` is invisible: it is in the trash until `purge_at`, or without
+    that deleted for good. While it is `purging`, its passages or all its rows are being removed.
     """
 
     __tablename__ = "document"
@@ -53,7 +56,9 @@ class Document(Base):
         Index("document_created_at_idx", "project_id", "created_at", "id", postgresql_where=_KEPT),
         Index("document_updated_at_idx", "project_id", "updated_at", "id", postgresql_where=_KEPT),
         Index("document_title_idx", "project_id", "title", "id", postgresql_where=_KEPT),
-        Index("document_deleted_at_idx", "project_id", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("document_purging_idx", "project_id", "deleted_at", postgresql_where=text("purging")),
+        Index("document_trash_idx", "project_id", "deleted_at", "id", postgresql_where=text("purge_at IS NOT NULL")),
+        Index("document_purge_at_idx", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
         Index(
             "document_pending_idx",
             "project_id",
@@ -87,11 +92,17 @@ class Document(Base):
     original_key: Mapped[str | None] = mapped_column(Text(collation="C"))
     original_name: Mapped[str | None] = mapped_column(Text)
     original_size: Mapped[int | None] = mapped_column(BigInteger)
+    source_sha256: Mapped[str | None] = mapped_column(Text)
+    unread_title: Mapped[str | None] = mapped_column(Text)
+    unread_by: Mapped[str | None] = mapped_column(Text)
     history_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    purge_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    purging: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    former_external_id: Mapped[str | None] = mapped_column(Text)
 
 
 class DocumentVersion(Base):

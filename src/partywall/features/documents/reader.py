@@ -90,17 +90,17 @@ async def list_documents(reader: ScopedReader, project_id: UUID, query: Document
     listing = ("documents", project_id, query.sort, *(f"{name}={value}" for name, value in filters.items()))
     after: Mapping[str, Value] = {}
     if query.cursor is not None:
-        position = await _position(reader, project_id, cursors, listing, query.cursor, 2)
+        position = await position_of(reader, project_id, cursors, listing, query.cursor, 2)
         after = KEYSET.parse(query.sort, position)
     page = Listing(query.sort, bool(after), query.offset is not None, frozenset(filters))
-    values: dict[str, Value] = {**_window(query), **filters, **after}
+    values: dict[str, Value] = {**window(query), **filters, **after}
     read = reader.long_row if page.is_long else reader.row
     scope, row = await read(reads.page_of(page), project_id, values)
     if row["items"] is None:
         scope, row = await read(reads.page_of(page._replace(short=True)), project_id, values)
     require(scope, DOCUMENT_READ)
     cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
-    return _page(row["items"], cursor, row["total"])
+    return page_json(row["items"], cursor, row["total"])
 
 
 async def list_versions(
@@ -108,9 +108,9 @@ async def list_versions(
 ) -> bytes:
     query.refuse_both()
     listing = ("versions", project_id, document_id)
-    values: dict[str, Value] = {"document_id": document_id, **_window(query)}
+    values: dict[str, Value] = {"document_id": document_id, **window(query)}
     if query.cursor is not None:
-        [position] = await _position(reader, project_id, cursors, listing, query.cursor, 1)
+        [position] = await position_of(reader, project_id, cursors, listing, query.cursor, 1)
         values["after"] = _number(position)
     page = reads.version_page(query.cursor is not None, query.offset is not None)
     read = reader.row if query.offset is None else reader.long_row
@@ -119,7 +119,7 @@ async def list_versions(
     if row["newest"] is None:
         raise DocumentNotFoundError
     cursor = cursors.encode(listing, [row["last_value"]]) if row["more"] else None
-    return _page(row["items"], cursor, row["total"])
+    return page_json(row["items"], cursor, row["total"])
 
 
 async def get_version(reader: ScopedReader, project_id: UUID, document_id: UUID, number: int) -> bytes | int:
@@ -164,7 +164,7 @@ async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:
     return body
 
 
-async def _position(
+async def position_of(
     reader: ScopedReader, project_id: UUID, cursors: Cursors, listing: Sequence[object], cursor: str, length: int
 ) -> list[str]:
     """The cursor's position. Access is checked before a cursor error is raised, so outsiders cannot probe cursors."""
@@ -175,7 +175,7 @@ async def _position(
         raise
 
 
-def _window(query: PageQuery) -> dict[str, Value]:
+def window(query: PageQuery) -> dict[str, Value]:
     return {"limit": query.limit, "one_more": query.limit + 1, "offset": query.offset or 0}
 
 
@@ -185,5 +185,5 @@ def _number(position: str) -> int:
     return int(position)
 
 
-def _page(items: bytes, cursor: str | None, total: int | None) -> bytes:
+def page_json(items: bytes, cursor: str | None, total: int | None) -> bytes:
     return b'{"items":%b,"next_cursor":%b,"total":%b}' % (items, orjson.dumps(cursor), orjson.dumps(total))

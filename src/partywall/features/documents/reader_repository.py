@@ -17,14 +17,12 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     case,
-    column,
     exists,
     func,
     funcfilter,
     literal_column,
     null,
     select,
-    table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -213,6 +211,23 @@ def _version_with(body: ColumnElement[object], allowed: Proof) -> Found:
     )
 
 
+def _versions(allowed: Proof) -> Found:
+    """The chosen versions, one array for each column."""
+    columns = DOCUMENT_VERSION.c
+    named = {
+        "numbers": columns.number,
+        "titles": columns.title,
+        "sizes": columns.size,
+        "hashes": columns.content_sha256,
+    }
+    chosen = columns.number == func.any(bindparam("numbers", type_=ARRAY(Integer)))
+    newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, allowed)
+    return select(
+        *(func.array_agg(each).label(name) for name, each in named.items()),
+        newest.correlate(ENTERED).scalar_subquery().label("newest"),
+    ).where(columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, chosen, allowed)
+
+
 @cache
 def version_page(goes_on: bool, counts: bool) -> ScopedQuery:
     """Newest first."""
@@ -264,16 +279,6 @@ def _taken(allowed: Proof) -> Found:
     )
 
 
-def _room(allowed: Proof) -> Found:
-    """Usage and limits of the quotas that a new document counts against."""
-    used = table("project_usage", column("project_id", Uuid), column("documents", Integer), column("bytes", Integer))
-    names = ("documents", "bytes")
-    return select(
-        *(func.coalesce(func.sum(used.c[name]), literal_column("0")).label(name) for name in names),
-        *(func.wall.quota_of(PROJECT_ID, literal_column(f"'{name}'", Text)).label(f"most_{name}") for name in names),
-    ).where(used.c.project_id == PROJECT_ID, allowed)
-
-
 def _largest(allowed: Proof) -> Found:
     versions = DOCUMENT_VERSION.c
     return select(func.max(versions.size).label("size")).where(
@@ -281,12 +286,12 @@ def _largest(allowed: Proof) -> Found:
     )
 
 
-ROOM: Final = ScopedQuery.read(_room)
 LARGEST: Final = ScopedQuery.read(_largest)
 TAKEN: Final = ScopedQuery.read(_taken)
 CONTENT: Final = ScopedQuery.read(_content)
 CONTENT_PIECE: Final = ScopedQuery.read(_content_piece)
 VERSION: Final = ScopedQuery.read(_version)
+VERSIONS: Final = ScopedQuery.read(_versions)
 WHOLE_VERSION: Final = ScopedQuery.read(_whole_version)
 TEXT_PAGE: Final = ScopedQuery.read(_text_page)
 STATS: Final = ScopedQuery.read(_stats)

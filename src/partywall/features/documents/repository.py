@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Row,
-    Uuid,
+    Text,
     and_,
     bindparam,
     case,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import defer
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
@@ -28,7 +29,6 @@ from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents.columns import document_columns
 from partywall.features.documents.constants import READING
-from partywall.features.documents.extraction import READ_AT_ONCE
 from partywall.features.documents.jobs import enqueue_reading
 from partywall.features.documents.models import (
     DOCUMENT,
@@ -41,11 +41,10 @@ from partywall.features.documents.models import (
 
 WAITING: Final = "pending"
 
-_DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uuid)))
-# An uploaded file whose text was never read.
-_IS_UNREAD: Final = and_(
-    DOCUMENT.c.size == 0, DOCUMENT.c.original_key.is_not(None), DOCUMENT.c.media_type.not_in(sorted(READ_AT_ONCE))
-)
+_GIVEN_KEYS: Final = bindparam("keys", type_=ARRAY(Text))
+_USED: Final = select(func.wall.used_blobs(_GIVEN_KEYS).table_valued("key", name="used").c.key)
+# A worker has not read the text of the uploaded file.
+_IS_UNREAD: Final = DOCUMENT.c.unread_title.is_not(None)
 # Another title does not end the wait for the text of a file.
 _STILL_READING: Final = case((DOCUMENT.c.index_error == READING, READING), else_=None)
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
@@ -75,7 +74,8 @@ class Fields(Protocol):
 class DocumentChange:
     """The `fields` of `wanted` to write: only those that differ, because writing a text stores its predecessor.
 
-    `digest` is size and SHA-256 of a changed content. `version` is the number of the version that the change makes.
+    `digest` is size and SHA-256 of a changed content, which then is no longer that of a file. `version` is the number
+    of the version that the change makes.
     """
 
     wanted: Fields
@@ -94,6 +94,7 @@ def _columns(change: DocumentChange) -> dict[str, str | int | JsonObject | None]
     values = {name: columns[name] for name in change.fields}
     if change.digest is not None:
         values["size"], values["content_sha256"] = change.digest
+        values |= {"source_sha256": None, "unread_title": None, "unread_by": None}
     if change.version is not None:
         values["version"] = change.version
     if change.awaits_index:
@@ -158,11 +159,8 @@ class DocumentRepository:
         return (await self.session.execute(query)).one_or_none()
 
     async def used(self, keys: Sequence[str]) -> set[str]:
-        """The blob keys that documents still refer to."""
-        query = select(Document.original_key).where(
-            Document.project_id == self.scope.project_id, Document.original_key.in_(keys)
-        )
-        return {key for key in await self.session.scalars(query) if key is not None}
+        """The blob keys that documents still refer to, also those in the trash."""
+        return set(await self.session.scalars(_USED, {"keys": list(keys)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +272,3 @@ class DocumentWriter:
         for id_ in await self.await_index(ids):
             await enqueue_reading(self.session, self.scope.project_id, id_)
         return ids
-
-    async def delete(self, id_: UUID) -> None:
-        """Mark the document as deleted, which makes it invisible."""
-        await self.session.execute(_DELETE, {"document": id_})

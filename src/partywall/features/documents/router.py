@@ -20,16 +20,15 @@ from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, S
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.fast_path.declaration import fast
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
-from partywall.core.http.idempotent import idempotent, idempotent_write
+from partywall.core.http.idempotent import idempotent_write
 from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import delayed, json_bytes
-from partywall.core.http.spooled_answers import large_json
+from partywall.core.http.spooled_answers import large_answer
 from partywall.core.idempotency.replay import Show
 from partywall.core.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.large_answers import Produced
-from partywall.core.rights import requires
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creation
@@ -41,9 +40,8 @@ from partywall.features.documents.dependencies import (
     NewDocumentDep,
     NewDocumentsDep,
 )
-from partywall.features.documents.exceptions import DocumentNotFoundError, ExternalIdTakenError, VersionNotFoundError
+from partywall.features.documents.exceptions import DocumentNotFoundError, ExternalIdTakenError
 from partywall.features.documents.reader import DocumentJson
-from partywall.features.documents.rights import DOCUMENT_WRITE
 from partywall.features.documents.schemas import (
     Document,
     DocumentPatch,
@@ -52,9 +50,6 @@ from partywall.features.documents.schemas import (
     Documents,
     DocumentSummary,
     Stats,
-    Version,
-    VersionQuery,
-    VersionSummary,
 )
 from partywall.features.documents.service import DocumentService
 
@@ -85,7 +80,7 @@ def _shown_again(service: DocumentService) -> Show:
     return creation.show_one(service.scope)
 
 
-def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
+def shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
     return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
 
 
@@ -186,7 +181,7 @@ async def get_document(
         return not_modified(tag)
     if isinstance(found, DocumentJson):
         return json_bytes(found.body, 200, {"ETag": tag})
-    return await large_json(answers, reader.principal.tenant.name, found.size, produce)
+    return await large_answer(answers, reader.principal.tenant.name, found.size, produce)
 
 
 @router.patch(
@@ -201,7 +196,7 @@ async def get_document(
 async def update_document(
     document_id: UUID, body: DocumentPatch, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    return _shown(await service.update(document_id, body, if_match))
+    return shown(await service.update(document_id, body, if_match))
 
 
 @router.put(
@@ -216,18 +211,7 @@ async def update_document(
 async def replace_document(
     document_id: UUID, body: DocumentReplace, service: DocumentServiceDep, if_match: IfMatch = None
 ) -> Response:
-    return _shown(await service.replace(document_id, body, if_match))
-
-
-@router.delete(
-    "/{document_id:uuid}",
-    status_code=status.HTTP_204_NO_CONTENT,
-    summary="Delete a document",
-    description="With its versions, index and uploaded file. It is gone at once, and purged in the background.",
-    responses=documented(*_CHANGE_ERRORS),
-)
-async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
-    await service.delete(document_id, if_match)
+    return shown(await service.replace(document_id, body, if_match))
 
 
 @router.post(
@@ -240,60 +224,4 @@ async def delete_document(document_id: UUID, service: DocumentServiceDep, if_mat
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, MissingRightError),
 )
 async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Response:
-    return _shown(await service.reindex(document_id), status.HTTP_202_ACCEPTED)
-
-
-@router.get(
-    "/{document_id:uuid}/versions",
-    response_model=Page[VersionSummary],
-    summary="List a document's versions",
-    description="Newest first, without their content. Every change of title or content makes a version.",
-    responses=documented(ProjectNotFoundError, DocumentNotFoundError, ReadTimeoutError, TooManyRequestsError),
-)
-@fast
-async def list_versions(
-    project_id: UUID,
-    document_id: UUID,
-    reader: ScopedReaderDep,
-    cursors: CursorsDep,
-    query: Annotated[VersionQuery, Query()],
-) -> Response:
-    return json_bytes(await reader_module.list_versions(reader, project_id, document_id, query, cursors))
-
-
-@router.get(
-    "/{document_id:uuid}/versions/{number}",
-    response_model=Version,
-    summary="Get a version",
-    description="Title and content after a change.",
-    responses=documented(ProjectNotFoundError, DocumentNotFoundError, VersionNotFoundError),
-)
-async def get_version(
-    project_id: UUID, document_id: UUID, number: VersionNumber, reader: ScopedReaderDep, answers: LargeAnswersDep
-) -> Response:
-    async def produce() -> Produced:
-        return await reader_module.get_whole_version(reader, project_id, document_id, number), {}
-
-    found = await reader_module.get_version(reader, project_id, document_id, number)
-    return (
-        json_bytes(found)
-        if isinstance(found, bytes)
-        else await large_json(answers, reader.principal.tenant.name, found, produce)
-    )
-
-
-@router.post(
-    "/{document_id:uuid}/versions/{number}/restore",
-    response_model=Document,
-    dependencies=[ROOM_TO_CHANGE],
-    summary="Restore a version",
-    description="Makes its title and content the newest version.",
-    responses=documented(
-        *_CHANGE_ERRORS, VersionNotFoundError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
-    ),
-)
-@idempotent(requires(DOCUMENT_WRITE), show=_shown_again)
-async def restore_version(
-    document_id: UUID, number: VersionNumber, service: DocumentServiceDep, if_match: IfMatch = None
-) -> Response:
-    return _shown(await service.restore(document_id, number, if_match))
+    return shown(await service.reindex(document_id), status.HTTP_202_ACCEPTED)

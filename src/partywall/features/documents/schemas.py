@@ -110,12 +110,15 @@ class DocumentBatch(RequestModel):
 
 
 class UploadFields(RequestModel):
-    """The form fields of an upload and the file's name. Without a title, it is taken from the file."""
+    """The form fields of an upload and the file's name. Without a title, it is taken from the file.
+
+    A replaced document keeps its metadata unless others are given.
+    """
 
     file: FileName | None
     title: Title | None
     external_id: ExternalId | None
-    metadata: Metadata
+    metadata: Metadata | None
 
 
 class DocumentSummary(ResponseModel):
@@ -169,6 +172,20 @@ class Version(VersionSummary):
     content: str
 
 
+class TrashedDocument(ResponseModel):
+    """A deleted document that can be restored until `purge_at`. `external_id` is the one that it had."""
+
+    id: UUID
+    external_id: str | None
+    title: str
+    media_type: str
+    size: int
+    created_by: UUID
+    created_at: Instant
+    deleted_at: Instant
+    purge_at: Instant
+
+
 class ByStatus(ResponseModel):
     draft: int
     published: int
@@ -204,3 +221,7 @@ class DocumentQuery(PageQuery):
 
 class VersionQuery(PageQuery):
     """Newest first."""
+
+
+class TrashQuery(PageQuery):
+    """The last deleted first."""

@@ -7,33 +7,24 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
-from pydantic import JsonValue
-
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.log import EventDraft, publish
-from partywall.core.jobs.queue import enqueue, enqueue_once
-from partywall.core.large_answers import LARGE_BYTES
+from partywall.core.events.log import publish
 from partywall.core.preconditions import require_match
 from partywall.core.rights import require
-from partywall.core.tenancy import Principal, ProjectScope, SharedScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents import creation
-from partywall.features.documents.creation import digest, may_write, with_content
+from partywall.features.documents.creation import digest, may_write
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
-from partywall.features.documents.jobs import (
-    PURGE_DOCUMENT,
-    RELEASE_BLOBS,
-    PurgeDocument,
-    ReleaseBlobs,
-    enqueue_reading,
-)
+from partywall.features.documents.jobs import enqueue_reading
 from partywall.features.documents.models import Document
 from partywall.features.documents.patch import DocumentFields, patched, replaced
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.repository import DocumentChange, DocumentRepository, DocumentWriter
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, DocumentReplace, Status
+from partywall.features.documents.shown import event, shown
 
 _TEXT = frozenset({"title", "content"})
 
@@ -79,7 +70,7 @@ class DocumentService:
         row = await DocumentWriter(self.session, self.scope).lock(id_)
         if row is None:
             raise DocumentNotFoundError
-        return LockedDocument(row.id, row.revision, row.version, row.content_sha256, _wanted(row))
+        return locked_document(row)
 
     async def _lock(self, id_: UUID, if_match: str | None) -> LockedDocument:
         locked = await self.lock(id_)
@@ -92,14 +83,14 @@ class DocumentService:
 
     async def patch(self, locked: LockedDocument, patch: DocumentPatch) -> DocumentJson:
         """For a caller that makes the new text from the old one. Others call `update`."""
-        return await self._change(locked, patched(locked.current, patch))
+        return await self.change(locked, patched(locked.current, patch))
 
     async def update(self, id_: UUID, patch: DocumentPatch, if_match: str | None = None) -> DocumentJson:
         """Raises as `lock` does, and PreconditionFailedError unless `if_match` names the revision."""
         return await self.patch(await self._lock(id_, if_match), patch)
 
     async def replace(self, id_: UUID, body: DocumentReplace, if_match: str | None = None) -> DocumentJson:
-        return await self._change(await self._lock(id_, if_match), replaced(body))
+        return await self.change(await self._lock(id_, if_match), replaced(body))
 
     async def restore(self, id_: UUID, number: int, if_match: str | None = None) -> DocumentJson:
         """Make the title and text of an earlier version the newest version. Raises VersionNotFoundError."""
@@ -107,33 +98,17 @@ class DocumentService:
         earlier = await DocumentRepository(self.session, self.scope).version(id_, number)
         if earlier is None:
             raise VersionNotFoundError
-        return await self._change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
-
-    async def delete(self, id_: UUID, if_match: str | None = None) -> None:
-        """Delete at once. Jobs purge the text, the versions, the index and the uploaded file."""
-        may_write(self.scope)
-        writer = DocumentWriter(self.session, self.scope)
-        row = await writer.lock_to_delete(id_)
-        if row is None:
-            raise DocumentNotFoundError
-        require_match(if_match, row.revision)
-        await writer.delete(id_)
-        project_id = self.scope.project_id
-        purge = PurgeDocument(project_id=project_id, principal=self._worker, document_id=id_)
-        await enqueue_once(self.session, PURGE_DOCUMENT, purge, id_)
-        if row.original_key is not None:
-            blobs = ReleaseBlobs(project_id=project_id, principal=self._worker, keys=[row.original_key])
-            await enqueue(self.session, RELEASE_BLOBS, blobs)
-        self._record_event("document.deleted", id_, row.title, row.external_id, row.revision)
+        return await self.change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
 
     async def reindex(self, id_: UUID) -> DocumentJson:
         """Index again, or read again a file without text. Also retries a failed document at once."""
         may_write(self.scope)
         for unread in await DocumentWriter(self.session, self.scope).await_index([id_]):
             await enqueue_reading(self.session, self.scope.project_id, unread)
-        return await self._shown(id_)
+        return await shown(self.session, self.scope, id_)
 
-    async def _change(self, locked: LockedDocument, wanted: DocumentFields) -> DocumentJson:
+    async def change(self, locked: LockedDocument, wanted: DocumentFields) -> DocumentJson:
+        """Write what differs."""
         differing, content = wanted.differs_in(locked.current), wanted.content
         digested = None if content is None else digest(content)
         if digested is not None and digested[1] != locked.content_sha256:
@@ -153,26 +128,13 @@ class DocumentService:
                 revision = await writer.write(locked.id, change)
             if other_text:
                 await writer.add_version(locked.id)
-            self._record_event("document.updated", locked.id, wanted.title, wanted.external_id, revision)
-        return await self._shown(locked.id, content)
+            self._publish("document.updated", locked.id, wanted.title, wanted.external_id, revision)
+        return await shown(self.session, self.scope, locked.id, content)
 
-    async def _shown(self, id_: UUID, content: str | None = None) -> DocumentJson:
-        """The document's JSON. A large `content` is inserted here instead of being read back from the database."""
-        large = content if content is not None and len(content) > LARGE_BYTES else None
-        row = await DocumentRepository(self.session, self.scope).shown(id_, content=large is None)
-        if row is None:
-            raise DocumentNotFoundError
-        return DocumentJson(row.body if large is None else with_content(row.body, large), row.revision, row.state)
-
-    @property
-    def _worker(self) -> str:
-        return str(Principal.service(self.scope.project_id))
-
-    def _record_event(self, type_: str, id_: UUID, title: str, external_id: str | None, revision: int) -> None:
-        external = {"external_id": external_id} if external_id is not None else {}
-        data: dict[str, JsonValue] = {"title": title, "revision": revision, **external}
-        publish(self.session, self.scope, EventDraft(type_, "document", str(id_), data))
+    def _publish(self, type_: str, id_: UUID, title: str, external_id: str | None, revision: int) -> None:
+        publish(self.session, self.scope, event(type_, id_, title, external_id, revision))
 
 
-def _wanted(row: Document) -> DocumentFields:
-    return DocumentFields(row.title, None, row.external_id, cast("Status", row.status), row.attributes)
+def locked_document(row: Document) -> LockedDocument:
+    wanted = DocumentFields(row.title, None, row.external_id, cast("Status", row.status), row.attributes)
+    return LockedDocument(row.id, row.revision, row.version, row.content_sha256, wanted)

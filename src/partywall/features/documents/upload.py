@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -13,12 +13,11 @@ from partywall.core.blobs import BlobStore, StoredBlob
 from partywall.core.budget import SharedBudget
 from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_access import ScopedWriter
-from partywall.core.db.scopes import open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, CharacterWidth, memory_of
 from partywall.core.storage import StorageAwayError
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.constants import (
     HEAD_BYTES,
@@ -124,6 +123,10 @@ async def open_source(file: UploadedFile, name: str | None, max_bytes: int, text
     return Source(file, name, media_type, size, page)
 
 
+async def media_type_of(file: UploadedFile, name: str | None) -> str:
+    return recognize(await _head(file), file.content_type, name).media_type
+
+
 async def _head(file: UploadedFile) -> bytes:
     await file.seek(0)
     return await file.read(HEAD_BYTES)
@@ -155,26 +158,33 @@ class ReceivedUpload:
 
     @property
     def is_read(self) -> bool:
-        return self.document.index_error is None
+        return self.document.unread_title is None
 
-    async def insert(self, writer: ScopedWriter, session: AsyncSession, project_id: UUID) -> bytes:
-        """Insert the document in the session and return its JSON.
-
-        If the project has a document with an equal file, the new one refers to that blob, and this one is not used.
-        """
-        scope = await open_shared_scope(session, writer.principal, project_id, accepting=True)
+    async def share_equal_file(self, session: AsyncSession, scope: SharedScope) -> None:
+        """Refer, in this transaction, to the blob of a document with an equal file, if the project has one."""
         equal = await DocumentWriter(session, scope).hold_equal_file(self.blob.sha256)
-        self.used = equal is None
+        self.document = replace(self.document, original_key=equal or self.blob.key)
+
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """A row refers to the blob from now on, unless it shares another one, or a refusal is raised."""
+        self.used = self.document.original_key == self.blob.key
         try:
-            answer = await insert(writer, project_id, replace(self.document, original_key=equal or self.blob.key))
-            if not self.is_read:
-                await enqueue_reading(session, project_id, self.document.id)
-            return answer
+            yield
         except DatabaseAwayError:
             raise  # the row may have been written
         except PartywallError:
             self.used = False
             raise
+
+    async def insert(self, writer: ScopedWriter, project_id: UUID) -> bytes:
+        """Insert the document and return its JSON. If a worker has to read its text, `writer` needs a session."""
+        with self.using():
+            answer = await insert(writer, project_id, self.document)
+            if not self.is_read:
+                assert writer.session is not None
+                await enqueue_reading(writer.session, project_id, self.document.id)
+            return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +218,13 @@ class Receiving:
             title=asked.title or extracted.title,
             content=extracted.content,
             external_id=asked.external_id,
-            metadata=asked.metadata,
+            metadata=asked.metadata or {},
         )
         stored = await self.blobs.put(scope, partial(pieces, source.file), max_bytes=self.max_bytes)
         upload: ReceivedUpload | None = None
         try:
-            original = Original(stored.key, source.name, stored.size, is_read=source.is_read)
+            unread_title = None if source.is_read else "" if asked.title else body.title
+            original = Original(stored.key, source.name, stored.size, stored.sha256, unread_title)
             upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original), stored)
             yield upload
         finally:

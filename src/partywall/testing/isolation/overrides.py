@@ -61,6 +61,19 @@ async def _new_document(world: World, realm: Realm, path: Mapping[str, str]) -> 
     return str(answer.json()["id"])
 
 
+async def _trashed_document(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    document = await _new_document(world, realm, path)
+    answer = await world.http.delete(
+        f"/api/v1/projects/{path['project_id']}/documents/{document}", headers=users.bearer(realm.owner.token)
+    )
+    answer.raise_for_status()
+    return document
+
+
+async def _same_version(_: World, __: Realm, path: Mapping[str, str]) -> str:
+    return path["number"]
+
+
 async def _question(_: World, realm: Realm) -> dict[str, JsonValue]:
     return {"agent": "assistant", "input": {"question": realm.mark()}}
 
@@ -126,6 +139,12 @@ IDS: Final[Mapping[str, MakeId]] = {
 IDS_OF: Final[Mapping[tuple[str, str], MakeId]] = {
     # Only a finished run can be deleted.
     ("DELETE /api/v1/projects/{project_id}/runs/{run_id}", "run_id"): _ended_run,
+    # Only a deleted document can be restored.
+    ("POST /api/v1/projects/{project_id}/documents/{document_id}/restore", "document_id"): _trashed_document,
+    # The second version of a comparison has no collection of its own.
+    ("GET /api/v1/projects/{project_id}/documents/{document_id}/versions/{number}/diff/{other}", "other"): (
+        _same_version
+    ),
 }
 
 # The same for ids in a body; every project has one of these. A decision needs a call that the run shows.

@@ -129,8 +129,9 @@ BEGIN
 END
 $$;
 
--- Ends the leases, marks the documents whose version and language have not changed, and returns those. One by one,
--- because a plan made without statistics would read the whole project. A document is locked before its attempt.
+-- Ends the leases, marks the documents whose version and language have not changed, and returns those. A document that
+-- waits for the text of another file stays as it is. One by one, because a plan made without statistics would read the
+-- whole project. A document is locked before its attempt.
 CREATE OR REPLACE FUNCTION wall.settle_documents(
     project uuid, by_lease uuid, ids uuid[], versions integer[], languages text[], statuses text[], notes text[],
     counts integer[]
@@ -146,7 +147,8 @@ BEGIN
         SELECT * FROM unnest(ids, versions, languages, statuses, notes, counts)
             AS of(id, version, language, status, note, chunks) ORDER BY of.id
     LOOP
-        SELECT d.version = given.version AND given.language IS NOT DISTINCT FROM CASE
+        SELECT d.version = given.version AND (d.unread_title IS NULL OR d.index_error IS NULL)
+            AND given.language IS NOT DISTINCT FROM CASE
                 WHEN jsonb_typeof(d.metadata -> 'language') = 'string' THEN d.metadata ->> 'language'
             END INTO is_current
         FROM public.document AS d WHERE d.project_id = project AND d.id = given.id FOR NO KEY UPDATE;

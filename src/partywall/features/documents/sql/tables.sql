@@ -18,18 +18,28 @@ CREATE TABLE document (
     original_key text COLLATE "C",
     original_name text,
     original_size bigint,
+    source_sha256 text,
+    unread_title text,
+    unread_by text,
     created_by text NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
     history_bytes bigint DEFAULT 0 NOT NULL,
     deleted_at timestamptz,
+    purge_at timestamptz,
+    purging boolean DEFAULT false NOT NULL,
+    former_external_id text,
     CONSTRAINT document_pkey PRIMARY KEY (project_id, id),
     CONSTRAINT document_project_id_fkey FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE CASCADE,
     CONSTRAINT document_index_status_check CHECK (index_status IN ('pending', 'indexed', 'failed')),
     CONSTRAINT document_status_check CHECK (status IN ('draft', 'published'))
 );
 CREATE UNIQUE INDEX document_external_id_key ON document (project_id, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX document_deleted_at_idx ON document (project_id, deleted_at) WHERE deleted_at IS NOT NULL;
+-- A deleted document is in the trash until `purge_at`, which is null once the deletion is final. While it is `purging`, a
+-- job has yet to remove its passages or all of it.
+CREATE INDEX document_purging_idx ON document (project_id, deleted_at) WHERE purging;
+CREATE INDEX document_trash_idx ON document (project_id, deleted_at, id) WHERE purge_at IS NOT NULL;
+CREATE INDEX document_purge_at_idx ON document (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX document_original_key_idx ON document (project_id, original_key) WHERE original_key IS NOT NULL;
 CREATE INDEX document_created_at_idx ON document (project_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX document_updated_at_idx ON document (project_id, updated_at, id) WHERE deleted_at IS NULL;
@@ -48,7 +58,7 @@ CREATE POLICY waiting ON document FOR SELECT TO CURRENT_USER
     USING (index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL);
 GRANT SELECT, INSERT, DELETE, UPDATE (external_id, title, content, metadata, status, index_status, index_error,
     chunks, media_type, size, content_sha256, revision, state, version, original_key, original_name, original_size,
-    updated_at) ON document TO :runtime_role;
+    source_sha256, unread_title, unread_by, updated_at) ON document TO :runtime_role;
 
 CREATE TABLE document_version (
     project_id uuid NOT NULL,

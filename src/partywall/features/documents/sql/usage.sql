@@ -1,7 +1,7 @@
 -- The documents and bytes that count towards a project's quotas.
 
--- The bytes of a document that count towards the quota. A document marked as deleted counts towards no quota: its share
--- is free at once, and its purge releases nothing more.
+-- The bytes of a document that count towards the quota. In the trash it counts as before. Once its deletion is final, it
+-- counts towards no quota: its share is free at once, and its purge releases nothing more.
 CREATE OR REPLACE FUNCTION wall.bytes_of(
     size integer, original_size bigint, history_bytes bigint, metadata jsonb
 ) RETURNS bigint
@@ -24,21 +24,23 @@ $$;
 CREATE OR REPLACE TRIGGER document_added AFTER INSERT ON document
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION wall.count_added_documents();
 
--- Counts what a document has grown or shrunk, or that it was marked as deleted.
+-- Counts what a document has grown or shrunk, or that its deletion is final.
 CREATE OR REPLACE FUNCTION wall.count_changed_document() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
     bytes bigint := wall.bytes_of(NEW.size, NEW.original_size, NEW.history_bytes, NEW.metadata);
     former bigint := wall.bytes_of(OLD.size, OLD.original_size, OLD.history_bytes, OLD.metadata);
+    counts boolean := NEW.deleted_at IS NULL OR NEW.purge_at IS NOT NULL;
+    counted boolean := OLD.deleted_at IS NULL OR OLD.purge_at IS NOT NULL;
 BEGIN
-    IF OLD.deleted_at IS NULL AND NEW.deleted_at IS NULL THEN
+    IF counted AND counts THEN
         IF bytes <> former THEN
             PERFORM wall.add_usage(NEW.project_id, 0, bytes - former);
         END IF;
-    ELSIF OLD.deleted_at IS NULL THEN
+    ELSIF counted THEN
         PERFORM wall.mark_usage(NEW.project_id, -1, -former, 1, bytes);
-    ELSIF NEW.deleted_at IS NULL THEN
+    ELSIF counts THEN
         PERFORM wall.mark_usage(NEW.project_id, 1, bytes, -1, -former);
     ELSIF bytes <> former THEN
         PERFORM wall.mark_usage(NEW.project_id, 0, 0, 0, bytes - former);
@@ -47,7 +49,7 @@ BEGIN
 END
 $$;
 CREATE OR REPLACE TRIGGER document_changed
-    AFTER UPDATE OF size, original_size, history_bytes, metadata, deleted_at ON document
+    AFTER UPDATE OF size, original_size, history_bytes, metadata, deleted_at, purge_at ON document
     FOR EACH ROW EXECUTE FUNCTION wall.count_changed_document();
 
 -- Subtracts removed documents from what they counted as.
@@ -58,7 +60,7 @@ DECLARE
     of_project record;
 BEGIN
     FOR of_project IN
-        SELECT project_id, deleted_at IS NOT NULL AS marked, count(*) AS documents,
+        SELECT project_id, deleted_at IS NOT NULL AND purge_at IS NULL AS marked, count(*) AS documents,
             sum(wall.bytes_of(size, original_size, history_bytes, metadata))::bigint AS bytes
         FROM removed GROUP BY 1, 2
     LOOP

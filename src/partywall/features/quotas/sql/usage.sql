@@ -129,7 +129,7 @@ BEGIN
         + (SELECT coalesce(sum(r.bytes), 0) FROM public.run AS r WHERE r.project_id = project),
         count(*) FILTER (WHERE found.marked), coalesce(sum(found.bytes) FILTER (WHERE found.marked), 0)
     FROM (
-        SELECT d.deleted_at IS NOT NULL AS marked,
+        SELECT d.deleted_at IS NOT NULL AND d.purge_at IS NULL AS marked,
             wall.bytes_of(d.size, d.original_size, d.history_bytes, d.metadata) AS bytes
         FROM public.document AS d WHERE d.project_id = project
     ) AS found

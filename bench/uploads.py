@@ -221,7 +221,7 @@ async def s3(directory: Path) -> AsyncIterator[dict[str, str]]:
             "BLOBS__ACCESS_KEY_ID": KEY_ID, "BLOBS__SECRET_ACCESS_KEY": SECRET,
         }  # fmt: skip
     finally:
-        server.kill()
+        server.stop()
 
 
 async def run(stores: list[str], quiet_seconds: float) -> list[Result]:

@@ -123,4 +123,4 @@ async def s3_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
         await server.start()
         yield server
     finally:
-        server.kill()
+        server.stop()

@@ -26,7 +26,6 @@ from partywall.settings import BlobSettings
 KEY_ID, SECRET = "a-key-of-the-tests", "a-secret-of-the-tests"  # of a server that is thrown away
 BUCKET = "partywall-tests"
 _START_SECONDS: Final = 60
-_PARTS: Final = ("master", "volume", "filer")
 _IDENTITY = {
     "name": "tests",
     "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}],
@@ -47,12 +46,17 @@ def _free_ports(count: int) -> list[int]:
 
 @dataclass
 class S3Server:
-    """`chain`, a PEM file with a certificate for localhost and its key, also serves `tls_port`."""
+    """A master, and the S3 server with its volumes in another process: in one process they wait for each other's turn.
+
+    `chain`, a PEM file with a certificate for localhost and its key, also serves `tls_port`.
+    """
 
     directory: Path
     chain: Path | None = None
     port: int = field(default_factory=lambda: _free_ports(1)[0])
     tls_port: int = field(default_factory=lambda: _free_ports(1)[0])
+    _master: subprocess.Popen[bytes] | None = None
+    _master_ports: tuple[int, int] = (0, 0)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,27 +80,44 @@ class S3Server:
 
     async def start(self) -> None:
         """Starts the server on its directory, and waits until it stores objects."""
-        (self.directory / "data").mkdir(parents=True, exist_ok=True)
+        (self.directory / "master").mkdir(parents=True, exist_ok=True)
+        (self.directory / "data").mkdir(exist_ok=True)
         (self.directory / "keys.json").write_text(json.dumps({"identities": [_IDENTITY]}))
         async with asyncio.timeout(_START_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
-            while not await self._started(client):  # somebody else has taken one of its ports
+            while self._master is None and not await self._leads(client):
+                self.stop()  # somebody else has taken one of its ports
+            while not await self._started(client):
                 self.kill()
 
+    async def _leads(self, client: httpx2.AsyncClient) -> bool:
+        port, grpc = _free_ports(2)
+        self._master_ports = (port, grpc)
+        self._master = await self._run(
+            "master", f"-port={port}", f"-port.grpc={grpc}", f"-mdir={self.directory / 'master'}", "-telemetry=false",
+            "-volumeSizeLimitMB=64", "-electionTimeout=1s", "-heartbeatInterval=50ms",
+        )  # fmt: skip
+        while self._master.poll() is None:
+            with suppress(httpx2.HTTPError):
+                if (await client.get(f"http://127.0.0.1:{port}/cluster/status")).json().get("IsLeader"):
+                    return True
+            await asyncio.sleep(0.05)
+        return False
+
     async def _started(self, client: httpx2.AsyncClient) -> bool:
-        with (self.directory / "log").open("ab") as log:
-            self._process = await asyncio.to_thread(subprocess.Popen, self._command(), stdout=log, stderr=log)
+        names = ("s3.port.grpc", *(f"{part}.{kind}" for part in ("volume", "filer") for kind in ("port", "port.grpc")))
+        ports = zip(names, _free_ports(len(names)), strict=True)
+        self._process = await self._run(
+            "server", "-master=false", f"-master.peers=127.0.0.1:{'.'.join(map(str, self._master_ports))}", "-filer",
+            "-s3", f"-s3.port={self.port}", f"-s3.config={self.directory / 'keys.json'}", "-s3.port.iceberg=0",
+            "-s3.port.lance=0", f"-dir={self.directory / 'data'}", "-volume.max=20",
+            *(f"-{name}={port}" for name, port in ports), *self._tls(),
+        )  # fmt: skip
         return await self._stores(client, "", b"") and await self._stores(client, "started", b"x")
 
-    def _command(self) -> list[str]:
-        names = ("s3.port.grpc", *(f"{part}.{kind}" for part in _PARTS for kind in ("port", "port.grpc")))
-        ports = zip(names, _free_ports(len(names)), strict=True)
-        return [
-            str(Path(sys.executable).with_name("weed")), "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            f"-dir={self.directory / 'data'}", f"-s3.config={self.directory / 'keys.json'}", f"-s3.port={self.port}",
-            "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.resumeState=false",
-            "-volume.max=20", "-master.volumeSizeLimitMB=64", *(f"-{name}={port}" for name, port in ports),
-            *self._tls(),
-        ]  # fmt: skip
+    async def _run(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [str(Path(sys.executable).with_name("weed")), *arguments, "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+        with (self.directory / "log").open("ab") as log:
+            return await asyncio.to_thread(subprocess.Popen, command, stdout=log, stderr=log)
 
     def _tls(self) -> list[str]:
         if self.chain is None:
@@ -129,11 +150,18 @@ class S3Server:
             os.setpriority(os.PRIO_PROCESS, int(thread.name), 19)
 
     def kill(self) -> None:
-        """Ends it at once, also while it is paused."""
+        """Ends the S3 server at once, also while it is paused."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def stop(self) -> None:
+        self.kill()
+        if self._master is not None:
+            self._master.kill()
+            self._master.wait()
+            self._master = None
 
     def _signal(self, number: int) -> None:
         assert self._process is not None

@@ -18,6 +18,7 @@ from partywall.adapters.blobs.s3_options import open_bucket
 from partywall.adapters.blobs.s3_unfinished import unfinished_uploads
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
+from partywall.core.storage import WHILE_AWAY
 from partywall.features.documents import upload
 from partywall.features.documents.blobs import release_blobs, sweep
 from partywall.features.documents.jobs import ReadFile, ReleaseBlobs
@@ -156,28 +157,29 @@ async def _bytes(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_while_the_server_hangs(deployment: Deployment, workspace: Workspace, inside: Inside) -> None:
+    """Requests that need it are refused, jobs wait for it, and nothing else notices."""
     kept = await uploaded(workspace)
+    gone = ProjectDeleted(project_id=await workspace.owner.project())
+    await workspace.client.delete(f"/api/v1/projects/{gone.project_id}")
     with deployment.paused():
-        answers = await asyncio.gather(
-            workspace.post("/upload", files={"file": ("other.docx", LETTER + b" ")}),
-            workspace.get(f"/{kept}/content?original=true"),
-            workspace.get(),
-            workspace.client.get("/readyz"),
+        (refused, unread, listed, ready), [pause], purged = await asyncio.gather(
+            asyncio.gather(
+                workspace.post("/upload", files={"file": ("other.docx", LETTER + b" ")}),
+                workspace.get(f"/{kept}/content?original=true"),
+                workspace.get(),
+                workspace.client.get("/readyz"),
+            ),
+            read_files(deployment, inside),
+            purge_project(deployment.context, gone),
         )
-        assert [each.status_code for each in answers] == [503, 503, 200, 200]
-        for refused in answers[:2]:
-            assert refused.json()["code"] == "unavailable"
-            assert int(refused.headers["retry-after"]) > 0
-        ready = answers[3].json()
-        assert (ready["status"], ready["resources"]["blobs"]) == ("degraded", "failing")
-        [pause] = await read_files(deployment, inside)
-        assert pause is not None
-        assert pause > timedelta()
-        gone = ProjectDeleted(project_id=await workspace.owner.project())
-        await workspace.client.delete(f"/api/v1/projects/{gone.project_id}")
-        assert await purge_project(deployment.context, gone) == pause
-    assert await purge_project(deployment.context, gone) is None
+    for answer in (refused, unread):
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+    assert (listed.status_code, ready.status_code, ready.json()["status"]) == (200, 200, "degraded")
+    assert ready.json()["resources"]["blobs"] == "failing"
+    assert pause == purged == WHILE_AWAY
     assert (await workspace.get(f"/{kept}")).json()["index_status"] == "pending"
+    assert await purge_project(deployment.context, gone) is None
     assert await read_files(deployment, inside) == [None]
     assert (await workspace.get(f"/{kept}")).json()["content"] == "The walrus signs on Friday."
     assert [each["id"] for each in (await workspace.get()).json()["items"]] == [kept]

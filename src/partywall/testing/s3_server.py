@@ -57,6 +57,7 @@ class S3Server:
     tls_port: int = field(default_factory=lambda: _free_ports(1)[0])
     _master: subprocess.Popen[bytes] | None = None
     _master_ports: tuple[int, int] = (0, 0)
+    _ports: set[int] = field(default_factory=set)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -92,6 +93,7 @@ class S3Server:
     async def _leads(self, client: httpx2.AsyncClient) -> bool:
         port, grpc = _free_ports(2)
         self._master_ports = (port, grpc)
+        self._ports |= {port, grpc}
         self._master = await self._run(
             "master", f"-port={port}", f"-port.grpc={grpc}", f"-mdir={self.directory / 'master'}", "-telemetry=false",
             "-volumeSizeLimitMB=64", "-electionTimeout=1s", "-heartbeatInterval=50ms",
@@ -105,7 +107,8 @@ class S3Server:
 
     async def _started(self, client: httpx2.AsyncClient) -> bool:
         names = ("s3.port.grpc", *(f"{part}.{kind}" for part in ("volume", "filer") for kind in ("port", "port.grpc")))
-        ports = zip(names, _free_ports(len(names)), strict=True)
+        ports = list(zip(names, _free_ports(len(names)), strict=True))
+        self._ports |= {port for _, port in ports}
         self._process = await self._run(
             "server", "-master=false", f"-master.peers=127.0.0.1:{'.'.join(map(str, self._master_ports))}", "-filer",
             "-s3", f"-s3.port={self.port}", f"-s3.config={self.directory / 'keys.json'}", "-s3.port.iceberg=0",
@@ -162,6 +165,9 @@ class S3Server:
             self._master.kill()
             self._master.wait()
             self._master = None
+        for port in {self.port, *self._ports}:
+            for socket_file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where SeaweedFS has them
+                socket_file.unlink(missing_ok=True)
 
     def _signal(self, number: int) -> None:
         assert self._process is not None

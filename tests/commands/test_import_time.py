@@ -54,9 +54,12 @@ def test_a_worker_imports_no_web_framework() -> None:
 
 def test_the_api_imports_nothing_that_runs_in_workers() -> None:
     imported = imported_in(
-        f"from partywall.main import create_app\nfrom partywall.settings import Settings\ncreate_app({SETTINGS})"
+        f"from partywall.main import create_app\nfrom partywall.settings import Settings\n"
+        f"from partywall.adapter_options import create_blob_store\n"
+        f"settings = {SETTINGS}\ncreate_app(settings)\ncreate_blob_store(settings)"
     )
     assert "partywall.features.documents.router" in imported
+    assert "obstore" not in imported, "the settings do not ask for it"
     assert imported & {"partywall.features.search.indexer", "partywall.features.webhooks.delivery_session"} == set()
 
 

@@ -95,6 +95,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyWriter.revoke": lambda r, seeded_project: r.revoke(key(seeded_project)),
     "DocumentRepository.content": lambda r, seeded_project: r.content(seeded_project.document),
     "DocumentWriter.lock": lambda r, seeded_project: r.lock(seeded_project.document),
+    "DocumentWriter.hold_equal_file": lambda r, seeded_project: r.hold_equal_file(seeded_project.blob[:64]),
     "DocumentWriter.lock_to_delete": lambda r, seeded_project: r.lock_to_delete(seeded_project.document),
     "DocumentRepository.shown": lambda r, seeded_project: r.shown(seeded_project.document),
     "DocumentRepository.summaries": _summaries,

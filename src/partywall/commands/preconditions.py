@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine
+from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine, refusal_of_blobs
 
 # lint: allow adapter-import - checks for the model's files before any process starts
 from partywall.adapters.embeddings.minilm_files import installed_files
@@ -48,6 +48,13 @@ def require_engines(settings: Settings) -> None:
     """Checks that this version can use the database and the cache. Raises UsageError."""
     with refusals():
         asyncio.run(_check_engines(settings))
+    require_blobs(settings)
+
+
+def require_blobs(settings: Settings) -> None:
+    """Checks that the blob store accepts our credentials if it answers. Raises UsageError."""
+    if (refusal := refusal_of_blobs(settings)) is not None:
+        raise UsageError(refusal)
 
 
 @contextmanager

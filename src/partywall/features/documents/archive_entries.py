@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 from uuid import UUID
@@ -173,7 +174,7 @@ class _Unpacking:
     async def _store(self, entry: Entry, new: NewDocument, former: KnownEntry | None) -> None:
         """Store the blob first, and delete it if no document gets it."""
         blobs, scope = self.context.resources.blobs, self.scope
-        blob = await blobs.put(scope, _pieces(entry.data), max_bytes=len(entry.data))
+        blob = await blobs.put(scope, partial(_pieces, entry.data), max_bytes=len(entry.data))
         try:
             await self._write(entry, new, blob, former)
         except UnavailableError:

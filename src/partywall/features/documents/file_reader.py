@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from shutil import which
 from typing import Final
 
@@ -18,6 +19,7 @@ from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
 from partywall.core.schemas import JsonObject
+from partywall.core.storage import WHILE_AWAY, StorageAwayError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.core.text_process.processes import TextProcessBusyError, TextProcessFailedError, TextTooCostlyError
 from partywall.features.documents.archive_entries import store_entries
@@ -38,21 +40,27 @@ _COMPRESSED: Final = 8
 _MAY_BE_SCANNED: Final = ("application/pdf", "image/")
 
 
-async def read_file(context: JobContext, payload: ReadFile) -> None:
-    """Stores the text, or why there is none. Does nothing if the document has got a text meanwhile, or is gone."""
+async def read_file(context: JobContext, payload: ReadFile) -> timedelta | None:
+    """Stores the text, or why there is none. Does nothing if the document has got a text meanwhile, or is gone.
+
+    While the file's store is away, the job waits: that is not the file's fault.
+    """
     async with context.read(payload) as (session, scope):
         file = await FileReader(session, scope).find(payload.document_id)
     if file is None or payload.key not in (None, file.key):
-        return
+        return None
     try:
         answer = await _read(context, scope, file, payload.first)
         found = answer if isinstance(answer, FileText) else await store_entries(context, payload, scope, file, answer)
         if found is not None:
             await _store(context, payload, file, found)
+    except StorageAwayError:
+        return WHILE_AWAY
     except UnreadableFileError as error:
         await _fail(context, payload, f"{error.reason}: {MESSAGES[error.reason]}", file.key)
     except QuotaExceededError as error:
         await _fail(context, payload, f"{Reason.TOO_LARGE}: {error.detail or error}", file.key)
+    return None
 
 
 async def give_up_reading(context: JobContext, payload: ReadFile) -> None:
@@ -87,7 +95,7 @@ def _ocr(resources: Resources, media_type: str) -> Ocr | None:
 
 async def _given(blobs: BlobStore, scope: ProjectScope, file: FileToRead, asked: bytes) -> AsyncIterator[bytes]:
     yield asked
-    async for piece in blobs.open(scope, file.key):
+    async for piece in blobs.open(scope, file.key, 0, file.size):
         yield piece
 
 

@@ -89,7 +89,7 @@ class Document(Base):
     revision: Mapped[int] = mapped_column(Integer, server_default="1")
     state: Mapped[int] = mapped_column(Integer, server_default="0")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
-    original_key: Mapped[str | None] = mapped_column(Text)
+    original_key: Mapped[str | None] = mapped_column(Text(collation="C"))
     original_name: Mapped[str | None] = mapped_column(Text)
     original_size: Mapped[int | None] = mapped_column(BigInteger)
     source_sha256: Mapped[str | None] = mapped_column(Text)

@@ -178,6 +178,16 @@ class DocumentWriter:
         found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
         return found.one_or_none()
 
+    async def hold_equal_file(self, sha256: str) -> str | None:
+        """The blob key of a document with an equal file, which cannot be deleted before this transaction ends.
+
+        Whoever deletes a blob looks for documents first, and finds that one, or the new one.
+        """
+        key = DOCUMENT.c.original_key
+        equal = (DOCUMENT.c.project_id == self.scope.project_id, key >= f"{sha256}-", key < f"{sha256}.")
+        query = select(key).where(*equal, DOCUMENT.c.deleted_at.is_(None)).limit(1)
+        return await self.session.scalar(query.with_for_update(read=True, skip_locked=True))
+
     async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None, str] | None:
         """Lock the document, and return its revision, title, external id, blob key and media type."""
         names = ("revision", "title", "external_id", "original_key", "media_type")

@@ -15,7 +15,7 @@ CREATE TABLE document (
     revision integer DEFAULT 1 NOT NULL,
     state integer DEFAULT 0 NOT NULL,
     version integer DEFAULT 1 NOT NULL,
-    original_key text,
+    original_key text COLLATE "C",
     original_name text,
     original_size bigint,
     source_sha256 text,

@@ -82,10 +82,12 @@ def test_what_the_server_reads_is_sent_as_bytes(tmp_path: Path, name: str, conte
     assert local.upload is not None
 
 
-def test_source_code_is_sent_if_it_is_included(tmp_path: Path) -> None:
-    write(tmp_path, {"a.md": "x", "b.py": "x"})
+def test_source_code_and_images_are_sent_if_they_are_included(tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": "x", "b.py": "x", "c.png": "x"})
     assert [path.name for path in scan(tmp_path).files] == ["a.md"]
-    assert [path.name for path in scan(tmp_path, FileFilter(include=("*.py",))).files] == ["b.py"]
+    chosen = scan(tmp_path, FileFilter(include=("*.py", "*.png"))).files
+    assert [path.name for path in chosen] == ["b.py", "c.png"]
+    assert all(isinstance(each, LocalDocument) for path in chosen for each in documents_in(tmp_path, path))
 
 
 def test_a_text_that_the_server_would_refuse_for_its_size_is_refused(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_each_skipped_file_is_named_with_its_reason(tmp_path: Path) -> None:
         ".env": "hidden",
         "node_modules/": "dependencies",
         ".git/": "hidden",
-        "sub/d.png": ".png files are not supported",
+        "sub/d.png": ".png files are images",
         "link.md": "a link",
         "circle": "a link",
     }

@@ -17,6 +17,8 @@ def restore(restoring: Restore, results: ImportResults, *, wait: bool) -> None:
     if not wait or restoring.dry_run:
         return
     wait_until_read(restoring.api, restoring.project_id, results)
+    if restoring.postponed:
+        wait_until_read(restoring.api, restoring.project_id, results, restoring.made_by_server())
     restoring.run_postponed()
     ready = [(entry, document) for entry, document in restoring.unfinished if document.id not in results.pending]
     if ready or restoring.postponed:

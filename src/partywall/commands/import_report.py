@@ -23,6 +23,7 @@ ADVICE: Final = {
     "unsupported": "Save it in another format.",
     "damaged": "Open it in its program and save it again.",
     "too_large": "Split it.",
+    "quota": "Delete others, or ask the operator of the server for more.",
     "too_costly": "Split it, or ask the operator of the server to raise the limits.",
 }
 

@@ -63,6 +63,9 @@ SOURCE_CODE: Final = frozenset(
      ".py", ".r", ".rb", ".rs", ".scala", ".sh", ".sql", ".swift", ".ts", ".tsx"}
 )  # fmt: skip
 
+# Text in them is read only by servers that have OCR switched on.
+IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+
 
 def media_type_by_name(name: str) -> str | None:
     """The media type of a file that a reader may read, or None."""

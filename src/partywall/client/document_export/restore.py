@@ -57,6 +57,12 @@ class Restore:
                 self._restore(entry)
             self.notify(self.counts)
 
+    def made_by_server(self) -> dict[str, str]:
+        """The ids and names of the postponed ones that the project has by now."""
+        self._refresh()
+        known = ((entry, self._known.get(_key_of(entry))) for entry in self.postponed)
+        return {document.id: entry.name for entry, document in known if document is not None}
+
     def run_postponed(self) -> None:
         self._refresh()
         for entry in self.postponed:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, Self
 
 from pydantic import JsonValue
 
-from partywall.formats.file_kinds import MEDIA_TYPES, SOURCE_CODE
+from partywall.formats.file_kinds import IMAGES, MEDIA_TYPES, SOURCE_CODE
 from partywall.formats.markdown_title import described
 from partywall.formats.text_signs import HEAD, is_wide
 
@@ -133,7 +133,7 @@ def _read(name: str, path: Path) -> Iterator[LocalDocument | UnreadableFile]:
         yield from _read_lines(name, path)
     elif kind in TEXT:
         yield _read_text(name, path, kind)
-    elif kind in HTML | UPLOADED | SOURCE_CODE:
+    elif kind in HTML | UPLOADED | SOURCE_CODE | IMAGES:
         yield _read_file(name, path, kind)
     else:
         yield UnreadableFile(name, f"{f'{kind} files' if kind else 'files without an extension'} cannot be imported")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from partywall.client.document_import.files import KINDS, LINES, holds_documents
-from partywall.formats.file_kinds import SOURCE_CODE
+from partywall.formats.file_kinds import IMAGES, SOURCE_CODE
 
 # Thousands of third-party files: imported only if --include names them.
 DEPENDENCIES: Final = {"node_modules", "__pycache__", "site-packages"}
@@ -109,12 +109,12 @@ def _reason(path: Path, name: str, choice: FileFilter) -> str | None:
 
 
 def _kind_reason(path: Path, name: str, choice: FileFilter) -> str | None:
-    """Source code is imported only if --include names it: many folders of documents contain some."""
+    """Source code and images are imported only if --include names them: many folders of documents contain some."""
     kind = path.suffix.lower()
-    if kind in KINDS or (kind in SOURCE_CODE and choice.includes(name)):
+    if kind in KINDS or (kind in SOURCE_CODE | IMAGES and choice.includes(name)):
         return None
-    if kind in SOURCE_CODE:
-        return f"{kind} files are source code"
+    if kind in SOURCE_CODE | IMAGES:
+        return f"{kind} files are {'source code' if kind in SOURCE_CODE else 'images'}"
     return f"{kind} files are not supported" if kind else "no file name extension"
 
 

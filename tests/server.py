@@ -18,8 +18,6 @@ from partywall.settings import Settings
 
 # For processes whose lines other tests already measure: tracing would only slow them down.
 UNMEASURED: Final[Mapping[str, str]] = {"COVERAGE_PROCESS_CONFIG": ""}
-# For pytest in a process of its own: loading all installed plugins takes seconds.
-ONLY_ASYNCIO: Final = ("--disable-plugin-autoload", "-p", "pytest_asyncio.plugin")
 
 
 def free_port() -> int:

@@ -1,4 +1,7 @@
-"""Schemathesis over the whole OpenAPI document of a running API: fixed seed, authenticated, stateful."""
+"""Schemathesis over the whole OpenAPI document of a running API: fixed seed, authenticated, stateful.
+
+The boundary values and the links between operations are tried in each run, random values in `make soak`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import sys
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from partywall.testing.users import Users
 from tests.contract.conftest import Served
 from tests.server import UNMEASURED
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-MAX_EXAMPLES = 8
 
 
 async def _schemathesis(url: str, token: str, project: UUID, *arguments: str) -> tuple[int, str]:
@@ -23,7 +27,6 @@ async def _schemathesis(url: str, token: str, project: UUID, *arguments: str) ->
         "run",
         f"{url}/openapi.json",
         "--checks=all",
-        f"--max-examples={MAX_EXAMPLES}",
         "-H",
         f"Authorization: Bearer {token}",
         "--no-color",
@@ -37,9 +40,14 @@ async def _schemathesis(url: str, token: str, project: UUID, *arguments: str) ->
     return process.returncode, output.decode()
 
 
-async def test_the_api_keeps_its_own_contract(served: Served, users: Users) -> None:
+@pytest.mark.parametrize(
+    ("phases", "examples"), [("examples,coverage,stateful", 3), pytest.param("fuzzing", 12, marks=pytest.mark.soak)]
+)
+async def test_the_api_keeps_its_own_contract(served: Served, users: Users, phases: str, examples: int) -> None:
     person = await users.person()
-    code, output = await _schemathesis(served.url, person.token, await person.project("contract"))
+    project = await person.project("contract")
+    chosen = (f"--phases={phases}", f"--max-examples={examples}")
+    code, output = await _schemathesis(served.url, person.token, project, *chosen)
     logged = served.log.read_text()
     assert code == 0, output
     assert "unhandled_error" not in logged, logged[-4000:]

@@ -59,7 +59,7 @@ async def test_others_see_nothing(project, other_project):
 """
 PYTEST: Final = """
 [pytest]
-addopts = -p partywall.testing
+addopts = --disable-plugin-autoload -p pytest_asyncio.plugin -p partywall.testing
 partywall_features = parcels
 partywall_viewers_may = POST /api/v1/projects/{project_id}/parcels/counts
 asyncio_mode = auto

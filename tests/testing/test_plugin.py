@@ -12,7 +12,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from partywall.testing.engines import APART, Urls
-from tests.server import ONLY_ASYNCIO, UNMEASURED
+from tests.server import UNMEASURED
 from tests.testing import parcels
 
 ROUTES = "/api/v1/projects/{project_id}/parcels"
@@ -46,7 +46,7 @@ async def test_each_fault_is_found(engines: Urls, tmp_path: Path) -> None:
     facts = tmp_path / "engines.json"
     facts.write_text(json.dumps(asdict(engines)))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pytest", *ONLY_ASYNCIO, "-v", "-rN", "-p", "no:cacheprovider",
+        sys.executable, "-m", "pytest", "-v", "-rN", "-p", "no:cacheprovider",
         cwd=tmp_path,
         env={**os.environ, **UNMEASURED, APART: str(facts), "PYTHONPATH": str(tmp_path)},
         stdout=asyncio.subprocess.PIPE,

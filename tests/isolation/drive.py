@@ -47,7 +47,8 @@ class Operation:
         path = self.path
         for name in self.things:
             assert name in things.ids, f"{self.name}: no project has a value for {name}"
-            path = path.replace("{" + name + "}", things.ids[name])
+            taken = "trashed_id" if (self.name, name) == ("restore_document", "document_id") else name
+            path = path.replace("{" + name + "}", things.ids[taken])
         path = path.replace("{project_id}", str(inside.project))
         body = self.spec.get("requestBody", {}).get("content", {})
         query = dict(self._query(things))

@@ -17,10 +17,6 @@ def unread(seeded_project: SeededProject) -> UUID:
     return uuid5(seeded_project.project, "unread")
 
 
-def trashed(seeded_project: SeededProject) -> UUID:
-    return uuid5(seeded_project.project, "trashed")
-
-
 FILE_CALLS: Final[dict[str, Call]] = {
     "FileReader.find": lambda r, seeded_project: r.find(unread(seeded_project)),
     "FileWriter.fail": lambda r, seeded_project: r.fail(unread(seeded_project), "no reason", "taken"),
@@ -28,9 +24,9 @@ FILE_CALLS: Final[dict[str, Call]] = {
     "ReplacementWriter.lock": lambda r, seeded_project: r.lock(seeded_project.external_id),
     "ReplacementWriter.write": lambda r, seeded_project: r.write(unread(seeded_project), {"title": "taken"}),
     "TrashWriter.delete": lambda r, seeded_project: r.delete(seeded_project.document, timedelta(days=1)),
-    "TrashWriter.lock": lambda r, seeded_project: r.lock(trashed(seeded_project)),
-    "TrashWriter.purge": lambda r, seeded_project: r.purge(trashed(seeded_project)),
-    "TrashWriter.restore": lambda r, seeded_project: r.restore(trashed(seeded_project)),
+    "TrashWriter.lock": lambda r, seeded_project: r.lock(seeded_project.trashed),
+    "TrashWriter.purge": lambda r, seeded_project: r.purge(seeded_project.trashed),
+    "TrashWriter.restore": lambda r, seeded_project: r.restore(seeded_project.trashed),
 }
 # The document $2 of the project $1, whose file is still to be read.
 UNREAD: Final = """
@@ -38,11 +34,5 @@ UNREAD: Final = """
         original_name, original_size, created_by, index_error, unread_title)
     SELECT project_id, $2, title, '', 'application/pdf', 0, 'none', 'taken',
         original_name, original_size, created_by, 'reading: soon', title
-    FROM document WHERE project_id = $1 AND original_key IS NOT NULL LIMIT 1
-"""
-# The document $2 of the project $1, which is in the trash.
-TRASHED: Final = """
-    INSERT INTO document (project_id, id, title, content, size, content_sha256, created_by, deleted_at, purge_at)
-    SELECT project_id, $2, title, content, size, content_sha256, created_by, now(), now() + interval '1 day'
     FROM document WHERE project_id = $1 AND original_key IS NOT NULL LIMIT 1
 """

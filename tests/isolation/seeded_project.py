@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import asyncpg
 
@@ -16,6 +16,7 @@ from tests.isolation.job_runner import index
 
 # Besides the tables whose rows are addressed by `<table>_id`.
 _NAMED_OTHERWISE = {"delivery_id": "webhook_delivery", "key_id": "api_key"}
+_NUMBERS = {"number", "other"}
 # Text that all projects have, so that a query with results in one would also match the others.
 COMMON = "harbour"
 # An index of $1 that is no longer searched, with the id $2 and one vector.
@@ -26,6 +27,13 @@ RETIRED = """
     )
     INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
     SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
+"""
+
+# The document $2 of the project $1, which is in the trash.
+TRASHED = """
+    INSERT INTO document (project_id, id, title, content, size, content_sha256, created_by, deleted_at, purge_at)
+    SELECT project_id, $2, title, content, size, content_sha256, created_by, now(), now() + interval '1 day'
+    FROM document WHERE project_id = $1 AND original_key IS NOT NULL LIMIT 1
 """
 
 
@@ -44,6 +52,10 @@ class SeededProject:
         return UUID(self.ids["document_id"])
 
     @property
+    def trashed(self) -> UUID:
+        return UUID(self.ids["trashed_id"])
+
+    @property
     def external_id(self) -> str:
         return f"{self.word}-external"
 
@@ -53,7 +65,7 @@ class SeededProject:
 
     def secrets(self) -> list[str]:
         """Texts and ids that must never be visible from outside."""
-        return [self.word, self.owner.email, str(self.owner.id), *(v for n, v in self.ids.items() if n != "number")]
+        return [self.word, self.owner.email, str(self.owner.id), *(v for n, v in self.ids.items() if n not in _NUMBERS)]
 
 
 async def seed(users: Users, resources: Resources, database: DatabaseUrls, word: str) -> SeededProject:
@@ -62,9 +74,11 @@ async def seed(users: Users, resources: Resources, database: DatabaseUrls, word:
     project = await owner.project(f"{word} project")
     document, uploaded = await _documents(owner, project, word)
     await index(users, resources, project, document, uploaded)
+    trashed = uuid5(project, "trashed")
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     try:
         await rows.fill(connection, project)
+        await connection.execute(TRASHED, project, trashed)
         ids = await _ids(connection, project)
         query = "SELECT original_key FROM document WHERE project_id = $1 AND original_key IS NOT NULL"
         blob = await connection.fetchval(query, project)
@@ -76,6 +90,7 @@ async def seed(users: Users, resources: Resources, database: DatabaseUrls, word:
         "number": "1",
         "other": "1",
         "user_id": str(owner.id),
+        "trashed_id": str(trashed),
     }
     return SeededProject(owner, project, word, {**ids, **fixed}, blob)
 

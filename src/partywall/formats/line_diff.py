@@ -31,16 +31,17 @@ class Range(NamedTuple):
 
 def unified(before: str, after: str, context: int) -> Iterator[str]:
     """The hunks of a unified diff, line by line; nothing for equal texts."""
-    a, b = _lines(before), _lines(after)
+    known: dict[str, str] = {}
+    a, b = _lines(before, known), _lines(after, known)
     for hunk in _hunks(changes(a, b), len(a), len(b), context):
         start, end = hunk[0], hunk[-1]
         yield f"@@ -{_place(start.a, end.to_a)} +{_place(start.b, end.to_b)} @@\n"
         yield from _lines_of(hunk, a, b)
 
 
-def _lines(text: str) -> list[str]:
-    """With their ends. Only a line feed ends a line: a form feed separates pages."""
-    return list(StringIO(text, newline="\n"))
+def _lines(text: str, known: dict[str, str]) -> list[str]:
+    """With their ends, equal lines as one object. Only a line feed ends a line: a form feed separates pages."""
+    return [known.setdefault(line, line) for line in StringIO(text, newline="\n")]
 
 
 def changes(a: Sequence[str], b: Sequence[str]) -> list[Range]:

@@ -62,6 +62,6 @@ async def test_a_comparison_that_is_too_costly_is_a_problem(
     await workspace.client.patch(f"{workspace.url}/{id_}", json={"content": "b\n" * 200_000})
     found = await workspace.get(f"/{id_}/versions/1/diff/2")
     assert (found.status_code, found.text.count("\n-a"), found.text.count("\n+b")) == (200, 200_000, 200_000)
-    monkeypatch.setattr(resources.texts, "_limits", TextLimits(1, 60, 32 * 1024 * 1024))
+    monkeypatch.setattr(resources.texts, "_limits", TextLimits(1, 60, 8 * 1024 * 1024))
     refused = await workspace.get(f"/{id_}/versions/1/diff/2")
     assert (refused.status_code, refused.json()["code"]) == (422, "text_too_costly")

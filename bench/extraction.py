@@ -28,8 +28,9 @@ from partywall.core.text_process.processes import (
     TextProcessFailedError,
     TextTooCostlyError,
 )
+from partywall.features.documents.readers.archive import Entries
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
-from partywall.features.documents.readers.process import read_answer, read_file, request
+from partywall.features.documents.readers.process import Asked, read_answer, read_file, request
 from partywall.formats.file_kinds import media_type_by_name
 from partywall.formats.pages import PAGE_BREAK
 
@@ -81,10 +82,22 @@ def contains(text: str, needle: str) -> bool:
 
 
 async def outcome(texts: TextProcesses, name: str, data: bytes) -> FileText | str:
-    """The text of a file, or a word for why there is none."""
+    """The text of a file, or a word for why there is none. For an archive, the texts of the files in it."""
+    parts: list[FileText | str] = []
+    following: int | None = 0
+    while following is not None:
+        found = await _answer(texts, name, data, following)
+        if not isinstance(found, Entries):
+            return found
+        following = found.following
+        parts += [await outcome(texts, each.path, each.data) for each in found.entries if each.reason is None]
+    read = [part.text for part in parts if isinstance(part, FileText)]
+    return FileText("\n\n".join(read)) if read else Reason.NO_TEXT
 
+
+async def _answer(texts: TextProcesses, name: str, data: bytes, first: int) -> FileText | Entries | str:
     async def given() -> AsyncIterator[bytes]:
-        yield request(media_type_by_name(name) or "text/plain")
+        yield request(Asked(media_type_by_name(name) or "text/plain", first))
         yield data
 
     try:

@@ -17,8 +17,10 @@ from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
 from partywall.testing.engines import DatabaseUrls, Superuser, superuser
+from partywall.testing.s3_server import S3Server
 from partywall.testing.users import Users
 from tests import unmeasured
+from tests.adapters.mail.server import make_certificates
 from tests.server import UNMEASURED
 from tests.slow_calls import HELD
 
@@ -109,3 +111,16 @@ async def users(
     """Creates users: `await users.person()` is a new account with a client that carries its token."""
     async with Users(app, resources, database, kept) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+async def s3_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S3Server]:
+    """Started by the first test that needs it."""
+    directory = tmp_path_factory.mktemp("s3")
+    make_certificates(directory)
+    server = S3Server(directory, directory / "chain.pem")
+    try:
+        await server.start()
+        yield server
+    finally:
+        server.stop()

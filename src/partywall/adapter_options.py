@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
+from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import LocalEngine
 from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
+from partywall.core.blobs import BlobStore
+from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
-from partywall.settings import AgentSettings, EmbeddingSettings, Settings
+from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partywall.adapters.blobs.s3_options import S3Options
+
+# With obstore, which takes 8 MB.
+_S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
+_S3_STORE: Final[Lazy[Callable[[S3Options], BlobStore]]] = lazy("partywall.adapters.blobs.s3:S3BlobStore")
+_REFUSAL: Final[Lazy[Callable[[S3Options], str | None]]] = lazy("partywall.adapters.blobs.s3_check:refusal_of")
 
 
 class MissingUrlError(Exception):
@@ -54,4 +69,33 @@ def model_options(settings: AgentSettings) -> ModelOptions:
         retries=settings.model_retries,
         connections=settings.model_connections,
         servers={name: ServerOptions(str(each.url), each.api_key) for name, each in settings.servers.items()},
+    )
+
+
+def create_blob_store(settings: Settings) -> BlobStore:
+    """Raises OSError if BLOBS__CA_FILE cannot be read."""
+    if settings.blobs.engine == "directory":
+        return DirectoryBlobStore(settings.blob_directory)
+    return _S3_STORE.load()(_s3_options(settings.blobs))
+
+
+def refusal_of_blobs(settings: Settings) -> str | None:
+    """Why the blob store of the settings cannot be used, in one line. One that cannot be reached now is no reason."""
+    return None if settings.blobs.engine == "directory" else _REFUSAL.load()(_s3_options(settings.blobs))
+
+
+def _s3_options(blobs: BlobSettings) -> S3Options:
+    assert blobs.bucket is not None
+    return _S3_OPTIONS.load()(
+        bucket=blobs.bucket,
+        region=blobs.region,
+        prefix=blobs.prefix,
+        endpoint=None if blobs.endpoint is None else str(blobs.endpoint),
+        path_style=blobs.endpoint is not None if blobs.path_style is None else blobs.path_style,
+        access_key_id=blobs.access_key_id,
+        secret_access_key=blobs.secret_access_key,
+        ca_file=blobs.ca_file,
+        timeout=blobs.timeout.total_seconds(),
+        links=blobs.presigned_downloads,
+        public_endpoint=None if blobs.public_endpoint is None else str(blobs.public_endpoint),
     )

@@ -31,7 +31,7 @@ from partywall.core.http.sockets import require_socket_principal
 from partywall.core.http.sub_path import SubPath, first_segments
 from partywall.core.memory import exempt_from_collection
 from partywall.core.security.client_address import ClientAddresses
-from partywall.core.spool import Spool
+from partywall.core.spool import Spool, keep_temporary_files
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
 from partywall.extensions.resources import with_features
@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
             async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
                 app.state.resources = with_features(resources, features)
                 if own_process:
-                    exempt_from_collection()
+                    _own(settings)
                 with set_on_signal(app.state.draining):
                     yield
 
@@ -82,6 +82,12 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
     keep_templates(app)
     _add_middleware(app, settings)
     return app
+
+
+def _own(settings: Settings) -> None:
+    """What concerns the process as a whole."""
+    keep_temporary_files(settings.spool_directory)
+    exempt_from_collection()
 
 
 def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
@@ -125,7 +131,7 @@ def _add_admission(app: FastAPI, settings: Settings) -> None:
     app.state.body_memory = BodyMemory.of(http.body_memory_bytes)
     app.add_middleware(
         Admission,
-        targets=lambda: targets(app.routes, app.state.public, http.max_body_bytes),
-        spool=Spool(settings.spool_directory, SharedBudget[str](http.spool_bytes, http.spool_bytes // 3)),
+        targets=lambda: targets(app.routes, app.state.public, settings.max_body_bytes),
+        spool=Spool(settings.spool_directory, SharedBudget[str](settings.spool_bytes, settings.spool_bytes // 3)),
         memory=app.state.body_memory,
     )

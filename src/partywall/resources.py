@@ -12,12 +12,18 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine, model_options
-from partywall.adapters.blobs.directory import DirectoryBlobStore
+from partywall.adapter_options import (
+    MissingUrlError,
+    create_blob_store,
+    create_mailer,
+    embedding_engine,
+    model_options,
+)
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
 from partywall.adapters.language_models.models import Models
 from partywall.core.background import Background
 from partywall.core.backpressure import Backpressure
+from partywall.core.blobs import BlobStore
 from partywall.core.caches import create_cache, create_listening_cache
 from partywall.core.concurrency_limiter import ConcurrencyLimiter, SharedLimiter, TimedSlots
 from partywall.core.db import engine as engines
@@ -85,7 +91,7 @@ async def open_resources(
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
         sessions, tls = await _open_sessions(engine, live, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
-        blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
+        blobs, mailer = _open_blobs(stack, settings), create_mailer(settings)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,
@@ -117,6 +123,12 @@ async def open_resources(
             handshakes=ConcurrencyLimiter[str](HANDSHAKES, HANDSHAKES_EACH), unused_tickets=_tickets(settings.events),
             pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
         )  # fmt: skip
+
+
+def _open_blobs(stack: AsyncExitStack, settings: Settings) -> BlobStore:
+    blobs = create_blob_store(settings)
+    stack.push_async_callback(blobs.close)
+    return blobs
 
 
 def _open_checks(stack: AsyncExitStack) -> SharedThreads:

@@ -14,6 +14,7 @@ from partywall.client.store import SessionFile, Store
 from partywall.client.tokens import TokenAuth
 from partywall.settings import Settings
 from tests.client.proxy import Proxy
+from tests.client.target import Target
 from tests.server import environment_of, free_port, program, until_ready
 
 PASSWORD = "correct horse battery staple"
@@ -68,3 +69,14 @@ def api(person: Person) -> Iterator[Api]:
 def proxy(server: str) -> Iterator[Proxy]:
     with Proxy(int(server.rpartition(":")[2])) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def target(person: Person, api: Api) -> Target:
+    return Target(api, person.project())
+
+
+@pytest.fixture
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `uploaded` keeps its files."""
+    monkeypatch.chdir(tmp_path)

@@ -41,6 +41,7 @@ class Exporter:
     def restore(self, project: str, *, replace: bool = False) -> tuple[int, int, int, list[str]]:
         run = Restore(self.api, project, self.folder, replace=replace)
         run.run(read_entries(self.folder))
+        run.run_postponed()
         run.finish_all(run.unfinished)
         counts = run.counts
         return counts.sent, counts.changed, counts.unchanged, [f"{each.name}: {each.reason}" for each in counts.failed]
@@ -53,7 +54,9 @@ def exporter(person: Person, api: Api, tmp_path: Path) -> Exporter:
 
 def fill(exporter: Exporter, tmp_path: Path) -> None:
     """Texts, uploaded files, versions, hostile names, and documents without an external id."""
-    note = exporter.create("First title", "one", "notes/a.md", metadata={"year": 2026}, status="published")
+    note = exporter.create(
+        "First title", "one", "notes/a.md", metadata={"year": 2026}, status="published", media_type="text/markdown"
+    )
     exporter.change(note, content="two")
     exporter.change(note, title="Second title", content="three \u00fc")
     exporter.create("Outside", "kept inside", "../../outside.txt")
@@ -225,3 +228,16 @@ def test_an_interrupted_import_adds_the_missing_versions(exporter: Exporter, per
     assert exporter.restore(other.project) == (0, 1, 0, [])
     found = known_documents(exporter.api, other.project)["a.txt"]
     assert (found.id, found.version) == (half, 3)
+
+
+def test_files_in_archives_are_left_to_the_server_at_first(exporter: Exporter, person: Person) -> None:
+    exporter.create("T", "text", "a.zip/b.txt", metadata={"archive": "a.zip", "archive_path": "b.txt"})
+    exporter.create("T", "text", "c.txt", metadata={"archive_path": "c.txt"})
+    exporter.run()
+    other = person.project("Another")
+    run = Restore(exporter.api, other, exporter.folder)
+    run.run(read_entries(exporter.folder))
+    assert set(known_documents(exporter.api, other)) == {"c.txt"}
+    run.run_postponed()
+    assert set(known_documents(exporter.api, other)) == {"a.zip/b.txt", "c.txt"}
+    assert run.counts.sent == 2

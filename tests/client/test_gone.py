@@ -30,11 +30,11 @@ def test_only_documents_of_this_folder_lose_their_file(tmp_path: Path) -> None:
 
 
 def test_what_is_skipped_is_still_there(tmp_path: Path) -> None:
-    for name in (".hidden/a.md", "node_modules/b.md", "c.blend"):
+    for name in (".hidden/a.md", "node_modules/b.md", "c.adoc"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "link.md").symlink_to(tmp_path / "nothing")
-    documents = known(".hidden/a.md", ".hidden/gone.md", "node_modules/b.md", "c.blend", "link.md")
+    documents = known(".hidden/a.md", ".hidden/gone.md", "node_modules/b.md", "c.adoc", "link.md")
     assert gone_files(documents, ROOT, "", content(tmp_path)) == {}
 
 

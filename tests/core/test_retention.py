@@ -76,16 +76,16 @@ async def test_files_that_nobody_refers_to_are_swept_when_they_are_old(users: Us
     assert (await owner.client.post(f"/api/v1/projects/{project}/documents/upload", files=sent)).status_code == 201
     scope = await ScopedReader(resources.reads, owner.principal).scope(project)
 
-    async def bytes_of(text: str) -> AsyncIterator[bytes]:
-        yield text.encode()
+    async def some_bytes() -> AsyncIterator[bytes]:
+        yield b"x"
 
-    old, young = [(await resources.blobs.put(scope, bytes_of("x"), max_bytes=9)).key for _ in range(2)]
+    old, young = [(await resources.blobs.put(scope, some_bytes, max_bytes=9)).key for _ in range(2)]
     root = resources.settings.blob_directory
     directory = root / str(project)
     (directory / "tmpold").write_bytes(b"x")
     (directory / "tmpyoung").write_bytes(b"x")
     (root / str(gone) / "ab").mkdir(parents=True)
-    (root / str(gone) / "ab" / ("ab" * 16)).write_bytes(b"x")
+    (root / str(gone) / "ab" / f"{'ab' * 32}-{'0' * 16}").write_bytes(b"x")
     before = time.time() - 25 * 3600
     for path in directory.rglob("*"):
         if path.is_file() and path.name not in {young, "tmpyoung"}:

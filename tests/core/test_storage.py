@@ -21,6 +21,7 @@ from partywall.core.db.availability import reported
 from partywall.core.db.engine import create_engine
 from partywall.core.http.problems import system_fact
 from partywall.core.resources import Resources
+from partywall.core.spool import keep_temporary_files
 from partywall.core.storage import StorageFullError, is_full
 from partywall.testing.users import Users
 
@@ -111,3 +112,11 @@ def test_the_codes_of_a_full_disk_are_known() -> None:
     assert is_full(asyncpg.PostgresIOError("could not write to file: Disk quota exceeded"))
     assert not is_full(asyncpg.InternalServerError("unexpected chunk number 0"))
     assert not is_full(FileNotFoundError(2, "No such file or directory"))
+
+
+def test_the_files_of_forms_are_in_the_spool_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    keep_temporary_files(tmp_path / "spool")
+    with tempfile.SpooledTemporaryFile(max_size=1) as file:
+        file.write(b"more than one byte")
+        assert Path(f"/proc/self/fd/{file.fileno()}").readlink().is_relative_to(tmp_path / "spool")

@@ -22,7 +22,7 @@ def blocked():
     re.fullmatch("(a|aa)*b", "a" * 100)  # holds the interpreter's lock for ever
 
 async def main():
-    with watched(timedelta(seconds=2)):
+    with watched(timedelta(seconds=0.5)):
         blocked()
 
 asyncio.run(main())

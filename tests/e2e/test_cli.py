@@ -79,10 +79,16 @@ def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Bees\n\nThe hive hums in the orchard.")
     (tmp_path / "b.txt").write_text("Trams run until midnight.")
     (tmp_path / "bad.txt").write_bytes(b"a\0")
+    (tmp_path / "nothing.pdf").touch()
     done = member.run("import", str(tmp_path), "--project", "Field notes", "--wait")
-    assert (done.returncode, done.stdout) == (1, "2 sent, 0 changed, 0 unchanged, 1 failed\n")
+    assert (done.returncode, done.stdout) == (1, "3 sent, 0 changed, 0 unchanged, 1 failed, 1 not read\n")
+    for line in ("read: 2", "not read: 1 empty. The file has no content (0 bytes).", "    nothing.pdf"):
+        assert any(each.startswith(line) for each in done.stderr.splitlines()), done.stderr
     assert "failed: bad.txt: it contains NUL" in done.stderr
     (tmp_path / "bad.txt").unlink()
+    (tmp_path / "nothing.pdf").unlink()
+    lines = member.run("import", str(tmp_path), "--delete", "--yes", "--json").stdout.splitlines()
+    assert [json.loads(line).get("outcome") for line in lines] == ["unchanged", "unchanged", "deleted", None]
 
     answer = json.loads(member.run("search", "where do bees live?", "--limit", "1", "--json").stdout)
     assert [hit["title"] for hit in answer["items"]] == ["Bees"]
@@ -97,12 +103,12 @@ def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_shows_what_would_be_done(member: CliServer, tmp_path: Path) -> None:
-    for name in ("a.md", "b.blend", "c.blend", "LICENSE"):
+    for name in ("a.md", "b.adoc", "c.adoc", "LICENSE"):
         (tmp_path / name).write_text("# Wells")
     done = member.run("import", str(tmp_path), "--project", "Planned", "--dry-run")
     assert (done.returncode, done.stdout) == (0, "would be: 1 sent, 0 changed, 0 unchanged, 0 failed, 3 skipped\n")
     for line in (
-        "skipped 2 (.blend files are not supported): b.blend, c.blend",
+        "skipped 2 (.adoc files are not supported): b.adoc, c.adoc",
         "skipped 1 (no file name extension): LICENSE",
         "would create the project 'Planned'",
         "would send: a.md",

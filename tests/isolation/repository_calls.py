@@ -24,6 +24,7 @@ from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import WebhookOptions
 from partywall.features.webhooks.retry_policy import Outcome
 from tests.isolation.agent_calls import AGENT_CALLS, Call
+from tests.isolation.entry_calls import ENTRY_CALLS
 from tests.isolation.file_calls import FILE_CALLS
 from tests.isolation.seeded_project import SeededProject
 
@@ -94,6 +95,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyWriter.revoke": lambda r, seeded_project: r.revoke(key(seeded_project)),
     "DocumentRepository.content": lambda r, seeded_project: r.content(seeded_project.document),
     "DocumentWriter.lock": lambda r, seeded_project: r.lock(seeded_project.document),
+    "DocumentWriter.hold_equal_file": lambda r, seeded_project: r.hold_equal_file(seeded_project.blob[:64]),
     "DocumentWriter.lock_to_delete": lambda r, seeded_project: r.lock_to_delete(seeded_project.document),
     "DocumentRepository.shown": lambda r, seeded_project: r.shown(seeded_project.document),
     "DocumentRepository.summaries": _summaries,
@@ -214,4 +216,5 @@ CALLS: Final[Mapping[str, Call]] = {
     "SearchRepository.shown": lambda r, seeded_project: r.shown(NUMBERS, seeded_project.word),
     **AGENT_CALLS,
     **FILE_CALLS,
+    **ENTRY_CALLS,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -93,7 +94,7 @@ async def equip(users: Users, resources: Resources, seeded_project: SeededProjec
     index = new_id()
     await users.execute(RETIRED, seeded_project.project, index)
     scope = await ScopedReader(resources.reads, seeded_project.owner.principal).scope(seeded_project.project)
-    blob = await resources.blobs.put(scope, _bytes(seeded_project.word.encode()), max_bytes=100)
+    blob = await resources.blobs.put(scope, partial(_bytes, seeded_project.word.encode()), max_bytes=100)
     return Things(seeded_project, index, blob.key)
 
 

@@ -29,6 +29,7 @@ from partywall.testing.engines import DatabaseUrls, Urls
 from partywall.testing.isolation import rows
 from tests.isolation.agent_calls import HARMLESS, STARTED
 from tests.isolation.app_copies import Copy, open_copy
+from tests.isolation.entry_calls import ENTRY
 from tests.isolation.file_calls import TRASHED, UNREAD, trashed, unread
 from tests.isolation.repository_calls import CALLS, DUE, Repository, retired
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
@@ -123,6 +124,8 @@ async def attacked_copy(
             await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)
             await copy.users.execute(UNREAD, seeded_project.project, unread(seeded_project))
             await copy.users.execute(TRASHED, seeded_project.project, trashed(seeded_project))
+            of_archive = (seeded_project.document, unread(seeded_project), "taken")
+            await copy.users.execute(ENTRY, seeded_project.project, *of_archive)
             await copy.users.execute(STARTED, seeded_project.project, UUID(seeded_project.ids["run_id"]))
             await copy.users.execute(SENT, seeded_project.project, str(seeded_project.owner.principal))
         made = AttackedCopy(copy, mine, foreign, {})

@@ -14,7 +14,11 @@ from partywall.settings import Settings
 
 def require_authorities(settings: Settings) -> None:
     """Checks that the CA files contain certificates. Raises UsageError."""
-    for variable, path in (("MAIL__CA_FILE", settings.mail.ca_file), ("OUTGOING__CA_FILE", settings.outgoing.ca_file)):
+    for variable, path in (
+        ("MAIL__CA_FILE", settings.mail.ca_file),
+        ("OUTGOING__CA_FILE", settings.outgoing.ca_file),
+        ("BLOBS__CA_FILE", settings.blobs.ca_file),
+    ):
         if path is not None:
             _require_certificates(variable, path)
 
@@ -34,7 +38,8 @@ def require_directories(settings: Settings, *, make: bool) -> None:
 
 def _written(settings: Settings) -> Iterator[tuple[str, Path]]:
     yield "DATA_DIR", settings.data_dir
-    yield "BLOBS__DIRECTORY", settings.blob_directory
+    if settings.blobs.engine == "directory":
+        yield "BLOBS__DIRECTORY", settings.blob_directory
     yield "HTTP__SPOOL_DIRECTORY", settings.spool_directory
     if settings.mail.engine != "smtp":
         yield "MAIL__DIRECTORY", settings.mail_directory

@@ -60,20 +60,20 @@ class ImportOptions:
 
 @dataclass(slots=True)
 class FolderImport:
-    """`project_id` is None if a dry run would create the project."""
+    """`project_id` is None if a dry run would create the project. `root` stays if the folder disappears meanwhile."""
 
     connection: Connection
     project_id: str | None
     options: ImportOptions
     results: ImportResults = field(default_factory=ImportResults)
     known: Known = field(default_factory=dict)
+    root: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.root = source_root(self.options.source)
 
     def refresh(self) -> None:
         self.known = {} if self.project_id is None else known_documents(self.connection.api, self.project_id)
-
-    @property
-    def root(self) -> str:
-        return source_root(self.options.source)
 
     def gone(self, found: ScanResult) -> Known:
         """The documents to delete, or to rename if their files are found elsewhere."""
@@ -127,7 +127,7 @@ class FolderImport:
 
 def may_delete(options: ImportOptions, found: ScanResult, gone: Mapping[str, ExistingDocument]) -> bool:
     """Asks once, before anything is sent. Raises UsageError if nobody can be asked whether to delete everything."""
-    if not gone or options.dry_run:
+    if not gone or (options.dry_run and found.files):
         return bool(gone)
     names = listed([printable(name) for name in gone])
     if not found.files:
@@ -135,6 +135,9 @@ def may_delete(options: ImportOptions, found: ScanResult, gone: Mapping[str, Exi
             f"{options.source} has no file to import. Is it the right folder, and mounted?"
             f" All {len(gone)} documents imported from it would be deleted: {names}"
         )
+        if options.dry_run:
+            print_line(warning, err=True)
+            return True
         if options.yes or not sys.stdin.isatty():
             raise UsageError(f"{printable(warning)}; only a person at a terminal can confirm this")
     else:

@@ -9,7 +9,7 @@ from partywall.commands.progress import open_meter
 
 
 def restore(restoring: Restore, results: ImportResults, *, wait: bool) -> None:
-    """Without `wait`, documents with several versions and an uploaded file get only the first."""
+    """Without `wait`, only what does not depend on the text of an uploaded file."""
     entries = sum(1 for _ in read_entries(restoring.folder))
     with open_meter("sending", entries) as meter:
         restoring.notify = lambda counts: meter.reach(counts.done)
@@ -17,7 +17,8 @@ def restore(restoring: Restore, results: ImportResults, *, wait: bool) -> None:
     if not wait or restoring.dry_run:
         return
     wait_until_read(restoring.api, restoring.project_id, results)
+    restoring.run_postponed()
     ready = [(entry, document) for entry, document in restoring.unfinished if document.id not in results.pending]
-    if ready:
+    if ready or restoring.postponed:
         restoring.finish_all(ready)
         wait_until_read(restoring.api, restoring.project_id, results)

@@ -15,6 +15,7 @@ from partywall.commands.terminal import print_json, print_line
 # How many names are listed together; `--json` lists all.
 NAMES_SHOWN: Final = 5
 REFUSED_SHOWN: Final = 50
+ALWAYS_SHOWN: Final = 4
 # By code; the server's reason says what happened.
 ADVICE: Final = {
     "empty": "Copy it again from where it came from.",
@@ -49,10 +50,8 @@ def print_results(results: ImportResults, *, dry_run: bool, as_json: bool) -> No
     counts = results.counts
     if results.waited:
         _print_read(results)
-    _print_refused("refused", "", ((each.reason, each.name) for each in counts.failed))
-    for code in dict.fromkeys(each.code for each in results.unread):
-        unread = ((explained(each), each.place) for each in results.unread if each.code == code)
-        _print_refused("not read", code, unread)
+    _print_limited([f"failed: {each.name}: {each.reason}" for each in counts.failed])
+    _print_unread(results.unread)
     if results.pending:
         names = [each.place for each in results.imported if each.document.id in results.pending]
         print_line(f"still being read ({len(names)}): {listed(names)}; repeat the command to see the results", err=True)
@@ -60,9 +59,18 @@ def print_results(results: ImportResults, *, dry_run: bool, as_json: bool) -> No
 
 
 def summary(results: ImportResults) -> str:
+    """Numbers that are 0 are left out, except the first four."""
+    numbers = _numbers(results).items()
+    return ", ".join(f"{number} {what}" for at, (what, number) in enumerate(numbers) if number or at < ALWAYS_SHOWN)
+
+
+def _numbers(results: ImportResults) -> dict[str, int]:
     counts = results.counts
-    parts = [f"{counts.sent} sent, {counts.changed} changed, {counts.unchanged} unchanged, {len(counts.failed)} failed"]
-    others = {
+    return {
+        "sent": counts.sent,
+        "changed": counts.changed,
+        "unchanged": counts.unchanged,
+        "failed": len(counts.failed),
         "renamed": counts.renamed,
         "deleted": len(counts.deleted),
         "skipped": len(results.skipped),
@@ -70,7 +78,6 @@ def summary(results: ImportResults) -> str:
         "not read": len(results.unread),
         "still being read": len(results.pending),
     }
-    return ", ".join(parts + [f"{number} {what}" for what, number in others.items() if number])
 
 
 def listed(names: Sequence[str], shown: int | None = NAMES_SHOWN) -> str:
@@ -99,13 +106,21 @@ def _kind(place: str) -> str:
     return PurePosixPath(file if is_line else place).suffix.lower() or "other"
 
 
-def _print_refused(what: str, code: str, reasons_and_names: Iterable[tuple[str, str]]) -> None:
-    for reason, names in _grouped(reasons_and_names).items():
-        print_line(f"{what}: {len(names)}{f' {code}' if code else ''}. {reason}", err=True)
-        for name in names[:REFUSED_SHOWN]:
-            print_line(f"    {name}", err=True)
-        if len(names) > REFUSED_SHOWN:
-            print_line(f"    and {len(names) - REFUSED_SHOWN} more: --json lists all", err=True)
+def _print_unread(unread: Sequence[UnreadDocument]) -> None:
+    """The names for each reason."""
+    groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in unread:
+        groups[each.code, explained(each)].append(f"    {each.place}")
+    for (code, reason), names in groups.items():
+        print_line(f"not read: {len(names)}{f' {code}' if code else ''}. {reason}", err=True)
+        _print_limited(names)
+
+
+def _print_limited(lines: Sequence[str]) -> None:
+    for line in lines[:REFUSED_SHOWN]:
+        print_line(line, err=True)
+    if len(lines) > REFUSED_SHOWN:
+        print_line(f"    and {len(lines) - REFUSED_SHOWN} more: --json lists all", err=True)
 
 
 def explained(each: UnreadDocument) -> str:
@@ -139,4 +154,4 @@ def _print_as_json(results: ImportResults) -> None:
         print_json(json.dumps({"file": skipped.name, "outcome": "skipped", "reason": skipped.reason}))
     for name in results.counts.deleted:
         print_json(json.dumps({"file": name, "outcome": "deleted"}))
-    print_json(json.dumps({"summary": summary(results)}))
+    print_json(json.dumps({"summary": {what.replace(" ", "_"): number for what, number in _numbers(results).items()}}))

@@ -15,9 +15,10 @@ def wait_until_read(api: Api, project_id: str, results: ImportResults) -> None:
     pause = threading.Event().wait
     places = {each.document.id: each.place for each in results.imported if each.document.awaits_reading}
     progress = IndexProgress(api, project_id, places)
-    with open_meter("reading and indexing", len(places)) as meter:
-        for done in progress.wait(pause):
-            meter.reach(done)
+    if places:
+        with open_meter("reading and indexing", len(places)) as meter:
+            for done in progress.wait(pause):
+                meter.reach(done)
     results.pending, results.waited = progress.pending, True
     progress.places = {each.document.id: each.place for each in results.imported}
     results.unread = list(progress.unread())

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine
+from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine, refusal_of_blobs
 
 # lint: allow adapter-import - checks for the model's files before any process starts
 from partywall.adapters.embeddings.minilm_files import installed_files
@@ -14,6 +14,7 @@ from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.features import require_features, require_policies
+from partywall.commands.ocr import require_ocr
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
@@ -32,6 +33,8 @@ def checked_settings(*, api: bool = False, worker: bool = False) -> Settings:
     require_features(settings, api=api, worker=worker)
     require_authorities(settings)
     require_directories(settings, make=True)
+    if worker:
+        require_ocr(settings)
     with refusals():
         _check_embeddings(settings)
         _ = cache_at(settings.cache.url)
@@ -45,6 +48,13 @@ def require_engines(settings: Settings) -> None:
     """Checks that this version can use the database and the cache. Raises UsageError."""
     with refusals():
         asyncio.run(_check_engines(settings))
+    require_blobs(settings)
+
+
+def require_blobs(settings: Settings) -> None:
+    """Checks that the blob store accepts our credentials if it answers. Raises UsageError."""
+    if (refusal := refusal_of_blobs(settings)) is not None:
+        raise UsageError(refusal)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,14 +12,18 @@ from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.features import feature_migrations, require_features
+from partywall.commands.ocr import require_ocr
 from partywall.commands.paths import given_path, listening_host
 from partywall.core.db.constants import LONG_READS
+from partywall.core.lazy import Lazy, lazy
 from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, Settings
 from partywall.settings.base import inheritable
 
 app = typer.Typer()
 
+# Imports much that a start does not need otherwise.
+REQUIRE_BLOBS: Final[Lazy[Callable[[Settings], None]]] = lazy("partywall.commands.preconditions:require_blobs")
 # A blocked child logs its stack and ends itself at its limit; if it cannot, it is killed after this factor.
 KILL_FACTOR: Final = 1.5
 
@@ -42,6 +47,9 @@ def serve(
     require_features(settings)
     require_authorities(settings)
     require_directories(settings, make=False)
+    require_ocr(settings)
+    if settings.blobs.engine == "s3":
+        REQUIRE_BLOBS.load()(settings)
     public_url = settings.http.public_url
     options = supervisor.ServeOptions(
         data_dir=data_dir,
@@ -53,7 +61,7 @@ def serve(
         prepare=lambda: secret_key(settings),
         given=(settings.data_dir / "secret.key", settings.data_dir / "models", *_own_directories(settings)),
         written=_written(settings),
-        read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
+        read=tuple(filter(None, (*_authorities(settings), settings.data_dir / "models"))),
         environment=inheritable(os.environ),
         feature_migrations=feature_migrations(settings),
         connections=_connections(settings.database),
@@ -71,6 +79,10 @@ def _connections(database: DatabaseSettings) -> int:
 
 def _written(settings: Settings) -> tuple[Path, ...]:
     return settings.blob_directory, settings.mail_directory, settings.spool_directory
+
+
+def _authorities(settings: Settings) -> tuple[Path | None, ...]:
+    return settings.mail.ca_file, settings.outgoing.ca_file, settings.blobs.ca_file
 
 
 def _own_directories(settings: Settings) -> list[Path]:

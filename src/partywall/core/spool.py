@@ -84,6 +84,12 @@ class Spool:
         return tempfile.TemporaryFile(dir=self._directory, buffering=0)
 
 
+def keep_temporary_files(directory: Path) -> None:
+    """The form parser writes files to this process's temporary directory, which may be memory by default."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tempfile.tempdir = str(directory)
+
+
 def _write(file: IO[bytes], piece: bytes) -> None:
     """Writes everything: a raw file may take less, such as on a nearly full disk."""
     rest = memoryview(piece)

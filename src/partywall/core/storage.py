@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from datetime import timedelta
 from typing import Final
 
 import asyncpg
@@ -16,6 +17,8 @@ _ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WORDS: Final = ("No space left on device", "Disk quota exceeded", "File too large")
 _SYSTEM: Final = (asyncpg.InternalServerError, asyncpg.PostgresSystemError)
 _RETRY_SECONDS: Final = "30"
+# After which a job that needs the storage tries again.
+WHILE_AWAY: Final = timedelta(seconds=20)
 # A disk or share that is gone, broken or read-only, or too many open files.
 _AWAY: Final = frozenset(
     {errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.EMFILE, errno.ENFILE}

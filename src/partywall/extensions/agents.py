@@ -21,7 +21,7 @@ def agent_problems(features: Sequence[Feature]) -> Iterator[Problem]:
 
 
 def _problems_of(feature: Feature, declared: DeclaredAgents) -> Iterator[Problem]:
-    # lint: allow import-in-function - only workers with such a feature need it at their start
+    # lint: allow import-in-function - only processes with such a feature need it at their start
     from partywall.features.agents.definition import AgentDefinition  # noqa: PLC0415 - see above
 
     agents = declared.load()

@@ -34,7 +34,7 @@ def check_features(features: Sequence[Feature], *, api: bool = True, worker: boo
 
         found.extend(route_problems(features))
         found.extend(_tool_problems(features))
-    if worker:
+    if api or worker:
         found.extend(agent_problems(features))
     return found
 
@@ -63,5 +63,5 @@ def _code(feature: Feature, *, api: bool, worker: bool) -> Iterator[Lazy[object]
         yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
     if worker:
         yield from (code for code in feature.background_code if isinstance(code, Lazy))
-        if feature.agents is not None and is_installed(feature):  # ours are imported when the first run starts
-            yield feature.agents
+    if (api or worker) and feature.agents is not None and is_installed(feature):
+        yield feature.agents  # ours are imported when they are first needed

@@ -96,16 +96,16 @@ def _between_anchors(part: Range, a: Sequence[str], b: Sequence[str]) -> list[Ra
 
 def _longest_increasing(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The longest subsequence whose second numbers increase; the first ones do already."""
-    tails: list[int] = []
-    ends: list[int] = []
+    smallest: list[int] = []
+    last: list[int] = []
     before: list[int] = []
     for index, (_, place) in enumerate(pairs):
-        at = bisect_left(tails, place)
-        before.append(ends[at - 1] if at else -1)
-        tails[at : at + 1] = [place]
-        ends[at : at + 1] = [index]
+        at = bisect_left(smallest, place)
+        before.append(last[at - 1] if at else -1)
+        smallest[at : at + 1] = [place]
+        last[at : at + 1] = [index]
     chosen: list[tuple[int, int]] = []
-    index = ends[-1]
+    index = last[-1]
     while index >= 0:
         chosen.append(pairs[index])
         index = before[index]

@@ -14,10 +14,7 @@ from partywall.settings.accounts import AccountSettings
 from partywall.settings.agents import AgentSettings
 from partywall.settings.base import (
     DAY,
-    GIB,
     HOUR,
-    KIB,
-    MIB,
     MILLISECOND,
     MINUTE,
     SECOND,
@@ -25,10 +22,12 @@ from partywall.settings.base import (
     FromEnvironment,
     Section,
 )
+from partywall.settings.blobs import BlobSettings
 from partywall.settings.documents import DocumentSettings
 from partywall.settings.embeddings import EmbeddingSettings
 from partywall.settings.events import EventSettings
 from partywall.settings.features import FeatureSettings
+from partywall.settings.files import FileSettings
 from partywall.settings.http import HttpSettings
 from partywall.settings.mail import MailLinks, MailSettings
 from partywall.settings.names import SEPARATOR, unknown_names
@@ -78,11 +77,6 @@ class ProjectSettings(Section):
     invitation_ttl: timedelta = Field(default=7 * DAY, ge=MINUTE, le=YEAR)
 
 
-class BlobSettings(Section):
-    directory: PathName | None = Field(default=None, description="Unset: DATA_DIR/blobs.")
-    max_upload_bytes: int = Field(default=25 * MIB, ge=KIB, le=16 * GIB)
-
-
 class JobSettings(Section):
     """A worker without a heartbeat for `heartbeat_timeout` counts as dead; other workers take its jobs."""
 
@@ -109,6 +103,7 @@ class Settings(FromEnvironment):
     embeddings: EmbeddingSettings = EmbeddingSettings()
     blobs: BlobSettings = BlobSettings()
     documents: DocumentSettings = DocumentSettings()
+    files: FileSettings = FileSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
     jobs: JobSettings = JobSettings()
@@ -145,6 +140,18 @@ class Settings(FromEnvironment):
     @property
     def blob_directory(self) -> Path:
         return self.blobs.directory or self.data_dir / "blobs"
+
+    @property
+    def max_body_bytes(self) -> int:
+        """What no body may exceed. Unless it is set, an upload is limited by its own setting."""
+        chosen = "max_body_bytes" in self.http.model_fields_set
+        return self.http.max_body_bytes if chosen else max(self.http.max_body_bytes, self.blobs.largest_form)
+
+    @property
+    def spool_bytes(self) -> int:
+        """Unless it is set, room for three of the largest uploads: a caller may use a third."""
+        chosen = "spool_bytes" in self.http.model_fields_set
+        return self.http.spool_bytes if chosen else max(self.http.spool_bytes, 3 * self.blobs.largest_form)
 
     @property
     def spool_directory(self) -> Path:

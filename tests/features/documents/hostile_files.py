@@ -137,7 +137,7 @@ def mail(rest: bytes) -> bytes:
 
 
 HOSTILE: Final = {
-    "archive in archive": Hostile("a.zip", lambda: nested(3), "no_text"),
+    "archive in archive": Hostile("a.zip", lambda: nested(3), "nested_archive"),
     "overlapping entries": Hostile("a.zip", lambda: overlapping(500), "too_large damaged"),
     "many entries": Hostile("a.zip", lambda: overlapping(30_000), "too_large damaged"),
     "64-bit size": Hostile("a.zip", very_long, "too_large damaged"),

@@ -8,12 +8,15 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
 
 from partywall.core.budget import SharedBudget
 from partywall.core.errors import ContentTooLargeError
+from partywall.core.http.admission import targets
+from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.resources import Resources
 from partywall.core.text_process import processes
 from partywall.core.text_process.processes import WAITING_EACH, TextLimits
@@ -31,6 +34,15 @@ async def test_a_file_that_is_too_large_is_refused(workspace: Workspace, setting
         answer = await workspace.post("/upload", files={"file": ("a.txt", b"x" * size, "text/plain")})
         assert (answer.status_code, answer.json()["code"]) == (413, "content_too_large")
     assert files(settings, workspace) == []
+
+
+def test_an_upload_may_be_as_large_as_the_settings_allow(app: FastAPI) -> None:
+    """And a body of another route may not."""
+    ceiling = 1024**3
+    found = targets(app.routes, app.state.public, ceiling)
+    largest = {each.max_bytes for each in found if each.path.match(f"/api/v1/projects/{uuid4()}/documents/upload")}
+    assert largest == {ceiling}
+    assert sum(each.max_bytes > LARGE_BYTES for each in found) == 1
 
 
 async def test_large_files_pass_through_in_pieces(workspace: Workspace, resources: Resources) -> None:

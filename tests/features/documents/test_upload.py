@@ -10,7 +10,7 @@ from partywall.features.documents.upsert import Upsert
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Workspace, files
 
-PAGE = b"""<!doctype html><html><head><title> The  Page </title><style>p{}</style></head><body>
+PAGE = b"""<!doctype html><html lang=en><head><title> The  Page </title><style>p{}</style></head><body>
 <h1>Heading</h1><p>One &amp; <b>two</b></p><script>alert(1)</script><h2>Next</h2><ul><li>a<li>b</ul></body></html>"""
 
 
@@ -43,7 +43,7 @@ async def test_front_matter_gives_title_and_metadata(workspace: Workspace) -> No
 
 async def test_html_becomes_markdown_and_the_page_is_kept(workspace: Workspace) -> None:
     made = (await workspace.post("/upload", files={"file": ("page.html", PAGE, "text/html")})).json()
-    assert (made["title"], made["media_type"]) == ("The Page", "text/html")
+    assert (made["title"], made["media_type"], made["metadata"]) == ("The Page", "text/html", {"language": "en"})
     assert made["content"] == "# Heading\n\nOne & two\n\n## Next\n\n- a\n- b"
     original = await workspace.get(f"/{made['id']}/content", params={"original": True})
     assert (original.status_code, original.content) == (200, PAGE)

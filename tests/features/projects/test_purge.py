@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -80,7 +81,7 @@ async def test_an_upload_under_way_leaves_no_file(users: Users, resources: Resou
     project = await owner.project()
     scope = await ScopedReader(resources.reads, owner.principal).scope(project)
     go_on = asyncio.Event()
-    putting = asyncio.create_task(resources.blobs.put(scope, _never_ending(b"x" * 10, go_on), max_bytes=100))
+    putting = asyncio.create_task(resources.blobs.put(scope, partial(_never_ending, b"x" * 10, go_on), max_bytes=100))
     directory = resources.settings.blob_directory / str(project)
     async with asyncio.timeout(60):
         while not directory.is_dir() or not any(directory.iterdir()):

@@ -2,44 +2,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final
 from uuid import UUID
 
-from partywall.core.blobs import StoredBlob
-from partywall.core.errors import ContentTooLargeError, NotFoundError
-from partywall.core.ids import new_id
+from partywall.core.blobs import KEY, PROJECT, Chunks, Digest, StoredBlob, new_key
+from partywall.core.errors import NotFoundError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 
-_KEY: Final = re.compile(r"[0-9a-f]{32}")
-_PROJECT: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _CHUNK: Final = 256 * 1024
 _KEYS_AT_ONCE: Final = 500
 
 
-class Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-
-
 class DirectoryBlobStore:
-    """Files with unique names under `root/<project id>/`, written atomically."""
+    """Files under `root/<project id>/`, written atomically."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def _path(self, scope: ProjectScope, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise NotFoundError("No such blob.")
-        return self._root / str(scope.project_id) / key[-2:] / key
+        return self._root / str(scope.project_id) / key[:2] / key
 
-    async def put(self, scope: ProjectScope, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredBlob:
+    async def put(self, scope: ProjectScope, chunks: Chunks, *, max_bytes: int) -> StoredBlob:
         directory = self._root / str(scope.project_id)
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
         try:
@@ -47,26 +38,20 @@ class DirectoryBlobStore:
         except FileNotFoundError as error:  # the directory was removed meanwhile
             raise ProjectNotFoundError from error
 
-    async def _put(
-        self, scope: ProjectScope, directory: Path, chunks: AsyncIterator[bytes], max_bytes: int
-    ) -> StoredBlob:
+    async def _put(self, scope: ProjectScope, directory: Path, chunks: Chunks, max_bytes: int) -> StoredBlob:
         file: IO[bytes] = await asyncio.to_thread(tempfile.NamedTemporaryFile, dir=directory, delete=False)
-        temporary = Path(file.name)
-        digest = hashlib.sha256()
-        size = 0
+        temporary, digest = Path(file.name), Digest(max_bytes)
         try:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > max_bytes:
-                    raise ContentTooLargeError(f"At most {max_bytes} bytes are accepted.")
+            async for chunk in chunks():
+                digest.count(chunk)
                 await asyncio.to_thread(_write, file, digest, chunk)
-            key = new_id().hex
+            key = new_key(digest.sha256)
             await asyncio.to_thread(_settle, file, temporary, self._path(scope, key))
         finally:
             await asyncio.to_thread(_discard, file, temporary)
-        return StoredBlob(key=key, sha256=digest.hexdigest(), size=size)
+        return StoredBlob(key, digest.sha256, digest.size)
 
-    async def open(self, scope: ProjectScope, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    async def open(self, scope: ProjectScope, key: str, start: int, end: int) -> AsyncIterator[bytes]:
         path = self._path(scope, key)
         try:
             file = await asyncio.to_thread(path.open, "rb")
@@ -74,18 +59,18 @@ class DirectoryBlobStore:
             raise NotFoundError("No such blob.") from error
         try:
             await asyncio.to_thread(file.seek, start)
-            left = end - start if end is not None else None
-            while left is None or left > 0:
-                chunk = await asyncio.to_thread(file.read, _CHUNK if left is None else min(_CHUNK, left))
-                if not chunk:
-                    return
-                left = None if left is None else left - len(chunk)
+            while start < end and (chunk := await asyncio.to_thread(file.read, min(_CHUNK, end - start))):
+                start += len(chunk)
                 yield chunk
         finally:
             await asyncio.to_thread(file.close)
 
-    async def delete(self, scope: ProjectScope, key: str) -> None:
-        await asyncio.to_thread(self._path(scope, key).unlink, missing_ok=True)
+    def link(self, scope: ProjectScope, key: str, *, content_type: str, disposition: str) -> None:  # noqa: ARG002 - the port
+        return None
+
+    async def delete(self, scope: ProjectScope, *keys: str) -> None:
+        for path in [self._path(scope, key) for key in keys]:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def delete_project(self, project_id: UUID) -> None:
         await asyncio.to_thread(_remove_tree, self._root / str(project_id))
@@ -96,29 +81,42 @@ class DirectoryBlobStore:
             for start in range(0, max(1, len(keys)), _KEYS_AT_ONCE):
                 yield project_id, keys[start : start + _KEYS_AT_ONCE]
 
+    async def remove_unfinished(self, before: datetime) -> int:
+        return await asyncio.to_thread(_remove_unfinished, self._root, before.timestamp())
+
     async def ping(self) -> None:
         await asyncio.to_thread(self._root.mkdir, mode=0o700, parents=True, exist_ok=True)
         if not os.access(self._root, os.W_OK):
             raise PermissionError(f"{self._root} is not writable")
 
+    async def close(self) -> None: ...
+
 
 def _projects(root: Path) -> list[UUID]:
-    return [UUID(each.name) for each in root.iterdir() if _PROJECT.fullmatch(each.name)] if root.is_dir() else []
+    return [UUID(each.name) for each in root.iterdir() if PROJECT.fullmatch(each.name)] if root.is_dir() else []
 
 
-def _stored_before(directory: Path, before: float) -> list[str]:
-    """Keys of files that are older; deletes older temporary files, which have other names."""
-    keys: list[str] = []
+def _files_before(directory: Path, before: float) -> Iterator[Path]:
     for parent, _, names in os.walk(directory):
         for path in (Path(parent, name) for name in names):
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime >= before:
-                    continue
-                if _KEY.fullmatch(path.name):
-                    keys.append(path.name)
-                else:
-                    path.unlink()
-    return keys
+                if path.stat().st_mtime < before:
+                    yield path
+
+
+def _stored_before(directory: Path, before: float) -> list[str]:
+    return [path.name for path in _files_before(directory, before) if KEY.fullmatch(path.name)]
+
+
+def _remove_unfinished(root: Path, before: float) -> int:
+    """Removes older temporary files, which have other names than blobs."""
+    removed = 0
+    for project_id in _projects(root):
+        for path in _files_before(root / str(project_id), before):
+            if not KEY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
 
 
 def _remove_tree(directory: Path) -> None:

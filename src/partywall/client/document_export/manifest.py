@@ -79,6 +79,12 @@ class Entry(BaseModel):
     origin: Origin
 
     @property
+    def is_in_archive(self) -> bool:
+        """Whether the server makes this document of a file in an uploaded archive."""
+        path = self.metadata.get("archive_path")
+        return isinstance(path, str) and "archive" in self.metadata and (self.external_id or "").endswith(f"/{path}")
+
+    @property
     def paths(self) -> set[str]:
         return {each.text for each in self.versions} | ({self.original.file} if self.original else set())
 

@@ -30,7 +30,8 @@ class Restore:
     """`notify` is called for every document.
 
     A document with several versions and an uploaded file is `unfinished` until the server has read the file: call
-    `finish_all` with it then.
+    `finish_all` with it then. Files in archives are `postponed` until the server has read the archives: then it has
+    made their documents, and `run_postponed` adds what is missing.
     """
 
     api: Api
@@ -42,17 +43,29 @@ class Restore:
     counts: ImportCounts = field(default_factory=ImportCounts)
     imported: list[ImportedDocument] = field(default_factory=list)
     unfinished: list[tuple[Entry, ExistingDocument]] = field(default_factory=list)
+    postponed: list[Entry] = field(default_factory=list)
     _known: dict[tuple[str | None, str, str], ExistingDocument] = field(default_factory=dict)
 
     def run(self, entries: Iterable[Entry | UnreadableFile]) -> None:
-        if self.project_id:
-            self._known = {_key(each): each for each in list_documents(self.api, self.project_id)}
+        self._refresh()
         for entry in entries:
             if isinstance(entry, UnreadableFile):
                 self.counts.failed.append(entry)
+            elif entry.is_in_archive:
+                self.postponed.append(entry)
             else:
                 self._restore(entry)
             self.notify(self.counts)
+
+    def run_postponed(self) -> None:
+        self._refresh()
+        for entry in self.postponed:
+            self._restore(entry)
+            self.notify(self.counts)
+
+    def _refresh(self) -> None:
+        if self.project_id:
+            self._known = {_key(each): each for each in list_documents(self.api, self.project_id)}
 
     def finish_all(self, ready: Iterable[tuple[Entry, ExistingDocument]]) -> None:
         """Adds the versions after those that the server has made of the uploaded files."""
@@ -126,6 +139,7 @@ class Restore:
 
     def _create(self, entry: Entry, version: Version) -> ExistingDocument:
         body = {**_fields(entry), "external_id": entry.external_id, **self._text(version)}
+        body |= {} if entry.original else {"media_type": entry.media_type}
         return _read(self.api.create(self._path(), body))
 
     def _upload(self, entry: Entry, original: Original) -> ExistingDocument:

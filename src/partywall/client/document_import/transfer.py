@@ -102,7 +102,7 @@ class Transfer:
         metadata = {**document.metadata, **self._all_metadata()}
         return body | {"metadata": metadata} if metadata else body
 
-    def _new(self, document: LocalDocument) -> dict[str, JsonValue]:
+    def _new(self, document: LocalDocument) -> JsonValue:
         """Only a new document is given a media type."""
         return {**self._body(document), "media_type": document.media_type}
 

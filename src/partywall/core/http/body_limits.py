@@ -9,6 +9,8 @@ ORDINARY_BYTES: Final = 64 * 1024
 PUBLIC_BYTES: Final = 8 * 1024
 MEDIUM_BYTES: Final = 256 * 1024
 LARGE_BYTES: Final = 32 * 1024 * 1024
+# Of a route that takes files. The settings limit it further.
+FILE_BYTES: Final = 17 * 1024**3
 
 ORDINARY_VALUES: Final = 5_000
 PUBLIC_VALUES: Final = 100

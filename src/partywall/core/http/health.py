@@ -9,9 +9,9 @@ from partywall.core.http.schemas import Alive, Readiness
 
 router = APIRouter(tags=["operation"])
 
-# May fail without stopping the service: the cache is rebuilt, search works without vectors, and mails wait in the
-# queue.
-EXPENDABLE: Final = frozenset({"cache", "embedder", "mailer"})
+# May fail without stopping the service: only files need the blobs, the cache is rebuilt, search works without vectors,
+# and mails wait in the queue.
+EXPENDABLE: Final = frozenset({"blobs", "cache", "embedder", "mailer"})
 
 
 @router.get("/healthz", summary="Is the process alive?", description="Checks no other part.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -97,6 +97,16 @@ async def _piece(reader: ScopedReader, project_id: UUID, text: Text, start: int,
     }
     _, row = await reader.row(reads.CONTENT_PIECE, project_id, values)
     return row["piece"] or b""
+
+
+def link_to(blobs: BlobStore, original: OriginalFile, headers: Mapping[str, str]) -> str | None:
+    """An address of the file in the store, if it gives out any; the answer there has these headers."""
+    return blobs.link(
+        original.scope,
+        original.key,
+        content_type=headers["Content-Type"],
+        disposition=headers["Content-Disposition"],
+    )
 
 
 def stream_original(blobs: BlobStore, original: OriginalFile, start: int, end: int) -> AsyncIterator[bytes]:

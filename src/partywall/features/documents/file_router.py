@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile, status
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from pydantic import JsonValue, ValidationError
 
 from partywall.core.db.scoped_access import ScopedWriter
@@ -27,10 +27,10 @@ from partywall.core.errors import (
     UnsupportedMediaTypeError,
 )
 from partywall.core.field_errors import FieldCode
-from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
+from partywall.core.http.body_limits import FILE_BYTES, MEDIUM_BYTES
 from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
-from partywall.core.http.etag import IfMatch
+from partywall.core.http.etag import IfMatch, unchanged
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
@@ -70,7 +70,7 @@ _CONTENT: Final[dict[str, JsonValue]] = {
         "the `external_id` of a document, the file replaces that document's: 200, and another version unless title and "
         "text are the same. The earlier text stays until the new file has been read."
     ),
-    max_body_size=LARGE_BYTES,
+    max_body_size=FILE_BYTES,
     form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
     responses={
         **documented(
@@ -120,15 +120,16 @@ async def upload_document(
 
 
 def _receiving(resources: Resources, request: Request) -> upload_module.Receiving:
-    limit = resources.settings.blobs.max_upload_bytes
-    return upload_module.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit)
+    settings = resources.settings
+    limit, images = settings.blobs.max_upload_bytes, settings.files.ocr
+    return upload_module.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit, images)
 
 
 def _write_once(once: Idempotency, fingerprint: bytes) -> Once[Response]:
     async def run(writer: ScopedWriter, produce: Callable[[], Awaitable[Response]]) -> Response:
         return await once.run_write(writer, may_write, produce, fingerprint=fingerprint, show=show_one)
 
-    return Once(once.principal, once.project_id, once.key is not None, run)
+    return Once(once.principal, once.project_id, run)
 
 
 async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:
@@ -189,6 +190,7 @@ async def _fingerprint(key: str | None, file: UploadFile, asked: UploadFields) -
         **documented(ProjectNotFoundError, DocumentNotFoundError, OriginalNotFoundError, RangeNotSatisfiableError),
         200: {"description": "All of it", "content": _CONTENT},
         206: {"description": "The requested range", "content": _CONTENT},
+        307: {"description": "The uploaded file is at this address, for a minute (BLOBS__PRESIGNED_DOWNLOADS)"},
     },
 )
 async def get_document_content(
@@ -203,12 +205,15 @@ async def get_document_content(
     if original:
         file = await content.find_original(reader, project_id, document_id)
         headers = {"Content-Type": file.content_type, "Content-Disposition": _attachment(file.name)}
+        tag, link = f'"{file.key}"', content.link_to(resources.blobs, file, headers)
+        if link is not None and not unchanged(range_request.if_none_match, tag):
+            return RedirectResponse(link, headers={"Cache-Control": "no-store"})
 
         def bytes_of_file(start: int, end: int) -> AsyncIterator[bytes]:
             pieces = content.stream_original(resources.blobs, file, start, end)
             return pieces if end - start <= LARGE_ANSWER else answers.counted(caller, end - start, pieces)
 
-        return await range_request.answer(file.size, f'"{file.key}"', headers, bytes_of_file)
+        return await range_request.answer(file.size, tag, headers, bytes_of_file)
     text = await content.find_text(reader, project_id, document_id)
 
     def bytes_of_text(start: int, end: int) -> AsyncIterator[bytes]:

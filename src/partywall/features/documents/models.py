@@ -89,7 +89,7 @@ class Document(Base):
     revision: Mapped[int] = mapped_column(Integer, server_default="1")
     state: Mapped[int] = mapped_column(Integer, server_default="0")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
-    original_key: Mapped[str | None] = mapped_column(Text)
+    original_key: Mapped[str | None] = mapped_column(Text(collation="C"))
     original_name: Mapped[str | None] = mapped_column(Text)
     original_size: Mapped[int | None] = mapped_column(BigInteger)
     source_sha256: Mapped[str | None] = mapped_column(Text)
@@ -141,6 +141,28 @@ class DocumentText(Base):
     content_sha256: Mapped[str] = mapped_column(Text, primary_key=True)
     size: Mapped[int] = mapped_column(Integer)
     content: Mapped[str] = mapped_column(Text)
+
+
+class ArchiveEntry(Base):
+    """A document that was made of a file in an archive.
+
+    It may outlive the archive's document. `sha256` is that of the file, `archive_key` the blob of the newest archive
+    that has it.
+    """
+
+    __tablename__ = "archive_entry"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        Index("archive_entry_path_idx", "project_id", "archive_id", "path"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    archive_id: Mapped[UUID] = mapped_column(Uuid)
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Text)
+    archive_key: Mapped[str] = mapped_column(Text)
 
 
 class IndexingAttempt(Base):

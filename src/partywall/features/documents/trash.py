@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scoped_query import Value
 from partywall.core.db.session import AsyncSession
-from partywall.core.errors import ForeignCursorError
 from partywall.core.events.log import publish
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.pagination import Cursors
@@ -18,14 +17,17 @@ from partywall.core.preconditions import require_match
 from partywall.core.rights import require
 from partywall.core.tenancy import Principal, SharedScope
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, NotInTrashError
+from partywall.features.documents.extraction import ZIP
 from partywall.features.documents.jobs import (
     PURGE_DOCUMENT,
     RELEASE_BLOBS,
     PurgeDocument,
     ReleaseBlobs,
+    enqueue_deletion_of_entries,
     enqueue_reading,
 )
 from partywall.features.documents.reader import DocumentJson, page_json, position_of, window
+from partywall.features.documents.reader_repository import KEYSET
 from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.rights import DOCUMENT_PURGE, DOCUMENT_READ, DOCUMENT_WRITE
 from partywall.features.documents.schemas import TrashQuery
@@ -44,13 +46,15 @@ class Trash:
     async def delete(self, id_: UUID, if_match: str | None, *, permanent: bool = False) -> None:
         """Delete at once; for good if `permanent`, then also a document in the trash. Jobs remove rows and file.
 
+        With an archive, a job deletes the documents of its files.
+
         Raises MissingRightError, DocumentNotFoundError and PreconditionFailedError.
         """
         require(self.scope, DOCUMENT_PURGE if permanent else DOCUMENT_WRITE)
         writer = TrashWriter(self.session, self.scope)
-        alive = found = await DocumentWriter(self.session, self.scope).lock_to_delete(id_)
-        if alive is None and permanent:
-            found = await writer.lock(id_)
+        alive = await DocumentWriter(self.session, self.scope).lock_to_delete(id_)
+        trashed = await writer.lock(id_) if alive is None and permanent else None
+        found = alive if alive is not None else trashed
         if found is None:
             raise DocumentNotFoundError
         require_match(if_match, found.revision)
@@ -63,6 +67,8 @@ class Trash:
                 self.session, self.scope, event("document.deleted", id_, found.title, found.external_id, found.revision)
             )
         await enqueue_purge(self.session, self.scope.project_id, id_, None if kept_for else found.original_key)
+        if alive is not None and alive.media_type == ZIP:
+            await enqueue_deletion_of_entries(self.session, self.scope.project_id, id_)
 
     async def restore(self, id_: UUID) -> DocumentJson:
         """Take it out of the trash, and have it indexed again. Raises NotInTrashError or ExternalIdTakenError."""
@@ -94,17 +100,10 @@ async def list_trash(reader: ScopedReader, project_id: UUID, query: TrashQuery, 
     listing = ("trash", project_id)
     values: dict[str, Value] = {"after_value": None, "after_id": None, **window(query)}
     if query.cursor is not None:
-        deleted_at, id_ = await position_of(reader, project_id, cursors, listing, query.cursor, 2)
-        values |= _after(deleted_at, id_)
+        position = await position_of(reader, project_id, cursors, listing, query.cursor, 2)
+        values |= KEYSET.parse("-created_at", position)  # also an instant and an id
     read = reader.row if query.offset is None else reader.long_row
     scope, row = await read(trash_page(query.offset is not None), project_id, values)
     require(scope, DOCUMENT_READ)
     cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
     return page_json(row["items"], cursor, row["total"])
-
-
-def _after(deleted_at: str, id_: str) -> dict[str, Value]:
-    try:
-        return {"after_value": datetime.fromisoformat(deleted_at), "after_id": UUID(id_)}
-    except ValueError as error:
-        raise ForeignCursorError from error

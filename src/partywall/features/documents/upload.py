@@ -3,19 +3,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from partywall.core.blobs import BlobStore
+from partywall.core.blobs import BlobStore, StoredBlob
 from partywall.core.budget import SharedBudget
 from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_access import ScopedWriter
+from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, CharacterWidth, memory_of
 from partywall.core.schemas import JsonObject
-from partywall.core.tenancy import ProjectScope
+from partywall.core.storage import StorageAwayError
+from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.constants import (
     HEAD_BYTES,
@@ -31,6 +34,7 @@ from partywall.features.documents.exceptions import NotUtf8Error
 from partywall.features.documents.extraction import HTML, Extracted, Utf8Decoder, extract, of_page, of_text, recognize
 from partywall.features.documents.html_text import Page, read_page
 from partywall.features.documents.jobs import enqueue_reading
+from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, UploadFields, metadata_bytes
 
 
@@ -103,12 +107,14 @@ class Source:
         return await asyncio.to_thread(lambda: of_text("".join(parts), self.media_type, self.name))
 
 
-async def open_source(file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses) -> Source:
+async def open_source(
+    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, *, images: bool = False
+) -> Source:
     """Raises NotTextError, ContentTooLargeError, or the errors of `texts` for a large HTML page."""
     size = max_bytes if file.size is None else file.size
     if size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
-    type_ = recognize(await _head(file), file.content_type, name)
+    type_ = recognize(await _head(file), file.content_type, name, images=images)
     media_type = type_.media_type
     if not type_.may_be_read_at_once:
         return Source(file, name, media_type, size, None, is_read=False)
@@ -122,7 +128,7 @@ async def open_source(file: UploadedFile, name: str | None, max_bytes: int, text
 
 
 async def media_type_of(file: UploadedFile, name: str | None) -> str:
-    return recognize(await _head(file), file.content_type, name).media_type
+    return recognize(await _head(file), file.content_type, name, images=True).media_type
 
 
 def with_metadata(found: JsonObject, given: JsonObject) -> JsonObject:
@@ -154,19 +160,25 @@ async def _one(piece: bytes) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class ReceivedUpload:
-    """A file that was read and stored as a blob. `used`: a row refers to the blob, or may do so."""
+    """A file that was read and stored as a blob. `used`: a row refers to this blob, or may do so."""
 
     document: NewDocument
+    blob: StoredBlob
     used: bool = False
 
     @property
     def is_read(self) -> bool:
         return self.document.unread_title is None
 
+    async def share_equal_file(self, session: AsyncSession, scope: SharedScope) -> None:
+        """Refer, in this transaction, to the blob of a document with an equal file, if the project has one."""
+        equal = await DocumentWriter(session, scope).hold_equal_file(self.blob.sha256)
+        self.document = replace(self.document, original_key=equal or self.blob.key)
+
     @contextmanager
     def using(self) -> Iterator[None]:
-        """A row refers to the blob from now on, unless a refusal is raised."""
-        self.used = True
+        """A row refers to the blob from now on, unless it shares another one, or a refusal is raised."""
+        self.used = self.document.original_key == self.blob.key
         try:
             yield
         except DatabaseAwayError:
@@ -187,12 +199,13 @@ class ReceivedUpload:
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """Receives uploads: the blob store, the text processes, and limits of memory and size."""
+    """Receives uploads: the blob store, the text processes, and limits of memory and size. `images` are read by OCR."""
 
     blobs: BlobStore
     texts: TextProcesses
     memory: SharedBudget[str]
     max_bytes: int
+    images: bool
 
     @asynccontextmanager
     async def received(
@@ -202,7 +215,7 @@ class Receiving:
 
         Memory for a large text is reserved until the context ends. It is not needed while a text process reads a page.
         """
-        source = await open_source(file, asked.file, self.max_bytes, self.texts)
+        source = await open_source(file, asked.file, self.max_bytes, self.texts, images=self.images)
         needed = await source.memory()
         taken = self.memory.take(scope.principal.tenant.name, needed, TURN_SECONDS) if needed else nullcontext()
         async with taken, self._stored(scope, source, asked) as upload:
@@ -218,13 +231,14 @@ class Receiving:
             external_id=asked.external_id,
             metadata=with_metadata(extracted.metadata, asked.metadata or {}),
         )
-        stored = await self.blobs.put(scope, pieces(source.file), max_bytes=self.max_bytes)
+        stored = await self.blobs.put(scope, partial(pieces, source.file), max_bytes=self.max_bytes)
         upload: ReceivedUpload | None = None
         try:
             unread_title = None if source.is_read else "" if asked.title else body.title
             original = Original(stored.key, source.name, stored.size, stored.sha256, unread_title)
-            upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original))
+            upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original), stored)
             yield upload
         finally:
             if upload is None or not upload.used:
-                await self.blobs.delete(scope, stored.key)
+                with suppress(StorageAwayError, OSError):  # then the sweep deletes it
+                    await self.blobs.delete(scope, stored.key)

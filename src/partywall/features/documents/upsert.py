@@ -48,11 +48,10 @@ class Answers[A]:
 
 @dataclass(frozen=True, slots=True)
 class Once[A]:
-    """`run` makes an answer in the writer's transaction; if the request is `keyed`, once for its Idempotency-Key."""
+    """`run` makes an answer in the writer's transaction, once for the request's Idempotency-Key if it has one."""
 
     principal: Principal
     project_id: UUID
-    keyed: bool
     run: Callable[[ScopedWriter, Callable[[], Awaitable[A]]], Awaitable[A]]
 
 
@@ -114,12 +113,8 @@ class Upsert[A]:
         raise ExternalIdTakenError
 
     async def _create(self, upload: ReceivedUpload) -> A:
-        """Without a key, a document that has its text takes one statement; for others a job is enqueued as well."""
         require_expected(self.if_match, None)
-        insert = partial(self._insert, upload)
-        if not self.once.keyed and upload.is_read:
-            return await insert(self.resources.writer(self.once.principal))
-        return await self._write(insert)
+        return await self._write(partial(self._insert, upload))
 
     async def _write(self, produce: Callable[[ScopedWriter], Awaitable[A]]) -> A:
         async with self.resources.sessions.begin() as session:
@@ -131,10 +126,13 @@ class Upsert[A]:
         document = await replacement.lock(str(self.asked.external_id))
         if document is None:
             return await self._insert(upload, writer)
+        await upload.share_equal_file(replacement.session, replacement.scope)
         with upload.using():
             return self.answers.replaced(await replacement.replace(document, upload.document, self.asked))
 
     async def _insert(self, upload: ReceivedUpload, writer: ScopedWriter) -> A:
+        replacement = await self._replacement(writer)
+        await upload.share_equal_file(replacement.session, replacement.scope)
         body = await upload.insert(writer, self.once.project_id)
         return self.answers.created(upload.document.id, body)
 

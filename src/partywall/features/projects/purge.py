@@ -5,6 +5,7 @@ Every batch is a transaction. The remaining rows are the only state, so a new at
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from partywall.core.jobs.queue import enqueue_once
 from partywall.core.jobs.removal import remove_jobs_of
 from partywall.core.log_masks import error_fields
 from partywall.core.resources import Resources
+from partywall.core.storage import WHILE_AWAY, StorageAwayError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 
 log = structlog.get_logger(__name__)
@@ -34,24 +36,28 @@ _FORGET: Final = select(func.wall.forget_project(_PROJECT))
 _DELETED: Final = select(func.wall.deleted_projects(bindparam("most", type_=Integer)))
 
 
-async def purge_project(context: JobContext, payload: ProjectDeleted) -> None:
+async def purge_project(context: JobContext, payload: ProjectDeleted) -> timedelta | None:
     """Purge one project. A project that is not marked as deleted is left alone, whatever the payload says."""
     project_id, resources = payload.project_id, context.resources
     removed = 0
     while (some := await _purge_some(resources, project_id)) != 0:
         if some is None:
             log.error("project_not_deleted", project_id=str(project_id))
-            return
+            return None
         removed += some
         context.progressed()
         if context.stopping.is_set():
             raise AnotherAttemptError("the worker is stopping")
-    await resources.blobs.delete_project(project_id)
+    try:
+        await resources.blobs.delete_project(project_id)
+    except StorageAwayError:
+        return WHILE_AWAY
     await _remove_keys(resources, project_id)
     await remove_jobs_of(resources.sessions, project_id)
     async with resources.sessions.begin() as session:
         await session.execute(_FORGET, {"project": project_id})
     log.info("project_purged", rows=removed)
+    return None
 
 
 async def sweep_projects(resources: Resources) -> None:

@@ -112,6 +112,16 @@ async def waiting_run(superuser: Superuser, project: UUID, mark: Mark, state: in
     return str(run)
 
 
+async def trash(superuser: Superuser, project: UUID, mark: Mark, count: int) -> None:
+    """Documents that were deleted and can be restored."""
+    for _ in range(count):
+        await superuser.execute(
+            "INSERT INTO document (project_id, title, content, former_external_id, size, content_sha256, created_by,"
+            " deleted_at, purge_at) VALUES ($1, $2, $3, $4, 6, 'none', 'user:somebody', now(), now() + interval '1 d')",
+            project, mark(), mark(), mark(),
+        )  # fmt: skip
+
+
 async def quotas(superuser: Superuser, project: UUID, owner: Account) -> None:
     """Quotas that an operator has set for a project and its owner."""
     await superuser.execute("INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'runs', 9000)", project)
@@ -155,6 +165,15 @@ async def indexing(superuser: Superuser, project: UUID, most: int) -> None:
         " SELECT project_id, id, 1, 1, now(), uuidv7() FROM document AS d WHERE project_id = $1 AND NOT EXISTS ("
         "    SELECT FROM indexing_attempt AS a WHERE a.project_id = d.project_id AND a.document_id = d.id"
         " ) LIMIT $2", project, most,
+    )  # fmt: skip
+
+
+async def archive_entries(superuser: Superuser, project: UUID, mark: Mark) -> None:
+    """Documents that were made of the files in an archive."""
+    await superuser.execute(
+        "INSERT INTO archive_entry (project_id, document_id, archive_id, path, sha256, archive_key)"
+        " SELECT project_id, id, uuidv7(), $2, content_sha256, $2 FROM document WHERE project_id = $1"
+        " ON CONFLICT DO NOTHING", project, mark(),
     )  # fmt: skip
 
 

@@ -34,44 +34,44 @@ _CONSENT: Final = re.compile(
 )
 # Names of classes and ids, whole, of widely used templates.
 _NAMED: Final = frozenset(
-    {"nav", "navbar", "navigation", "nav-menu", "navheader", "navfooter", "topnav", "bottomnav", "subnav", "sidenav",
-     "nav-path", "navpath", "navtab", "breadcrumb", "breadcrumbs", "wy-breadcrumbs", "menu", "menubar", "main-menu",
-     "mainmenu", "sidebar", "sidebar-wrapper", "sphinxsidebar", "related", "relations", "footer", "page-footer",
-     "site-footer", "footer-wrapper", "colophon", "header-nav", "site-nav", "skip-nav", "toplang", "bottomlang",
-     "quickview", "toc", "table-of-contents", "tableofcontents", "page-toc", "sidetoc", "contents-toc", "tocwrapper",
-     "pagination", "pager", "pagination-nav", "prev-next", "mw-navigation", "mw-head", "mw-panel", "noprint",
-     "navbox", "catlinks", "printfooter", "jump-to-nav", "sitesub", "share", "sharing", "social", "social-share",
-     "share-buttons", "addthis_toolbox", "advert", "advertisement", "ads", "ad-container", "search", "searchbox",
-     "search-form", "searchform", "msearchbox", "related-posts", "newsletter-signup", "comments-link", "wy-nav-side",
-     "titlearea", "rst-footer-buttons", "rst-versions", "page-header-nav", "skiptranslate", "modal", "popup"}
+    {"ad-container", "addthis_toolbox", "ads", "advert", "advertisement", "bottomlang", "bottomnav", "breadcrumb",
+     "breadcrumbs", "catlinks", "colophon", "comments-link", "footer", "footer-wrapper", "header-nav", "jump-to-nav",
+     "main-menu", "mainmenu", "menu", "menubar", "modal", "msearchbox", "mw-head", "mw-navigation", "mw-panel", "nav",
+     "nav-menu", "nav-path", "navbar", "navbox", "navfooter", "navheader", "navigation", "navpath", "navtab",
+     "newsletter-signup", "noprint", "page-footer", "page-header-nav", "pager", "pagination", "pagination-nav",
+     "popup", "prev-next", "printfooter", "quickview", "related", "related-posts", "relations", "rst-footer-buttons",
+     "rst-versions", "search", "search-form", "searchbox", "searchform", "share", "share-buttons", "sharing",
+     "sidebar", "sidebar-wrapper", "sidenav", "sidetoc", "site-footer", "site-nav", "sitesub", "skip-nav",
+     "skiptranslate", "social", "social-share", "sphinxsidebar", "subnav", "titlearea", "toplang", "topnav",
+     "wy-breadcrumbs", "wy-nav-side"}
 )  # fmt: skip
 # In the main part of a page, others may be the names of its sections.
 _NAMED_INSIDE: Final = frozenset(
-    {"breadcrumb", "breadcrumbs", "wy-breadcrumbs", "nav-path", "navpath", "navheader", "navfooter", "toc",
-     "table-of-contents", "tableofcontents", "page-toc", "pagination", "pager", "pagination-nav", "prev-next",
-     "noprint", "navbox", "catlinks", "printfooter", "jump-to-nav", "sitesub", "share", "sharing", "social-share",
-     "share-buttons", "addthis_toolbox", "advert", "advertisement", "ad-container", "related-posts",
-     "rst-footer-buttons"}
+    {"ad-container", "addthis_toolbox", "advert", "advertisement", "breadcrumb", "breadcrumbs", "catlinks",
+     "jump-to-nav", "nav-path", "navbox", "navfooter", "navheader", "navpath", "noprint", "pager", "pagination",
+     "pagination-nav", "prev-next", "printfooter", "related-posts", "rst-footer-buttons", "share", "share-buttons",
+     "sharing", "sitesub", "social-share", "wy-breadcrumbs"}
 )  # fmt: skip
+_CONTENTS: Final = frozenset({"toc", "table-of-contents", "tableofcontents", "page-toc", "tocwrapper"})
 _SECTIONS: Final = frozenset({"section", "dt", "h1", "h2", "h3", "h4", "h5", "h6"})
 _LEFT_OUT: Final = frozenset(
-    {"headerlink", "hash-link", "mw-editsection", "editsection", "sr-only", "visually-hidden", "visuallyhidden",
-     "screen-reader-text", "screenreader", "skip-link", "skiplink", "skip-to-content", "skipnav", "edit-this-page",
-     "theme-edit-this-page", "copy-button", "copybtn", "copy-btn", "linenos", "lineno", "linenumber", "linenumbers",
-     "line-numbers-rows", "hideme", "collapse-toggle", "viewcode-link", "out-of-band"}
+    {"collapse-toggle", "copy-btn", "copy-button", "copybtn", "edit-this-page", "editsection", "hash-link",
+     "headerlink", "hideme", "line-numbers-rows", "lineno", "linenos", "linenumber", "linenumbers", "mw-editsection",
+     "out-of-band", "screen-reader-text", "screenreader", "skip-link", "skip-to-content", "skiplink", "skipnav",
+     "sr-only", "theme-edit-this-page", "viewcode-link", "visually-hidden", "visuallyhidden"}
 )  # fmt: skip
 _HIDDEN: Final = re.compile(r"(?:^|;)\s*+(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden)", re.IGNORECASE)
 # Short texts of links and buttons that serve the page.
 SERVICE: Final = frozenset(
-    {"edit this page", "edit on github", "edit page", "edit", "view page source", "view source", "show source",
-     "source", "copy", "copy code", "copy to clipboard", "back to top", "top", "skip to content",
-     "skip to main content", "jump to navigation", "skip navigation links", "suggest edits", "print",
-     "print this page", "share", "tweet", "report abuse", "[src]", "[source]", "[edit]", "permalink", "run"}
+    {"[edit]", "[source]", "[src]", "back to top", "copy", "copy code", "copy to clipboard", "edit", "edit on github",
+     "edit page", "edit this page", "jump to navigation", "permalink", "print", "print this page", "report abuse",
+     "run", "share", "show source", "skip navigation links", "skip to content", "skip to main content", "source",
+     "suggest edits", "top", "tweet", "view page source", "view source"}
 )  # fmt: skip
 
 
 def is_hidden(tag: str, attributes: Attributes) -> bool:
-    if "hidden" in attributes or (tag == "dialog" and "open" not in attributes):
+    if attributes.get("hidden", "until-found") != "until-found" or (tag == "dialog" and "open" not in attributes):
         return True
     style = attributes.get("style")
     return style is not None and _HIDDEN.search(style) is not None
@@ -94,6 +94,8 @@ def part_of(tag: str, attributes: Attributes, *, is_inside: bool, is_own: bool) 
         return _ROLES.get(role, Part.AROUND)
     if tag == "article":
         return Part.ARTICLE
+    if tag == "aside" and (role.startswith("doc-") or "epub:type" in attributes):  # the notes of a book
+        return None
     if tag in _OF_THE_PAGE and not is_own:
         return _OF_THE_PAGE[tag]
     if attributes.get("aria-hidden") == "true":
@@ -104,6 +106,8 @@ def part_of(tag: str, attributes: Attributes, *, is_inside: bool, is_own: bool) 
         return None
     if any(map(_CONSENT.search, names)):
         return Part.AROUND
+    if not _CONTENTS.isdisjoint(names):
+        return Part.CONTENTS
     return None if (_NAMED_INSIDE if is_inside else _NAMED).isdisjoint(names) else Part.NAMED
 
 

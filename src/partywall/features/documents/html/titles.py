@@ -90,7 +90,9 @@ def _parts(title: str) -> tuple[list[str], list[str]]:
 
 
 def _common(words: Sequence[str], page: Sequence[str], site: Sequence[str], own: Sequence[str]) -> int:
-    """How much a text has in common with a title."""
+    """How much a text has in common with a title. A short text that ends the title is the name of the site."""
+    if not own or (own == site and len(site) < len(page)):
+        return 0
     if own == site:
         return 1
     if _contains(words, own):

@@ -180,13 +180,15 @@ class Walker:
     def _leave_block(self, tag: str, begun: Begun) -> None:
         writer = self.writer
         writer.end()
-        if Begun.PREFORMATTED in begun:
-            writer.pre = False
-        elif tag in _LISTS:
+        if tag in _LISTS:
             writer.end_list()
         elif tag == "table":
             writer.end_table()
         writer.level = 0
+        if not begun:
+            return
+        if Begun.PREFORMATTED in begun:
+            writer.pre = False
         if Begun.REGION in begun:
             writer.end_region()
         self._insides -= Begun.INSIDE in begun

@@ -22,6 +22,12 @@ class Reason(StrEnum):
     DAMAGED = "damaged"
     TOO_LARGE = "too_large"
     TOO_COSTLY = "too_costly"
+    TOO_MANY_FILES = "too_many_files"
+    NESTED_ARCHIVE = "nested_archive"
+    UNSAFE_NAME = "unsafe_name"
+    LONG_NAME = "long_name"
+    EXTERNAL_ID_TAKEN = "external_id_taken"
+    QUOTA = "quota"
 
 
 MESSAGES: Final = {
@@ -32,6 +38,12 @@ MESSAGES: Final = {
     Reason.DAMAGED: "The file is damaged or incomplete, and cannot be read.",
     Reason.TOO_LARGE: f"The file is too large when unpacked, or its text has more than {MAX_TEXT} bytes.",
     Reason.TOO_COSTLY: "Reading the file takes too much time or memory.",
+    Reason.TOO_MANY_FILES: "The archive has too many files. Split it.",
+    Reason.NESTED_ARCHIVE: "An archive in an archive is not read. Upload it on its own.",
+    Reason.UNSAFE_NAME: "The file's name leads out of the archive, or has characters that are not shown.",
+    Reason.LONG_NAME: "The file's name, with that of the archive, is too long for an external id.",
+    Reason.EXTERNAL_ID_TAKEN: "Another document has the file's external id.",
+    Reason.QUOTA: "A quota of the project or its account would be exceeded.",
 }
 
 
@@ -46,7 +58,8 @@ class FileText:
     """A file's text. `title` and `language` are the file's own, if it has them.
 
     `charset` is the encoding of a text file that is not UTF-8. `metadata` is what Markdown says in its front matter.
-    `media_type` is given if the file's name did not tell it. `is_whole`: no part of the file was broken.
+    `media_type` is given if the file's name did not tell it. `ocr` says how much was read in images, if anything.
+    `is_whole`: no part of the file was broken.
     """
 
     text: str
@@ -55,4 +68,5 @@ class FileText:
     charset: str = ""
     metadata: dict[str, JsonValue] = field(default_factory=dict)
     media_type: str = ""
+    ocr: str = ""
     is_whole: bool = True

@@ -9,7 +9,7 @@ from typing import Final
 from partywall.features.documents.readers.file_text import Reason, UnreadableFileError
 from partywall.features.documents.readers.package import Package
 from partywall.formats.file_kinds import MEDIA_TYPES
-from partywall.formats.text_signs import is_pdf, is_text
+from partywall.formats.text_signs import image_type, is_pdf, is_text
 
 
 class Kind(StrEnum):
@@ -29,6 +29,7 @@ class Kind(StrEnum):
     PAGE = "page"
     JSON = "json"
     ARCHIVE = "archive"
+    IMAGE = "image"
     TEXT = "text"
 
 
@@ -84,6 +85,8 @@ def kind_of(data: bytes, media_type: str) -> Kind:
         return Kind.RTF
     if is_text(data[:_TEXT_HEAD]):
         return _of_text(data[:_MARKUP_HEAD].lstrip().lower(), media_type)
+    if image_type(data) is not None:
+        return Kind.IMAGE
     raise UnreadableFileError(_binary_reason(media_type))
 
 
@@ -102,6 +105,13 @@ def _packaged(package: Package) -> Kind:
         return Kind.EPUB
     if said.startswith(_OPEN_DOCUMENT):
         return Kind.SHEETS if b"spreadsheet" in said else Kind.ODF
+    kind = _by_parts(package)
+    if kind is not Kind.ARCHIVE and package.is_encrypted:
+        raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
+    return kind
+
+
+def _by_parts(package: Package) -> Kind:
     found = next((kind for folder, kind in _PARTS if any(name.startswith(folder) for name in package.names)), None)
     if found is None and "META-INF/container.xml" in package:
         return Kind.EPUB

@@ -16,6 +16,7 @@ from partywall.features.documents.readers.xml_events import Event, Start, XmlErr
 MAX_UNPACKED: Final = 256 * 1024 * 1024
 _MAX_PARTS: Final = 20_000
 _PIECE: Final = 256 * 1024
+_ENCRYPTED: Final = 1
 # The largest ratio that Deflate reaches. Who says more has a broken directory.
 _MAX_RATIO: Final = 1_040
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError)
@@ -33,8 +34,7 @@ class Package:
             raise UnreadableFileError(Reason.DAMAGED)
         if len(infos) > _MAX_PARTS or sum(each.file_size for each in infos) > MAX_UNPACKED:
             raise UnreadableFileError(Reason.TOO_LARGE)
-        if any(each.flag_bits & 1 for each in infos):
-            raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
+        self.infos = infos
         self.names = [each.filename for each in infos]
         self._known = frozenset(self.names)
         self._left = MAX_UNPACKED
@@ -45,10 +45,15 @@ class Package:
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """The bytes of a part; nothing for a part that is missing. Raises UnreadableFileError."""
-        if name not in self._known:
-            return
+        if name in self._known:
+            yield from self.pieces_of(self._archive.getinfo(name))
+
+    def pieces_of(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """Raises UnreadableFileError."""
+        if info.flag_bits & _ENCRYPTED:
+            raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
         try:
-            with self._archive.open(name) as part:
+            with self._archive.open(info) as part:
                 while piece := part.read(_PIECE):
                     self._left -= len(piece)
                     if self._left < 0:
@@ -56,6 +61,10 @@ class Package:
                     yield piece
         except _BROKEN as error:
             raise UnreadableFileError(Reason.DAMAGED) from error
+
+    @property
+    def is_encrypted(self) -> bool:
+        return any(each.flag_bits & _ENCRYPTED for each in self.infos)
 
     def read(self, name: str) -> bytes:
         return b"".join(self.pieces(name))
@@ -69,6 +78,8 @@ class Package:
 
     def extra_events(self, name: str) -> Iterator[Event]:
         """The events of a part that the file can be read without: those before it breaks."""
+        if name not in self._known:
+            return
         try:
             yield from self.events(name)
         except UnreadableFileError as error:

@@ -26,7 +26,7 @@ REFUSED: Final = {"refused": ("password_protected", "empty", "damaged", "unsuppo
 
 @dataclass(slots=True)
 class Totals:
-    """`shared`: another document, which has the phrase as well, comes first."""
+    """`shared`: another document, which has the phrase as well, comes first. `repeated`: on another page, likewise."""
 
     counts: Counter[str] = field(default_factory=Counter)
     missed: list[str] = field(default_factory=list)
@@ -34,15 +34,15 @@ class Totals:
     def note(self, sample: Sample, needle: str, page: int | None, hit: Mapping[str, object] | None, first: str) -> None:
         self.counts["needles"] += 1
         is_first = hit is not None and first == sample.file
-        is_shared = hit is not None and not is_first and contains(folded(str(hit["text"])), needle)
+        has_phrase = hit is not None and contains(folded(str(hit["text"])), needle)
+        right = is_first and hit is not None and hit["page"] == page
         self.counts["first"] += is_first
-        self.counts["shared"] += is_shared
-        self.counts["in_passage"] += is_first and hit is not None and contains(folded(str(hit["text"])), needle)
-        self.counts["pages"] += page is not None
-        right = is_first and hit is not None and hit.get("page") == page
-        self.counts["right_pages"] += page is not None and right
-        self.counts["no_pages"] += page is None
-        self.counts["rightly_none"] += page is None and right
+        self.counts["shared"] += has_phrase and not is_first
+        if page is not None:
+            self.counts["pages"] += 1
+            self.counts["right_pages"] += right
+            self.counts["pages_of_shared"] += has_phrase and not is_first
+            self.counts["repeated"] += has_phrase and is_first and not right
         if not right:
             found = "nothing" if hit is None else f"{first}, page {hit.get('page')}"
             self.missed.append(f"{sample.file}, page {page}: {needle!r} found in {found}")

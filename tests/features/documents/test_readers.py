@@ -102,6 +102,12 @@ def test_pdf_has_headings_and_pages_and_no_repeated_lines() -> None:
     assert refusal("a.pdf", pdf([])) is Reason.NO_TEXT
 
 
+def test_a_page_header_in_large_type_is_no_heading_of_each_page() -> None:
+    pages = [[(13, f"Register of the republic / {n}"), (20, f"Part {n}"), (10, f"Text of {n}")] for n in range(2, 6)]
+    found = read("a.pdf", pdf([(20, "Register")], *pages)).text
+    assert (found.count("Register of"), found.count("# Register of"), found.count("# Part")) == (1, 0, 4)
+
+
 def test_spreadsheets() -> None:
     found = read("a.xlsx", xlsx([["Name", "Age"], ["Ann", "3"]], [["x"]]))
     assert found.text == "## Sheet 1\n\n| Name | Age |\n| --- | --- |\n| Ann | 3 |\n\f\n## Sheet 2\n\nx"

@@ -27,6 +27,7 @@ _GAP: Final = 0.6
 # Lines at the top and bottom of pages that are compared with those of other pages.
 _EDGE: Final = 3
 _FEWEST_PAGES: Final = 3
+_FEWEST_LETTERS: Final = 20  # of a page header in large type
 _DIGITS: Final = re.compile(r"\d+|\b[ivxlcIVXLC]+\b")
 _LINE: Final = re.compile(r"[^\r\n]+")
 # PDFium writes these for a hyphen at the end of a line.
@@ -145,8 +146,10 @@ def _without_repeated(pages: Sequence[Sequence[_Line]], usual: float) -> list[li
         kept: list[_Line] = []
         for line in lines:
             key = _key(line, usual) if id(line) in edges else ""
-            if key not in repeated or (key not in seen and any(map(str.isalpha, line.text))):
+            if key not in repeated:
                 kept.append(line)
+            elif key not in seen and any(map(str.isalpha, line.text)):
+                kept.append(replace(line, size=usual) if found else line)  # no heading, unless of the first page
             seen.add(key)
         found.append(kept)
     return found
@@ -158,9 +161,10 @@ def _edges(lines: Sequence[_Line]) -> Iterator[_Line]:
 
 
 def _key(line: _Line, usual: float) -> str:
-    """The same for lines that differ in their numbers only, unless they are headings."""
+    """The same for lines that differ in their numbers only, unless they are headings such as `Chapter 2`."""
     text = one_line(line.text)
-    return text if _is_heading(line, usual) else _DIGITS.sub("#", text)
+    plain = _DIGITS.sub("#", text)
+    return text if _is_heading(line, usual) and sum(map(str.isalpha, plain)) < _FEWEST_LETTERS else plain
 
 
 def _usual_size(pages: Sequence[Sequence[_Line]]) -> float:

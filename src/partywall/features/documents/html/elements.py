@@ -55,7 +55,7 @@ _NAMED_INSIDE: Final = frozenset(
 _CONTENTS: Final = frozenset({"toc", "table-of-contents", "tableofcontents", "page-toc", "tocwrapper"})
 _SECTIONS: Final = frozenset({"section", "dt", "h1", "h2", "h3", "h4", "h5", "h6"})
 _LEFT_OUT: Final = frozenset(
-    {"collapse-toggle", "copy-btn", "copy-button", "copybtn", "edit-this-page", "editsection", "hash-link",
+    {"boring", "collapse-toggle", "copy-btn", "copy-button", "copybtn", "edit-this-page", "editsection", "hash-link",
      "headerlink", "hideme", "line-numbers-rows", "lineno", "linenos", "linenumber", "linenumbers", "mw-editsection",
      "out-of-band", "screen-reader-text", "screenreader", "skip-link", "skip-to-content", "skiplink", "skipnav",
      "sr-only", "theme-edit-this-page", "viewcode-link", "visually-hidden", "visuallyhidden"}

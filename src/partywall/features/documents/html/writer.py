@@ -169,6 +169,8 @@ class Writer:
             return None
         if "\n" not in text and not is_mark(text.strip()):
             return self._placed([text.strip()], text.strip())
+        if self._marker:  # a fence begins a line
+            self._leave_lists()
         return self._placed(fenced(text, self._language).split("\n"), text, is_code="\n" in text)
 
     def _placed(self, written: Iterable[str], plain: str, *, is_code: bool = False) -> Block:

@@ -150,14 +150,14 @@ def test_an_id_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
 
 
 def test_each_skipped_file_is_named_with_its_reason(tmp_path: Path) -> None:
-    names = ["a.md", "b.mdx", "c.py", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.png"]
+    names = ["a.md", "b.adoc", "c.py", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.png"]
     write(tmp_path, dict.fromkeys(names, "x"))
     (tmp_path / "link.md").symlink_to(tmp_path / "a.md")
     (tmp_path / "circle").symlink_to(tmp_path)
     found = scan(tmp_path)
     assert [path.name for path in found.files] == ["a.md"]
     assert {each.name: each.reason for each in found.skipped} == {
-        "b.mdx": ".mdx files are not supported",
+        "b.adoc": ".adoc files are not supported",
         "c.py": ".py files are source code",
         "LICENSE": "no file name extension",
         ".env": "hidden",
@@ -280,6 +280,6 @@ def test_lines_in_another_encoding_are_all_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_skipped_when_it_is_named(tmp_path: Path) -> None:
-    write(tmp_path, {"x.mdx": "x", "y.md": "y"})
-    assert scan(tmp_path / "x.mdx").skipped == [SkippedFile("x.mdx", ".mdx files are not supported")]
+    write(tmp_path, {"x.adoc": "x", "y.md": "y"})
+    assert scan(tmp_path / "x.adoc").skipped == [SkippedFile("x.adoc", ".adoc files are not supported")]
     assert scan(tmp_path / "y.md").files == [tmp_path / "y.md"]

@@ -37,7 +37,7 @@ TITLES = {
     "code": (f"```sh\n# not a title\n```{REAL}", "Real title"),
     "code between waves": (f"~~~~\n# not a title\n~~~\n```\n~~~~ \n{REAL}", "Real title"),
     "code of a longer fence": (f"````md\n```\n# not a title\n```\n````{REAL}", "Real title"),
-    "code in a list": (f"- ```sh\n  # comment\n  # not a title\n  ```\n1. step\n\n   ```\n# nor this\n   ```{REAL}",
+    "code in a list": (f"- ```sh\n  # comment\n  # not a title\n  ```\n1. step\n\n   ```\n   # nor this\n   ```{REAL}",
                        "Real title"),
     "code that is indented": (f"text\n\n    # not a title\n{REAL}", "Real title"),
     "code in a line": (f"```not a fence```{REAL}", "Real title"),

@@ -34,20 +34,20 @@ _HEADINGS: Final = {
     "tabs": repeated("\t", "b", "#"),
 }
 
-# A text of more lines is cut in a separate process.
-_LARGEST_INLINE_MARKDOWN: Final = 256 * 1024
+# With lines as short as those of these shapes, no more is parsed.
+_PARSED_MARKDOWN: Final = 64 * 1024
 _MARKDOWN_SHAPES: Final = {
     repr(part): repeated(part)
     for part in (
-        "> ", "- ", "[", "[]", "[](", "[]((", "](", "[a](<", "[a](b '", "[a](\\a", "[a][", "[a]: b\n", "[a\n",
+        "> ", "- ", "[", "[]", "[](", "[]((", "](", "[a](<", "[a](b '", "[a](\\a", "[a][",
         "[^a]", "![", "[![](", "*a ", "**a", "a**b", "*_", "**_* ", "_a ", "`", "\\``", "``a` ", "<", "<a ", '<a "',
         "<a {{", "<!--", "<h1>", "<script>", "<div>\n", "{{", "{%", "{#a", "{a}`b <c>`", "&amp;", "~~ ~~a", "==a",
-        " |", "|-|\n", "|a|\n|-|\n", "```\na\n", "a\n=\n", "!!! a\n", "!!! a\n    ", ":::a\n", "import ", "(a)=\n",
-        "# a\n", "> *a\n", "---\n", "\f",
+        " |", "|a|\n|-|\n", "!!! a\n", "!!! a\n    ", ":::a\n", "import ", "(a)=\n",
+        "---\n", "\f",
     )
 } | {
     "deep lists": lambda n: "".join("  " * (depth % 20) + "- a\n" for depth in range(n // 24)),
-    "lazy lines": repeated("a\n", start="> " * 100 + "a\n"),
+    "lazy lines": repeated("a\n", start="> " * 4 + "a\n"),
     "a wide table": lambda n: "|a" * (n // 4) + "\n" + "|-" * (n // 4),
     "brackets": lambda n: "[" * (n // 2) + "]" * (n // 2),
     "emphasis": lambda n: "*a " * (n // 6) + "b* " * (n // 6),
@@ -82,7 +82,10 @@ DOCUMENTS: Final = (
         (
             "formats/readable_text.py:_MAYBE_HEADING",
             "formats/readable_text.py:_LINE_END",
-            *("formats/markdown_blocks.py:" + each for each in ("_LINE_END", "_QUOTE", "_QUOTES", "_BOX")),
+            *(
+                "formats/markdown_blocks.py:" + each
+                for each in ("_LINE_END", "_DEFINITION", "_QUOTE", "_QUOTES", "_BOX")
+            ),
             *(
                 "formats/markdown_inline.py:" + each
                 for each in (
@@ -118,16 +121,16 @@ DOCUMENTS: Final = (
             ),
         ),
         lambda text: readable_text(text, "text/markdown"),
-        _LARGEST_INLINE_MARKDOWN,
+        _PARSED_MARKDOWN,
         _HEADINGS | _MARKDOWN_SHAPES,
-        seconds=5,
+        seconds=2,
     ),
     Reader(
         (),
         lambda text: readable_text(text, "application/pdf"),
-        _LARGEST_INLINE_MARKDOWN,
+        _PARSED_MARKDOWN,
         _HEADINGS | {"rows": repeated("|a|\n|-|\n"), "bars": repeated(" |"), "bold": repeated("**a")},
-        seconds=5,
+        seconds=2,
     ),
     Reader(
         tuple(_MACHINE + each for each in ("_ENCODED", "_DATA_URI", "_WRAPPED", "_SOURCE_MAP", "_dense")),
@@ -233,7 +236,6 @@ DOCUMENTS: Final = (
                     ("tables", "[a]\n", ""),
                     ("escapes", "\\ud83d", 'title: "'),
                     ("anchors", "&a ", "a: "),
-                    ("lines of a title", "\n a", "title: a"),
                 )
             },
             "JSON": repeated('{"a":'),

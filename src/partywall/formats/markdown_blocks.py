@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
-MOST_LINES: Final = 100_000
-"""Further lines are not parsed: a line takes some microseconds, and up to forty if it is nested."""
+_WINDOW: Final = 128 * 1024
+# So many lines are parsed, and one more for each so many characters: a line takes some microseconds, and up to forty if
+# it is nested. What follows has no marks.
+_MOST_LINES: Final = 20_000
+_SHORTEST_LINE: Final = 64
 _DEEPEST: Final = 16  # a list takes two levels
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_DEFINITION: Final = re.compile(r"^[ ]{0,3}\[([^\[\]]{1,999}+)\]:", re.MULTILINE)
 _QUOTE: Final = re.compile(r">[ ]?")
 _QUOTES: Final = re.compile(r"[ \t]*+(?:>[ ]?[ \t]*+)++")
 # Of other programs: `::: note Title` and `!!! note "Title"` with an indented body, and `=== "Tab"`.
@@ -47,12 +51,12 @@ class Kind(StrEnum):
     DIRECTIVE = "directive"
     FOOTNOTE = "footnote"
     MARK = "mark"
-    """Nothing to read: a rule, the definition of a link, a fence, the line under a heading."""
+    """Nothing to read: a rule, a fence, the definition of a link, the line under a heading, the mark of a quotation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`text[start:end]`, whole lines. `lines` are the places of its text without the marks of quotes and lists.
+    """`text[start:end]`. `lines` are the places of its text without the marks of quotes and lists.
 
     `depth` is 0 outside of lists and quotes. `info` names the language of code.
     """
@@ -65,31 +69,49 @@ class Block:
     info: str = ""
 
 
-@dataclass(slots=True)
-class Blocks:
-    """`quotes` are the places of the marks before quoted lines, `labels` what links can refer to."""
-
-    found: list[Block] = field(default_factory=list)
-    quotes: list[Place] = field(default_factory=list)
-    labels: frozenset[str] = frozenset()
-
-
 def label_of(written: str) -> str:
     """Labels are compared in this form."""
     return " ".join(written.split()).casefold()
 
 
-def blocks_of(text: str, dialect: Dialect, start: int = 0) -> Blocks:
-    """The blocks from `start` on, in order."""
+def labels_in(text: str) -> frozenset[str]:
+    """What links can refer to."""
+    return frozenset(label_of(found[1]) for found in _DEFINITION.finditer(text)) if "]:" in text else frozenset()
+
+
+def blocks_in(text: str, dialect: Dialect, start: int = 0) -> Iterator[list[Block]]:
+    """The blocks from `start` on, in order, some at a time: the library's tokens take much memory."""
     # A form feed separates pages, so it ends a paragraph as an empty line does.
     paged = text.replace("\f", "\n")
-    edges = [start, *(found.end() for found in _LINE_END.finditer(paged, start))]
-    del edges[MOST_LINES + 1 :]
-    whole = len(edges) <= MOST_LINES
-    tokens = _parser(dialect).parse(paged[start:] if whole else paged[start : edges[-1]])
-    if whole:
-        edges.append(len(text))
-    return _Places(paged, edges).blocks(tokens)
+    lines, window = _MOST_LINES + len(text) // _SHORTEST_LINE, _WINDOW
+    while start < len(text) and lines > 0:
+        line_end = _LINE_END.search(paged, start + window)
+        end = line_end.end() if line_end else len(text)
+        edges = [start, *(found.end() for found in _LINE_END.finditer(paged, start, end))]
+        if edges[-1] < end:
+            edges.append(end)
+        tokens = _parser(dialect).parse(paged[start:end])
+        line = len(edges) - 1 if end == len(text) else _last_begun(tokens) or len(edges) - 1
+        if line == len(edges) - 1 < lines and end < len(text) and _may_go_on(tokens):
+            window *= 2
+            continue
+        yield _Places(paged, edges[: line + 1]).blocks(tokens)
+        start, lines, window = edges[line], lines - line, _WINDOW
+
+
+def _last_begun(tokens: Sequence[Token]) -> int:
+    """The line of the last block or item of a list, which may go on; 0 if it is the only one."""
+    begun = (token.map[0] for token in reversed(tokens) if token.map and (not token.level or _is_item(token)))
+    return next(begun, 0)
+
+
+def _is_item(token: Token) -> bool:
+    return token.level == 1 and token.type == "list_item_open"
+
+
+def _may_go_on(tokens: Sequence[Token]) -> bool:
+    """Whether the only block is code or a comment, which is read as a whole. Other blocks can be read in parts."""
+    return bool(tokens) and (tokens[0].type == "fence" or tokens[0].content.lstrip().startswith("<!--"))
 
 
 @cache
@@ -135,28 +157,28 @@ def _read_body(state: StateBlock, first: int, end_line: int) -> None:
 
 @dataclass(slots=True)
 class _Places:
-    """Finds the places of tokens. Line `n` is `text[edges[n]:edges[n + 1]]`."""
+    """Finds the places of tokens. Line `n` is `text[edges[n]:edges[n + 1]]`; what begins after the last is left out."""
 
     text: str
     edges: Sequence[int]
     quoted: int = 0
-    result: Blocks = field(default_factory=Blocks)
+    found: list[Block] = field(default_factory=list)
 
-    def blocks(self, tokens: Sequence[Token]) -> Blocks:
-        labels = set[str]()
+    def blocks(self, tokens: Sequence[Token]) -> list[Block]:
         for index, token in enumerate(tokens):
             self.quoted += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
+            if token.map and token.map[0] >= len(self.edges) - 1:
+                continue
             if token.type == "inline":
                 self._add_text(tokens[index - 1], token)
-            elif token.type == "definition" and not str(token.meta["label"]).startswith("^"):
-                labels.add(label_of(token.meta["label"]))
-                self._add(Kind.MARK, token)
+            elif token.type == "definition":
+                is_note = str(token.meta["label"]).startswith("^")
+                self._add(Kind.FOOTNOTE if is_note else Kind.MARK, token)
             elif token.type in _KINDS:
                 self._add(_KINDS[token.type], token)
             elif token.type == "fence":
                 self._add_fence(token)
-        self.result.labels = frozenset(labels)
-        return self.result
+        return self.found
 
     def _range(self, token: Token) -> tuple[int, int]:
         first, last = token.map or (0, 0)
@@ -167,11 +189,11 @@ class _Places:
 
     def _add_lines(self, kind: Kind, first: int, last: int, depth: int, info: str = "") -> None:
         if first < last:
-            self.result.found.append(Block(kind, self.edges[first], self.edges[last], depth, info=info))
+            self.found.append(Block(kind, self.edges[first], self.edges[last], depth, info=info))
         if self.quoted and kind is not Kind.MARK:
             for line in range(first, last):
                 if marks := _QUOTES.match(self.text, self.edges[line], self.edges[line + 1]):
-                    self.result.quotes.append(marks.span())
+                    self.found.append(Block(Kind.MARK, *marks.span()))
 
     def _add_fence(self, token: Token) -> None:
         first, last = self._range(token)
@@ -186,11 +208,11 @@ class _Places:
         first, last = self._range(opening)
         lines = list(self._lines(opening, token, first))
         if opening.type == "paragraph_open":
-            self.result.found.append(Block(Kind.TEXT, self.edges[first], self.edges[last], opening.level, lines))
+            self.found.append(Block(Kind.TEXT, self.edges[first], self.edges[last], opening.level, lines))
             return
         is_underlined = not opening.markup.startswith("#")
         end = last - 1 if is_underlined else last
-        self.result.found.append(Block(Kind.HEADING, self.edges[first], self.edges[end], opening.level, lines))
+        self.found.append(Block(Kind.HEADING, self.edges[first], self.edges[end], opening.level, lines))
         if is_underlined:
             self._add_lines(Kind.MARK, end, last, opening.level)
 
@@ -204,11 +226,10 @@ class _Places:
             else:  # the marks before the text are not in the content
                 at = start + len(self.text[start:end].rstrip()) - len(content)
             at = max(start, at)
-            self.result.quotes += (mark.span() for mark in _QUOTE.finditer(self.text, start, at))
+            self.found += (Block(Kind.MARK, *mark.span()) for mark in _QUOTE.finditer(self.text, start, at))
             yield at, at + len(content)
 
 
 _KINDS: Final = {
     "html_block": Kind.HTML, "code_block": Kind.CODE, "hr": Kind.MARK, "directive": Kind.DIRECTIVE,
-    "definition": Kind.FOOTNOTE,
 }  # fmt: skip

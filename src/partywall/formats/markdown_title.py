@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Final
 
 from partywall.formats.front_matter import FrontMatter, front_matter
-from partywall.formats.markdown_blocks import Dialect, blocks_of
 from partywall.formats.markdown_marks import headings_of
 from partywall.formats.one_line import one_line
 
@@ -32,7 +31,7 @@ def _first_heading(text: str, start: int) -> str:
     """Most files have one at their beginning. What is cut off at the end of a part does not count there."""
     for longest in (start + _FIRST, SEARCHED):
         head = text[:longest]
-        heading = next(headings_of(head, blocks_of(head, Dialect.MARKDOWN, start)), None)
+        heading = next(headings_of(head, start), None)
         is_whole = longest == SEARCHED or len(head) == len(text)
         if is_whole or (heading is not None and heading.start < start + _FIRST // 2):
             return "" if heading is None else heading.text

@@ -16,7 +16,7 @@ WRITTEN: Final = {
     "text": ("plain", "plain"),
     "paragraphs": ("<p>one<p>two<div>three</div>four", "one\n\ntwo\n\nthree\n\nfour"),
     "marks in a line": ("<p>a <b>b</b>\n  <code>c</code> <a href=x>d</a>", "a b c d"),
-    "line breaks": ("a<br>b<br/>c", "a\nb\nc"),
+    "line breaks": ("a<br>b<br/>c<br> <br>d<pre>e<br><br>f", "a\nb\nc\n\nd\n\n```\ne\n\nf\n```"),
     "headings": ("<h1>A<br>B</h1><h6> c </h6><h2></h2>x", "# A B\n\n###### c\n\nx"),
     "a heading in a button": ("<h2><button>Q?</button></h2><p>A<button><h3>R?</h3>v</button>", "## Q?\n\nA\n\n### R?"),
     "a heading in a summary": ("<details><summary>See <h2>S</h2></summary>x</details>", "See\n\n## S\n\nx"),

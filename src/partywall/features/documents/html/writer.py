@@ -62,7 +62,12 @@ class Writer:
             self._image = self._image or squeezed(clean(alt))
 
     def break_line(self) -> None:
-        self._line.append("\n")
+        """The second of two ends the paragraph."""
+        before = next((each for each in reversed(self._line[-2:]) if each != " "), "")
+        if before == "\n" and not (self.pre or self.level):
+            self.end()
+        else:
+            self._line.append("\n")
 
     def begin_line(self) -> None:
         if self._line and not self._line[-1].endswith("\n"):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
-from partywall.features.documents.html.regions import text_of_page
+from partywall.features.documents.html.regions import Block, text_of_page
 from partywall.features.documents.html.source import repaired
 from partywall.features.documents.html.titles import language_of, title_of_page
-from partywall.features.documents.html.walk import Care, walk
+from partywall.features.documents.html.walk import Care, Walker, walk
 from partywall.features.documents.html.writer import joined
 
 
@@ -43,8 +43,14 @@ def read_page(html: bytes) -> bytes:
 def markdown_of(html: str) -> Page:
     """If all of the text is in navigation, buttons or hidden parts, it is the page's text."""
     tree = LexborHTMLParser(repaired(html))
-    strictest, *others = Care
-    walker = walk(tree, strictest)
-    while not (blocks := text_of_page(walker.writer.blocks(), walker.writer.regions)) and others:
-        walker = walk(tree, others.pop(0))
-    return Page(title_of_page(tree, walker.title, blocks), joined(blocks), language_of(tree))
+    walker, blocks = _read(tree, Care.AROUND_AND_HIDDEN)
+    for care in (Care.HIDDEN, Care.NOTHING):
+        if not blocks:
+            walker, blocks = _read(tree, care)
+    title = title_of_page(tree, walker.title, blocks, walker.writer.blocks())
+    return Page(title, joined(blocks), language_of(tree))
+
+
+def _read(tree: LexborHTMLParser, care: Care) -> tuple[Walker, list[Block]]:
+    walker = walk(tree, care)
+    return walker, text_of_page(walker.writer.blocks(), walker.writer.regions)

@@ -48,14 +48,15 @@ _NAMED: Final = frozenset(
 # In the main part of a page, others may be the names of its sections.
 _NAMED_INSIDE: Final = frozenset(
     {"ad-container", "addthis_toolbox", "advert", "advertisement", "breadcrumb", "breadcrumbs", "catlinks",
-     "jump-to-nav", "nav-path", "navbox", "navfooter", "navheader", "navpath", "noprint", "pager", "pagination",
-     "pagination-nav", "prev-next", "printfooter", "related-posts", "rst-footer-buttons", "share", "share-buttons",
-     "sharing", "sitesub", "social-share", "wy-breadcrumbs"}
+     "jump-to-nav", "mw-portlet", "nav-path", "navbox", "navfooter", "navheader", "navpath", "noprint", "pager",
+     "pagination", "pagination-nav", "prev-next", "printfooter", "related-posts", "rst-footer-buttons", "share",
+     "share-buttons", "sharing", "sitesub", "social-share", "vector-dropdown", "vector-menu", "vector-page-toolbar",
+     "wy-breadcrumbs"}
 )  # fmt: skip
 _CONTENTS: Final = frozenset({"toc", "table-of-contents", "tableofcontents", "page-toc", "tocwrapper"})
 _SECTIONS: Final = frozenset({"section", "dt", "h1", "h2", "h3", "h4", "h5", "h6"})
 _LEFT_OUT: Final = frozenset(
-    {"collapse-toggle", "copy-btn", "copy-button", "copybtn", "edit-this-page", "editsection", "hash-link",
+    {"boring", "collapse-toggle", "copy-btn", "copy-button", "copybtn", "edit-this-page", "editsection", "hash-link",
      "headerlink", "hideme", "line-numbers-rows", "lineno", "linenos", "linenumber", "linenumbers", "mw-editsection",
      "out-of-band", "screen-reader-text", "screenreader", "skip-link", "skip-to-content", "skiplink", "skipnav",
      "sr-only", "theme-edit-this-page", "viewcode-link", "visually-hidden", "visuallyhidden"}

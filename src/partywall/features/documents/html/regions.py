@@ -117,7 +117,7 @@ def _is_around(region: Region, page: Region) -> bool:
         case Part.NAMED:
             return region.links * 2 > region.size or region.prose * 2 <= page.prose or region.size < _FEW
         case Part.CONTENTS:  # of a book's first page it is the text
-            return region.size * 2 <= page.size
+            return region.links * 2 > region.size and region.size * 2 <= page.size
         case _:
             return False
 

@@ -74,6 +74,8 @@ class Table:
             return self.blocks
         place = {column: at for at, column in enumerate(columns)}
         texts = [_with_empty(row, place) for row in rows]
+        if len(rows) > 1:  # the head of a table in Markdown has all columns
+            texts[0] += [""] * (len(columns) - len(texts[0]))
         lines = [f"| {' | '.join(row)} |" for row in texts] if len(rows) > 1 else [" | ".join(texts[0])]
         if len(rows) > 1:
             lines.insert(1, "|" + " --- |" * len(columns))

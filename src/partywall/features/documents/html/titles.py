@@ -18,24 +18,27 @@ _SEPARATOR: Final = re.compile(r"\s[-\u2013\u2014|\u00b7\u2022\u00bb\u00ab:]{1,3
 _BY_PROGRAM: Final = re.compile(
     r"(?:untitled|document|title|new page|home ?page)\W*\d*$|microsoft word - |[^\s]*\.[sx]?html?$", re.IGNORECASE
 )
+_OF_SPHINX: Final = re.compile(r" \u2014 [^\u2014]{1,200} [Dd]ocumentation$")  # also of pages without a heading
 _WORD: Final = re.compile(r"\w+")
 _SITES: Final = 'meta[property="og:site_name"], meta[name="application-name"]'
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
 
-def title_of_page(tree: LexborHTMLParser, in_body: str, blocks: Sequence[Block]) -> str:
+def title_of_page(tree: LexborHTMLParser, in_body: str, blocks: Sequence[Block], around: Sequence[Block]) -> str:
     """The text in the page that its `<title>` contains, or else the `<title>`, or else the first heading.
 
-    `in_body` is a `<title>` outside of the head.
+    `in_body` is a `<title>` outside of the head; `around` are all blocks, also those that are not the page's text.
     """
     beginning = list(islice(blocks, _SEARCHED))
     node = tree.css_first("head > title")
-    declared = (_line(node.text()) if node is not None else "") or _line(in_body)
+    declared = _OF_SPHINX.sub("", (_line(node.text()) if node is not None else "") or _line(in_body))
     shared = _content(tree, 'meta[property="og:title"]')
     title = shared if _BY_PROGRAM.match(declared) else declared or shared
     if not title or _words(title) == _words(_content(tree, _SITES)):
         return next((block.plain for block in beginning if block.level), "") or title or declared
-    return _shown(title, beginning) or (shared if _contains(_words(title), _words(shared)) else title)
+    if found := _shown(title, beginning):
+        return found
+    return shared if _contains(_words(title), _words(shared)) else _without_site(title, around)
 
 
 def language_of(tree: LexborHTMLParser) -> str:
@@ -89,18 +92,24 @@ def _parts(title: str) -> tuple[list[str], list[str]]:
     return _words(title[: marks[0].start()]), _words(title[marks[-1].end() :])
 
 
+def _without_site(title: str, around: Sequence[Block]) -> str:
+    """Without the name of the site at its end, if that is a heading of the page."""
+    marks = list(_SEPARATOR.finditer(title))
+    site = _words(title[marks[-1].end() :]) if marks else []
+    shows = site and any(_words(block.plain) == site for block in around if block.level)
+    return title[: marks[-1].start()].strip() if shows else title
+
+
 def _common(words: Sequence[str], page: Sequence[str], site: Sequence[str], own: Sequence[str]) -> int:
-    """How much a text has in common with a title. A short text that ends the title is the name of the site."""
-    if not own or (own == site and len(site) < len(page)):
-        return 0
-    if own == site:
-        return 1
+    """How much a text has in common with a title."""
+    if own == site:  # or the page's name after that of its site, which it repeats
+        return len(own) if _contains(own, page) else 0
     if _contains(words, own):
         return 2 * len(own)
     if _contains(own, page):
         return 2 * len(page)
-    shared = sum(word in words for word in own)
-    return 1 if len(own) > 1 and shared * 3 >= len(own) * 2 else 0
+    shared = sum(word in page for word in own)
+    return shared if len(own) > 1 and shared * 3 >= len(own) * 2 else 0
 
 
 def _contains(words: Sequence[str], part: Sequence[str]) -> bool:

@@ -62,7 +62,12 @@ class Writer:
             self._image = self._image or squeezed(clean(alt))
 
     def break_line(self) -> None:
-        self._line.append("\n")
+        """The second of two ends the paragraph."""
+        before = next((each for each in reversed(self._line[-2:]) if each != " "), "")
+        if before == "\n" and not (self.pre or self.level):
+            self.end()
+        else:
+            self._line.append("\n")
 
     def begin_line(self) -> None:
         if self._line and not self._line[-1].endswith("\n"):
@@ -169,6 +174,8 @@ class Writer:
             return None
         if "\n" not in text and not is_mark(text.strip()):
             return self._placed([text.strip()], text.strip())
+        if self._marker:  # a fence begins a line
+            self._leave_lists()
         return self._placed(fenced(text, self._language).split("\n"), text, is_code="\n" in text)
 
     def _placed(self, written: Iterable[str], plain: str, *, is_code: bool = False) -> Block:

@@ -25,8 +25,13 @@ SERVERS: Final = {
     "CACHE__ENGINE": "server",
     "CACHE__URL": "redis://cache",
 }
-# Zero retries, zero overflow and a quota of zero are meaningful.
-MAY_BE_ZERO: Final = {"DATABASE__POOL_OVERFLOW", "AGENTS__RETRY_FOR", "AGENTS__MODEL_RETRIES"} | {
+# Zero retries, zero overflow, a quota of zero and no time in the trash are meaningful.
+MAY_BE_ZERO: Final = {
+    "DATABASE__POOL_OVERFLOW",
+    "AGENTS__RETRY_FOR",
+    "AGENTS__MODEL_RETRIES",
+    "DOCUMENTS__TRASH_PERIOD",
+} | {
     f"QUOTAS__{name}".upper() for name in QuotaSettings.model_fields if name not in ("members", "versions_per_document")
 }
 

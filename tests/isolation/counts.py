@@ -131,6 +131,7 @@ async def _what_workers_leave(world: World) -> None:
     first = "SELECT id FROM webhook WHERE project_id = $1 ORDER BY id LIMIT 1"
     webhook = UUID(str(await world.superuser.value(first, project)))
     await seed.indexing(world.superuser, project, MORE)
+    await seed.trash(world.superuser, project, world.foreign.mark, MORE)
     for _ in range(MORE):
         await seed.waiting_run(world.superuser, project, world.foreign.mark)
         await seed.delivery(world.superuser, project, webhook)

@@ -70,7 +70,13 @@ async def seed(users: Users, resources: Resources, database: DatabaseUrls, word:
         blob = await connection.fetchval(query, project)
     finally:
         await connection.close()
-    fixed = {"project_id": str(project), "document_id": str(document), "number": "1", "user_id": str(owner.id)}
+    fixed = {
+        "project_id": str(project),
+        "document_id": str(document),
+        "number": "1",
+        "other": "1",
+        "user_id": str(owner.id),
+    }
     return SeededProject(owner, project, word, {**ids, **fixed}, blob)
 
 

@@ -31,16 +31,17 @@ class Range(NamedTuple):
 
 def unified(before: str, after: str, context: int) -> Iterator[str]:
     """The hunks of a unified diff, line by line; nothing for equal texts."""
-    a, b = _lines(before), _lines(after)
+    known: dict[str, str] = {}
+    a, b = _lines(before, known), _lines(after, known)
     for hunk in _hunks(changes(a, b), len(a), len(b), context):
         start, end = hunk[0], hunk[-1]
         yield f"@@ -{_place(start.a, end.to_a)} +{_place(start.b, end.to_b)} @@\n"
         yield from _lines_of(hunk, a, b)
 
 
-def _lines(text: str) -> list[str]:
-    """With their ends. Only a line feed ends a line: a form feed separates pages."""
-    return list(StringIO(text, newline="\n"))
+def _lines(text: str, known: dict[str, str]) -> list[str]:
+    """With their ends, equal lines as one object. Only a line feed ends a line: a form feed separates pages."""
+    return [known.setdefault(line, line) for line in StringIO(text, newline="\n")]
 
 
 def changes(a: Sequence[str], b: Sequence[str]) -> list[Range]:
@@ -96,16 +97,16 @@ def _between_anchors(part: Range, a: Sequence[str], b: Sequence[str]) -> list[Ra
 
 def _longest_increasing(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The longest subsequence whose second numbers increase; the first ones do already."""
-    tails: list[int] = []
-    ends: list[int] = []
+    smallest: list[int] = []
+    last: list[int] = []
     before: list[int] = []
     for index, (_, place) in enumerate(pairs):
-        at = bisect_left(tails, place)
-        before.append(ends[at - 1] if at else -1)
-        tails[at : at + 1] = [place]
-        ends[at : at + 1] = [index]
+        at = bisect_left(smallest, place)
+        before.append(last[at - 1] if at else -1)
+        smallest[at : at + 1] = [place]
+        last[at : at + 1] = [index]
     chosen: list[tuple[int, int]] = []
-    index = ends[-1]
+    index = last[-1]
     while index >= 0:
         chosen.append(pairs[index])
         index = before[index]

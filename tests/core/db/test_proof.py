@@ -11,8 +11,8 @@ import pytest
 from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.features.documents.creation import _MAY_WRITE, prepare
 from partywall.features.documents.creation_repository import CREATE, values_of
-from partywall.features.documents.reader_repository import ROOM
 from partywall.features.documents.schemas import DocumentCreate
+from partywall.features.documents.upload_repository import ROOM
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Person, Users
 

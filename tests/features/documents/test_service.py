@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -112,7 +112,9 @@ async def test_who_may_not_write_locks_nothing(resources: Resources, workspace: 
     async with resources.sessions.begin() as session:
         documents = await service(resources, session, workspace, viewer)
         trash = Trash(session, documents.scope, timedelta(days=1))
-        deleting = [partial(trash.delete, if_match=None, permanent=permanent) for permanent in (False, True)]
-        for refused in (documents.lock, *deleting, trash.restore, documents.reindex):
+        delete, purge = [partial(trash.delete, if_match=None, permanent=permanent) for permanent in (False, True)]
+        calls: list[Callable[[UUID], Awaitable[object]]]
+        calls = [documents.lock, delete, purge, trash.restore, documents.reindex]
+        for refused in calls:
             with pytest.raises(MissingRightError):
                 await refused(uuid4())

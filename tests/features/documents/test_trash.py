@@ -9,11 +9,14 @@ import pytest
 
 from partywall.core.clock import utc_now
 from partywall.core.db.scopes import open_shared_scope
+from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
 from partywall.features.documents import blobs, purge
 from partywall.features.documents.blobs import sweep_blobs
 from partywall.features.documents.feature import feature
 from partywall.features.documents.trash import Trash
+from partywall.features.projects.jobs import ProjectDeleted
+from partywall.features.projects.purge import purge_project
 from partywall.settings import Settings
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
@@ -235,3 +238,17 @@ async def test_the_file_of_a_document_in_the_trash_is_kept(
     assert len(files(settings, workspace)) == 1
     await workspace.post(f"/{made}/restore")
     assert (await workspace.get(f"/{made}/content?original=true")).content == b"lighthouse"
+
+
+async def test_the_end_of_a_project_takes_its_trash_along(
+    workspace: Workspace, users: Users, resources: Resources
+) -> None:
+    id_ = UUID(await deleted(workspace))
+    await workspace.client.delete(f"/api/v1/projects/{workspace.project}")
+    await later(users, workspace)
+    await purge.expire_trash(resources)
+    [row] = await users.fetch("SELECT purge_at IS NULL AS expired FROM document WHERE id = $1", id_)
+    assert not row["expired"], "the project's own purge removes it"
+    context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
+    await purge_project(context, ProjectDeleted(project_id=workspace.project))
+    assert await users.fetch("SELECT FROM document WHERE id = $1", id_) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from typing import NamedTuple
 
 from partywall.formats.line_diff import unified
@@ -25,7 +26,9 @@ def compare(given: bytes) -> bytes:
     line, _, texts = given.partition(b"\n")
     header = Header(*json.loads(line))
     before, after = texts[: header.size].decode(), texts[header.size :].decode()
-    hunks = "".join(unified(before, after, header.context))
+    written = StringIO()
+    written.writelines(unified(before, after, header.context))  # a list of all lines would take more memory
+    hunks = written.getvalue()
     if not hunks and header.titles[0] == header.titles[1]:
         return b""
     names = [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scoped_query import Value
 from partywall.core.db.session import AsyncSession
-from partywall.core.errors import ForeignCursorError
 from partywall.core.events.log import publish
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.pagination import Cursors
@@ -26,6 +25,7 @@ from partywall.features.documents.jobs import (
     enqueue_reading,
 )
 from partywall.features.documents.reader import DocumentJson, page_json, position_of, window
+from partywall.features.documents.reader_repository import KEYSET
 from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.rights import DOCUMENT_PURGE, DOCUMENT_READ, DOCUMENT_WRITE
 from partywall.features.documents.schemas import TrashQuery
@@ -94,17 +94,10 @@ async def list_trash(reader: ScopedReader, project_id: UUID, query: TrashQuery, 
     listing = ("trash", project_id)
     values: dict[str, Value] = {"after_value": None, "after_id": None, **window(query)}
     if query.cursor is not None:
-        deleted_at, id_ = await position_of(reader, project_id, cursors, listing, query.cursor, 2)
-        values |= _after(deleted_at, id_)
+        position = await position_of(reader, project_id, cursors, listing, query.cursor, 2)
+        values |= KEYSET.parse("-created_at", position)  # also an instant and an id
     read = reader.row if query.offset is None else reader.long_row
     scope, row = await read(trash_page(query.offset is not None), project_id, values)
     require(scope, DOCUMENT_READ)
     cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
     return page_json(row["items"], cursor, row["total"])
-
-
-def _after(deleted_at: str, id_: str) -> dict[str, Value]:
-    try:
-        return {"after_value": datetime.fromisoformat(deleted_at), "after_id": UUID(id_)}
-    except ValueError as error:
-        raise ForeignCursorError from error

@@ -54,10 +54,10 @@ async def list_trash(
     "/{document_id:uuid}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a document",
-    description="With its versions, index and uploaded file. It is gone at once for everybody, and its external id is "
-    "free. It stays in the trash, from which it can be restored, for as long as the operator has set. With "
-    "`permanent=true` a document, also one in the trash, is deleted for good and purged in the background; that needs "
-    "the right `document.purge`.",
+    description="Its versions, index and uploaded file as well. It is gone at once for everybody; its external id is "
+    "free. It stays in the trash, where it can be restored, for as long as the operator has set. `permanent=true` "
+    "deletes for good, also what is in the trash, and needs the right `document.purge`; the data is purged in the "
+    "background.",
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, MissingRightError, PreconditionFailedError),
 )
 async def delete_document(

@@ -9,6 +9,7 @@ from typing import Final, Self
 from uuid import UUID
 
 from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.db.scoped_query import Value
 from partywall.core.rights import require
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents import reader_repository as reads
@@ -35,28 +36,20 @@ class VersionDiff:
         cls, reader: ScopedReader, project_id: UUID, document_id: UUID, numbers: tuple[int, int], context: int
     ) -> Self:
         """Raises DocumentNotFoundError or VersionNotFoundError."""
-        values = {"document_id": document_id, "numbers": list(numbers)}
+        values: dict[str, Value] = {"document_id": document_id, "numbers": list(numbers)}
         scope, row = await reader.row(reads.VERSIONS, project_id, values)
         require(scope, DOCUMENT_READ)
         if row["newest"] is None:
             raise DocumentNotFoundError
-        found = dict(
-            zip(
-                row["numbers"] or (),
-                zip(row["titles"] or (), row["sizes"] or (), row["hashes"] or (), strict=True),
-                strict=True,
-            )
-        )
+        columns = [row[name] or () for name in ("numbers", "titles", "sizes", "hashes")]
+        found = {
+            number: (title, Text(document_id, size, sha256, b""))
+            for number, title, size, sha256 in zip(*columns, strict=True)
+        }
         if not found.keys() >= set(numbers):
             raise VersionNotFoundError
-        (title, size, sha256), (other_title, other_size, other_sha256) = (found[number] for number in numbers)
-        header = Header(context, numbers, (title, other_title), size)
-        return cls(
-            reader,
-            project_id,
-            header,
-            (Text(document_id, size, sha256, b""), Text(document_id, other_size, other_sha256, b"")),
-        )
+        (title, text), (other_title, other_text) = (found[number] for number in numbers)
+        return cls(reader, project_id, Header(context, numbers, (title, other_title), text.size), (text, other_text))
 
     @property
     def size(self) -> int:

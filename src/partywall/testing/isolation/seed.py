@@ -112,6 +112,16 @@ async def waiting_run(superuser: Superuser, project: UUID, mark: Mark, state: in
     return str(run)
 
 
+async def trash(superuser: Superuser, project: UUID, mark: Mark, count: int) -> None:
+    """Documents that were deleted and can be restored."""
+    for _ in range(count):
+        await superuser.execute(
+            "INSERT INTO document (project_id, title, content, former_external_id, size, content_sha256, created_by,"
+            " deleted_at, purge_at) VALUES ($1, $2, $3, $4, 6, 'none', 'user:somebody', now(), now() + interval '1 d')",
+            project, mark(), mark(), mark(),
+        )  # fmt: skip
+
+
 async def quotas(superuser: Superuser, project: UUID, owner: Account) -> None:
     """Quotas that an operator has set for a project and its owner."""
     await superuser.execute("INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'runs', 9000)", project)

@@ -2,7 +2,7 @@
 
 `--files DIR` has a `files.jsonl`, an object a line: `file`, `kind`, `expect` (`text`, `refused`, `no_text`), `needles`
 (phrases; ` | ` separates the cells of a row) and `pages` (their pages, or null). `--hostile N` then reads N damaged
-variants of these files instead. Run it with `python -m bench.extraction`.
+variants of these files instead, beginning with that of number `--first`. Run it with `python -m bench.extraction`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import re
 import resource
 import time
@@ -21,12 +20,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from partywall.core.text_process.processes import TextLimits, TextProcesses, TextTooCostlyError
-from partywall.features.documents.readers.file_text import PAGE_BREAK, Reason, UnreadableFileError
-from partywall.features.documents.readers.process import read_answer, read_file, request
+from bench.damaged_files import endure
+from partywall.core.text_process.processes import (
+    TextLimits,
+    TextProcessBusyError,
+    TextProcesses,
+    TextProcessFailedError,
+    TextTooCostlyError,
+)
+from partywall.features.documents.readers.archive import Entries
+from partywall.features.documents.readers.file_text import PAGE_BREAK, FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.process import Asked, read_answer, read_file, request
 from partywall.formats.file_kinds import media_type_by_name
 
-_LIMITS: Final = TextLimits(at_once=3, cpu_seconds=10, memory=512 * 1024 * 1024)
+_LIMITS: Final = TextLimits(at_once=6, cpu_seconds=10, memory=512 * 1024 * 1024)
 _COMPRESSED: Final = 8
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\u202a-\u202e\u2066-\u2069\ufe00-\ufe0f]")
 _QUOTES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"'})
@@ -68,19 +75,35 @@ def contains(text: str, needle: str) -> bool:
     return re.search(_BETWEEN.join(cells), text) is not None
 
 
-async def outcome(texts: TextProcesses, name: str, data: bytes) -> str | Reason:
-    """The text of a file, or why there is none."""
+async def outcome(texts: TextProcesses, name: str, data: bytes) -> FileText | str:
+    """The text of a file, or a word for why there is none. For an archive, the texts of the files in it."""
+    parts: list[FileText | str] = []
+    following: int | None = 0
+    while following is not None:
+        found = await _answer(texts, name, data, following)
+        if not isinstance(found, Entries):
+            return found
+        following = found.following
+        parts += [await outcome(texts, each.path, each.data) for each in found.entries if each.reason is None]
+    read = [part.text for part in parts if isinstance(part, FileText)]
+    return FileText("\n\n".join(read)) if read else Reason.NO_TEXT
 
+
+async def _answer(texts: TextProcesses, name: str, data: bytes, first: int) -> FileText | Entries | str:
     async def given() -> AsyncIterator[bytes]:
-        yield request(media_type_by_name(name) or "text/plain")
+        yield request(Asked(media_type_by_name(name) or "text/plain", first))
         yield data
 
     try:
-        return read_answer(await texts.run(read_file, given(), len(data) * _COMPRESSED)).text
+        return read_answer(await texts.run(read_file, given(), len(data) * _COMPRESSED))
     except UnreadableFileError as error:
         return error.reason
+    except TextProcessFailedError:
+        return "crashed"
     except TextTooCostlyError:
         return Reason.TOO_COSTLY
+    except TextProcessBusyError:
+        return "busy"
 
 
 async def compare(texts: TextProcesses, folder: Path, samples: list[Sample]) -> Totals:
@@ -94,13 +117,13 @@ async def compare(texts: TextProcesses, folder: Path, samples: list[Sample]) -> 
     return totals
 
 
-def _judged(sample: Sample, found: str | Reason, totals: Totals) -> str:
+def _judged(sample: Sample, found: FileText | str, totals: Totals) -> str:
     if sample.expect != "text":
         is_right = found in _REFUSALS[sample.expect]
         totals.refusals += 1
         totals.right_refusals += is_right
-        return f"{'right' if is_right else 'WRONG'}: {found if isinstance(found, Reason) else 'read'}"
-    text = "" if isinstance(found, Reason) else found
+        return f"{'right' if is_right else 'WRONG'}: {found if isinstance(found, str) else 'read'}"
+    text = "" if isinstance(found, str) else found.text
     whole, pages = folded(text), [folded(page) for page in text.split(PAGE_BREAK)]
     missing = [needle for needle in sample.needles if not contains(whole, needle)]
     totals.needles[sample.kind] += len(sample.needles)
@@ -109,58 +132,32 @@ def _judged(sample: Sample, found: str | Reason, totals: Totals) -> str:
         if page is not None:
             totals.pages += 1
             totals.right_pages += page <= len(pages) and contains(pages[page - 1], needle)
-    reason = f"  {found}" if isinstance(found, Reason) else ""
+    reason = f"  {found}" if isinstance(found, str) else ""
     return f"{len(sample.needles) - len(missing)}/{len(sample.needles)}{reason} {missing or ''}"
 
 
-async def endure(texts: TextProcesses, folder: Path, samples: list[Sample], count: int) -> None:
-    """Reads damaged variants: flipped bits, cut ends, parts of two files swapped."""
-    chance = random.Random(0)
+async def read_damaged(texts: TextProcesses, folder: Path, samples: list[Sample], numbers: range) -> None:
     bodies = {each.file: (folder / each.file).read_bytes() for each in samples}
-    ends: Counter[str] = Counter()
-    slowest = 0.0
 
-    async def read_some() -> None:
-        nonlocal slowest
-        while sum(ends.values()) < count:
-            name = chance.choice(list(bodies))
-            began = time.monotonic()
-            found = await outcome(texts, name, variant(bodies, name, chance))
-            ends[found if isinstance(found, Reason) else "read"] += 1
-            slowest = max(slowest, time.monotonic() - began)
+    async def end(name: str, data: bytes) -> str:
+        found = await outcome(texts, name, data)
+        return found if isinstance(found, str) else "read"
 
-    await asyncio.gather(read_some(), read_some())
-    print(f"{sum(ends.values())} hostile files: {dict(ends)}; the slowest took {slowest:.1f} s")
-
-
-def variant(bodies: dict[str, bytes], name: str, chance: random.Random) -> bytes:
-    data = bytearray(bodies[name])
-    if not data:
-        return bytes(data)
-    match chance.randrange(3):
-        case 0:
-            for _ in range(chance.randrange(1, 40)):
-                data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        case 1:
-            del data[chance.randrange(len(data)) :]
-        case _:
-            other = bodies[chance.choice(list(bodies))]
-            at, length = chance.randrange(len(data)), chance.randrange(1, 20_000)
-            data[at : at + length] = other[at : at + length]
-    return bytes(data)
+    (await endure(end, bodies, numbers, _LIMITS.at_once // 3)).show()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=Path, required=True)
     parser.add_argument("--hostile", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0)
     asked = parser.parse_args()
     lines = (asked.files / "files.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     samples = [Sample(**{name: row[name] for name in Sample.__slots__}) for row in rows]
     texts = TextProcesses(_LIMITS)
     if asked.hostile:
-        asyncio.run(endure(texts, asked.files, samples, asked.hostile))
+        asyncio.run(read_damaged(texts, asked.files, samples, range(asked.first, asked.first + asked.hostile)))
         return
     totals = asyncio.run(compare(texts, asked.files, samples))
     for kind, count in sorted(totals.needles.items()):

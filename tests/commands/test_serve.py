@@ -27,6 +27,7 @@ MAX_WAIT = 60.0
         ({"EMBEDDINGS__ENGINE": "openai"}, "EMBEDDINGS__URL"),
         ({"OUTGOING__CA_FILE": "/nonexistent"}, "OUTGOING__CA_FILE: /nonexistent: no such file"),
         ({"MAIL__CA_FILE": "/etc/passwd"}, "MAIL__CA_FILE: /etc/passwd: contains no PEM certificates"),
+        ({"FILES__OCR": "true", "PATH": "/nonexistent"}, "FILES__OCR: tesseract is not installed"),
         ({"BLOBS__DIRECTORY": "/etc/passwd/blobs"}, "BLOBS__DIRECTORY: /etc/passwd: not a directory"),
     ],
 )

@@ -17,6 +17,9 @@ from tests.growth.reader import Reader
 # Read uploaded files in a text process, which limits time and memory; `bench/extraction.py` feeds them hostile files.
 _IN_TEXT_PROCESSES: Final = (
     "charsets.py:_DECLARED",
+    "archive.py:_SEPARATOR",
+    "archive.py:_DRIVE",
+    "archive.py:_UNSEEN",
     "docx.py:_HEADING",
     "json_text.py:read_json",
     "kinds.py:_has_stream",
@@ -49,6 +52,7 @@ READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *AGENTS, *EDGES)
 UNFED: Final[Mapping[str, str]] = {
     **{f"features/documents/readers/{each}": "in a text process" for each in _IN_TEXT_PROCESSES},
     "features/documents/content.py:_CHARSET": "a bounded pattern that matches the whole of a name or nothing",
+    "features/documents/readers/process.py:_asked": "what our own worker asks",
     "features/documents/readers/process.py:read_answer": "the answer of our own text process",
     "core/blobs.py:KEY": "a key that the store has given out, kept in the database; a bounded pattern",
     "core/blobs.py:PROJECT": "the names of the store's own directories; a bounded pattern",

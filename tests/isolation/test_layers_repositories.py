@@ -43,6 +43,7 @@ from partywall.testing.engines import DatabaseUrls, Urls
 from partywall.testing.isolation import rows
 from tests.isolation.agent_calls import AGENT_CALLS, HARMLESS, STARTED
 from tests.isolation.app_copies import Copy, open_copy
+from tests.isolation.entry_calls import ENTRY, ENTRY_CALLS
 from tests.isolation.file_calls import FILE_CALLS, TRASHED, UNREAD, trashed, unread
 from tests.isolation.seeded_project import RETIRED, SeededProject, seed
 from tests.isolation.unfiltered import filters_taken_away
@@ -236,6 +237,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "SearchRepository.shown": lambda r, seeded_project: r.shown(NUMBERS, seeded_project.word),
     **AGENT_CALLS,
     **FILE_CALLS,
+    **ENTRY_CALLS,
 }
 # A query about the whole shared index: how many vectors it has, for all projects.
 OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
@@ -326,6 +328,8 @@ async def attacked_copy(
             await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)
             await copy.users.execute(UNREAD, seeded_project.project, unread(seeded_project))
             await copy.users.execute(TRASHED, seeded_project.project, trashed(seeded_project))
+            of_archive = (seeded_project.document, unread(seeded_project), "taken")
+            await copy.users.execute(ENTRY, seeded_project.project, *of_archive)
             await copy.users.execute(STARTED, seeded_project.project, UUID(seeded_project.ids["run_id"]))
             await copy.users.execute(SENT, seeded_project.project, str(seeded_project.owner.principal))
         made = AttackedCopy(copy, mine, foreign, {})

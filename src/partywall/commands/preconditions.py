@@ -14,6 +14,7 @@ from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.features import require_features, require_policies
+from partywall.commands.ocr import require_ocr
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
@@ -32,6 +33,8 @@ def checked_settings(*, api: bool = False, worker: bool = False) -> Settings:
     require_features(settings, api=api, worker=worker)
     require_authorities(settings)
     require_directories(settings, make=True)
+    if worker:
+        require_ocr(settings)
     with refusals():
         _check_embeddings(settings)
         _ = cache_at(settings.cache.url)

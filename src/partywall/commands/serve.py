@@ -12,6 +12,7 @@ from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.features import feature_migrations, require_features
+from partywall.commands.ocr import require_ocr
 from partywall.commands.paths import given_path, listening_host
 from partywall.core.db.constants import LONG_READS
 from partywall.core.lazy import Lazy, lazy
@@ -46,6 +47,7 @@ def serve(
     require_features(settings)
     require_authorities(settings)
     require_directories(settings, make=False)
+    require_ocr(settings)
     if settings.blobs.engine == "s3":
         REQUIRE_BLOBS.load()(settings)
     public_url = settings.http.public_url

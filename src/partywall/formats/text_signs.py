@@ -1,9 +1,10 @@
-"""Recognizes text in any encoding, and PDF, by the beginning of a file."""
+"""Recognizes text in any encoding, PDF and images by the beginning of a file."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Final
+from unicodedata import category
 
 # The longer mark of UTF-32 begins with that of UTF-16.
 MARKS: Final = (
@@ -14,8 +15,17 @@ MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 HEAD: Final = 2_048
+_ESCAPES_FROM: Final = 64 * 1024
+_ESCAPES: Final = (
+    (b"\x1b$B", "iso2022_jp"), (b"\x1b$@", "iso2022_jp"), (b"\x1b(J", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"),
+)  # fmt: skip
+_BETWEEN_WORDS: Final = " \n,.\u3001\u3002\uff0c"
 _PDF_MARK: Final = b"%PDF-"
 _PDF_HEAD: Final = 1_024
+_IMAGES: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+)  # fmt: skip
 
 
 def is_text(head: bytes) -> bool:
@@ -33,9 +43,20 @@ def is_pdf(head: bytes, *, says_so: bool) -> bool:
     return says_so or head.lstrip().startswith(_PDF_MARK) or not is_text(head)
 
 
+def image_type(head: bytes) -> str | None:
+    """The media type of an image that Tesseract reads."""
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((type_ for mark, type_ in _IMAGES if head.startswith(mark)), None)
+
+
 def is_wide(head: bytes) -> bool:
-    """Whether the text is UTF-16 or UTF-32."""
-    return head.startswith(tuple(mark for mark, name in MARKS if name != "utf-8")) or bool(wide_charset(head))
+    """Whether the text is UTF-16, UTF-32 or ISO-2022: the last one consists of ASCII characters."""
+    return (
+        escaped_charset(head) != ""
+        or head.startswith(tuple(mark for mark, name in MARKS if name != "utf-8"))
+        or bool(wide_charset(head))
+    )
 
 
 def _is_utf8(head: bytes) -> bool:
@@ -47,18 +68,41 @@ def _is_utf8(head: bytes) -> bool:
     return True
 
 
+def escaped_charset(data: bytes) -> str:
+    """Japanese or Korean in ISO-2022, by the escape sequences that begin it."""
+    head = data[:_ESCAPES_FROM]
+    return next((name for mark, name in _ESCAPES if mark in head), "")
+
+
 def wide_charset(data: bytes) -> str:
-    """UTF-32 or UTF-16 without a mark, if every second or fourth byte of a Latin text is zero."""
+    """UTF-32 or UTF-16 without a mark: by the zeros in every second or fourth byte, or by what characters it gives."""
     head = data[: HEAD & ~3]
     if len(head) < 8:
         return ""
     zeros = [head[at::4].count(0) * 4 / len(head) for at in range(4)]
-    if zeros[0] < 0.1 and min(zeros[1:]) > 0.9:
+    if zeros[3] == 1 and zeros[2] > 0.9 and zeros[0] < 0.5:
         return "utf-32-le"
-    if zeros[3] < 0.1 and min(zeros[:3]) > 0.9:
+    if zeros[0] == 1 and zeros[1] > 0.9 and zeros[3] < 0.5:
         return "utf-32-be"
     if max(zeros[0], zeros[2]) < 0.1 and min(zeros[1], zeros[3]) > 0.6:
         return "utf-16-le"
     if max(zeros[1], zeros[3]) < 0.1 and min(zeros[0], zeros[2]) > 0.6:
         return "utf-16-be"
-    return ""
+    return _by_characters(head) if 0 < head.count(0) < len(head) / 2 else ""
+
+
+def _by_characters(head: bytes) -> str:
+    """UTF-16 of other scripts. What is no text gives characters that do not exist, and lone surrogates."""
+    likely = [name for name in ("utf-16-le", "utf-16-be") if _is_readable(head, name)]
+    rows = {name: len(set(head[name == "utf-16-le" :: 2])) for name in likely}
+    return min(likely, key=lambda name: rows[name], default="")
+
+
+def _is_readable(head: bytes, charset: str) -> bool:
+    try:
+        text = codecs.getincrementaldecoder(charset)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    strange = sum(category(each) in ("Cc", "Cn", "Co") and each not in "\t\n\r\f" for each in text)
+    spaces = sum(each in _BETWEEN_WORDS for each in text)
+    return strange == 0 and spaces > 0

@@ -27,6 +27,7 @@ from partywall.settings.documents import DocumentSettings
 from partywall.settings.embeddings import EmbeddingSettings
 from partywall.settings.events import EventSettings
 from partywall.settings.features import FeatureSettings
+from partywall.settings.files import FileSettings
 from partywall.settings.http import HttpSettings
 from partywall.settings.mail import MailLinks, MailSettings
 from partywall.settings.names import SEPARATOR, unknown_names
@@ -102,6 +103,7 @@ class Settings(FromEnvironment):
     embeddings: EmbeddingSettings = EmbeddingSettings()
     blobs: BlobSettings = BlobSettings()
     documents: DocumentSettings = DocumentSettings()
+    files: FileSettings = FileSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
     jobs: JobSettings = JobSettings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -43,6 +44,26 @@ def docx(body: str, **others: str) -> bytes:
             "word/document.xml": f"<w:document xmlns:w='w'><w:body>{body}</w:body></w:document>",
             "word/_rels/document.xml.rels": f"<Relationships>{links}</Relationships>",
             **{f"word/{name}.xml": part for name, part in others.items()},
+        }
+    )
+
+
+def zipped(data: bytes) -> bytes:
+    """As `packed` compresses it."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+def pptx(slide: str) -> bytes:
+    return packed(
+        {
+            "_rels/.rels": _ROOT.format(main="ppt/presentation.xml"),
+            "ppt/presentation.xml": "<p:presentation xmlns:p='p' xmlns:r='r'><p:sldId r:id='s1'/></p:presentation>",
+            "ppt/_rels/presentation.xml.rels": (
+                f'<Relationships><Relationship Id="s1" Type="{_RELATIONS}/slide" Target="slides/slide1.xml"/>'
+                "</Relationships>"
+            ),
+            "ppt/slides/slide1.xml": slide,
         }
     )
 

@@ -15,6 +15,7 @@ from partywall.features.documents import file_reader
 from partywall.features.documents.file_repository import FileToRead
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import ReadFile, ReleaseBlobs
+from partywall.features.documents.readers.archive import Entries
 from partywall.features.documents.readers.file_text import FileText
 from partywall.settings import Settings
 from partywall.testing.users import Users
@@ -174,12 +175,12 @@ async def test_a_later_upload_overtakes_one_that_is_being_read(
     read = file_reader._read
     sent: list[bytes] = []
 
-    async def read_slowly(context: JobContext, scope: ProjectScope, file: FileToRead) -> FileText:
+    async def read_slowly(context: JobContext, scope: ProjectScope, file: FileToRead, first: int) -> FileText | Entries:
         if not sent:
             sent.append(newer)
             await uploads.send(newer, "c.docx" if newer is NEWER else "c.txt")
             await uploads.release()
-        return await read(context, scope, file)
+        return await read(context, scope, file, first)
 
     await uploads.send(OLD, "a.docx")
     await uploads.read()

@@ -18,11 +18,12 @@ NICER: Final = 5
 
 
 def _limit(cpu_seconds: int, memory: int) -> None:
-    """Limits CPU time in seconds (the kernel then sends SIGXCPU) and memory in bytes."""
+    """Limits CPU time in seconds (the kernel then sends SIGXCPU) and memory in bytes. No file can be written."""
     os.nice(NICER)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def main(module: str, function: str, cpu_seconds: str, memory: str) -> None:

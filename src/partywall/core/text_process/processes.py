@@ -97,13 +97,15 @@ class TextProcesses:
             background_waits=True, use=self.use,
         )  # fmt: skip
 
-    async def run(self, work: Work, text: bytes | AsyncIterator[bytes], size: int) -> bytes:
+    async def run(self, work: Work, text: bytes | AsyncIterator[bytes], size: int, seconds: int | None = None) -> bytes:
         """Runs `work` on a text of `size` bytes, which may come in pieces, and returns its answer.
+
+        It gets CPU time by its size, or else these `seconds`.
 
         Raises TextTooCostlyError, TextProcessBusyError, what `text` raises, and TooMuchAtOnceError or SharedOutError
         if the queue is full or, except for background work, the wait is too long. Cancellation ends the process.
         """
-        tenant, seconds = current_tenant(), self._limits.seconds_for(size)
+        tenant, seconds = current_tenant(), seconds or self._limits.seconds_for(size)
         self.use.add(tenant.name, seconds)
         try:
             await self.turns.acquire(tenant)

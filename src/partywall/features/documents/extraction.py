@@ -13,7 +13,7 @@ from partywall.features.documents.exceptions import NotTextError, NotUtf8Error
 from partywall.features.documents.html_text import Page, markdown_of
 from partywall.formats.file_kinds import MEDIA_TYPES, media_type_by_name
 from partywall.formats.markdown_title import markdown_title, one_line
-from partywall.formats.text_signs import is_pdf, is_text, is_wide
+from partywall.formats.text_signs import image_type, is_pdf, is_text, is_wide
 
 MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
@@ -32,12 +32,12 @@ READ_AT_ONCE: Final = frozenset(
      "application/x-tex"}
 )  # fmt: skip
 _PDF: Final = "application/pdf"
-_ZIP: Final = "application/zip"
+ZIP: Final = "application/zip"
 _OLE: Final = "application/x-ole-storage"
 _RTF: Final = "application/rtf"
-_SIGNATURES: Final = ((b"PK\x03\x04", _ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE), (b"{\\rtf", _RTF))
+_SIGNATURES: Final = ((b"PK\x03\x04", ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE), (b"{\\rtf", _RTF))
 # Containers of which the name tells what is inside.
-_CONTAINERS: Final = frozenset({_ZIP, _OLE})
+_CONTAINERS: Final = frozenset({ZIP, _OLE})
 _BINARY_NAMES: Final = ("application/vnd.", "application/msword", "application/epub", _PDF, _RTF)
 _BINARY: Final = frozenset(type_ for type_ in MEDIA_TYPES.values() if type_.startswith(_BINARY_NAMES))
 ACCEPTED: Final = (
@@ -69,17 +69,17 @@ class FileType:
         return self.media_type in READ_AT_ONCE and not self.is_wide
 
 
-def recognize(head: bytes, declared: str | None, file_name: str | None) -> FileType:
+def recognize(head: bytes, declared: str | None, file_name: str | None, *, images: bool = False) -> FileType:
     """The type of a file, by its first bytes; its name and the declared type tell kinds of text apart.
 
-    Raises NotTextError if no reader reads it.
+    Raises NotTextError if no reader reads it. `images` are read by OCR.
     """
     said = (declared or "").partition(";")[0].strip().lower()
     by_name = media_type_by_name(file_name or "")
     named = next((type_ for type_ in (by_name, said) if type_ in _BINARY), None)
     binary = _PDF if is_pdf(head, says_so=named == _PDF) else _by_signature(head)
     if binary is None and not is_text(head):
-        binary = named  # damaged, as its reader will say
+        binary = (image_type(head) if images else None) or named  # damaged, as its reader will say
         if binary is None:
             raise NotTextError(ACCEPTED)
     if binary is not None:

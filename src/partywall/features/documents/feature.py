@@ -7,7 +7,7 @@ from partywall.core.feature import Feature, Tag
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.lazy import lazy
-from partywall.features.documents.jobs import PURGE_DOCUMENT, READ_FILE, RELEASE_BLOBS
+from partywall.features.documents.jobs import DELETE_ENTRIES, PURGE_DOCUMENT, READ_FILE, RELEASE_BLOBS
 from partywall.features.documents.rights import DOCUMENT_PURGE, DOCUMENT_READ, DOCUMENT_WRITE
 
 feature: Final = Feature(
@@ -37,6 +37,7 @@ feature: Final = Feature(
             share=2,
             give_up=lazy("partywall.features.documents.file_reader:give_up_reading"),
         ),
+        handles(DELETE_ENTRIES, lazy("partywall.features.documents.archive_entries:delete_entries")),
         handles(PURGE_DOCUMENT, lazy("partywall.features.documents.purge:purge_document")),
     ),
     schedules=(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from shutil import which
 from typing import Final
 
 import structlog
@@ -16,21 +17,26 @@ from partywall.core.blobs import BlobStore
 from partywall.core.errors import NotFoundError, QuotaExceededError
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.resources import Resources
 from partywall.core.storage import WHILE_AWAY, StorageAwayError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.core.text_process.processes import TextProcessBusyError, TextProcessFailedError, TextTooCostlyError
+from partywall.features.documents.archive_entries import store_entries
 from partywall.features.documents.creation import digest
 from partywall.features.documents.extraction import title_of
 from partywall.features.documents.file_repository import FileReader, FileToRead, FileWriter, TextToStore
 from partywall.features.documents.jobs import ReadFile
+from partywall.features.documents.readers.archive import Entries
 from partywall.features.documents.readers.file_text import MESSAGES, FileText, Reason, UnreadableFileError
-from partywall.features.documents.readers.process import read_answer, request
+from partywall.features.documents.readers.ocr import TESSERACT, Ocr
+from partywall.features.documents.readers.process import Asked, read_answer, request
 from partywall.features.documents.readers.process import read_file as read_in_process
 
 log = structlog.get_logger(__name__)
 
 # A compressed file has several times its size of text, and gets CPU time for that.
 _COMPRESSED: Final = 8
+_MAY_BE_SCANNED: Final = ("application/pdf", "image/")
 
 
 async def read_file(context: JobContext, payload: ReadFile) -> timedelta | None:
@@ -40,11 +46,14 @@ async def read_file(context: JobContext, payload: ReadFile) -> timedelta | None:
     """
     async with context.read(payload) as (session, scope):
         file = await FileReader(session, scope).find(payload.document_id)
-    if file is None:
+    if file is None or payload.key not in (None, file.key):
         return None
     try:
-        found = await _read(context, scope, file)
-        await _store(context, payload, file, found)
+        found = await _read(context, scope, file, payload.first)
+        if isinstance(found, Entries):
+            found = await store_entries(context, payload, scope, file, found)
+        if found is not None:
+            await _store(context, payload, file, found)
     except StorageAwayError:
         return WHILE_AWAY
     except UnreadableFileError as error:
@@ -58,10 +67,13 @@ async def give_up_reading(context: JobContext, payload: ReadFile) -> None:
     await _fail(context, payload, f"{Reason.TOO_COSTLY}: {MESSAGES[Reason.TOO_COSTLY]}")
 
 
-async def _read(context: JobContext, scope: ProjectScope, file: FileToRead) -> FileText:
-    given = _given(context.resources.blobs, scope, file)
+async def _read(context: JobContext, scope: ProjectScope, file: FileToRead, first: int) -> FileText | Entries:
+    resources = context.resources
+    asked = Asked(file.media_type, first, resources.settings.files.max_in_archive, _ocr(resources, file.media_type))
+    given = _given(resources.blobs, scope, file, request(asked))
+    seconds = None if asked.ocr is None else asked.ocr.seconds
     try:
-        answer = await context.resources.texts.run(read_in_process, given, file.size * _COMPRESSED)
+        answer = await resources.texts.run(read_in_process, given, file.size * _COMPRESSED, seconds)
         return await asyncio.to_thread(read_answer, answer)
     except NotFoundError as error:
         raise UnreadableFileError(Reason.DAMAGED) from error
@@ -73,15 +85,24 @@ async def _read(context: JobContext, scope: ProjectScope, file: FileToRead) -> F
         raise AnotherAttemptError("the machine is busy") from error
 
 
-async def _given(blobs: BlobStore, scope: ProjectScope, file: FileToRead) -> AsyncIterator[bytes]:
-    yield request(file.media_type)
+def _ocr(resources: Resources, media_type: str) -> Ocr | None:
+    settings = resources.settings.files
+    program = which(TESSERACT) if settings.ocr and media_type.startswith(_MAY_BE_SCANNED) else None
+    if program is None:
+        return None
+    return Ocr(program, settings.ocr_languages, settings.ocr_pages, int(settings.ocr_time.total_seconds()))
+
+
+async def _given(blobs: BlobStore, scope: ProjectScope, file: FileToRead, asked: bytes) -> AsyncIterator[bytes]:
+    yield asked
     async for piece in blobs.open(scope, file.key, 0, file.size):
         yield piece
 
 
 async def _store(context: JobContext, payload: ReadFile, file: FileToRead, found: FileText) -> None:
     size, sha256 = await asyncio.to_thread(digest, found.text)
-    metadata = {key: said for key, said in (("language", found.language), ("charset", found.charset)) if said}
+    said = {"language": found.language, "charset": found.charset, "ocr": found.ocr}
+    metadata = {key: value for key, value in said.items() if value}
     text = TextToStore(file.key, title_of(found.title, file.name), found.text, size, sha256, metadata)
     async with context.begin(payload) as (session, scope):
         await FileWriter(session, scope).store(payload.document_id, text)

@@ -14,7 +14,7 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.constants import MAX_METADATA_BYTES
 
 _FIND: Final = text("""
-SELECT media_type, original_key, original_name, original_size FROM document
+SELECT media_type, original_key, original_name, original_size, external_id FROM document
 WHERE project_id = :project_id AND id = :id AND unread_title IS NOT NULL AND deleted_at IS NULL
 """)
 _LOCK: Final = text("""
@@ -63,6 +63,7 @@ class FileToRead:
     key: str
     name: str | None
     size: int
+    external_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,8 +120,9 @@ async def upload_document(
 
 
 def _receiving(resources: Resources, request: Request) -> upload_module.Receiving:
-    limit = resources.settings.blobs.max_upload_bytes
-    return upload_module.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit)
+    settings = resources.settings
+    limit, images = settings.blobs.max_upload_bytes, settings.files.ocr
+    return upload_module.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit, images)
 
 
 def _write_once(once: Idempotency, fingerprint: bytes) -> Once[Response]:

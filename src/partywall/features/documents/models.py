@@ -143,6 +143,28 @@ class DocumentText(Base):
     content: Mapped[str] = mapped_column(Text)
 
 
+class ArchiveEntry(Base):
+    """A document that was made of a file in an archive.
+
+    It may outlive the archive's document. `sha256` is that of the file, `archive_key` the blob of the newest archive
+    that has it.
+    """
+
+    __tablename__ = "archive_entry"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        Index("archive_entry_path_idx", "project_id", "archive_id", "path"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    archive_id: Mapped[UUID] = mapped_column(Uuid)
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Text)
+    archive_key: Mapped[str] = mapped_column(Text)
+
+
 class IndexingAttempt(Base):
     """An attempt to index a document. While `revision` is current, it cannot be leased again before `due_at`.
 

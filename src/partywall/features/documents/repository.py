@@ -188,10 +188,11 @@ class DocumentWriter:
         query = select(key).where(*equal, DOCUMENT.c.deleted_at.is_(None)).limit(1)
         return await self.session.scalar(query.with_for_update(read=True, skip_locked=True))
 
-    async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
-        """Lock the document, and return its revision, title, external id and blob key."""
-        columns = (DOCUMENT.c.revision, DOCUMENT.c.title, DOCUMENT.c.external_id, DOCUMENT.c.original_key)
+    async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None, str] | None:
+        """Lock the document, and return its revision, title, external id, blob key and media type."""
+        names = ("revision", "title", "external_id", "original_key", "media_type")
         wanted = (DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_, DOCUMENT.c.deleted_at.is_(None))
+        columns = (DOCUMENT.c[name] for name in names)
         return (await self.session.execute(select(*columns).where(*wanted).with_for_update())).one_or_none()
 
     async def write(self, id_: UUID, change: DocumentChange) -> int:

@@ -127,8 +127,8 @@ class DocumentSummary(ResponseModel):
     `index_error` says why indexing failed, or why a pending or indexed document lacks vectors: the embedding model is
     unavailable, or has embedded only the beginning. For an uploaded file it begins with a code: `reading` while
     its text is being read, or why that failed: `password_protected`, `empty`, `no_text`, `unsupported`, `damaged`,
-    `too_large`, `too_costly`. The warning `no_text` means that the content is blank, like that of an empty file or of
-    a page that only scripts fill.
+    `too_large`, `too_costly`, and for an archive `too_many_files` or the usual reason of its files. The warning
+    `no_text` means that the content is blank, like that of an empty file or of a page that only scripts fill.
     """
 
     id: UUID

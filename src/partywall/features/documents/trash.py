@@ -17,11 +17,13 @@ from partywall.core.preconditions import require_match
 from partywall.core.rights import require
 from partywall.core.tenancy import Principal, SharedScope
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, NotInTrashError
+from partywall.features.documents.extraction import ZIP
 from partywall.features.documents.jobs import (
     PURGE_DOCUMENT,
     RELEASE_BLOBS,
     PurgeDocument,
     ReleaseBlobs,
+    enqueue_deletion_of_entries,
     enqueue_reading,
 )
 from partywall.features.documents.reader import DocumentJson, page_json, position_of, window
@@ -44,6 +46,8 @@ class Trash:
     async def delete(self, id_: UUID, if_match: str | None, *, permanent: bool = False) -> None:
         """Delete at once; for good if `permanent`, then also a document in the trash. Jobs remove rows and file.
 
+        With an archive, a job deletes the documents of its files.
+
         Raises MissingRightError, DocumentNotFoundError and PreconditionFailedError.
         """
         require(self.scope, DOCUMENT_PURGE if permanent else DOCUMENT_WRITE)
@@ -63,6 +67,8 @@ class Trash:
                 self.session, self.scope, event("document.deleted", id_, found.title, found.external_id, found.revision)
             )
         await enqueue_purge(self.session, self.scope.project_id, id_, None if kept_for else found.original_key)
+        if alive is not None and alive.media_type == ZIP:
+            await enqueue_deletion_of_entries(self.session, self.scope.project_id, id_)
 
     async def restore(self, id_: UUID) -> DocumentJson:
         """Take it out of the trash, and have it indexed again. Raises NotInTrashError or ExternalIdTakenError."""

@@ -105,12 +105,14 @@ class Source:
         return await asyncio.to_thread(lambda: of_text("".join(parts), self.media_type, self.name))
 
 
-async def open_source(file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses) -> Source:
+async def open_source(
+    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, *, images: bool = False
+) -> Source:
     """Raises NotTextError, ContentTooLargeError, or the errors of `texts` for a large HTML page."""
     size = max_bytes if file.size is None else file.size
     if size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
-    type_ = recognize(await _head(file), file.content_type, name)
+    type_ = recognize(await _head(file), file.content_type, name, images=images)
     media_type = type_.media_type
     if not type_.may_be_read_at_once:
         return Source(file, name, media_type, size, None, is_read=False)
@@ -124,7 +126,7 @@ async def open_source(file: UploadedFile, name: str | None, max_bytes: int, text
 
 
 async def media_type_of(file: UploadedFile, name: str | None) -> str:
-    return recognize(await _head(file), file.content_type, name).media_type
+    return recognize(await _head(file), file.content_type, name, images=True).media_type
 
 
 async def _head(file: UploadedFile) -> bytes:
@@ -189,12 +191,13 @@ class ReceivedUpload:
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """Receives uploads: the blob store, the text processes, and limits of memory and size."""
+    """Receives uploads: the blob store, the text processes, and limits of memory and size. `images` are read by OCR."""
 
     blobs: BlobStore
     texts: TextProcesses
     memory: SharedBudget[str]
     max_bytes: int
+    images: bool
 
     @asynccontextmanager
     async def received(
@@ -204,7 +207,7 @@ class Receiving:
 
         Memory for a large text is reserved until the context ends. It is not needed while a text process reads a page.
         """
-        source = await open_source(file, asked.file, self.max_bytes, self.texts)
+        source = await open_source(file, asked.file, self.max_bytes, self.texts, images=self.images)
         needed = await source.memory()
         taken = self.memory.take(scope.principal.tenant.name, needed, TURN_SECONDS) if needed else nullcontext()
         async with taken, self._stored(scope, source, asked) as upload:

@@ -168,6 +168,15 @@ async def indexing(superuser: Superuser, project: UUID, most: int) -> None:
     )  # fmt: skip
 
 
+async def archive_entries(superuser: Superuser, project: UUID, mark: Mark) -> None:
+    """Documents that were made of the files in an archive."""
+    await superuser.execute(
+        "INSERT INTO archive_entry (project_id, document_id, archive_id, path, sha256, archive_key)"
+        " SELECT project_id, id, uuidv7(), $2, content_sha256, $2 FROM document WHERE project_id = $1"
+        " ON CONFLICT DO NOTHING", project, mark(),
+    )  # fmt: skip
+
+
 async def dead_letter(superuser: Superuser, project: UUID) -> None:
     """A job that waits for an operator."""
     await superuser.execute(

@@ -150,6 +150,7 @@ class _Builder:
             await seed.dead_letter(self.superuser, realm.project)
             await seed.embeddings(self.superuser, realm.project)
             await seed.indexing(self.superuser, realm.project, 1)
+            await seed.archive_entries(self.superuser, realm.project, realm.mark)
             await seed.trash(self.superuser, realm.project, realm.mark, 1)
             run = await seed.waiting_run(self.superuser, realm.project, realm.mark)
             await seed.spending(self.superuser, realm.project)

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Final
 
 from partywall.features.documents.readers.letters import guessed_by_letters
-from partywall.formats.text_signs import HEAD, MARKS, wide_charset
+from partywall.formats.text_signs import HEAD, MARKS, escaped_charset, wide_charset
 
 _DECLARED: Final = re.compile(rb"""(?:charset|encoding|coding)\s{0,9}[=:]\s{0,9}["']?([A-Za-z0-9_.:-]{2,40})""")
 _GUESSED_FROM: Final = 256 * 1024
@@ -17,7 +17,17 @@ _LARGER: Final = {
     "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "shift_jis": "cp932", "gb2312": "gb18030",
     "gbk": "gb18030", "iso8859-11": "cp874", "euc_kr": "cp949", "tis-620": "cp874",
 }  # fmt: skip
-_PUBLIC: Final = {"cp932": "shift_jis", "cp949": "euc-kr", "cp874": "windows-874", "cp866": "ibm866"}
+# Their text may look like another one in UTF-8, so UTF-8 is not tried first.
+_LIKE_ASCII: Final = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")
+_PUBLIC: Final = {
+    "iso2022-jp": "iso-2022-jp",
+    "iso2022-kr": "iso-2022-kr",
+    "cp850": "ibm850",
+    "cp932": "shift_jis",
+    "cp949": "euc-kr",
+    "cp874": "windows-874",
+    "cp866": "ibm866",
+}
 
 
 def decode(data: bytes, declared: str = "") -> tuple[str, str]:
@@ -25,6 +35,9 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     for mark, name in MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, "replace"), _public(name)
+    for name in (_known(declared), escaped_charset(data)):
+        if name.startswith(_LIKE_ASCII) and (text := _decoded(data, name)):
+            return text, _public(name)
     if wide := wide_charset(data):
         return data.decode(wide, "replace"), _public(wide)
     try:

@@ -113,7 +113,8 @@ def read_docx(data: bytes) -> FileText:
     edges = [part for kind in ("header", "footer") for part in _parts(relations, kind)]
     writer.items("Headers and footers", [text for part in edges for text in _texts(package.extra_events(part))])
     said = properties(package.extra_events("docProps/core.xml"))
-    return FileText(writer.text(), best_title(said.get("title", ""), writer.heading), said.get("language", ""))
+    title = best_title(said.get("title", ""), writer.heading)
+    return FileText(writer.text(), title, said.get("language", ""), is_whole=package.is_whole)
 
 
 def _main_part(package: Package) -> str:

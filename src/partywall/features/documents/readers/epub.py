@@ -26,7 +26,7 @@ def read_epub(data: bytes) -> FileText:
         text = decode(package.read(part))[0]
         writer.block(markdown_of(text).text)
     said = properties(package.extra_events(main))
-    return FileText(writer.text(), said.get("title", ""), said.get("language", ""))
+    return FileText(writer.text(), said.get("title", ""), said.get("language", ""), is_whole=package.is_whole)
 
 
 def _main_part(package: Package) -> str:

@@ -22,16 +22,28 @@ class Reason(StrEnum):
     DAMAGED = "damaged"
     TOO_LARGE = "too_large"
     TOO_COSTLY = "too_costly"
+    TOO_MANY_FILES = "too_many_files"
+    NESTED_ARCHIVE = "nested_archive"
+    UNSAFE_NAME = "unsafe_name"
+    LONG_NAME = "long_name"
+    EXTERNAL_ID_TAKEN = "external_id_taken"
+    QUOTA = "quota"
 
 
 MESSAGES: Final = {
     Reason.PASSWORD_PROTECTED: "The file is encrypted. Remove its password and upload it again.",
     Reason.EMPTY: "The file has no content (0 bytes).",
-    Reason.NO_TEXT: "The file is valid, but has no text. It may hold only images, such as scanned pages.",
+    Reason.NO_TEXT: "No text was found in the file. It may hold only images, such as scanned pages.",
     Reason.UNSUPPORTED: "Files of this kind cannot be read.",
     Reason.DAMAGED: "The file is damaged or incomplete, and cannot be read.",
-    Reason.TOO_LARGE: f"The file's text has more than {MAX_TEXT} bytes.",
+    Reason.TOO_LARGE: f"The file is too large when unpacked, or its text has more than {MAX_TEXT} bytes.",
     Reason.TOO_COSTLY: "Reading the file takes too much time or memory.",
+    Reason.TOO_MANY_FILES: "The archive has too many files. Split it.",
+    Reason.NESTED_ARCHIVE: "An archive in an archive is not read. Upload it on its own.",
+    Reason.UNSAFE_NAME: "The file's name leads out of the archive, or has characters that are not shown.",
+    Reason.LONG_NAME: "The file's name, with that of the archive, is too long for an external id.",
+    Reason.EXTERNAL_ID_TAKEN: "Another document has the file's external id.",
+    Reason.QUOTA: "A quota of the project or its account would be exceeded.",
 }
 
 
@@ -45,10 +57,13 @@ class UnreadableFileError(Exception):
 class FileText:
     """A file's text. `title` and `language` are the file's own, if it has them.
 
-    `charset` is the encoding of a text file that is not UTF-8.
+    `charset` is the encoding of a text file that is not UTF-8. `ocr` says how much was read in images, if anything.
+    `is_whole`: no part of the file was broken.
     """
 
     text: str
     title: str = ""
     language: str = ""
     charset: str = ""
+    ocr: str = ""
+    is_whole: bool = True

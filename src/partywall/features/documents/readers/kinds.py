@@ -8,7 +8,7 @@ from typing import Final
 
 from partywall.features.documents.readers.file_text import Reason, UnreadableFileError
 from partywall.features.documents.readers.package import Package
-from partywall.formats.text_signs import is_pdf, is_text
+from partywall.formats.text_signs import image_type, is_pdf, is_text
 
 
 class Kind(StrEnum):
@@ -28,6 +28,7 @@ class Kind(StrEnum):
     PAGE = "page"
     JSON = "json"
     ARCHIVE = "archive"
+    IMAGE = "image"
     TEXT = "text"
 
 
@@ -67,11 +68,13 @@ def kind_of(data: bytes, media_type: str) -> Kind:
     if data.startswith(b"PK\x03\x04"):
         return _packaged(Package(data))
     if data.startswith(_OLE):
-        return _of_streams(data)
+        return _of_streams(data, media_type)
     if data.lstrip()[:5] == b"{\\rtf":
         return Kind.RTF
     if is_text(data[:_TEXT_HEAD]):
         return _of_text(data[:_MARKUP_HEAD].lstrip().lower(), media_type)
+    if image_type(data) is not None:
+        return Kind.IMAGE
     raise UnreadableFileError(_binary_reason(media_type))
 
 
@@ -90,6 +93,13 @@ def _packaged(package: Package) -> Kind:
         return Kind.EPUB
     if said.startswith(_OPEN_DOCUMENT):
         return Kind.SHEETS if b"spreadsheet" in said else Kind.ODF
+    kind = _by_parts(package)
+    if kind is not Kind.ARCHIVE and package.is_encrypted:
+        raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
+    return kind
+
+
+def _by_parts(package: Package) -> Kind:
     found = next((kind for folder, kind in _PARTS if any(name.startswith(folder) for name in package.names)), None)
     if found is None and "META-INF/container.xml" in package:
         return Kind.EPUB
@@ -98,12 +108,12 @@ def _packaged(package: Package) -> Kind:
     return found or Kind.ARCHIVE
 
 
-def _of_streams(data: bytes) -> Kind:
+def _of_streams(data: bytes, media_type: str) -> Kind:
     if any(_has_stream(data, name) for name in _ENCRYPTED_STREAMS):
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
     kind = next((kind for name, kind in _STREAMS if _has_stream(data, name)), None)
     if kind is None:
-        raise UnreadableFileError(Reason.UNSUPPORTED)
+        raise UnreadableFileError(_binary_reason(media_type))
     if kind is Kind.DOC and _is_encrypted_word(data):
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
     return kind

@@ -14,6 +14,7 @@ from partywall.features.documents.readers.layout import best_title, clean, one_l
 
 _SLIDES: Final = "application/vnd.ms-powerpoint"
 _MAIL: Final = "application/vnd.ms-outlook"
+_RTF: Final = "application/rtf"
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _IMAGE: Final = re.compile(r"!\[([^\]]{0,1000})\]\([^)\s]{0,1000}\)")
 _SLIDE: Final = re.compile(r"\n*^-{5,}$\n*", re.MULTILINE)
@@ -43,6 +44,7 @@ def _read(data: bytes, media_type: str) -> FileText:
         text.strip(" \n"),
         best_title(title if isinstance(title, str) else "", one_line(heading)),
         language if isinstance(language, str) else "",
+        is_whole=media_type != _RTF or data.count(b"{") == data.count(b"}"),
     )
 
 
@@ -56,5 +58,5 @@ def _with_missing(text: str, notes: object) -> str:
 
 read_doc: Final = reader_of("application/msword")
 read_ppt: Final = reader_of(_SLIDES)
-read_rtf: Final = reader_of("application/rtf")
+read_rtf: Final = reader_of(_RTF)
 read_msg: Final = reader_of(_MAIL)

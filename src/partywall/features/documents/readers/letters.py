@@ -27,17 +27,28 @@ class _Alphabet(NamedTuple):
 
 
 _ALPHABETS: Final = (
-    _Alphabet("cp1252", "äöüßéèêëàâçñáíóúãõôåæîïû«»°§·¿¡", 0.9, "øìùòœ", is_latin=True),
-    _Alphabet("cp1250", "ąęłśżźćńčěřůšžťďňőű", 0.9, "áéíóúýäöüßçâî", is_latin=True),
+    _Alphabet("cp1252", "äöüßéèêëàâçñáíóúãôåæîï«»°§·¿¡", 0.9, "øìùòœõû", is_latin=True),
+    *(
+        _Alphabet(encoding, often, 0.9, half, is_latin=True)
+        for encoding in ("cp1250", "iso8859_2")
+        for often, half in (
+            ("ąęłśżźńćčěřůšžťďňőű", "áéíóúýäöüßçâî"),
+            ("áčďéěíňóřšťúůýžľĺŕô", ""),
+            ("áéíóöőúüű", ""),
+        )
+    ),
+    _Alphabet("cp850", "äöüßéèàçâêîôáíóúñ", 0.9, is_latin=True),
     _Alphabet("cp1254", "ğışçöüâ", 0.9, "éîû", is_latin=True),
     _Alphabet("cp1257", "āčēģīķļņšūžąęėįų", 0.9, "äöüõé", is_latin=True),
     _Alphabet("cp1251", _CYRILLIC, 0.62),
     _Alphabet("koi8_r", _CYRILLIC, 0.62),
+    _Alphabet("koi8_u", "оаинівтесрїє", 0.68),
     _Alphabet("cp866", _CYRILLIC, 0.62),
     _Alphabet("iso8859_5", _CYRILLIC, 0.62),
     _Alphabet("cp1253", "αοιετσνηυρ", 0.62),
     _Alphabet("cp1255", "יוהלאתמרשב", 0.65),
     _Alphabet("cp1256", "اليمونرتبه", 0.65),
+    _Alphabet("iso8859_6", "اليمونرتبه", 0.65),
     _Alphabet("cp874", "านรอกเงมยล่้", 0.5),
     _Alphabet("cp932", _KANA, 0.5),
     _Alphabet("euc_jp", _KANA, 0.5),

@@ -149,8 +149,8 @@ def read_odf(data: bytes) -> FileText:
     document.writer.items("Comments", document.comments)
     document.writer.items("Headers and footers", _edges(package.extra_events("styles.xml")))
     said = properties(package.extra_events("meta.xml"))
-    text = document.writer.text()
-    return FileText(text, best_title(said.get("title", ""), document.writer.heading), said.get("language", ""))
+    title = best_title(said.get("title", ""), document.writer.heading)
+    return FileText(document.writer.text(), title, said.get("language", ""), is_whole=package.is_whole)
 
 
 def require_no_password(package: Package) -> None:

@@ -16,6 +16,9 @@ from partywall.features.documents.readers.xml_events import Event, Start, XmlErr
 MAX_UNPACKED: Final = 256 * 1024 * 1024
 _MAX_PARTS: Final = 20_000
 _PIECE: Final = 256 * 1024
+_ENCRYPTED: Final = 1
+# The largest ratio that Deflate reaches. Who says more has a broken directory.
+_MAX_RATIO: Final = 1_040
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError)
 
 
@@ -27,23 +30,30 @@ class Package:
         except _BROKEN as error:
             raise UnreadableFileError(Reason.DAMAGED) from error
         infos = self._archive.infolist()
+        if any(map(_is_impossible, infos)):
+            raise UnreadableFileError(Reason.DAMAGED)
         if len(infos) > _MAX_PARTS or sum(each.file_size for each in infos) > MAX_UNPACKED:
             raise UnreadableFileError(Reason.TOO_LARGE)
-        if any(each.flag_bits & 1 for each in infos):
-            raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
+        self.infos = infos
         self.names = [each.filename for each in infos]
         self._known = frozenset(self.names)
         self._left = MAX_UNPACKED
+        self.is_whole = True
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """The bytes of a part; nothing for a part that is missing. Raises UnreadableFileError."""
-        if name not in self._known:
-            return
+        if name in self._known:
+            yield from self.pieces_of(self._archive.getinfo(name))
+
+    def pieces_of(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """Raises UnreadableFileError."""
+        if info.flag_bits & _ENCRYPTED:
+            raise UnreadableFileError(Reason.PASSWORD_PROTECTED)
         try:
-            with self._archive.open(name) as part:
+            with self._archive.open(info) as part:
                 while piece := part.read(_PIECE):
                     self._left -= len(piece)
                     if self._left < 0:
@@ -51,6 +61,10 @@ class Package:
                     yield piece
         except _BROKEN as error:
             raise UnreadableFileError(Reason.DAMAGED) from error
+
+    @property
+    def is_encrypted(self) -> bool:
+        return any(each.flag_bits & _ENCRYPTED for each in self.infos)
 
     def read(self, name: str) -> bytes:
         return b"".join(self.pieces(name))
@@ -64,11 +78,14 @@ class Package:
 
     def extra_events(self, name: str) -> Iterator[Event]:
         """The events of a part that the file can be read without: those before it breaks."""
+        if name not in self._known:
+            return
         try:
             yield from self.events(name)
         except UnreadableFileError as error:
             if error.reason is not Reason.DAMAGED:
                 raise
+            self.is_whole = False
 
     def relations(self, name: str) -> dict[str, tuple[str, str]]:
         """Kind and part by id, for the relations of an Office part."""
@@ -80,6 +97,12 @@ class Package:
                 if event.attributes.get("TargetMode") != "External":
                     found[event.attributes.get("Id", "")] = (kind, resolved(folder, event.attributes.get("Target", "")))
         return found
+
+
+def _is_impossible(info: zipfile.ZipInfo) -> bool:
+    """Whether a part claims to have been compressed more than its method can."""
+    ratio = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _MAX_RATIO}.get(info.compress_type)
+    return ratio is not None and info.file_size > ratio * info.compress_size + _MAX_RATIO
 
 
 def resolved(folder: str, target: str) -> str:

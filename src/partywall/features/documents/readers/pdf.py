@@ -6,7 +6,7 @@ import ctypes
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pypdfium2 as pdfium
@@ -14,6 +14,8 @@ import pypdfium2.raw as pdfium_c
 
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.layout import MAX_HEADING, Writer, best_title, clean, one_line
+from partywall.features.documents.readers.ocr import Ocr
+from partywall.features.documents.readers.pdf_scans import recognized, scanned_texts
 
 _MAX_PAGES: Final = 20_000
 _PASSWORD_ERRORS: Final = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
@@ -46,7 +48,7 @@ class _Line:
     bottom: float
 
 
-def read_pdf(data: bytes) -> FileText:
+def read_pdf(data: bytes, ocr: Ocr | None = None) -> FileText:
     try:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
@@ -61,12 +63,17 @@ def read_pdf(data: bytes) -> FileText:
     whole = [lines or [] for lines in pages]
     usual = _usual_size(whole)
     found = _without_repeated(whole, usual)
+    blank = [number for number, lines in enumerate(pages) if lines == []]
+    scans = scanned_texts(document, blank, ocr) if ocr and blank else {}
     writer = Writer()
     for number, lines in enumerate(found):
         if number:
             writer.page()
         _write_page(lines, usual, writer)
-    return FileText(writer.text(), best_title(_title(document), writer.heading), _language(document))
+        writer.block(scans.get(number) or "")
+    title = best_title(_title(document), writer.heading)
+    read = FileText(writer.text(), title, _language(document), is_whole=None not in pages)
+    return replace(read, ocr=recognized(scans.values())) if scans else read
 
 
 def _read_page(document: pdfium.PdfDocument, number: int) -> list[_Line] | None:

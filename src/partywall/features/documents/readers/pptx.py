@@ -91,7 +91,8 @@ def read_pptx(data: bytes) -> FileText:
             writer.page()
         _write_slide(package, part, writer)
     said = properties(package.extra_events("docProps/core.xml"))
-    return FileText(writer.text(), best_title(said.get("title", ""), writer.heading), said.get("language", ""))
+    title = best_title(said.get("title", ""), writer.heading)
+    return FileText(writer.text(), title, said.get("language", ""), is_whole=package.is_whole)
 
 
 def _slides(package: Package) -> list[str]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from types import ModuleType
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
-from partywall.features.documents.readers.archive import read_archive
+from partywall.features.documents.readers.archive import Entries, Entry, read_entries
 from partywall.features.documents.readers.file_text import MAX_TEXT, FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.kinds import Kind, kind_of
+from partywall.features.documents.readers.ocr import Ocr, read_image
 
 _READERS: Final = {
-    Kind.PDF: ("pdf", "read_pdf"),
     Kind.DOCX: ("docx", "read_docx"),
     Kind.PPTX: ("pptx", "read_pptx"),
     Kind.SHEETS: ("sheets", "read_sheets"),
@@ -32,20 +32,39 @@ _READERS: Final = {
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
-def request(media_type: str) -> bytes:
+class Asked(NamedTuple):
+    """How to read a file. Of an archive: the files from number `first`, if there are at most `max_files` in all.
+
+    Without `ocr`, images and scanned pages are not read.
+    """
+
+    media_type: str
+    first: int = 0
+    max_files: int = 1_000
+    ocr: Ocr | None = None
+
+
+def request(asked: Asked) -> bytes:
     """The first line of what `read_file` reads; the file follows."""
-    return media_type.encode() + b"\n"
+    return json.dumps(asked).encode() + b"\n"
+
+
+def _asked(line: bytes) -> Asked:
+    media_type, first, max_files, ocr = json.loads(line)
+    return Asked(media_type, first, max_files, None if ocr is None else Ocr(*ocr))
 
 
 def read_file(given: bytes) -> bytes:
-    """Answers with a line of JSON and the text. `read_answer` parses it."""
-    media_type, _, data = given.partition(b"\n")
+    """Answers with a line of JSON, and the text or the files of an archive. `read_answer` parses it."""
+    line, _, data = given.partition(b"\n")
     del given
     try:
-        found = _read(data, media_type.decode())
+        found = _read(data, _asked(line))
+        if isinstance(found, Entries):
+            return _packed(found)
         text = found.text.encode(errors="replace")
         if not text.strip():
-            raise UnreadableFileError(Reason.NO_TEXT)
+            raise UnreadableFileError(Reason.NO_TEXT if found.is_whole else Reason.DAMAGED)
         if len(text) > MAX_TEXT:
             raise UnreadableFileError(Reason.TOO_LARGE)
     except UnreadableFileError as error:
@@ -59,17 +78,33 @@ def read_file(given: bytes) -> bytes:
         "title": found.title.encode(errors="replace").decode(),
         "language": language if _LANGUAGE.fullmatch(language) else "",
         "charset": found.charset,
+        "ocr": found.ocr,
     }
     return json.dumps(said).encode() + b"\n" + text
 
 
-def read_answer(answer: bytes) -> FileText:
+def _packed(found: Entries) -> bytes:
+    listed = [(each.path, len(each.data), each.reason) for each in found.entries]
+    head = json.dumps({"entries": listed, "following": found.following})
+    return b"".join((head.encode(), b"\n", *(each.data for each in found.entries)))
+
+
+def _unpacked(listed: Iterable[tuple[str, int, str | None]], data: bytes) -> Iterator[Entry]:
+    start = 0
+    for path, size, reason in listed:
+        yield Entry(path, data[start : start + size], Reason(reason) if reason else None)
+        start += size
+
+
+def read_answer(answer: bytes) -> FileText | Entries:
     """Raises UnreadableFileError."""
     head, _, text = answer.partition(b"\n")
     said = json.loads(head)
     if "reason" in said:
         raise UnreadableFileError(Reason(said["reason"]))
-    return FileText(text.decode(), said["title"], said["language"], said["charset"])
+    if "entries" in said:
+        return Entries(list(_unpacked(said["entries"], text)), said["following"])
+    return FileText(text.decode(), said["title"], said["language"], said["charset"], said["ocr"])
 
 
 def _module(name: str) -> ModuleType:
@@ -77,22 +112,21 @@ def _module(name: str) -> ModuleType:
     return import_module(f"{__package__}.{name}")
 
 
-def _read(data: bytes, media_type: str) -> FileText:
-    kind = kind_of(data, media_type)
+def _read(data: bytes, asked: Asked) -> FileText | Entries:
+    kind = kind_of(data, asked.media_type)
     if kind is Kind.ARCHIVE:
-        return read_archive(data, _read_member)
+        return read_entries(data, asked.first, asked.max_files)
     if kind in (Kind.TEXT, Kind.PAGE):
         module = _module("plain_text")
         if kind is Kind.PAGE:
             return cast("FileText", module.read_page(data))
-        return cast("FileText", module.read_text(data, media_type))
+        return cast("FileText", module.read_text(data, asked.media_type))
+    if kind is Kind.PDF:
+        return cast("FileText", _module("pdf").read_pdf(data, asked.ocr))
+    if kind is Kind.IMAGE:
+        if asked.ocr is None:
+            raise UnreadableFileError(Reason.UNSUPPORTED)
+        return read_image(data, asked.ocr)
     name, function = _READERS[kind]
     reader = cast("Callable[[bytes], FileText]", getattr(_module(name), function))
     return reader(data)
-
-
-def _read_member(data: bytes, media_type: str) -> FileText:
-    """A file of an archive. Raises UnreadableFileError for another archive, so that none is unpacked without end."""
-    if kind_of(data, media_type) is Kind.ARCHIVE:
-        raise UnreadableFileError(Reason.UNSUPPORTED)
-    return _read(data, media_type)

@@ -32,26 +32,27 @@ def read_sheets(data: bytes) -> FileText:
     writer = Writer()
     kinds = {each.name: each.typ for each in workbook.sheets_metadata}
     names = [name for name in workbook.sheet_names if kinds.get(name) == SheetTypeEnum.WorkSheet]
-    has_text = False
+    texts: list[str | None] = []
     for number, name in enumerate(names):
         if number:
             writer.page()
         text = _sheet(workbook, name)
+        texts.append(text)
         if text:
             writer.title(2, name)
             writer.block(text)
-            has_text = True
-    if not has_text:
-        raise UnreadableFileError(Reason.NO_TEXT)
+    if not any(texts):
+        raise UnreadableFileError(Reason.DAMAGED if None in texts else Reason.NO_TEXT)
     return FileText(writer.text())
 
 
-def _sheet(workbook: CalamineWorkbook, name: str) -> str:
+def _sheet(workbook: CalamineWorkbook, name: str) -> str | None:
+    """None if the sheet is broken."""
     try:
         rows: Iterable[list[Cell]] = workbook.get_sheet_by_name(name).iter_rows()
         return table([[_shown(cell) for cell in cells[:MAX_COLUMNS]] for cells in rows if any(map(_is_filled, cells))])
     except CalamineError:
-        return ""
+        return None
 
 
 def _is_filled(cell: Cell) -> bool:

@@ -95,6 +95,26 @@ CREATE POLICY purging ON document_text TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
 GRANT SELECT, INSERT ON document_text TO :runtime_role;
 
+-- The documents that were made of the files in an archive. `archive_id` is no key, because they may outlive the archive.
+-- `sha256` is that of the file, and `archive_key` the blob of the newest archive that has it.
+CREATE TABLE archive_entry (
+    project_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    archive_id uuid NOT NULL,
+    path text NOT NULL,
+    sha256 text NOT NULL,
+    archive_key text NOT NULL,
+    CONSTRAINT archive_entry_pkey PRIMARY KEY (project_id, document_id),
+    CONSTRAINT archive_entry_project_id_document_id_fkey
+        FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
+);
+CREATE INDEX archive_entry_path_idx ON archive_entry (project_id, archive_id, path);
+ALTER TABLE archive_entry ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON archive_entry USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY purging ON archive_entry TO CURRENT_USER
+    USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
+GRANT SELECT, INSERT, UPDATE (sha256, archive_key) ON archive_entry TO :runtime_role;
+
 -- One row for each document that a worker has claimed, now or before. It is not claimed again before `due_at`, the end
 -- of the lease or of a pause, unless the document has been edited since: then `revision` differs. `words` marks a
 -- document whose words are indexed while its vectors are missing; it is pending, with the reason in `index_error`.

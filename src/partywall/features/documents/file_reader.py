@@ -49,9 +49,8 @@ async def read_file(context: JobContext, payload: ReadFile) -> timedelta | None:
     if file is None or payload.key not in (None, file.key):
         return None
     try:
-        found = await _read(context, scope, file, payload.first)
-        if isinstance(found, Entries):
-            found = await store_entries(context, payload, scope, file, found)
+        read = await _read(context, scope, file, payload.first)
+        found = await store_entries(context, payload, scope, file, read) if isinstance(read, Entries) else read
         if found is not None:
             await _store(context, payload, file, found)
     except StorageAwayError:

@@ -52,9 +52,8 @@ class Trash:
         """
         require(self.scope, DOCUMENT_PURGE if permanent else DOCUMENT_WRITE)
         writer = TrashWriter(self.session, self.scope)
-        alive = found = await DocumentWriter(self.session, self.scope).lock_to_delete(id_)
-        if alive is None and permanent:
-            found = await writer.lock(id_)
+        alive = await DocumentWriter(self.session, self.scope).lock_to_delete(id_)
+        found = await writer.lock(id_) if alive is None and permanent else alive
         if found is None:
             raise DocumentNotFoundError
         require_match(if_match, found.revision)

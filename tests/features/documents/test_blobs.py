@@ -99,11 +99,13 @@ async def test_a_replaced_file_shares_the_blob_of_an_equal_one(
     equal, other = ({"file": ("a.txt", content, "text/plain")} for content in (b"equal", b"other"))
     await workspace.post("/upload", files=equal)
     [shared] = files(settings, workspace)
-    answers = [await workspace.post("/upload", files=file, data={"external_id": "one"}) for file in (other, equal)]
-    assert [each.status_code for each in answers] == [201, 200]
+    made, replaced = [
+        await workspace.post("/upload", files=each, data={"external_id": "one"}) for each in (other, equal)
+    ]
+    assert (made.status_code, replaced.status_code) == (201, 200)
     [job] = await inside.jobs("release_blobs")
     await release_blobs(
         JobContext(resources, uuid4(), job_id=1, attempt=1, last=False), ReleaseBlobs.model_validate(job)
     )
     assert files(settings, workspace) == [shared]
-    assert (await workspace.get(f"/{answers[0].json()['id']}/content?original=true")).content == b"equal"
+    assert (await workspace.get(f"/{made.json()['id']}/content?original=true")).content == b"equal"

@@ -11,24 +11,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-_SUSPECT: Final = frozenset({"too_costly", "crashed", "busy"})
+_UNUSUAL: Final = frozenset({"too_costly", "crashed", "busy"})
 _SHOWN: Final = 40
 
 
 @dataclass(slots=True)
 class Ends:
-    """How variants ended, by the kind of their file; `suspects` are those to look at."""
+    """How variants ended, by the kind of their file; `unusual` are those to look at."""
 
     counts: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     slowest: Counter[str] = field(default_factory=Counter)
-    suspects: list[str] = field(default_factory=list)
+    unusual: list[str] = field(default_factory=list)
 
     def note(self, number: int, name: str, end: str, milliseconds: int) -> None:
         kind = name.rpartition(".")[2]
         self.counts[kind][end] += 1
         self.slowest[kind] = max(self.slowest[kind], milliseconds)
-        if end in _SUSPECT:
-            self.suspects.append(f"{number} {name}: {end} after {milliseconds} ms")
+        if end in _UNUSUAL:
+            self.unusual.append(f"{number} {name}: {end} after {milliseconds} ms")
 
     def show(self) -> None:
         for kind, counts in sorted(self.counts.items()):
@@ -36,7 +36,7 @@ class Ends:
         total = sum(self.counts.values(), Counter[str]())
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
         print(f"{total.total()} damaged files: {dict(total.most_common())}; at most {peak} MB of memory in a process")
-        print("\n".join(self.suspects[:_SHOWN]))
+        print("\n".join(self.unusual[:_SHOWN]))
 
 
 async def endure(

@@ -98,6 +98,7 @@ UNFED: Final[Mapping[str, str]] = {
     "core/http/sockets.py:require_socket_principal": "the operator's own address",
     "settings/agents.py:ServerName": "a setting",
     "settings/dotenv.py:_line": "the operator's own file",
+    "settings/files.py:FileSettings": "a setting",
     "settings/http.py:_is_origin": "a setting",
     "settings/mail.py:MailSettings.is_loopback": "a setting",
     "settings/mail.py:_only_address": "a setting",

@@ -16,6 +16,7 @@ from partywall.features.documents.html_text import markdown_of
 from partywall.features.search.chunker import MAX_CHARACTERS, chunk_text
 from partywall.features.search.highlights import CLOSE, OPEN, spans
 from partywall.features.search.machine_text import readable
+from partywall.formats.front_matter import LONGEST
 from partywall.formats.markdown_title import SEARCHED, markdown_title
 from partywall.formats.readable_text import readable_text
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
@@ -215,16 +216,10 @@ DOCUMENTS: Final = (
                     "_yaml",
                 )
             ),
-            "formats/one_line.py:_CONTROL",
-            "formats/one_line.py:_WITHOUT_WIDTH",
         ),
         markdown_title,
-        SEARCHED,
-        _HEADINGS
-        | {
-            "comments": repeated("<!--", start="# "),
-            "tags": repeated("<a ", start="<h1>"),
-            "links": repeated("[a](", start="# "),
+        LONGEST,  # what is longer is no front matter
+        {
             **{
                 f"{name}, {mark}": repeated(part, f"\n{mark}\n", start=f"{mark}\n{start}")
                 for mark in ("---", "+++")
@@ -241,6 +236,18 @@ DOCUMENTS: Final = (
                 )
             },
             "JSON": repeated('{"a":'),
+        },
+        seconds=1,
+    ),
+    Reader(
+        ("formats/one_line.py:_CONTROL", "formats/one_line.py:_WITHOUT_WIDTH"),
+        markdown_title,
+        SEARCHED,
+        _HEADINGS
+        | {
+            "comments": repeated("<!--", start="# "),
+            "tags": repeated("<a ", start="<h1>"),
+            "links": repeated("[a](", start="# "),
         },
         seconds=1,
     ),

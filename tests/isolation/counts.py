@@ -132,6 +132,7 @@ async def _what_workers_leave(world: World) -> None:
     webhook = UUID(str(await world.superuser.value(first, project)))
     await seed.indexing(world.superuser, project, MORE)
     await seed.trash(world.superuser, project, world.foreign.mark, MORE)
+    await seed.archive_entries(world.superuser, project, world.foreign.mark)
     for _ in range(MORE):
         await seed.waiting_run(world.superuser, project, world.foreign.mark)
         await seed.delivery(world.superuser, project, webhook)

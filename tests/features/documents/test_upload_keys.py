@@ -36,10 +36,12 @@ class Reading:
         self.go_on = asyncio.Event()
         monkeypatch.setattr(upload, "open_source", self)
 
-    async def __call__(self, file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses) -> Source:
+    async def __call__(
+        self, file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, *, images: bool
+    ) -> Source:
         self.begun += 1
         await self.go_on.wait()
-        return await self._open(file, name, max_bytes, texts)
+        return await self._open(file, name, max_bytes, texts, images=images)
 
 
 async def send(workspace: Workspace, key: str, content: bytes = LARGE, media_type: str = "text/plain") -> Response:

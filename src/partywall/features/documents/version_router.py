@@ -125,8 +125,8 @@ async def restore_version(
 async def compare_versions(
     project_id: UUID,
     document_id: UUID,
-    number: VersionNumber,
-    other: VersionNumber,
+    number: Annotated[VersionNumber, Path(description="The version to compare with, usually the earlier one.")],
+    other: Annotated[VersionNumber, Path(description="The version whose changes are shown.")],
     reader: ScopedReaderDep,
     resources: ResourcesDep,
     context: Annotated[int, Query(ge=0, le=MOST_CONTEXT, description="Unchanged lines around each change.")] = 3,

@@ -1,3 +1,5 @@
+"""Ends open streams when the server is told to stop."""
+
 from __future__ import annotations
 
 import asyncio

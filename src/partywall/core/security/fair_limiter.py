@@ -1,3 +1,5 @@
+"""Limits concurrent work of callers who have not authenticated yet."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Ends open streams when the server is told to stop."""
+"""Tells open streams that the server stops, so that they end by themselves."""
 
 from __future__ import annotations
 

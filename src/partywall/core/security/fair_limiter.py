@@ -1,4 +1,4 @@
-"""Limits concurrent work of callers who have not authenticated yet."""
+"""Limits concurrency, fairly between networks and their clients; whoever finds no slot waits."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "features/mcp": "tools wall",
     "features/projects": "effects project_locks members policies rights",
     "features/quotas": "counts limits",
-    "features/search": "bounds chunker documents languages ranking router service",
+    "features/search": "bounds chunker documents fusion languages router service",
     "features/webhooks": "delivery failures fairness project_locks lock_order policies workers",
     "features/runs": "admission approval",
     "features/runs/execution": "interrupted_calls fallback_models",

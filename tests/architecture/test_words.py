@@ -51,7 +51,7 @@ PRIVATE: Final = frozenset(
     ]
 )
 # Modules are nouns; these look like verb forms but are nouns or adjectives.
-NOUNS: Final = frozenset({"existing", "outgoing", "pricing", "ranking"})
+NOUNS: Final = frozenset({"existing", "outgoing", "pricing"})
 FOLDERS: Final = ("src", "tests", "bench")
 HERE: Final = Path(__file__)
 

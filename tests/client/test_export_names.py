@@ -3,10 +3,10 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from partywall.client.document_export.names import LONGEST_NAME, LONGEST_PATH, FileNames, safe_path
+from tests.properties import given
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partywall.formats.readable_text import readable_text
+from tests.properties import given, settings
 
 MARKDOWN = "text/markdown"
 

@@ -12,6 +12,7 @@ from typing import Final
 from tests.growth.agents import AGENTS
 from tests.growth.documents import DOCUMENTS
 from tests.growth.edges import EDGES
+from tests.growth.markdown import MARKDOWN
 from tests.growth.reader import Reader
 
 # Read uploaded files in a text process, which limits time and memory; `bench/extraction.py` feeds them hostile files.
@@ -45,7 +46,7 @@ _IN_TEXT_PROCESSES: Final = (
     "process.py:_LANGUAGE",
 )
 
-READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *AGENTS, *EDGES)
+READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *MARKDOWN, *AGENTS, *EDGES)
 
 # Not fed, and why: most read only what this program or its operator has written.
 UNFED: Final[Mapping[str, str]] = {

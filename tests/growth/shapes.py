@@ -32,3 +32,12 @@ HOSTILE: Final[dict[str, Shape]] = {
     "commas": repeated("1,"),
     "line ends, blanks": repeated("\n "),
 }
+
+
+HEADINGS: Final[dict[str, Shape]] = {
+    "hashes": repeated("#"),
+    "hashes, blanks": repeated("# "),
+    "a heading, hashes, a letter": repeated(" #", "b", "# a"),
+    "blanks, no heading": repeated(" ", start="#"),
+    "tabs": repeated("\t", "b", "#"),
+}

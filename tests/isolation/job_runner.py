@@ -13,7 +13,7 @@ from partywall.core.resources import Resources
 from partywall.features.documents.index_queue import DueProject, WorkKind, take
 from partywall.features.registry import FEATURES
 from partywall.features.search.document_indexer import DocumentIndexer
-from partywall.features.search.lease import LASTING, Lease
+from partywall.features.search.indexing_lease import LASTING, IndexingLease
 from partywall.features.search.passage_vectors import PassageVectors
 from partywall.testing.users import Users
 
@@ -54,7 +54,7 @@ async def index(users: Users, resources: Resources, project: UUID, *documents: U
 
 async def index_once(resources: Resources, project: UUID, kind: WorkKind, lease: UUID | None = None) -> list[UUID]:
     """Indexes one batch; returns its documents."""
-    held = Lease(resources, PassageVectors(resources.embedders), project, lease or uuid4())
+    held = IndexingLease(resources, PassageVectors(resources.embedders), project, lease or uuid4())
     taken = await take(
         resources.reads, DueProject(project, kind, project), held.id, LASTING, most=100, most_bytes=2**20
     )

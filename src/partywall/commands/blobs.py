@@ -12,7 +12,7 @@ from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
 from partywall.commands.terminal import print_line
 from partywall.commands.usage_error import UsageError
-from partywall.core.storage import StorageAwayError
+from partywall.core.storage_errors import StorageAwayError
 from partywall.features.documents.blobs import UNCLAIMED_FOR, Swept
 from partywall.features.documents.blobs import sweep as sweep_store
 

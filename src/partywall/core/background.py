@@ -1,3 +1,5 @@
+"""Long-running tasks of a process, restarted when they fail."""
+
 from __future__ import annotations
 
 import asyncio

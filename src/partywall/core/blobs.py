@@ -1,3 +1,5 @@
+"""The interface of the stores for uploaded files; the adapters are in `adapters/blobs`."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Shares a fixed amount of memory or disk fairly between callers."""
+
 from __future__ import annotations
 
 import asyncio

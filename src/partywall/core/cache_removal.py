@@ -1,3 +1,5 @@
+"""Removes what the cache holds of a deleted project."""
+
 from __future__ import annotations
 
 from typing import Final

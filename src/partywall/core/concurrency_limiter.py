@@ -1,3 +1,5 @@
+"""Limits how many run at once; whoever finds no slot is refused at once."""
+
 from __future__ import annotations
 
 from collections import Counter, deque

@@ -1,3 +1,5 @@
+"""The search as other slices and extensions call it; the search slice provides it."""
+
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol

@@ -11,7 +11,7 @@ from partywall.core.budget import SharedBudget
 from partywall.core.spool import Spool, SpooledBody
 
 # Larger answers are stored on disk.
-LARGE_BYTES: Final = 256 * 1024
+LARGE_ANSWER_BYTES: Final = 256 * 1024
 # How long an answer waits for space.
 _TURN_SECONDS: Final = 10.0
 # The least that an answer counts: each keeps a piece in memory while it is sent.
@@ -53,7 +53,7 @@ class LargeAnswers:
     @asynccontextmanager
     async def room(self, caller: str, size: int) -> AsyncIterator[None]:
         """Holds memory for work that leads to an answer of about `size` bytes; raises BudgetSpentError."""
-        if size <= LARGE_BYTES:
+        if size <= LARGE_ANSWER_BYTES:
             yield
             return
         async with self._memory.take(caller, 2 * size, _TURN_SECONDS):

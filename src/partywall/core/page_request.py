@@ -1,3 +1,5 @@
+"""Reads one page of a list."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence

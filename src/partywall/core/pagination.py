@@ -1,3 +1,5 @@
+"""Cursors, which are sealed so that only this server can make them."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""What a process opens once and shares: connections, stores, limits and keys."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

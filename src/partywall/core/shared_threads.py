@@ -1,3 +1,5 @@
+"""Threads for work that would block the event loop, shared fairly between tenants."""
+
 from __future__ import annotations
 
 import asyncio

@@ -15,7 +15,7 @@ from typing import IO, Final
 import structlog
 
 from partywall.core.budget import SharedBudget
-from partywall.core.storage import StorageFullError, is_full
+from partywall.core.storage_errors import StorageFullError, is_full
 
 log = structlog.get_logger(__name__)
 

@@ -1,3 +1,5 @@
+"""Shares slots between tenants; whoever finds none waits in a queue of its own."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Limits how many uploads are read at once."""
+
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager

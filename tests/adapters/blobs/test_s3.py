@@ -22,7 +22,7 @@ from partywall.adapters.blobs.s3_check import refusal_of
 from partywall.adapters.blobs.s3_options import S3Options, open_bucket
 from partywall.adapters.blobs.s3_requests import Signer
 from partywall.core.clock import utc_now
-from partywall.core.storage import StorageAwayError
+from partywall.core.storage_errors import StorageAwayError
 from partywall.core.tenancy import ProjectScope
 from partywall.testing.s3_server import BUCKET, SECRET, S3Server
 from tests.adapters.blobs.conftest import Box, chunks, read
@@ -187,7 +187,7 @@ import asyncio, sys
 from partywall.adapters.blobs.s3 import S3BlobStore
 from partywall.adapters.blobs.s3_options import S3Options
 from partywall.core.clock import utc_now
-from partywall.core.storage import StorageAwayError
+from partywall.core.storage_errors import StorageAwayError
 
 async def main():
     store = S3BlobStore(S3Options("bucket", "r", "", sys.argv[1], True, None, None, None, 1.0, False, None))

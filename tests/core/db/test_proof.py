@@ -98,7 +98,7 @@ async def test_a_proof_ends_with_its_transaction_or_savepoint(
         assert await runtime.fetchval(ENTER, str(one.principal), mine) == "owner"
         await savepoint.rollback()
         await runtime.execute(BIND, str(one.principal), str(mine))
-        assert not await runtime.fetchval("SELECT current_setting('partywall.entered', true)")
+        assert not await runtime.fetchval("SELECT current_setting('partywall.opened', true)")
     async with runtime.transaction():
         assert await runtime.fetchval(ENTER, str(one.principal), mine) == "owner"
     await users.execute("UPDATE account SET disabled_at = now() WHERE id = $1", one.id)

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from partywall.core import spool as spools
 from partywall.core.budget import SharedBudget
 from partywall.core.http.admission import Admission, Target
-from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
+from partywall.core.http.body_limits import LARGE_BODY_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
 from partywall.core.http.body_memory import BodyMemory, memory_of
 from partywall.core.http.connection_limits import Connection
 from partywall.testing.conditions import until
@@ -120,7 +120,7 @@ async def test_a_body_holds_memory_until_its_answer_begins(users: Users, server:
 
     path = documents(await owner.project())
     pattern = re.compile("/api/v1/projects/(?P<project_id>[^/]+)/documents")
-    target = Target(pattern, frozenset({"POST"}), public=False, max_bytes=LARGE_BYTES)
+    target = Target(pattern, frozenset({"POST"}), public=False, max_bytes=LARGE_BODY_BYTES)
     app = Admission(slowly_read, lambda: (target,), spools.Spool(tmp_path, SharedBudget[str](2**30, 2**30)), memory)
     lines = [(b"authorization", f"Bearer {owner.token}".encode()), (b"content-length", b"200000")]
     await app({"type": "http", "method": "POST", "path": path, "headers": lines, "state": {}, "app": server.app},
@@ -159,7 +159,7 @@ async def test_only_members_may_send_more_than_the_ordinary_limit(users: Users, 
         assert (answer.status, answer.code) == (404, "project_not_found")
         answer = await ask(server, head("POST", documents("nonsense"), size, JSON, bearer(owner.token)))
         assert (answer.status, answer.code) == (413, "content_too_large")
-    answer = await ask(server, head("POST", documents(project), f"Content-Length: {LARGE_BYTES + 1}", JSON,
+    answer = await ask(server, head("POST", documents(project), f"Content-Length: {LARGE_BODY_BYTES + 1}", JSON,
                                     bearer(owner.token)))  # fmt: skip
     assert (answer.status, answer.code) == (413, "content_too_large")
 

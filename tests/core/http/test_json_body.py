@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from starlette.types import Message
 
-from partywall.core.http.body_limits import LARGE_BYTES
+from partywall.core.http.body_limits import LARGE_BODY_BYTES
 from partywall.core.http.body_memory import CharacterWidth, memory_of
 from partywall.core.http.json_body import JsonRoute
 
@@ -32,7 +32,7 @@ class Body(BaseModel):
 def application(seen: list[int]) -> FastAPI:
     router = APIRouter(route_class=JsonRoute)
 
-    @router.post("/", max_body_size=LARGE_BYTES)
+    @router.post("/", max_body_size=LARGE_BODY_BYTES)
     async def take(body: Body) -> int:
         seen.append(tracemalloc.get_traced_memory()[0])
         return len(body.text)

@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from partywall.core.http.request_facts import begin_request
 from partywall.core.jobs import dead_letter
-from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.kinds import JobKind, handles
+from partywall.core.jobs.lease import LeaseLostError
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError

@@ -14,9 +14,10 @@ from sqlalchemy import text
 
 from partywall.core.clock import utc_now
 from partywall.core.ids import new_id
-from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.fair_scheduler import ChosenLine, JobLine
 from partywall.core.jobs.kinds import JobKind, Limits
+from partywall.core.jobs.lease import LeaseLostError
 from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.jobs.store import ClaimedJob, JobResult, JobStore

@@ -18,7 +18,7 @@ from partywall.adapters.blobs.s3_options import open_bucket
 from partywall.adapters.blobs.s3_unfinished import unfinished_uploads
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
-from partywall.core.storage import WHILE_AWAY
+from partywall.core.storage_errors import WHILE_AWAY
 from partywall.features.documents import upload
 from partywall.features.documents.blobs import release_blobs, sweep
 from partywall.features.documents.jobs import ReadFile, ReleaseBlobs

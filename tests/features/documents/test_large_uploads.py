@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from partywall.core.budget import SharedBudget
 from partywall.core.errors import ContentTooLargeError
 from partywall.core.http.admission import targets
-from partywall.core.http.body_limits import LARGE_BYTES
+from partywall.core.http.body_limits import LARGE_BODY_BYTES
 from partywall.core.resources import Resources
 from partywall.core.text_process import processes
 from partywall.core.text_process.processes import WAITING_EACH, TextLimits
@@ -42,7 +42,7 @@ def test_an_upload_may_be_as_large_as_the_settings_allow(app: FastAPI) -> None:
     found = targets(app.routes, app.state.public, ceiling)
     largest = {each.max_bytes for each in found if each.path.match(f"/api/v1/projects/{uuid4()}/documents/upload")}
     assert largest == {ceiling}
-    assert sum(each.max_bytes > LARGE_BYTES for each in found) == 1
+    assert sum(each.max_bytes > LARGE_BODY_BYTES for each in found) == 1
 
 
 async def test_large_files_pass_through_in_pieces(workspace: Workspace, resources: Resources) -> None:

@@ -1,19 +1,14 @@
+"""Each kind of file becomes text: headings, tables, lists, pages and notes."""
+
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
-from base64 import b64encode
 
 import pytest
 
-from partywall.features.documents.extraction import recognize
-from partywall.features.documents.readers import package
-from partywall.features.documents.readers.archive import Entries
-from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
-from partywall.features.documents.readers.process import Asked, read_answer, read_file, request
-from partywall.formats.file_kinds import media_type_by_name
+from partywall.features.documents.readers.file_text import Reason
 from tests.features.documents.made_files import (
     FILES,
     docx,
@@ -24,23 +19,9 @@ from tests.features.documents.made_files import (
     ppt,
     ppt_record,
     ppt_text,
-    pptx,
     xlsx,
-    zipped,
 )
-
-
-def read(name: str, data: bytes) -> FileText:
-    found = read_answer(read_file(request(Asked(media_type_by_name(name) or "application/octet-stream")) + data))
-    assert isinstance(found, FileText)
-    return found
-
-
-def refusal(name: str, data: bytes) -> Reason:
-    with pytest.raises(UnreadableFileError) as refused:
-        read(name, data)
-    return refused.value.reason
-
+from tests.features.documents.read_files import read, refusal
 
 STYLES = """<w:styles xmlns:w='w'><w:style w:styleId="U1"><w:name w:val="heading 1"/></w:style>
 <w:style w:styleId="U2"><w:name w:val="Mein Stil"/><w:basedOn w:val="U1"/></w:style></w:styles>"""
@@ -171,57 +152,6 @@ def test_kinds_of_text(name: str, data: bytes, title: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "charset", "text"),
-    [
-        ("utf-16", "utf-16le", "Grüße"),
-        ("utf-16-be", "utf-16be", "Grüße aus Köln"),
-        ("utf-32", "utf-32le", "Grüße"),
-        ("utf-8-sig", "", "Grüße"),
-        ("utf-16-le", "utf-16le", "люди рождаются свободными и равными"),
-        ("utf-32-be", "utf-32be", "люди рождаются свободными и равными"),
-        ("iso2022_jp", "iso-2022-jp", "吾輩は猫である。名前はまだ無い。"),
-        ("cp850", "ibm850", "Grüße aus Köln: das ist ein Text"),
-        ("iso8859-2", "iso-8859-2", "Wszyscy ludzie rodzą się wolni, źdźbło, łąka"),
-        ("cp1250", "windows-1250", "minden emberi lény szabadon születik és egyenlő"),
-        ("koi8-u", "koi8-u", "всі люди народжуються вільними, їхня гідність єдина"),
-        ("iso8859-6", "iso-8859-6", "يولد جميع الناس أحراراً متساوين في الكرامة"),
-        ("cp1252", "windows-1252", "Grüße aus Köln: das ist ein Text"),
-        ("cp1250", "windows-1250", "Zażółć gęślą jaźń, powiedział król"),
-        ("cp1251", "windows-1251", "люди рождаются свободными и равными в своем достоинстве"),
-        ("koi8-r", "koi8-r", "люди рождаются свободными и равными в своем достоинстве"),
-        ("cp1253", "windows-1253", "όλοι \u03bf\u03b9 άνθρωποι γεννιούνται ελεύθεροι και ίσοι"),
-        ("iso8859-8", "windows-1255", "כל בני האדם נולדו בני חורין ושווים בערכם"),
-        ("shift_jis", "shift_jis", "吾輩は猫である。名前はまだ無い。"),
-        ("euc_jp", "euc-jp", "吾輩は猫である。名前はまだ無い。"),
-        ("gb18030", "gb18030", "人人生而自由,在尊严和权利上一律平等。"),
-        ("big5", "big5", "人人生而自由\uff0c在尊嚴和權利上一律平等。"),
-        ("cp949", "euc-kr", "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다"),
-    ],
-)
-def test_encodings(encoding: str, charset: str, text: str) -> None:
-    found = read("a.txt", text.encode(encoding))
-    assert (found.text, found.charset) == (text, charset)
-
-
-def test_a_declared_encoding_is_believed() -> None:
-    page = read("a.html", "<meta charset=iso-8859-2><p>łódź ß".encode("iso8859-2"))
-    assert (page.text, page.charset) == ("łódź ß", "iso-8859-2")
-
-
-@pytest.mark.parametrize("charset", ["iso-2022-jp", "utf-16-le", "shift_jis", "hz"])
-def test_the_encoding_that_a_mail_declares_comes_before_utf_8(charset: str) -> None:
-    text = "吾輩は猫である" if charset != "hz" else "人人生而自由"
-    body = b64encode(text.encode(charset)).decode()
-    head = f"Subject: x\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: base64\n\n"
-    assert read("a.eml", f"{head}{body}\n".encode()).text == f"# x\n\n{text}"
-
-
-def test_text_that_only_looks_like_utf_8_is_read_by_a_worker() -> None:
-    assert recognize("吾輩は猫である".encode("iso2022_jp"), "text/plain", "a.txt").may_be_read_at_once is False
-    assert recognize(b"\x1b[31mred\x1b[0m", "text/plain", "a.txt").may_be_read_at_once
-
-
-@pytest.mark.parametrize(
     ("name", "parts"),
     [
         ("numbers.xls", ["## Sheet1", "| Alpha | Beta | Gamma | Delta |", "\f", "| ColA |"]),
@@ -255,119 +185,10 @@ def test_rtf() -> None:
     assert found.text.split() == ["Bold", "and", "ü", "next"] or "**Bold** and ü" in found.text
 
 
-def entries_of(data: bytes, first: int = 0, max_files: int = 1_000) -> Entries:
-    found = read_answer(read_file(request(Asked("application/zip", first, max_files)) + data))
-    assert isinstance(found, Entries)
-    return found
-
-
-def test_the_files_of_an_archive_have_plain_paths_or_a_reason() -> None:
-    inner = packed({"c.txt": "x"})
-    names = {"b/a.md": "# One", "/etc/./b.txt": "2", "C:\\d\\c.txt": "3", "x/../../d.txt": "4", "e\u202e.txt": "5"}
-    junk = {"__MACOSX/x.txt": "x", ".hidden/y.txt": "y", "empty.txt": "", "folder/": ""}
-    found = entries_of(packed({**names, **junk, "i.zip": inner, "f.docx": docx(paragraph("x"))}))
-    reasons = {each.path: each.reason for each in found.entries}
-    assert reasons == {
-        "b/a.md": None, "etc/b.txt": None, "d/c.txt": None, "x/../../d.txt": Reason.UNSAFE_NAME,
-        "e\ufffd.txt": Reason.UNSAFE_NAME, "i.zip": Reason.NESTED_ARCHIVE, "f.docx": None,
-    }  # fmt: skip
-    assert (found.entries[0].data, found.following) == (b"# One", None)
-
-
-def test_good_files_of_a_bad_archive_are_read() -> None:
-    whole = packed({"good.txt": "good", "bad.txt": "bad" * 50, "secret.txt": "secret"})
-    broken = whole.replace(zipped(b"bad" * 50), b"\xff" * len(zipped(b"bad" * 50)))
-    at = broken.rindex(b"PK\x01\x02") + 8  # the flags of the last file
-    found = entries_of(broken[:at] + b"\x01" + broken[at + 1 :])
-    assert [(each.path, each.reason) for each in found.entries] == [
-        ("good.txt", None), ("bad.txt", Reason.DAMAGED), ("secret.txt", Reason.PASSWORD_PROTECTED),
-    ]  # fmt: skip
-
-
-def test_an_archive_is_read_in_parts_and_within_a_count() -> None:
-    whole = packed({f"{number:03}.txt": "x" for number in range(70)})
-    paths: list[str] = []
-    following: int | None = 0
-    while following is not None:
-        found = entries_of(whole, following)
-        assert len(found.entries) <= 32
-        paths += [each.path for each in found.entries]
-        following = found.following
-    assert paths == [f"{number:03}.txt" for number in range(70)]
-    with pytest.raises(UnreadableFileError) as refused:
-        entries_of(whole, max_files=69)
-    assert refused.value.reason is Reason.TOO_MANY_FILES
-
-
-@pytest.mark.parametrize(
-    ("charset", "name"), [("shift_jis", "資料のまとめ.txt"), ("utf-8", "Übung.txt"), ("cp437", "Übung.txt")]
-)
-def test_names_in_old_archives_are_decoded(charset: str, name: str) -> None:
-    raw = name.encode(charset)
-    whole = packed({"n" * len(raw): "x"}).replace(b"n" * len(raw), raw)
-    assert [each.path for each in entries_of(whole).entries] == [name]
-
-
 def test_what_a_file_is_tell_its_bytes() -> None:
     assert read("a.docx", pdf([(10, "A page")])).text == "A page"
     assert read("a.pdf", xlsx([["a", "b"]])).text.startswith("## Sheet 1")
     assert read("a.xls", b"<html><table><tr><td>a<td>b</table>").text == "a | b"
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "reason"),
-    [
-        ("a.pdf", b"", Reason.EMPTY),
-        ("a.pdf", b"%PDF-1.7", Reason.DAMAGED),
-        ("a.pdf", b"\x00\x01\x02", Reason.DAMAGED),
-        ("a.bin", b"\x00\x01\x02", Reason.UNSUPPORTED),
-        ("a.docx", b"PK\x03\x04 and no more", Reason.DAMAGED),
-        ("a.docx", docx("<w:p>")[:-100], Reason.DAMAGED),
-        ("a.docx", docx("<w:p>"), Reason.DAMAGED),
-        ("a.docx", docx(""), Reason.NO_TEXT),
-        ("a.txt", b" \n\t", Reason.NO_TEXT),
-        ("a.ipynb", b"{}", Reason.DAMAGED),
-        ("a.xlsx", (FILES / "password.xlsx").read_bytes(), Reason.PASSWORD_PROTECTED),
-        ("a.doc", (FILES / "german-headings.doc").read_bytes()[:3000], Reason.DAMAGED),
-        ("a.pptx", pptx("<p:broken>"), Reason.DAMAGED),
-        ("a.rtf", rb"{\rtf1 {\fonttbl", Reason.DAMAGED),
-    ],
-)  # fmt: skip
-def test_a_refusal_says_why(name: str, data: bytes, reason: Reason) -> None:
-    assert refusal(name, data) is reason
-
-
-def test_deep_xml_and_entities_are_damage() -> None:
-    assert refusal("a.docx", docx("<w:p>" * 5_000)) is Reason.DAMAGED
-    laughs = "<!DOCTYPE x [<!ENTITY a 'aaaa'>]><w:document><w:p>&a;</w:p></w:document>"
-    parts = {"word/document.xml": laughs}
-    assert refusal("a.docx", packed(parts)) is Reason.DAMAGED
-
-
-@pytest.mark.parametrize("name", ["word/document.xml", "content.xml", "xl/workbook.xml", "a.txt"])
-def test_an_archive_that_explodes_is_too_large(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(package, "MAX_UNPACKED", 1_000_000)
-    assert refusal("a.zip", packed({name: bytes(2_000_000)})) is Reason.TOO_LARGE
-
-
-def test_a_package_that_lies_about_its_size_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = packed({"word/document.xml": bytes(2_000_000)})
-    size = (2_000_000).to_bytes(4, "little")
-    monkeypatch.setattr(package, "MAX_UNPACKED", 1_000_000)
-    assert refusal("a.docx", whole.replace(size, (10).to_bytes(4, "little"))) in (Reason.TOO_LARGE, Reason.DAMAGED)
-
-
-@pytest.mark.parametrize("name", ["numbers.xls", "comment.docx", "notes.pptx", "german-headings.doc", "attachment.msg"])
-def test_damaged_files_are_read_or_refused(name: str) -> None:
-    """Whatever a reader makes of them, it ends."""
-    whole = (FILES / name).read_bytes()
-    chance = random.Random(name)
-    for _ in range(20):
-        data = bytearray(whole[: chance.randrange(1, len(whole))] if chance.random() < 0.5 else whole)
-        for _ in range(chance.randrange(30)):
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        answer = read_file(request(Asked(media_type_by_name(name) or "")) + bytes(data))
-        assert answer.startswith(b"{")
 
 
 def test_only_text_processes_load_the_libraries() -> None:

@@ -26,7 +26,7 @@ from partywall.core.resources import Resources
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.storage import is_full
+from partywall.core.storage_errors import is_full
 from partywall.core.tenancy import Principal
 from partywall.features.live.exceptions import TicketsUnavailableError
 from partywall.features.live.tickets import PURPOSE, Tickets

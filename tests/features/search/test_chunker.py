@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partywall.features.search.chunker import MAX_CHARACTERS, Chunk, chunk_text
+from tests.properties import given, settings
 
 PIECES = [
     "word ",

@@ -20,7 +20,7 @@ from partywall.core.resources import Resources
 from partywall.features.search import document_indexer, large_documents, vector_filler
 from partywall.features.search.feature import feature
 from partywall.features.search.index_rebuild import notice_change
-from partywall.features.search.lease import MAX_ATTEMPTS
+from partywall.features.search.indexing_lease import MAX_ATTEMPTS
 from partywall.features.search.passage_vectors import LONGEST_ASKED, LONGEST_PAUSE, ModelBackoff
 from partywall.testing.conditions import until
 from partywall.testing.workers import working

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from partywall.features.search.highlights import CLOSE, MOST, OPEN, Span, spans
+from tests.properties import given
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.booleans()), max_size=20))

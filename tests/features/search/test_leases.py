@@ -12,9 +12,9 @@ from sqlalchemy.engine import Connection
 from partywall.core.db.read_pool import ReadPool
 from partywall.features.documents.index_queue import ClaimedDocument, DueProject, WorkKind, due, take
 from partywall.features.search.document_indexer import DocumentIndexer
-from partywall.features.search.fair_scheduler import FairScheduler
-from partywall.features.search.lease import LASTING, MAX_ATTEMPTS, Lease
+from partywall.features.search.indexing_lease import LASTING, MAX_ATTEMPTS, IndexingLease
 from partywall.features.search.passage_vectors import PassageVectors
+from partywall.features.search.project_rotation import ProjectRotation
 from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_document_indexer import status
 from tests.isolation.job_runner import index_once
@@ -94,7 +94,7 @@ async def test_a_worker_whose_lease_is_lost_writes_nothing(workspace: SearchWork
     held = await taken(workspace, stale)
     await killed(workspace)
     assert len(await taken(workspace, other)) == 1
-    late = Lease(workspace.resources, PassageVectors(workspace.resources.embedders), workspace.project, stale)
+    late = IndexingLease(workspace.resources, PassageVectors(workspace.resources.embedders), workspace.project, stale)
     await DocumentIndexer(late, WorkKind.SMALL).index(held)
     assert await workspace.count("chunk") == 0
     lease = "SELECT lease FROM indexing_attempt WHERE project_id = $1"
@@ -105,7 +105,9 @@ async def test_a_worker_whose_lease_is_lost_writes_nothing(workspace: SearchWork
 
 async def test_a_document_that_was_edited_waits_for_no_pause(workspace: SearchWorkspace) -> None:
     document = await workspace.put("A title", "Some words about cats.")
-    lease = Lease(workspace.resources, PassageVectors(workspace.resources.embedders), workspace.project, uuid4())
+    lease = IndexingLease(
+        workspace.resources, PassageVectors(workspace.resources.embedders), workspace.project, uuid4()
+    )
     await taken(workspace, lease.id)
     await lease.release([document], LASTING)
     assert await taken(workspace) == []
@@ -119,7 +121,9 @@ async def test_a_document_that_was_edited_waits_for_no_pause(workspace: SearchWo
 
 async def test_a_lease_lasts_as_long_as_the_work(workspace: SearchWorkspace) -> None:
     document = await workspace.put("A title", "words")
-    lease = Lease(workspace.resources, PassageVectors(workspace.resources.embedders), workspace.project, uuid4())
+    lease = IndexingLease(
+        workspace.resources, PassageVectors(workspace.resources.embedders), workspace.project, uuid4()
+    )
     await taken(workspace, lease.id)
     await killed(workspace)
     await lease.keep_all([document])
@@ -172,7 +176,7 @@ def test_accounts_take_turns_and_so_do_their_projects() -> None:
     busy, quiet = UUID(int=1), UUID(int=2)
     projects = [DueProject(UUID(int=number), WorkKind.SMALL, busy) for number in (10, 11)]
     lone = DueProject(UUID(int=20), WorkKind.SMALL, quiet)
-    turns, served = FairScheduler(), list[DueProject]()
+    turns, served = ProjectRotation(), list[DueProject]()
     for found in (projects, [*projects, lone], projects, [*projects, lone]):
         for each in turns.round(found):
             turns.served(each)

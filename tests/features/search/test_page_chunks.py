@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partywall.features.search.chunker import MAX_CHARACTERS, Chunk, chunk_text
 from partywall.features.search.page_chunks import Place, chunk_document, place_of
 from partywall.formats.file_kinds import MEDIA_TYPES
+from tests.properties import given, settings
 
 PDF, SLIDES, SHEETS = MEDIA_TYPES[".pdf"], MEDIA_TYPES[".pptx"], MEDIA_TYPES[".ods"]
 TERMS = "# Contract\n\nBetween two.\n\n## Payment terms\n\nWithin ten days,"

@@ -16,7 +16,7 @@ from partywall.features.documents.index_queue import ClaimedDocument, DueProject
 from partywall.features.search import index_rebuild, missing_vectors, vector_filler
 from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.indexer import VECTORS_OF_ACCOUNT, Indexer, index_documents
-from partywall.features.search.lease import MAX_ATTEMPTS, Lease
+from partywall.features.search.indexing_lease import MAX_ATTEMPTS, IndexingLease
 from partywall.testing.conditions import until
 from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import Endpoint, serving
@@ -184,7 +184,7 @@ async def test_documents_leased_during_a_shutdown_are_released(
         await answered.wait()
         return found
 
-    async def noted(indexer: Indexer, due: DueProject, lease: Lease) -> list[ClaimedDocument]:
+    async def noted(indexer: Indexer, due: DueProject, lease: IndexingLease) -> list[ClaimedDocument]:
         tasks.append(running := asyncio.current_task())  # type: ignore[arg-type]  # there is one
         assert running
         return await begin(indexer, due, lease)

@@ -21,7 +21,7 @@ from partywall.core.clock import utc_now
 from partywall.core.errors import NotFoundError
 from partywall.core.outgoing.cookies import no_cookies
 from partywall.core.outgoing.endpoints import tls_context
-from partywall.core.storage import StorageAwayError
+from partywall.core.storage_errors import StorageAwayError
 from partywall.core.tenancy import ProjectScope
 
 if TYPE_CHECKING:  # obstore has it for type checkers only

@@ -10,7 +10,7 @@ import structlog
 from obstore.exceptions import BaseError
 
 from partywall.core.errors import NotFoundError
-from partywall.core.storage import StorageAwayError
+from partywall.core.storage_errors import StorageAwayError
 
 log = structlog.get_logger(__name__)
 

@@ -1,3 +1,5 @@
+"""Recognises errors that mean that the database is away, rather than that a statement is wrong."""
+
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
@@ -9,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from partywall.core.errors import UnavailableError
-from partywall.core.storage import StorageFullError, is_full
+from partywall.core.storage_errors import StorageFullError, is_full
 
 
 class DatabaseAwayError(UnavailableError):

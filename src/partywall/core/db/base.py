@@ -1,3 +1,5 @@
+"""The base class of all models, and the kinds of tables, which decide their row-level policy."""
+
 from __future__ import annotations
 
 from enum import StrEnum

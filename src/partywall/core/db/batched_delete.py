@@ -1,3 +1,5 @@
+"""Deletes many rows in short transactions."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

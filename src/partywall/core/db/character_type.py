@@ -1,3 +1,5 @@
+"""Warns of a database whose words are split wrongly outside of ASCII."""
+
 from __future__ import annotations
 
 import structlog

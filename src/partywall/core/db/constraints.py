@@ -1,3 +1,5 @@
+"""Turns violated constraints into errors of the domain."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

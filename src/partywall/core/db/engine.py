@@ -1,3 +1,5 @@
+"""Connections to PostgreSQL: their URL, timeouts and options."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping

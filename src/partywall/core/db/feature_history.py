@@ -1,3 +1,5 @@
+"""Where the migrations of an installed feature are, and how far they were applied."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

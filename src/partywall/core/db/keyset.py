@@ -1,3 +1,5 @@
+"""Conditions and order of lists that are read page by page."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

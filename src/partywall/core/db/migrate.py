@@ -1,3 +1,5 @@
+"""Applies the migrations, one process at a time."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence

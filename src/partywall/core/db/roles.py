@@ -1,3 +1,5 @@
+"""Refuses a database role that could bypass the wall."""
+
 from __future__ import annotations
 
 from sqlalchemy import text

@@ -52,16 +52,16 @@ _ROLES: Final = bindparam("roles", type_=ARRAY(Text))
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
 
-def _entering(enter: Function[object]) -> TableValuedAlias:
+def _opening(function: Function[object]) -> TableValuedAlias:
     """The part that opens the scope: one row, whose role is null for a principal without access."""
-    return enter.table_valued(ROLE, name="entered").render_derived()
+    return function.table_valued(ROLE, name="opened").render_derived()
 
 
 # A nested SELECT that mentions `allowed` correlates it. The statement is the transaction, so access is checked once.
-ENTERED: Final = _entering(func.wall.open_scope_statement(PRINCIPAL, PROJECT_ID))
+OPENED: Final = _opening(func.wall.open_scope_statement(PRINCIPAL, PROJECT_ID))
 # Locks the project and the caller's membership until the statement has committed. For requests only: with it, an owner
 # accepts that the project counts for their account.
-_ENTERED_TO_WRITE: Final = _entering(func.wall.open_shared_scope(PRINCIPAL, PROJECT_ID, true()))
+_OPENED_TO_WRITE: Final = _opening(func.wall.open_shared_scope(PRINCIPAL, PROJECT_ID, true()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +100,22 @@ class ScopedQuery:
 
         Beside it stands `table.c.project_id == PROJECT_ID`.
         """
-        allowed = ENTERED.c[ROLE].is_not(None)
-        found = build(allowed).correlate(ENTERED).offset(literal_column("0")).lateral("found")
-        return cls._compiled(select(ENTERED.c[ROLE], *found.c).select_from(ENTERED.outerjoin(found, true())))
+        allowed = OPENED.c[ROLE].is_not(None)
+        found = build(allowed).correlate(OPENED).offset(literal_column("0")).lateral("found")
+        return cls._compiled(select(OPENED.c[ROLE], *found.c).select_from(OPENED.outerjoin(found, true())))
 
     @classmethod
     def write(cls, build: Callable[[OpenedScope], WriteResult]) -> Self:
         """Data-modifying parts, as one statement. Its parameter `roles` names who may write."""
-        entered = select(_ENTERED_TO_WRITE.c[ROLE]).cte("entered").prefix_with("MATERIALIZED", dialect="postgresql")
-        written = build(OpenedScope(entered, entered.c[ROLE] == func.any(_ROLES)))
+        opened = select(_OPENED_TO_WRITE.c[ROLE]).cte("opened").prefix_with("MATERIALIZED", dialect="postgresql")
+        written = build(OpenedScope(opened, opened.c[ROLE] == func.any(_ROLES)))
         event_rows = written.event_rows.subquery("event_rows")
         # Called once, and only if something was written.
         appended = select(func.wall.append_events(PROJECT_ID, PRINCIPAL, func.jsonb_agg(event_rows.c[0]))).having(
             func.count() > 0
         )
         final = select(
-            entered.c[ROLE],
+            opened.c[ROLE],
             *written.answer,
             appended.select_from(event_rows).scalar_subquery().label(APPENDED),
         )

@@ -1,3 +1,5 @@
+"""Receives the cache's messages, over one connection for the whole process."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Deletes old events."""
+
 from __future__ import annotations
 
 from datetime import timedelta

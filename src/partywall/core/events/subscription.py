@@ -1,3 +1,5 @@
+"""One client's stream of a project's events."""
+
 from __future__ import annotations
 
 import asyncio

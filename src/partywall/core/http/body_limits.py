@@ -8,7 +8,7 @@ from typing import Final
 ORDINARY_BYTES: Final = 64 * 1024
 PUBLIC_BYTES: Final = 8 * 1024
 MEDIUM_BYTES: Final = 256 * 1024
-LARGE_BYTES: Final = 32 * 1024 * 1024
+LARGE_BODY_BYTES: Final = 32 * 1024 * 1024
 # Of a route that takes files. The settings limit it further.
 FILE_BYTES: Final = 17 * 1024**3
 

@@ -12,7 +12,7 @@ from partywall.core.budget import SharedBudget
 # How long a large body waits for memory.
 TURN_SECONDS: Final = 10.0
 # Smaller bodies are not counted.
-LARGE_BYTES: Final = 256 * 1024
+COUNTED_BYTES: Final = 256 * 1024
 # The text as received, as sent to the database and as returned by it; in addition to the Python string.
 _COPIES: Final = 3
 _FOUR_BYTES: Final = bytes(range(0xF0, 0x100))

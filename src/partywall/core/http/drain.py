@@ -1,3 +1,5 @@
+"""Tells open streams that the server stops, so that they end by themselves."""
+
 from __future__ import annotations
 
 import asyncio

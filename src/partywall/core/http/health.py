@@ -1,3 +1,5 @@
+"""The routes that say whether the process is alive, and ready to serve."""
+
 from __future__ import annotations
 
 from typing import Final, Literal

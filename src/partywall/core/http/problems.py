@@ -24,7 +24,7 @@ from partywall.core.http import hints
 from partywall.core.http.request_facts import request_id_of
 from partywall.core.http.sub_path import sub_path_of
 from partywall.core.outages import ENGINE_ERRORS, outage_of
-from partywall.core.storage import StorageFullError, is_full
+from partywall.core.storage_errors import StorageFullError, is_full
 
 log = structlog.get_logger(__name__)
 

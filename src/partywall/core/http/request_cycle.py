@@ -1,3 +1,5 @@
+"""The server's handling of one request, adapted to answers that are sent by the server itself."""
+
 from __future__ import annotations
 
 from collections.abc import MutableMapping

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from partywall.core.http.address_limiter import end_request_slot
 from partywall.core.http.spooled_answers import send_large
-from partywall.core.large_answers import LARGE_BYTES, LargeAnswers
+from partywall.core.large_answers import LARGE_ANSWER_BYTES, LargeAnswers
 from partywall.core.tenant import current_tenant
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -39,7 +39,7 @@ class JsonBytes(Response):
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if len(self.body) <= LARGE_BYTES:
+        if len(self.body) <= LARGE_ANSWER_BYTES:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": self.body})
             return

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from partywall.core.budget import BudgetSpentError
 from partywall.core.large_answers import LargeAnswers, Produced
 from partywall.core.spool import SpooledBody
-from partywall.core.storage import StorageFullError
+from partywall.core.storage_errors import StorageFullError
 
 
 async def large_answer(

@@ -1,3 +1,5 @@
+"""How a stored answer is built again for a repeated request."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,3 +1,5 @@
+"""What a job's handler works with: its attempt, and transactions that commit only while it holds the job's lease."""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,38 +7,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
-
-from sqlalchemy import text
 
 from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
 from partywall.core.events.log import EventDraft, event_drafts_json
+from partywall.core.jobs.lease import RECORD_EVENT, JobLease
 from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.jobs.payloads import ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, Role, SharedScope
-
-# Frequent, hence in one round trip: it opens the scope, checks the lease and appends, in this order.
-_RECORD_EVENT: Final = ScopedQuery.text("""
-    WITH entered AS MATERIALIZED (SELECT wall.open_shared_scope(:principal, :project_id) AS wall_role),
-    own_job AS MATERIALIZED (
-        SELECT job.id FROM job, entered
-        WHERE job.id = :job AND job.lease = :lease AND entered.wall_role IS NOT NULL FOR SHARE OF job
-    )
-    SELECT entered.wall_role, true AS owns_lease,
-        wall.append_events(:project_id, :principal, CAST(:events AS jsonb)) AS wall_appended
-    FROM entered, own_job
-    UNION ALL
-    SELECT entered.wall_role, false, NULL FROM entered WHERE NOT EXISTS (SELECT FROM own_job)
-""")
-_OWNS_LEASE: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
-
-
-class LeaseLostError(Exception):
-    """Another worker has taken over the job; this attempt's transaction is rolled back."""
 
 
 class AnotherAttemptError(Exception):
@@ -88,7 +69,7 @@ class JobContext:
         """
         async with self.resources.sessions.begin() as session:
             scope = await open_shared_scope(session, payload.acting, payload.project_id)
-            before_commit(session, self._fence)
+            before_commit(session, self._own_lease.require)
             yield session, scope
 
     @asynccontextmanager
@@ -98,7 +79,7 @@ class JobContext:
 
     async def record_event(self, payload: ProjectJobPayload, *event_drafts: EventDraft) -> None:
         """Appends events in a transaction of its own, fenced like `begin`, in one round trip."""
-        await self.run(payload, _RECORD_EVENT, list(Role), {"events": event_drafts_json(event_drafts)})
+        await self.run(payload, RECORD_EVENT, list(Role), {"events": event_drafts_json(event_drafts)})
 
     async def run(
         self, payload: ProjectJobPayload, query: ScopedQuery, roles: Sequence[Role], values: Mapping[str, Value]
@@ -108,13 +89,13 @@ class JobContext:
         It gets `job` and `lease`, and returns whether the attempt still holds the lease (`owns_lease`). Without one of
         `roles` it writes nothing; the caller must check the role of the returned scope.
         """
-        fence: dict[str, Value] = {"job": self.job_id, "lease": self.lease}
+        lease = self._own_lease
         writer = self.resources.writer(payload.acting)
-        scope, row = await writer.row(query, payload.project_id, roles, {**fence, **values})
+        scope, row = await writer.row(query, payload.project_id, roles, {**lease.parameters, **values})
         if scope.role in roles and not row["owns_lease"]:
-            raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
+            raise lease.lost()
         return scope
 
-    async def _fence(self, session: AsyncSession) -> None:
-        if not await session.scalar(_OWNS_LEASE, {"lease": self.lease, "job": self.job_id}):
-            raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
+    @property
+    def _own_lease(self) -> JobLease:
+        return JobLease(self.job_id, self.lease)

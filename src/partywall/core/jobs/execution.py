@@ -16,8 +16,9 @@ from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import UnavailableError
 from partywall.core.jobs import dead_letter
-from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.lease import LeaseLostError
 from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.jobs.store import ClaimedJob, JobResult
 from partywall.core.resources import Resources

@@ -1,3 +1,5 @@
+"""Kinds of jobs: their name, payload, handler and limits."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

@@ -1,3 +1,5 @@
+"""The type of a worker's endless work beside jobs."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""The tables of the queue; workers use them through the functions in `sql/`."""
+
 from __future__ import annotations
 
 from datetime import datetime

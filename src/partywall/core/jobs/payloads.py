@@ -1,3 +1,5 @@
+"""What a job stores: its parameters, and the request that caused it."""
+
 from __future__ import annotations
 
 from uuid import UUID

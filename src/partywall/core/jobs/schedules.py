@@ -1,3 +1,5 @@
+"""The declaration of recurring work."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

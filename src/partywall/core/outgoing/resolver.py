@@ -1,3 +1,5 @@
+"""Looks up host names for outgoing calls, with a limit for each tenant."""
+
 from __future__ import annotations
 
 import functools

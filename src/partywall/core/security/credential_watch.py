@@ -1,3 +1,5 @@
+"""Learns of credentials that other processes have revoked."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Limits concurrency, fairly between networks and their clients; whoever finds no slot waits."""
+
 from __future__ import annotations
 
 import asyncio

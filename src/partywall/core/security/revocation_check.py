@@ -1,3 +1,5 @@
+"""Checks in a transaction that the caller's session was not revoked meanwhile."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

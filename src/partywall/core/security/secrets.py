@@ -1,3 +1,5 @@
+"""Keys derived from `SECRET_KEY`, to encrypt and to sign."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""Counts failed logins, which lockout decides by."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping

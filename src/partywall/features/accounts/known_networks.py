@@ -1,3 +1,5 @@
+"""Networks from which an account has logged in before."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

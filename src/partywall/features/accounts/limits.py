@@ -1,3 +1,5 @@
+"""How often a client or a credential may try."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

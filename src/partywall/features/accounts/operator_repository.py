@@ -1,3 +1,5 @@
+"""Accounts as the operator's commands change them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

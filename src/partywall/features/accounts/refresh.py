@@ -1,3 +1,5 @@
+"""Exchanges a refresh token for new tokens, and ends its session."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

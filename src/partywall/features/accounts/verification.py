@@ -1,3 +1,5 @@
+"""Confirms the address of a registration."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""A budget as clients see it."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime

@@ -1,3 +1,5 @@
+"""What a model call costs."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

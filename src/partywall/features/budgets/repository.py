@@ -26,8 +26,8 @@ class BudgetRepository:
     async def allowed(self) -> tuple[Decimal | None, Decimal | None]:
         """The operator's limits in US dollars: the default without a project budget, and the maximum."""
         limits = (func.wall.quota_of(self.scope.project_id, quota) for quota in ("budget", "spending"))
-        entered = func.wall.current_project() == self.scope.project_id
-        usual, most = (await self.session.execute(select(*limits).where(entered))).one()
+        opened = func.wall.current_project() == self.scope.project_id
+        usual, most = (await self.session.execute(select(*limits).where(opened))).one()
         return usual, most
 
     async def used(self, month: date) -> AgentUsage | None:

@@ -15,7 +15,7 @@ from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import Sessions
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
-from partywall.core.storage import WHILE_AWAY, StorageAwayError
+from partywall.core.storage_errors import WHILE_AWAY, StorageAwayError
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.features.documents.jobs import ReleaseBlobs
 from partywall.features.documents.repository import DocumentRepository

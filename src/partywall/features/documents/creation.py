@@ -1,3 +1,5 @@
+"""Creates documents, one or many in a request, each once."""
+
 from __future__ import annotations
 
 import asyncio
@@ -17,7 +19,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.idempotency.replay import Show
 from partywall.core.ids import new_id
-from partywall.core.large_answers import LARGE_BYTES
+from partywall.core.large_answers import LARGE_ANSWER_BYTES
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reader_repository, upload_repository
@@ -100,7 +102,7 @@ async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
 
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:
     """Insert a document and return its JSON. A large text is not read back from the database for it."""
-    is_large = document.size > LARGE_BYTES
+    is_large = document.size > LARGE_ANSWER_BYTES
     with violations(VIOLATIONS):
         row = await _write(CREATE_LARGE if is_large else CREATE, writer, project_id, values_of(document))
     return with_content(row, document.content) if is_large else row

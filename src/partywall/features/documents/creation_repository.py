@@ -82,9 +82,9 @@ def _given_many() -> FromClause:
     return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
 
 
-def _inserted(entered: OpenedScope, given: FromClause) -> CTE:
+def _inserted(opened: OpenedScope, given: FromClause) -> CTE:
     chosen = [cast(given.c[name], JSONB) if name == "metadata" else given.c[name] for name in _GIVEN]
-    rows = select(PROJECT_ID, PRINCIPAL, *chosen).select_from(entered.source.join(given, true())).where(entered.allowed)
+    rows = select(PROJECT_ID, PRINCIPAL, *chosen).select_from(opened.source.join(given, true())).where(opened.allowed)
     return insert(DOCUMENT).from_select(["project_id", "created_by", *_GIVEN], rows).returning(*DOCUMENT.c).cte("made")
 
 
@@ -108,13 +108,13 @@ def _written(made: CTE, answer: ColumnElement[object]) -> WriteResult:
     return WriteResult(made, event_rows, [answer.label("body")], (_first_versions(made),))
 
 
-def _create(entered: OpenedScope, *, content: bool) -> WriteResult:
-    made = _inserted(entered, _given_one())
+def _create(opened: OpenedScope, *, content: bool) -> WriteResult:
+    made = _inserted(opened, _given_one())
     return _written(made, select(json_bytes(json_row(document_columns(made, content=content), made))).scalar_subquery())
 
 
-def _create_batch(entered: OpenedScope) -> WriteResult:
-    made = _inserted(entered, _given_many())
+def _create_batch(opened: OpenedScope) -> WriteResult:
+    made = _inserted(opened, _given_many())
     rows = select(*document_columns(made, content=False)).order_by(made.c.id).subquery("rows")
     return _written(made, select(json_bytes(json_rows(list(rows.c), rows))).select_from(rows).scalar_subquery())
 

@@ -27,7 +27,6 @@ _KNOWN: Final = {
     "application/xhtml+xml": HTML,
     "text/xml": "application/xml",
 }
-_UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 # Text that is kept as it is; HTML becomes Markdown. All other files are read by a worker.
 READ_AT_ONCE: Final = frozenset(
     {PLAIN_TEXT, MARKDOWN, HTML, "text/csv", "text/tab-separated-values", "application/yaml", "application/toml",

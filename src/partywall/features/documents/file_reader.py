@@ -19,7 +19,7 @@ from partywall.core.events.log import EventDraft, publish
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
 from partywall.core.schemas import JsonObject
-from partywall.core.storage import WHILE_AWAY, StorageAwayError
+from partywall.core.storage_errors import WHILE_AWAY, StorageAwayError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.core.text_process.processes import TextProcessBusyError, TextProcessFailedError, TextTooCostlyError
 from partywall.features.documents.archive_entries import store_entries

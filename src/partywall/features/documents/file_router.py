@@ -34,7 +34,7 @@ from partywall.core.http.etag import IfMatch, unchanged
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
-from partywall.core.large_answers import LARGE_BYTES as LARGE_ANSWER
+from partywall.core.large_answers import LARGE_ANSWER_BYTES
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
@@ -211,14 +211,14 @@ async def get_document_content(
 
         def bytes_of_file(start: int, end: int) -> AsyncIterator[bytes]:
             pieces = content.stream_original(resources.blobs, file, start, end)
-            return pieces if end - start <= LARGE_ANSWER else answers.counted(caller, end - start, pieces)
+            return pieces if end - start <= LARGE_ANSWER_BYTES else answers.counted(caller, end - start, pieces)
 
         return await range_request.answer(file.size, tag, headers, bytes_of_file)
     text = await content.find_text(reader, project_id, document_id)
 
     def bytes_of_text(start: int, end: int) -> AsyncIterator[bytes]:
         pieces = content.stream_text(reader, project_id, text, start, end)
-        return pieces if end - start <= LARGE_ANSWER else answers.copied(caller, end - start, pieces)
+        return pieces if end - start <= LARGE_ANSWER_BYTES else answers.copied(caller, end - start, pieces)
 
     return await range_request.answer(text.size, f'"{text.sha256}"', _TEXT, bytes_of_text)
 

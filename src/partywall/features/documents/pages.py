@@ -23,8 +23,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from partywall.core.db.json_rows import json_bytes, json_rows
-from partywall.core.db.scoped_query import ENTERED
-from partywall.core.large_answers import LARGE_BYTES
+from partywall.core.db.scoped_query import OPENED
+from partywall.core.large_answers import LARGE_ANSWER_BYTES
 from partywall.core.pagination import PAGE_BYTES
 
 type Page = Select[*tuple[object, ...]]
@@ -50,10 +50,10 @@ def whole_page(chosen: LateralFromClause, value: str, id_: str, total: SQLColumn
 
 
 def unless_large(page: Page) -> Page:
-    """NULL items if their JSON exceeds LARGE_BYTES. The size is only known once the JSON is built."""
-    written = page.correlate(ENTERED).lateral("written")
+    """NULL items if their JSON exceeds LARGE_ANSWER_BYTES. The size is only known once the JSON is built."""
+    written = page.correlate(OPENED).lateral("written")
     items = case(
-        (func.octet_length(written.c["items"]) <= literal_column(str(LARGE_BYTES), Integer), written.c["items"])
+        (func.octet_length(written.c["items"]) <= literal_column(str(LARGE_ANSWER_BYTES), Integer), written.c["items"])
     )
     return select(items.label("items"), *(each for each in written.c if each.name != "items"))
 

@@ -1,3 +1,5 @@
+"""Reads documents as JSON that PostgreSQL has written; `file_reader.py` reads uploaded files."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -28,8 +28,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.json_rows import json_bytes, json_object, json_row
 from partywall.core.db.keyset import Keyset
-from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
-from partywall.core.large_answers import LARGE_BYTES
+from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
+from partywall.core.large_answers import LARGE_ANSWER_BYTES
 from partywall.features.documents.columns import Rows, document_columns, version_columns
 from partywall.features.documents.constants import CHARSET
 from partywall.features.documents.models import DOCUMENT, DOCUMENT_TEXT, DOCUMENT_VERSION, Document, DocumentVersion
@@ -82,7 +82,7 @@ def _one(allowed: Proof) -> Found:
 
 
 def _small(rows: Rows, body: ColumnElement[object]) -> ColumnElement[object]:
-    return case((rows.c.size <= literal_column(str(LARGE_BYTES), Integer), body)).label("body")
+    return case((rows.c.size <= literal_column(str(LARGE_ANSWER_BYTES), Integer), body)).label("body")
 
 
 ONE: Final = ScopedQuery.read(_one)
@@ -103,7 +103,7 @@ def _total(listing: Listing, allowed: Proof) -> SQLColumnExpression[object]:
     if not listing.counts:
         return null()
     counted = select(func.count()).select_from(Document).where(*_conditions(listing), allowed)
-    return counted.correlate(ENTERED).scalar_subquery()
+    return counted.correlate(OPENED).scalar_subquery()
 
 
 @cache
@@ -119,7 +119,7 @@ def page_of(listing: Listing) -> ScopedQuery:
         if listing.counts:
             conditions = (DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id.in_(_behind_offset(listing, conditions)))
         shown = select(*document_columns(DOCUMENT, content=False)).where(*conditions)
-        rows = shown.order_by(*KEYSET.order(listing.sort)).limit(_ONE_MORE).correlate(ENTERED).lateral("chosen")
+        rows = shown.order_by(*KEYSET.order(listing.sort)).limit(_ONE_MORE).correlate(OPENED).lateral("chosen")
         place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, allowed))
         return short_page(*place) if listing.short else unless_large(whole_page(*place))
 
@@ -131,7 +131,7 @@ def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) 
     found = (
         select(Document.id).where(Document.project_id == PROJECT_ID, *conditions).order_by(*KEYSET.order(listing.sort))
     )
-    return found.limit(_ONE_MORE).offset(_OFFSET).correlate(ENTERED)
+    return found.limit(_ONE_MORE).offset(_OFFSET).correlate(OPENED)
 
 
 def _content(allowed: Proof) -> Found:
@@ -162,7 +162,7 @@ def _text(sha256: ColumnElement[str], allowed: Proof, *correlated: FromClause) -
             allowed,
         ),
     )
-    return func.coalesce(*(each.correlate(ENTERED, *correlated).scalar_subquery() for each in found))
+    return func.coalesce(*(each.correlate(OPENED, *correlated).scalar_subquery() for each in found))
 
 
 def _text_page(allowed: Proof) -> Found:
@@ -205,9 +205,9 @@ def _version_with(body: ColumnElement[object], allowed: Proof) -> Found:
     version = select(body).where(*_version_key(), allowed)
     size = select(DOCUMENT_VERSION.c.size).where(*_version_key(), allowed)
     return select(
-        version.correlate(ENTERED).scalar_subquery().label("body"),
-        size.correlate(ENTERED).scalar_subquery().label("size"),
-        newest.correlate(ENTERED).scalar_subquery().label("newest"),
+        version.correlate(OPENED).scalar_subquery().label("body"),
+        size.correlate(OPENED).scalar_subquery().label("size"),
+        newest.correlate(OPENED).scalar_subquery().label("newest"),
     )
 
 
@@ -224,7 +224,7 @@ def _versions(allowed: Proof) -> Found:
     newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, allowed)
     return select(
         *(func.array_agg(each).label(name) for name, each in named.items()),
-        newest.correlate(ENTERED).scalar_subquery().label("newest"),
+        newest.correlate(OPENED).scalar_subquery().label("newest"),
     ).where(columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, chosen, allowed)
 
 
@@ -241,13 +241,13 @@ def version_page(goes_on: bool, counts: bool) -> ScopedQuery:
             .order_by(columns.number.desc())
             .limit(_ONE_MORE)
             .offset(_OFFSET)
-            .correlate(ENTERED)
+            .correlate(OPENED)
             .lateral("chosen")
         )
         newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, allowed)
-        total = select(func.count()).select_from(DocumentVersion).where(*mine).correlate(ENTERED).scalar_subquery()
+        total = select(func.count()).select_from(DocumentVersion).where(*mine).correlate(OPENED).scalar_subquery()
         return whole_page(rows, "number", "number", total if counts else null()).add_columns(
-            newest.correlate(ENTERED).scalar_subquery().label("newest")
+            newest.correlate(OPENED).scalar_subquery().label("newest")
         )
 
     return ScopedQuery.read(page)

@@ -1,3 +1,5 @@
+"""Changes documents; `creation_repository.py` creates them, `reader_repository.py` reads them."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence

@@ -15,7 +15,7 @@ from partywall.core.errors import (
     QuotaExceededError,
     TooManyRequestsError,
 )
-from partywall.core.http.body_limits import LARGE_BYTES
+from partywall.core.http.body_limits import LARGE_BODY_BYTES
 from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.fast_path.declaration import fast
@@ -26,9 +26,7 @@ from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import delayed, json_bytes
 from partywall.core.http.spooled_answers import large_answer
-from partywall.core.idempotency.replay import Show
-from partywall.core.large_answers import LARGE_BYTES as LARGE_ANSWER
-from partywall.core.large_answers import Produced
+from partywall.core.large_answers import LARGE_ANSWER_BYTES, Produced
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creation
@@ -51,7 +49,6 @@ from partywall.features.documents.schemas import (
     DocumentSummary,
     Stats,
 )
-from partywall.features.documents.service import DocumentService
 
 router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"], route_class=JsonRoute)
 
@@ -72,12 +69,8 @@ def created(request: Request, document_id: UUID, body: bytes) -> Response:
 def paced(answer: Response, backpressure: Backpressure, project_id: UUID, documents: Sequence[NewDocument]) -> Response:
     """The answer to a creation, delayed while indexing is behind. A large body would keep its memory, and is not."""
     seconds = backpressure.delay(project_id, len(documents))
-    is_large = sum(each.size for each in documents) > LARGE_ANSWER
+    is_large = sum(each.size for each in documents) > LARGE_ANSWER_BYTES
     return answer if is_large else delayed(answer, seconds)
-
-
-def _shown_again(service: DocumentService) -> Show:
-    return creation.show_one(service.scope)
 
 
 def shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
@@ -106,7 +99,7 @@ async def list_documents(
     response_model=Document,
     summary="Create a document",
     description="The content is kept exactly as sent, and indexed in the background.",
-    max_body_size=LARGE_BYTES,
+    max_body_size=LARGE_BODY_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
 @fast
@@ -128,7 +121,7 @@ async def create_document(
     response_model=Documents,
     summary="Create many documents",
     description="Creates all or none, and returns them in the same order.",
-    max_body_size=LARGE_BYTES,
+    max_body_size=LARGE_BODY_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
 @idempotent_write(creation.may_write, show=creation.show_batch)
@@ -190,7 +183,7 @@ async def get_document(
     dependencies=[ROOM_TO_CHANGE],
     summary="Change a document",
     description="A JSON merge patch (RFC 7396), also for `metadata`.",
-    max_body_size=LARGE_BYTES,
+    max_body_size=LARGE_BODY_BYTES,
     responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError),
 )
 async def update_document(
@@ -205,7 +198,7 @@ async def update_document(
     dependencies=[ROOM_TO_CHANGE],
     summary="Replace a document",
     description="Absent members are reset to their defaults.",
-    max_body_size=LARGE_BYTES,
+    max_body_size=LARGE_BODY_BYTES,
     responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError),
 )
 async def replace_document(

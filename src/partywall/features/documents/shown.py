@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.events.log import EventDraft
-from partywall.core.large_answers import LARGE_BYTES
+from partywall.core.large_answers import LARGE_ANSWER_BYTES
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.creation import with_content
 from partywall.features.documents.exceptions import DocumentNotFoundError
@@ -18,7 +18,7 @@ from partywall.features.documents.repository import DocumentRepository
 
 async def shown(session: AsyncReadSession, scope: ProjectScope, id_: UUID, content: str | None = None) -> DocumentJson:
     """The document's JSON. A large `content` is inserted here instead of being read back from the database."""
-    large = content if content is not None and len(content) > LARGE_BYTES else None
+    large = content if content is not None and len(content) > LARGE_ANSWER_BYTES else None
     row = await DocumentRepository(session, scope).shown(id_, content=large is None)
     if row is None:
         raise DocumentNotFoundError

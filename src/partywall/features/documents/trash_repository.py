@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from partywall.core.db.scoped_query import ENTERED, ScopedQuery
+from partywall.core.db.scoped_query import OPENED, ScopedQuery
 from partywall.core.db.session import AsyncSession
 from partywall.core.tenancy import SharedScope
 from partywall.features.documents.columns import instant, principal_id
@@ -76,8 +76,8 @@ def trash_page(counts: bool) -> ScopedQuery:
         ).table_valued(column("id", Uuid), *texts, column("size", Integer), *instants, name="found")  # fmt: skip
         plain = [found.c[name] for name in ("id", "external_id", "title", "media_type", "size")]
         shown = (*plain, principal_id(found), *(instant(found, name) for name in _INSTANTS))
-        rows = select(*shown).select_from(found).where(allowed).correlate(ENTERED).lateral("chosen")
-        total = select(func.wall.trash_total()).where(allowed).correlate(ENTERED).scalar_subquery()
+        rows = select(*shown).select_from(found).where(allowed).correlate(OPENED).lateral("chosen")
+        total = select(func.wall.trash_total()).where(allowed).correlate(OPENED).scalar_subquery()
         return whole_page(rows, "deleted_at", "id", total if counts else null())
 
     return ScopedQuery.read(page)

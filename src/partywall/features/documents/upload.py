@@ -1,3 +1,5 @@
+"""Receives a file, stores it, and makes a document of it."""
+
 from __future__ import annotations
 
 import asyncio
@@ -15,9 +17,9 @@ from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ContentTooLargeError, PartywallError
-from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, CharacterWidth, memory_of
+from partywall.core.http.body_memory import COUNTED_BYTES, TURN_SECONDS, CharacterWidth, memory_of
 from partywall.core.schemas import JsonObject
-from partywall.core.storage import StorageAwayError
+from partywall.core.storage_errors import StorageAwayError
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.constants import (
@@ -85,7 +87,7 @@ class Source:
     async def memory(self) -> int:
         """The bytes of memory that processing the text takes; 0 for small texts, which are not counted."""
         size, width = self.size if self.page is None else len(self.page), CharacterWidth()
-        if size <= LARGE_BYTES or not self.is_read:
+        if size <= COUNTED_BYTES or not self.is_read:
             return 0
         async for piece in pieces(self.file) if self.page is None else _one(self.page):
             await asyncio.to_thread(width.note, piece)

@@ -18,7 +18,7 @@ from sqlalchemy import (
     table,
 )
 
-from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
+from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION
 
 type Found = Select[*tuple[object, ...]]
@@ -45,7 +45,7 @@ def _replaced(allowed: Proof) -> Found:
     largest = (
         select(func.max(versions.size))
         .where(versions.project_id == PROJECT_ID, versions.document_id == DOCUMENT.c.id)
-        .correlate(DOCUMENT, ENTERED)
+        .correlate(DOCUMENT, OPENED)
         .scalar_subquery()
     )
     given = bindparam("external_id", type_=Text)

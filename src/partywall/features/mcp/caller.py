@@ -1,3 +1,5 @@
+"""Who calls a tool, and in which project."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence

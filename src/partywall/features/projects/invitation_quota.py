@@ -1,3 +1,5 @@
+"""How many invitations an address may get."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from partywall.core.jobs.queue import enqueue_once
 from partywall.core.jobs.removal import remove_jobs_of
 from partywall.core.log_masks import error_fields
 from partywall.core.resources import Resources
-from partywall.core.storage import WHILE_AWAY, StorageAwayError
+from partywall.core.storage_errors import WHILE_AWAY, StorageAwayError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 
 log = structlog.get_logger(__name__)

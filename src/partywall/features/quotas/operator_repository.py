@@ -1,3 +1,5 @@
+"""Quotas as the operator's commands read and set them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""A run as clients see it."""
+
 from __future__ import annotations
 
 from partywall.features.budgets.presentation import dollars

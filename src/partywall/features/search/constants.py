@@ -1,3 +1,5 @@
+"""Limits of indexing and search, and the form in which text is indexed."""
+
 from __future__ import annotations
 
 from typing import Final
@@ -13,10 +15,6 @@ MAX_QUERY_CHARACTERS: Final = 1_000
 QUERY_TOKENS: Final = 128
 QUERY_TERMS: Final = 128
 """Limits of a query: its tokens, and the terms that these become in all languages of the project."""
-
-K1: Final = 1.2
-B: Final = 0.75
-"""BM25's usual parameters; tuning on the SciFact train queries gained nothing."""
 
 LONGEST_TERM: Final = 255
 """In bytes. Longer terms are not words and do not fit into an index row."""

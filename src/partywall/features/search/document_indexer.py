@@ -24,8 +24,8 @@ from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_result import PassageCounts, findings_by_document
 from partywall.features.search.index_state import IndexState
 from partywall.features.search.index_writer import write
+from partywall.features.search.indexing_lease import MAX_ATTEMPTS, IndexingLease
 from partywall.features.search.large_documents import LargeDocument
-from partywall.features.search.lease import MAX_ATTEMPTS, Lease
 from partywall.features.search.missing_vectors import MissingVectors
 from partywall.features.search.passage_vectors import EmbeddedPassages
 
@@ -43,7 +43,7 @@ type Cut = dict[UUID, list[NewChunk]]
 
 @dataclass(frozen=True, slots=True)
 class DocumentIndexer:
-    lease: Lease
+    lease: IndexingLease
     kind: WorkKind
 
     async def index(self, taken: Sequence[ClaimedDocument]) -> None:

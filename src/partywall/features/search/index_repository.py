@@ -1,3 +1,5 @@
+"""Search indexes, and which chunks still lack a vector in them."""
+
 from __future__ import annotations
 
 from collections.abc import Collection

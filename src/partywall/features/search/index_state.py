@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_access import ScopedReader
-from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
+from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.errors import QuotaExceededError
 from partywall.core.tenancy import Principal
 from partywall.features.search.index_repository import KnownIndex
@@ -37,17 +37,17 @@ def _state(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     counted = (
         select(func.count().label("chunks"), func.bool_or(SearchChunk.staged_for.is_not(None)).label("staged"))
         .where(allowed, SearchChunk.project_id == PROJECT_ID, SearchChunk.document_id == given.c.id)
-        .correlate(ENTERED, given)
+        .correlate(OPENED, given)
         .lateral("counted")
     )
     mine = select(func.sum(counted.c.chunks)).select_from(given.join(counted, true()))
     staged = select(func.array_agg(given.c.id)).select_from(given.join(counted, true())).where(counted.c.staged)
     return select(
-        indexes.correlate(ENTERED).scalar_subquery().label("indexes"),
-        whole.correlate(ENTERED).scalar_subquery().label("chunks"),
-        used.correlate(ENTERED).scalar_subquery().label("configurations"),
-        mine.correlate(ENTERED).scalar_subquery().label("replaced"),
-        staged.correlate(ENTERED).scalar_subquery().label("staged"),
+        indexes.correlate(OPENED).scalar_subquery().label("indexes"),
+        whole.correlate(OPENED).scalar_subquery().label("chunks"),
+        used.correlate(OPENED).scalar_subquery().label("configurations"),
+        mine.correlate(OPENED).scalar_subquery().label("replaced"),
+        staged.correlate(OPENED).scalar_subquery().label("staged"),
         func.wall.quota_of(PROJECT_ID, "passages").label("most"),
     ).where(allowed)
 

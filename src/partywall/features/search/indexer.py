@@ -28,10 +28,10 @@ from partywall.features.documents import index_queue as documents
 from partywall.features.documents.index_queue import ClaimedDocument, DueProject, WorkKind
 from partywall.features.search.constants import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE
 from partywall.features.search.document_indexer import DocumentIndexer
-from partywall.features.search.fair_scheduler import FairScheduler
+from partywall.features.search.indexing_lease import LASTING, IndexingLease
 from partywall.features.search.indexing_pace import IndexingPace
-from partywall.features.search.lease import LASTING, Lease
 from partywall.features.search.passage_vectors import PassageVectors
+from partywall.features.search.project_rotation import ProjectRotation
 
 log = structlog.get_logger(__name__)
 
@@ -60,11 +60,11 @@ class Indexer:
     resources: Resources
     stop: asyncio.Event
     embedding: PassageVectors = field(init=False)
-    _scheduler: FairScheduler = field(default_factory=FairScheduler)
+    _scheduler: ProjectRotation = field(default_factory=ProjectRotation)
     _pace: IndexingPace = field(default_factory=IndexingPace)
     _round: list[DueProject] = field(default_factory=list)
     _running: dict[asyncio.Task[None], DueProject] = field(default_factory=dict)
-    _held: dict[UUID, tuple[Lease, list[UUID]]] = field(default_factory=dict)
+    _held: dict[UUID, tuple[IndexingLease, list[UUID]]] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _poll_due: bool = True
     _poll_seconds: float = SHORTEST_POLL
@@ -170,7 +170,7 @@ class Indexer:
             report = self._pace.report(due.project)
             await self.resources.backpressure.report(due.project, report.delay, report.rate)
 
-    async def _take(self, due: DueProject, lease: Lease) -> list[ClaimedDocument]:
+    async def _take(self, due: DueProject, lease: IndexingLease) -> list[ClaimedDocument]:
         """Claims documents. If cancelled meanwhile, it notes what was claimed, so that `_release` can release it."""
         most = 1 if due.kind is WorkKind.LARGE else DOCUMENTS_AT_ONCE
         reads = self.resources.reads
@@ -186,7 +186,7 @@ class Indexer:
 
     async def _index(self, due: DueProject) -> list[ClaimedDocument]:
         large = due.kind is WorkKind.LARGE
-        lease = Lease(self.resources, self.embedding, due.project, new_id())
+        lease = IndexingLease(self.resources, self.embedding, due.project, new_id())
         taken = await self._take(due, lease)
         if not taken:
             return taken
@@ -236,7 +236,7 @@ def _may_be_more(taken: list[ClaimedDocument]) -> bool:
     return full or any(each.attempts > 1 for each in taken)
 
 
-async def _keep(lease: Lease, ids: list[UUID]) -> None:
+async def _keep(lease: IndexingLease, ids: list[UUID]) -> None:
     """Renews the lease until it is cancelled."""
     while True:
         await asyncio.sleep(LASTING.total_seconds() / 3)

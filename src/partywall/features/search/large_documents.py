@@ -18,15 +18,15 @@ from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.index_result import PassageCounts
 from partywall.features.search.index_writer import write
+from partywall.features.search.indexing_lease import IndexingLease
 from partywall.features.search.jobs import SWEEP_CHUNKS, SweepChunks
-from partywall.features.search.lease import Lease
 from partywall.features.search.passage_vectors import EmbeddedPassages
 from partywall.features.search.staging_repository import FORMER, StagedReader, StagedWriter
 
 
 @dataclass(frozen=True, slots=True)
 class LargeDocument:
-    lease: Lease
+    lease: IndexingLease
     document: ClaimedDocument
 
     async def index(self, chunks: Sequence[NewChunk], failed: str | None = None) -> None:

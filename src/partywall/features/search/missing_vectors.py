@@ -22,7 +22,7 @@ from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.fault_repository import FaultCount, FaultReader
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex
 from partywall.features.search.index_result import PassageCounts
-from partywall.features.search.lease import MAX_ATTEMPTS, Lease
+from partywall.features.search.indexing_lease import MAX_ATTEMPTS, IndexingLease
 from partywall.features.search.passage_vectors import LONGEST_ASKED, waits_for
 from partywall.features.search.vector_filler import TimeSlice, VectorFiller
 
@@ -36,7 +36,7 @@ _SHORTLY: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class MissingVectors:
-    lease: Lease
+    lease: IndexingLease
 
     async def add(self, taken: Sequence[ClaimedDocument]) -> None:
         """New documents together, then those that have failed before, one by one.
@@ -73,7 +73,7 @@ class MissingVectors:
 class _Group:
     """Documents that are embedded together."""
 
-    lease: Lease
+    lease: IndexingLease
     time_slice: TimeSlice
     documents: Sequence[ClaimedDocument]
 

@@ -1,3 +1,5 @@
+"""The statements of a search: the corpus, the nearest vectors, the chunks to show. Words are scored in `bm25.py`."""
+
 from __future__ import annotations
 
 import functools
@@ -25,13 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from partywall.core.db.scoped_query import ENTERED, PROJECT_ID, ScopedQuery
+from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B, visible
+from partywall.features.search import bm25
+from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
-from partywall.features.search.ranking import Candidate
 
 # The columns of documents that a search reads.
 _DOCUMENT: Final = table(
@@ -39,52 +41,6 @@ _DOCUMENT: Final = table(
 )
 _MARKS: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
 _EF_SEARCH: Final = "200"
-
-# Document frequencies are counted from the postings that the query reads anyway, which avoids a hot row per term.
-_SCORED: Final = """
-WITH asked AS (
-    SELECT lexeme COLLATE "C" AS term, CAST(max(cardinality(positions)) AS float8) AS weight
-    FROM unnest(CAST(:configurations AS text[])) AS configuration,
-        unnest(to_tsvector(CAST(configuration AS regconfig), {query}))
-    WHERE octet_length(lexeme) <= :longest_term
-    GROUP BY 1 ORDER BY 1 LIMIT :query_terms
-), found AS (
-    SELECT asked.term, asked.weight, posting.chunk,
-        CAST(posting.frequency AS float8) AS frequency, CAST(posting.length AS float8) AS length
-    FROM asked JOIN posting ON posting.project_id = :project_id AND posting.term = asked.term {only}
-), rarity AS (
-    SELECT term, ln(1 + (greatest(CAST(:chunks AS float8) - count(*), 0) + 0.5) / (count(*) + 0.5)) AS rare
-    FROM found GROUP BY term
-), scored AS (
-    SELECT found.chunk, sum(
-        weight * rare * frequency * (CAST(:k1 AS float8) + 1)
-            / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
-    ) AS score
-    FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
-)
-"""
-_BEST: Final = """
-SELECT best.chunk, chunk.document_id, best.score
-FROM (SELECT scored.chunk, scored.score FROM scored ORDER BY scored.score DESC, scored.chunk LIMIT :candidates) AS best
-JOIN chunk ON chunk.project_id = :project_id AND chunk.number = best.chunk
-"""
-_BEST_OF_DOCUMENTS: Final = """
-SELECT scored.chunk, chunk.document_id, scored.score
-FROM scored
-JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
-JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
-    AND document.status = coalesce(CAST(:status AS text), document.status)
-ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
-"""
-_NOT_STAGED: Final = """
-    AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
-"""
-# Keys: whether to join the documents, and whether the project has staged chunks.
-_BY_TEXT: Final = {
-    (documents, staged): text(_SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best)
-    for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
-    for staged in (False, True)
-}
 
 # Parses the query once per configuration, not per chunk.
 _SHOWN: Final = text("""
@@ -165,7 +121,7 @@ def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
         select(
             SearchStatistic.chunks, SearchStatistic.terms, SearchStatistic.configurations,
             SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate,
-            staged.correlate(ENTERED).label("staged"),
+            staged.correlate(OPENED).label("staged"),
             func.wall.has_deleted_documents(PROJECT_ID).label("purging"),
         )
         .outerjoin(SearchIndex, serves)
@@ -187,16 +143,11 @@ class SearchRepository:
             "project_id": self.scope.project_id,
             "configurations": corpus.configurations,
             "query": query,
-            "longest_term": LONGEST_TERM,
-            "query_terms": QUERY_TERMS,
-            "chunks": float(corpus.chunks),
-            "average": max(1.0, corpus.terms / max(1, corpus.chunks)),
-            "k1": K1,
-            "b": B,
             "candidates": candidates,
+            **bm25.parameters(corpus.chunks, corpus.terms),
         }
         documents = status is not None or corpus.purging
-        asked = _BY_TEXT[documents, corpus.staged]
+        asked = bm25.STATEMENTS[documents, corpus.staged]
         rows = await self.session.execute(asked, values | {"status": status} if documents else values)
         found = [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))

@@ -1,3 +1,5 @@
+"""Answers a search: both halves, their fusion, and the passages to show."""
+
 from __future__ import annotations
 
 import asyncio
@@ -21,12 +23,12 @@ from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
-from partywall.features.search import ranking, vector_plan
+from partywall.features.search import fusion, vector_plan
 from partywall.features.search.constants import CANDIDATES, WIDER
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
+from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.highlights import spans
 from partywall.features.search.query_text import words_of
-from partywall.features.search.ranking import Candidate, Ranked
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
 from partywall.features.search.vectors import vector_text
@@ -146,12 +148,12 @@ class _Search:
         text = await self._by_text(repository, candidates) if self.mode is not SearchMode.VECTOR else []
         vector = await self._by_vector(repository, candidates) if self.mode is not SearchMode.TEXT else []
         ranked = (
-            ranking.fuse(text, vector, depth=CANDIDATES)
+            fusion.fuse(text, vector, depth=CANDIDATES)
             if self.mode is SearchMode.HYBRID
-            else ranking.rank([*text, *vector])
+            else fusion.rank([*text, *vector])
         )
         if self.query.group is SearchGroup.DOCUMENT:
-            ranked = ranking.best_per_document(ranked)
+            ranked = fusion.best_per_document(ranked)
         return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})
 
     async def _by_text(self, repository: SearchRepository, candidates: int) -> list[Candidate]:

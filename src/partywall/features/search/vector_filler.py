@@ -14,7 +14,7 @@ from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
 from partywall.features.search.index_result import PassageCounts
 from partywall.features.search.index_writer import add_vectors
-from partywall.features.search.lease import Lease
+from partywall.features.search.indexing_lease import IndexingLease
 from partywall.features.search.passage_vectors import Clock
 
 TIME_SLICE_SECONDS: Final = 60.0
@@ -42,7 +42,7 @@ class TimeSlice:
 class VectorFiller:
     """On the `last_attempt`, passages at which the model fails are given up, so that the others get their turn."""
 
-    lease: Lease
+    lease: IndexingLease
     time_slice: TimeSlice
     index: KnownIndex
     last_attempt: bool = False

@@ -1,3 +1,5 @@
+"""Deliveries as clients list and repeat them; `delivery_session.py` sends them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

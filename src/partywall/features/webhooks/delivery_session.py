@@ -18,7 +18,8 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.log import EventDraft, publish
-from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.lease import LeaseLostError
 from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
 from partywall.core.tenancy import SharedScope

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from partywall.core.large_answers import LARGE_BYTES, LargeAnswers
+from partywall.core.large_answers import LARGE_ANSWER_BYTES, LargeAnswers
 from partywall.features.documents import reader
 from tests.features.agents.builtin.runs import CONTRACT, complaint, listed, output_of, refusals, results, run
 from tests.features.runs.agent_workspace import AgentWorkspace, code_of
@@ -142,7 +142,7 @@ async def test_a_document_is_read_in_pages(workspace: AgentWorkspace, monkeypatc
 async def test_cited_texts_are_loaded_one_at_a_time_within_the_accounts_memory(
     workspace: AgentWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = CONTRACT + "More. " * (LARGE_BYTES // 6)
+    content = CONTRACT + "More. " * (LARGE_ANSWER_BYTES // 6)
     documents = [await workspace.document(f"Contract {number}", content) for number in range(2)]
     taken: list[int] = []
     held = most = 0

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from partywall.features.agents.builtin.citations import DocumentText, Text, claims, marks, unmarked
+from tests.properties import given
 
 WORDS = st.lists(st.text("abc.", min_size=1, max_size=4), min_size=1, max_size=12)
 BLANKS = st.sampled_from([" ", "  ", "\n", "\t ", "\u00a0", "\r\n\r\n"])

@@ -58,7 +58,7 @@ BEGIN
     bound := set_config('partywall.project', project::text, true);
     held := wall.lock_shared(principal, project, accepting);
     IF held IS NOT NULL THEN
-        bound := set_config('partywall.entered', principal || ' ' || project, true);
+        bound := set_config('partywall.opened', principal || ' ' || project, true);
     END IF;
     RETURN held;
 END

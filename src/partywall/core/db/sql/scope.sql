@@ -40,7 +40,7 @@ END
 $$;
 
 -- The bound project if the bound principal may enter it, else null. Skips the check when the same transaction has
--- already made it (`partywall.entered`) and its result stays valid until the end.
+-- already made it (`partywall.opened`) and its result stays valid until the end.
 CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog
 AS $$
@@ -48,7 +48,7 @@ DECLARE
     principal text := nullif(current_setting('partywall.principal', true), '');
     project text := nullif(current_setting('partywall.project', true), '');
 BEGIN
-    IF current_setting('partywall.entered', true) = principal || ' ' || project THEN
+    IF current_setting('partywall.opened', true) = principal || ' ' || project THEN
         RETURN project;
     END IF;
     IF principal IS NULL OR project IS NULL OR wall.role_of(principal, project::uuid) IS NULL THEN
@@ -110,7 +110,7 @@ DECLARE
     bound text;
 BEGIN
     IF found_role IS NOT NULL THEN
-        bound := set_config('partywall.entered', principal || ' ' || project, true);
+        bound := set_config('partywall.opened', principal || ' ' || project, true);
     END IF;
     RETURN found_role;
 END

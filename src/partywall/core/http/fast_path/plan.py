@@ -1,3 +1,5 @@
+"""What a route gives to be served on the fast path."""
+
 from __future__ import annotations
 
 import re

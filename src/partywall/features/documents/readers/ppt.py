@@ -11,7 +11,6 @@ from partywall.features.documents.readers.layout import Writer, clean
 from partywall.features.documents.readers.ole import OleError, OleFile
 
 _DOCUMENT: Final = 0x03E8
-_SLIDE: Final = 0x03EE
 _NOTES: Final = 0x03F0
 _NOTES_ATOM: Final = 0x03F1
 _PERSIST: Final = 0x03F3

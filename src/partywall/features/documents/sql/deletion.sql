@@ -6,16 +6,16 @@ CREATE OR REPLACE FUNCTION wall.delete_document(doomed uuid, kept_for interval) 
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
-    entered uuid := wall.current_project();
+    opened uuid := wall.current_project();
 BEGIN
     UPDATE public.document AS d SET deleted_at = now(), purging = true,
         purge_at = CASE WHEN kept_for > interval '0' THEN now() + kept_for END,
         external_id = NULL, former_external_id = d.external_id
-    WHERE d.project_id = entered AND d.id = doomed AND d.deleted_at IS NULL;
+    WHERE d.project_id = opened AND d.id = doomed AND d.deleted_at IS NULL;
     IF FOUND THEN
-        DELETE FROM public.indexing_attempt AS a WHERE a.project_id = entered AND a.document_id = doomed;
+        DELETE FROM public.indexing_attempt AS a WHERE a.project_id = opened AND a.document_id = doomed;
         UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
-        WHERE i.project_id = entered AND i.subjects @> ARRAY[doomed];
+        WHERE i.project_id = opened AND i.subjects @> ARRAY[doomed];
     END IF;
 END
 $$;
@@ -117,29 +117,29 @@ CREATE OR REPLACE FUNCTION wall.purge_document(doomed uuid, most integer, bytes 
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
-    entered uuid := wall.current_project();
+    opened uuid := wall.current_project();
     removed bigint;
     is_final boolean;
 BEGIN
     SELECT d.purge_at IS NULL INTO is_final FROM public.document AS d
-    WHERE d.project_id = entered AND d.id = doomed AND d.deleted_at IS NOT NULL FOR UPDATE;
+    WHERE d.project_id = opened AND d.id = doomed AND d.deleted_at IS NOT NULL FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
     DELETE FROM public.chunk WHERE ctid = ANY (ARRAY(
-        SELECT c.ctid FROM public.chunk AS c WHERE c.project_id = entered AND c.document_id = doomed LIMIT most
+        SELECT c.ctid FROM public.chunk AS c WHERE c.project_id = opened AND c.document_id = doomed LIMIT most
     ));
     GET DIAGNOSTICS removed = ROW_COUNT;
     IF removed > 0 THEN
         RETURN removed;
     ELSIF NOT is_final THEN
         UPDATE public.document AS d SET purging = false, chunks = 0
-        WHERE d.project_id = entered AND d.id = doomed AND d.purging;
+        WHERE d.project_id = opened AND d.id = doomed AND d.purging;
         RETURN 0;
     END IF;
     DELETE FROM public.document_version WHERE ctid = ANY (ARRAY(
         SELECT v.ctid FROM public.document_version AS v
-        WHERE v.project_id = entered AND v.document_id = doomed LIMIT most
+        WHERE v.project_id = opened AND v.document_id = doomed LIMIT most
     ));
     GET DIAGNOSTICS removed = ROW_COUNT;
     IF removed > 0 THEN
@@ -150,7 +150,7 @@ BEGIN
             SELECT chosen.place, sum(chosen.size) OVER (ROWS UNBOUNDED PRECEDING) - chosen.size AS before
             FROM (
                 SELECT t.ctid AS place, t.size FROM public.document_text AS t
-                WHERE t.project_id = entered AND t.document_id = doomed LIMIT most
+                WHERE t.project_id = opened AND t.document_id = doomed LIMIT most
             ) AS chosen
         ) AS counted WHERE counted.before < bytes
     ));
@@ -158,7 +158,7 @@ BEGIN
     IF removed > 0 THEN
         RETURN removed;
     END IF;
-    DELETE FROM public.document AS d WHERE d.project_id = entered AND d.id = doomed;
+    DELETE FROM public.document AS d WHERE d.project_id = opened AND d.id = doomed;
     RETURN 1;
 END
 $$;

@@ -67,7 +67,7 @@ CREATE OR REPLACE FUNCTION wall.prune_versions(
 AS $$
 #variable_conflict use_column
 DECLARE
-    entered uuid := wall.current_project();
+    opened uuid := wall.current_project();
     last_document uuid;
     last_number integer;
     replaced record;
@@ -76,7 +76,7 @@ DECLARE
 BEGIN
     SELECT v.document_id, v.number INTO last_document, last_number FROM (
         SELECT document_id, number FROM public.document_version
-        WHERE project_id = entered AND (document_id, number) > (after_document, after_number)
+        WHERE project_id = opened AND (document_id, number) > (after_document, after_number)
         ORDER BY document_id, number LIMIT most
     ) AS v ORDER BY v.document_id DESC, v.number DESC LIMIT 1;
     IF last_document IS NULL THEN
@@ -84,19 +84,19 @@ BEGIN
     END IF;
     FOR replaced IN
         SELECT v.document_id, max(v.number) AS newest FROM public.document_version AS v
-        WHERE v.project_id = entered AND v.created_at < least(moment, now())
+        WHERE v.project_id = opened AND v.created_at < least(moment, now())
             AND (v.document_id, v.number) > (after_document, after_number)
             AND (v.document_id, v.number) <= (last_document, last_number)
         GROUP BY v.document_id ORDER BY v.document_id
     LOOP
         -- Locks the document against changes of its texts.
         PERFORM FROM public.document AS d
-        WHERE d.project_id = entered AND d.id = replaced.document_id FOR NO KEY UPDATE;
+        WHERE d.project_id = opened AND d.id = replaced.document_id FOR NO KEY UPDATE;
         DELETE FROM public.document_version AS v
-        WHERE v.project_id = entered AND v.document_id = replaced.document_id AND v.number < replaced.newest;
+        WHERE v.project_id = opened AND v.document_id = replaced.document_id AND v.number < replaced.newest;
         GET DIAGNOSTICS more = ROW_COUNT;
         IF more > 0 THEN
-            PERFORM wall.drop_unused_texts(entered, replaced.document_id);
+            PERFORM wall.drop_unused_texts(opened, replaced.document_id);
         END IF;
         deleted := deleted + more;
     END LOOP;

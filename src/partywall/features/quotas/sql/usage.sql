@@ -142,29 +142,29 @@ $$;
 CREATE OR REPLACE FUNCTION wall.usage() RETURNS TABLE (quota text, used numeric, most numeric)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
-    WITH entered AS MATERIALIZED (
+    WITH opened AS MATERIALIZED (
         SELECT wall.current_project() AS id, date_trunc('month', now() AT TIME ZONE 'UTC')::date AS month
     ), stored AS MATERIALIZED (
         SELECT coalesce(sum(u.documents), 0) AS documents, coalesce(sum(u.bytes), 0) AS bytes
-        FROM entered LEFT JOIN public.project_usage AS u ON u.project_id = entered.id
+        FROM opened LEFT JOIN public.project_usage AS u ON u.project_id = opened.id
     )
-    SELECT counted.quota, counted.used, wall.quota_of(entered.id, counted.quota)
-    FROM entered, stored, LATERAL (VALUES
+    SELECT counted.quota, counted.used, wall.quota_of(opened.id, counted.quota)
+    FROM opened, stored, LATERAL (VALUES
         ('documents', stored.documents),
         ('bytes', stored.bytes),
         ('versions_per_document', NULL),
         ('passages',
-            (SELECT coalesce(max(s.chunks), 0) FROM public.search_statistic AS s WHERE s.project_id = entered.id)),
-        ('keys', (SELECT count(*) FROM public.api_key AS k WHERE k.project_id = entered.id
+            (SELECT coalesce(max(s.chunks), 0) FROM public.search_statistic AS s WHERE s.project_id = opened.id)),
+        ('keys', (SELECT count(*) FROM public.api_key AS k WHERE k.project_id = opened.id
             AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))),
-        ('webhooks', (SELECT count(*) FROM public.webhook AS w WHERE w.project_id = entered.id)),
-        ('members', (SELECT count(*) FROM public.project_member AS m WHERE m.project_id = entered.id)),
+        ('webhooks', (SELECT count(*) FROM public.webhook AS w WHERE w.project_id = opened.id)),
+        ('members', (SELECT count(*) FROM public.project_member AS m WHERE m.project_id = opened.id)),
         ('runs', (SELECT coalesce(max(a.runs), 0) FROM public.agent_usage AS a
-            WHERE a.project_id = entered.id AND a.month = entered.month)),
+            WHERE a.project_id = opened.id AND a.month = opened.month)),
         ('spending', (SELECT coalesce(max(a.cost), 0) FROM public.agent_usage AS a
-            WHERE a.project_id = entered.id AND a.month = entered.month))
+            WHERE a.project_id = opened.id AND a.month = opened.month))
     ) AS counted (quota, used)
-    WHERE entered.id IS NOT NULL
+    WHERE opened.id IS NOT NULL
 $$;
 
 -- The quotas of the calling account, and how much of each is used.

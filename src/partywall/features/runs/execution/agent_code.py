@@ -11,7 +11,7 @@ from pydantic_ai.exceptions import AgentRunError, SkipToolExecution, SkipToolVal
 from sqlalchemy.exc import SQLAlchemyError
 
 from partywall.core.errors import PartywallError
-from partywall.core.jobs.context import LeaseLostError
+from partywall.core.jobs.lease import LeaseLostError
 from partywall.features.agents.exceptions import TryAgainError
 from partywall.features.agents.exit_guard import AgentCodeError, is_from_outside
 

@@ -1,3 +1,5 @@
+"""The statements that record the steps of a run."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -12,7 +12,8 @@ from pydantic_ai.models import Model
 from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import UnavailableError
-from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.jobs.lease import LeaseLostError
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.outgoing.correlation import correlated
 from partywall.core.rights import require

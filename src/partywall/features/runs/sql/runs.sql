@@ -96,14 +96,14 @@ CREATE OR REPLACE FUNCTION wall.delete_run(doomed uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
-    entered uuid := wall.current_project();
+    opened uuid := wall.current_project();
 BEGIN
     UPDATE public.run AS r SET continues = NULL, state = r.state + 1
-    WHERE r.project_id = entered AND r.continues = doomed;
-    DELETE FROM public.run AS r WHERE r.project_id = entered AND r.id = doomed AND r.finished_at IS NOT NULL;
+    WHERE r.project_id = opened AND r.continues = doomed;
+    DELETE FROM public.run AS r WHERE r.project_id = opened AND r.id = doomed AND r.finished_at IS NOT NULL;
     IF FOUND THEN
         UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
-        WHERE i.project_id = entered AND i.subjects @> ARRAY[doomed];
+        WHERE i.project_id = opened AND i.subjects @> ARRAY[doomed];
     END IF;
 END
 $$;

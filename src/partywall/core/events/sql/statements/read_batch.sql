@@ -1,7 +1,7 @@
--- The innermost reads depend on `entered`, as in a `ScopedQuery.read`.
+-- The innermost reads depend on `opened`, as in a `ScopedQuery.read`.
 -- Roles and events are of one snapshot: a caller who was removed sees no event after the removal.
-SELECT entered.wall_role, found.*
-FROM wall.open_scope(:principal, :project_id) AS entered(wall_role) LEFT JOIN LATERAL (
+SELECT opened.wall_role, found.*
+FROM wall.open_scope(:principal, :project_id) AS opened(wall_role) LEFT JOIN LATERAL (
     SELECT counter.last, counter.oldest, roles.held,
         batch.found, batch.ids, batch.types, batch.subjects, batch.frames
     FROM event_counter AS counter,
@@ -32,7 +32,7 @@ FROM wall.open_scope(:principal, :project_id) AS entered(wall_role) LEFT JOIN LA
                     ), E'\n\n'
                 ) AS frame
                 FROM event
-                WHERE event.project_id = :project_id AND entered.wall_role IS NOT NULL
+                WHERE event.project_id = :project_id AND opened.wall_role IS NOT NULL
                     AND event.id > greatest(:after, counter.oldest - 1)
                     AND event.id <= greatest(:after, counter.oldest - 1) + :span
                     AND (
@@ -44,6 +44,6 @@ FROM wall.open_scope(:principal, :project_id) AS entered(wall_role) LEFT JOIN LA
                 ) AS framed
             ) AS measured
         ) AS batch
-    WHERE counter.project_id = :project_id AND entered.wall_role IS NOT NULL
+    WHERE counter.project_id = :project_id AND opened.wall_role IS NOT NULL
     OFFSET 0
 ) AS found ON true

@@ -13,7 +13,7 @@ _REMEMBERED: Final = 10_000
 
 
 @dataclass(slots=True)
-class FairScheduler:
+class ProjectRotation:
     """Least recently served first. A round has one batch per account, so a new account waits for one round at most."""
 
     _served: dict[UUID | tuple[UUID, WorkKind], int] = field(default_factory=dict)

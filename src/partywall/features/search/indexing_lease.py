@@ -25,7 +25,7 @@ MAX_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class IndexingLease:
     """Acts as the project's own worker; access is checked in every transaction."""
 
     resources: Resources

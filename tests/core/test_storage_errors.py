@@ -22,7 +22,7 @@ from partywall.core.db.engine import create_engine
 from partywall.core.http.problems import system_fact
 from partywall.core.resources import Resources
 from partywall.core.spool import keep_temporary_files
-from partywall.core.storage import StorageFullError, is_full
+from partywall.core.storage_errors import StorageFullError, is_full
 from partywall.testing.users import Users
 
 # The segments of the write-ahead log have this size and must not be cut off.

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from hypothesis import given
 from hypothesis import strategies as st
 
-from partywall.features.search.ranking import Candidate, best_per_document, fuse, rank
+from partywall.features.search.fusion import Candidate, best_per_document, fuse, rank
+from tests.properties import given
 
 NUMBERS = st.integers(-1000, 1000).map(float)  # distinct numbers stay distinct after scaling
 

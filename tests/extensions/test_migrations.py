@@ -129,6 +129,9 @@ async def test_its_table_is_behind_the_wall(engines: Urls, package: Path) -> Non
             "CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
             "current_project",
         ),
+        ("CREATE FUNCTION wall.orders_all() RETURNS int LANGUAGE sql AS 'SELECT 1'", "changes orders_all"),
+        ("CREATE TABLE wall.orders_all (id uuid)", "changes orders_all"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC", "changes default privileges"),
         ("CREATE TABLE orders_paid (project_id uuid)", "leaves the table orders_paid open to other projects"),
     ],
 )

@@ -92,6 +92,7 @@ UNFED: Final[Mapping[str, str]] = {
     "extensions/name_checks.py:_FEATURE": "a name in an installed package",
     "extensions/new_package.py:_PLACE": "a file of our own",
     "extensions/name_checks.py:_PART": "a name in an installed package",
+    "extensions/taken_names.py:_created": "a file of our own",
     "features/agents/definition.py:NAME": "the names of the agents in the code",
     "features/documents/schemas.py:_longer": "one float as Python writes it",
     "features/mcp/dependencies.py:_own_hosts": "the operator's own address",

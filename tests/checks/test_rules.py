@@ -110,7 +110,7 @@ def test_what_cannot_be_checked_is_one_line(
 
 def test_an_unknown_rule_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--explain", "PW999"]) == 2
-    assert capsys.readouterr().err == "partywall: there is no rule 'PW999': the rules are PW001 to PW022\n"
+    assert capsys.readouterr().err == "partywall: there is no rule 'PW999': the rules are PW001 to PW023\n"
 
 
 @pytest.mark.parametrize(

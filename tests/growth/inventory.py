@@ -107,7 +107,6 @@ UNFED: Final[Mapping[str, str]] = {
     "settings/values.py:_LABEL": "a setting",
     "settings/values.py:_is_host": "a setting",
     "settings/values.py:require_web_host": "a setting",
-    "supervisor/migrations.py:_assignments": "the files of our migrations",
 }
 
 PLACES: Final[frozenset[str]] = frozenset(UNFED) | {place for reader in READERS for place in reader.places}

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from partywall.core.git_ignore import keep_out_of_git
 from partywall.settings import Settings
 
 
@@ -14,6 +15,7 @@ def secret_key(settings: Settings) -> str:
     path = settings.data_dir / "secret.key"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
+        keep_out_of_git(path.parent)
         _create(path)
     return path.read_text(encoding="ascii").strip()
 

@@ -46,6 +46,13 @@ def test_an_explanation_shows_what_the_rule_finds(orders: Path, rule: str) -> No
         assert all(re.match(rf"{place}[\w./]*:\d+: {rule}: \S", line) for line in mine)
 
 
+def test_a_name_of_ours_in_the_database_is_found(orders: Path) -> None:
+    project = (orders / "pyproject.toml").read_text()
+    put(orders, "pyproject.toml", project.replace('orders = "orders.', 'claim = "orders.'))
+    [line] = [line for line in found(orders) if ": PW002: " in line]
+    assert "the feature claim has a name with which our function claim_documents begins: choose another" in line
+
+
 def test_a_line_may_be_allowed_with_a_reason(orders: Path) -> None:
     put(orders, "work.py", "import pandas  # lint: allow PW007 - installed with the machine's own packages\n")
     assert not [line for line in found(orders) if "pandas" in line]
@@ -103,15 +110,19 @@ def test_what_cannot_be_checked_is_one_line(
 
 def test_an_unknown_rule_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--explain", "PW999"]) == 2
-    assert capsys.readouterr().err == "partywall: there is no rule 'PW999': the rules are PW001 to PW022\n"
+    assert capsys.readouterr().err == "partywall: there is no rule 'PW999': the rules are PW001 to PW023\n"
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("Orders", "has no valid name"),
-        ("documents", "declares the name documents, which is declared twice"),
-        ("document", "has a name with which the table document of documents begins"),
+        ("documents", "has a name that is taken: choose another"),
+        ("document", "has a name with which our table document begins"),
+        ("current", "has a name with which our function current_principal begins"),
+        ("wall", "has a name with which our schema wall begins"),
+        ("tests", "has a name that SQL, Python or a package's tests use"),
+        ("none", "has a name that SQL, Python or a package's tests use"),
         ("mail", "has settings in the section MAIL, which is ours"),
         ("json", "has the name of a Python module or keyword"),
         ("lambda", "has the name of a Python module or keyword"),

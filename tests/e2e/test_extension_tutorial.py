@@ -62,7 +62,7 @@ async def test_the_first_extension_works_as_written() -> None:
         )
 
         [new, check] = [line.removeprefix("$ partywall ") for line in _typed() if line.startswith("$ partywall")]
-        assert "wrote 19 files to saved_questions" in run(work, environment, *partywall, *new.split())
+        assert "wrote 20 files to saved_questions" in run(work, environment, *partywall, *new.split())
         package = work / "saved_questions"
         _edit(package, environment)
         assert run(package, environment, *partywall, *check.split()) == ""

@@ -129,6 +129,9 @@ async def test_its_table_is_behind_the_wall(engines: Urls, package: Path) -> Non
             "CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
             "current_project",
         ),
+        ("CREATE FUNCTION wall.orders_all() RETURNS int LANGUAGE sql AS 'SELECT 1'", "changes orders_all"),
+        ("CREATE TABLE wall.orders_all (id uuid)", "changes orders_all"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC", "changes default privileges"),
         ("CREATE TABLE orders_paid (project_id uuid)", "leaves the table orders_paid open to other projects"),
     ],
 )
@@ -161,3 +164,21 @@ async def test_a_wrong_target_is_one_line(engines: Urls, package: Path) -> None:
 def test_a_missing_package_is_refused() -> None:
     with pytest.raises(FeatureError, match=r"names its migrations nowhere\.migrations, which is no package"):
         list(histories((Feature(name="orders", migrations="nowhere.migrations"),)))
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"0002": '"0001"', "0002b": '"0001"'}, r"\(0002b\.py\): 2 heads: 0002 and 0002b follow 0001: let each"),
+        ({"0002": "None"}, r"2 roots: 0001 and 0002 follow no other: let each"),
+        ({"0002": '"0001"', "0002b": '"0001"', "0003": '("0002", "0002b")'}, "2 heads: 0002 and 0002b follow 0001"),
+        ({"0002": '"0007"'}, "0002 follows 0007, which does not exist: correct its down_revision"),
+        ({"0001": "None"}, "2 revisions are called 0001: rename all but one"),
+        ({"0002": '"0001"\n)'}, r"a migration that cannot be read: unmatched '\)' \(0002\.py, line 3\)"),
+    ],
+)
+def test_migrations_in_no_line_are_refused(package: Path, files: dict[str, str], said: str) -> None:
+    for name, after in files.items():
+        (package / f"{name}.py").write_text(f'revision = "{name}"\ndown_revision = {after}\n')
+    with pytest.raises(FeatureError, match=f"^the feature orders has .*{said}"):
+        list(histories(FEATURES))

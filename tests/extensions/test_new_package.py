@@ -7,10 +7,12 @@ import json
 import os
 import re
 import sys
+import tarfile
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 
 from partywall.extensions.new_package import write_package
 from partywall.testing.engines import APART, Urls
@@ -42,3 +44,17 @@ async def test_its_tests_pass_and_the_attack_finds_nothing(
     said = (await process.communicate())[0].decode()
     outcomes = re.findall(r"::(\w+) (PASSED|FAILED|ERROR)", said)
     assert (process.returncode, len(outcomes)) == (0, passed), said
+
+
+def test_its_archive_has_no_data_of_a_deployment_that_ran_in_it(tmp_path: Path) -> None:
+    package = tmp_path / "bookmarks"
+    write_package("bookmarks", package)
+    for name in (".data/secret.key", "other-data/secret.key", ".env"):
+        (package / name).parent.mkdir(exist_ok=True)
+        (package / name).write_text("secret")
+    assert {".data/", ".env"} <= set((package / ".gitignore").read_text().splitlines())
+    [archive] = SdistBuilder(str(package)).build(directory=str(tmp_path / "dist"))
+    with tarfile.open(archive) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    assert {"README.md", "tests/test_items.py", "src/bookmarks/migrations/0001_items.py"} <= names
+    assert not {name for name in names if "secret" in name or name == ".env"}

@@ -93,6 +93,7 @@ UNFED: Final[Mapping[str, str]] = {
     "extensions/name_checks.py:_FEATURE": "a name in an installed package",
     "extensions/new_package.py:_PLACE": "a file of our own",
     "extensions/name_checks.py:_PART": "a name in an installed package",
+    "extensions/taken_names.py:_created": "a file of our own",
     "features/agents/definition.py:NAME": "the names of the agents in the code",
     "features/documents/schemas.py:_longer": "one float as Python writes it",
     "features/mcp/dependencies.py:_own_hosts": "the operator's own address",
@@ -107,7 +108,6 @@ UNFED: Final[Mapping[str, str]] = {
     "settings/values.py:_LABEL": "a setting",
     "settings/values.py:_is_host": "a setting",
     "settings/values.py:require_web_host": "a setting",
-    "supervisor/migrations.py:_assignments": "the files of our migrations",
 }
 
 PLACES: Final[frozenset[str]] = frozenset(UNFED) | {place for reader in READERS for place in reader.places}

@@ -12,6 +12,7 @@ from partywall.checks.package import GROUP, Package, keyword, text_of
 from partywall.checks.source import Finding, Source
 from partywall.checks.tables import called_name
 from partywall.core.own_feature import CORE
+from partywall.extensions.taken_names import why_taken
 from partywall.features.registry import FEATURES
 
 # Calls whose first argument is a name that begins with the feature's name and a dot.
@@ -33,7 +34,7 @@ def entry_point(package: Package) -> Iterator[Finding]:
 
 
 def feature_name(package: Package) -> Iterator[Finding]:
-    """No other feature, ours or installed, has the name."""
+    """No other feature, ours or installed, has the name, and nothing of ours in the database begins with it."""
     ours = {feature.name for feature in (*FEATURES, CORE)}
     for name, target in package.project.entry_points.items():
         others = {each.dist.name for each in entry_points(group=GROUP, name=name) if each.dist is not None}
@@ -41,6 +42,8 @@ def feature_name(package: Package) -> Iterator[Finding]:
         if owner is not None:
             line = package.project.line(target)
             yield Finding("pyproject.toml", line, "", f"{owner} has a feature {name} already: choose another name")
+        for why in why_taken(name, package.project.entry_points):
+            yield Finding("pyproject.toml", package.project.line(target), "", f"the feature {name} {why}")
 
 
 def names(source: Source, package: Package) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Final
 from partywall.checks.package import MIGRATIONS, Package, text_of
 from partywall.checks.source import Finding, Source
 from partywall.checks.tables import called_name, declared_kind, tablename
+from partywall.core.db.revisions import not_in_line, revision_in
 
 _GUARDS: Final = ("create_project_table", "guard_project_table")
 # Operations of Alembic, by the place of the argument that names the table.
@@ -96,6 +97,17 @@ def foreign_tables(source: Source, package: Package) -> Iterator[Finding]:
         if not _is_own(package, name):
             said = f"this changes {name}, which is not yours: change only {package.prefix} and {package.prefix}_..."
             yield source.finding("", line, said)
+
+
+def one_line(source: Source, package: Package) -> Iterator[Finding]:
+    """Each migration follows one that no other follows. Of two heads, one would never be applied."""
+    if not _is_migration(source):
+        return
+    beside = [each for each in package.sources if each.path.parent == source.path.parent]
+    revisions = filter(None, (revision_in(each.path.name, each.tree) for each in beside))
+    for revision, why in not_in_line(list(revisions)):
+        if revision.file == source.path.name:
+            yield source.finding("", revision.line, why)
 
 
 def _operated(source: Source) -> Iterator[tuple[str, int]]:

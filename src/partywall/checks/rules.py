@@ -53,6 +53,7 @@ SOURCE_RULES: Final[Mapping[str, SourceRule]] = {
     "PW020": state.module_state,
     "PW021": state.untracked_task,
     "PW022": declarations.twice,
+    "PW023": package_tables.one_line,
 }
 IDS: Final = (*PROJECT_RULES, *SOURCE_RULES)
 

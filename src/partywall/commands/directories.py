@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from partywall.commands.usage_error import UsageError
+from partywall.core.git_ignore import keep_out_of_git
 from partywall.core.system_errors import explained
 from partywall.settings import Settings
 
@@ -46,10 +47,13 @@ def _written(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _make(variable: str, path: Path) -> None:
+    is_new = not path.exists()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{variable}: {explained(error)}") from None
+    if is_new:
+        keep_out_of_git(path)
     if variable != "DATA_DIR" and not os.access(path, os.W_OK | os.X_OK):  # children of `serve` only traverse it
         raise UsageError(f"{variable}: {path}: not writable")
 

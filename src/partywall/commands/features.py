@@ -23,10 +23,14 @@ def require_features(settings: Settings, *, api: bool = False, worker: bool = Fa
     from partywall.extensions.checks import checked_features  # noqa: PLC0415 - see above
 
     # lint: allow import-in-function - as above
+    from partywall.extensions.histories import histories  # noqa: PLC0415 - see above
+
+    # lint: allow import-in-function - as above
     from partywall.extensions.sections import feature_settings  # noqa: PLC0415 - see above
 
     try:
         features = checked_features(settings.features.enabled, api=api, worker=worker)
+        list(histories(features))
     except FeatureError as error:
         raise UsageError(str(error)) from None
     for feature in features:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from partywall.core.feature import Feature
 from partywall.extensions.enabled import is_installed
 from partywall.extensions.problem import Problem
+from partywall.extensions.taken_names import why_taken
 from partywall.settings import Settings
 
 _FEATURE: Final = re.compile(r"(?!.*__)[a-z][a-z_]{0,39}(?<!_)")
@@ -24,13 +25,17 @@ class Name(NamedTuple):
 def name_problems(features: Sequence[Feature]) -> Iterator[Problem]:
     """Names that are not valid, that two features declare, or that do not begin with their feature's name."""
     counted = Counter(chain.from_iterable(map(_names, features)))
+    installed = [feature.name for feature in features if is_installed(feature)]
     for feature in features:
         if not _FEATURE.fullmatch(feature.name):
             yield Problem(feature.name, "has no valid name: use at most 40 lower case letters and _")
         for name in dict.fromkeys(_names(feature)):
-            if counted[name] > 1:
+            if counted[name] > 1 and name.kind == "name":
+                yield Problem(feature.name, "has a name that is taken: choose another")
+            elif counted[name] > 1:
                 yield Problem(feature.name, f"declares the {name.kind} {name.text}, which is declared twice: rename it")
         if is_installed(feature):
+            yield from (Problem(feature.name, text) for text in why_taken(feature.name, installed))
             yield from _without_prefix(feature)
             if feature.settings is not None and feature.name in Settings.model_fields:
                 taken = f"has settings in the section {feature.name.upper()}, which is ours: choose another name"

@@ -15,7 +15,6 @@ from partywall.core.feature import Feature, FeatureError
 from partywall.core.lazy import lazy
 from partywall.extensions.enabled import enabled_features
 from partywall.extensions.name_checks import name_problems
-from partywall.extensions.table_checks import taken_names
 
 _TEMPLATE: Final = Path(__file__).with_name("package_template")
 _SUFFIX: Final = ".txt"
@@ -46,6 +45,5 @@ def _problems(name: str) -> Iterator[str]:
     feature = Feature(name=name, settings=lazy(f"{name}.settings:ItemSettings"))
     features = (*enabled_features(), feature)
     yield from (str(problem) for problem in name_problems(features) if problem.feature == name)
-    yield from (str(problem) for problem in taken_names(feature, features))
     if iskeyword(name) or name in sys.stdlib_module_names or find_spec(name) is not None:
         yield f"the feature {name} has the name of a Python module or keyword: choose another"

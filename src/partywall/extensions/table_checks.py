@@ -32,22 +32,11 @@ def tables_of(feature: Feature) -> list[Table]:
 def table_problems(features: Sequence[Feature]) -> Iterator[Problem]:
     """Tables without a kind, which decides their policy, and project tables with keys that leave out the project."""
     for feature in features:
-        if is_installed(feature):
-            yield from taken_names(feature, features)
         for table in tables_of(feature):
             for text in wrong_in(table):
                 yield Problem(feature.name, f"has the table {table.name} {text}")
             if is_installed(feature) and table.name != feature.name and not table.name.startswith(f"{feature.name}_"):
                 yield Problem(feature.name, f"has the table {table.name}: call it {feature.name}_{table.name}")
-
-
-def taken_names(feature: Feature, features: Sequence[Feature]) -> Iterator[Problem]:
-    """The tables of a feature are known by the beginning of their names."""
-    for other in features:
-        for table in tables_of(other) if not is_installed(other) else ():
-            if table.name == feature.name or table.name.startswith(f"{feature.name}_"):
-                text = f"has a name with which the table {table.name} of {other.name} begins: choose another"
-                yield Problem(feature.name, text)
 
 
 def wrong_in(table: Table) -> Iterator[str]:

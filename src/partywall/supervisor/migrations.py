@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import asyncpg
 
-# The variables of a migration that link it to others.
-_CHAIN: Final = frozenset({"revision", "down_revision"})
+from partywall.core.db.revisions import read_revisions
 
 
 def heads(directory: Path) -> set[str]:
     """The revisions in `directory` without a successor."""
-    revisions: set[str] = set()
-    ancestors: set[str] = set()
-    for path in directory.glob("*.py"):
-        names = _assignments(ast.parse(path.read_text()))
-        revisions.update(_as_set(names.get("revision")))
-        ancestors.update(_as_set(names.get("down_revision")))
-    return revisions - ancestors
+    revisions = read_revisions(directory)
+    return {each.name for each in revisions} - {name for each in revisions for name in each.after}
 
 
 async def at_head(owner_dsn: str, directories: Mapping[str, Path]) -> bool:
@@ -38,20 +30,3 @@ async def at_head(owner_dsn: str, directories: Mapping[str, Path]) -> bool:
     finally:
         await connection.close()
     return True
-
-
-def _assignments(module: ast.Module) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for node in module.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        value = getattr(node, "value", None)
-        for target in targets:
-            if isinstance(target, ast.Name) and target.id in _CHAIN and isinstance(value, ast.Constant | ast.Tuple):
-                found[target.id] = ast.literal_eval(value)
-    return found
-
-
-def _as_set(value: object) -> set[str]:
-    if isinstance(value, str):
-        return {value}
-    return {item for item in value if isinstance(item, str)} if isinstance(value, tuple) else set()

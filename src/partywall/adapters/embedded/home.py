@@ -11,6 +11,7 @@ from pathlib import Path
 from partywall.adapters.embedded import runtime, wheels
 from partywall.adapters.embedded.account import Account, service_account
 from partywall.adapters.embedded.errors import EngineError
+from partywall.core.git_ignore import keep_out_of_git
 
 LOG_BYTES_KEPT = 10_000_000
 
@@ -92,10 +93,11 @@ def _create(directory: Path, mode: int) -> None:
         # Users do not know the temporary name.
         raise OSError(error.errno, error.strerror, str(directory)) from error
     draft.chmod(mode)
+    keep_out_of_git(draft)
     try:
         draft.rename(directory)
     except OSError:
-        draft.rmdir()
+        shutil.rmtree(draft)
         if not directory.is_dir():
             raise
 

@@ -1,12 +1,14 @@
--- Everything in the database that does not belong to the feature, with a digest of its definition. Statistics, and the
--- triggers by which PostgreSQL checks foreign keys, change with other tables.
+-- Everything in the database that does not belong to the feature, with a digest of its definition. A feature owns only
+-- objects of the schema `public`. Statistics, and the triggers by which PostgreSQL checks foreign keys, change with
+-- other tables.
 WITH space AS (
     SELECT oid FROM pg_namespace WHERE NOT starts_with(nspname, 'pg_') AND nspname <> 'information_schema'
 ), other AS (
     SELECT oid, relname, to_jsonb(pg_class) - ARRAY['relpages', 'reltuples', 'relallvisible', 'relallfrozen',
         'relfrozenxid', 'relminmxid', 'relhastriggers', 'relhasindex'] AS definition
     FROM pg_class
-    WHERE relnamespace IN (SELECT oid FROM space) AND relname <> :feature AND NOT starts_with(relname, :prefix)
+    WHERE relnamespace IN (SELECT oid FROM space)
+        AND NOT (relnamespace = 'public'::regnamespace AND (relname = :feature OR starts_with(relname, :prefix)))
 ), part AS (
     SELECT attrelid AS relation, attnum::text AS name, to_jsonb(pg_attribute) AS definition
     FROM pg_attribute WHERE attnum > 0
@@ -21,5 +23,7 @@ WITH space AS (
 SELECT relname, 'relation', md5(definition::text) FROM other
 UNION ALL SELECT relname, part.name, md5(part.definition::text) FROM part JOIN other ON other.oid = part.relation
 UNION ALL SELECT proname, oid::text, md5(to_jsonb(pg_proc)::text) FROM pg_proc
-    WHERE pronamespace IN (SELECT oid FROM space) AND proname <> :feature AND NOT starts_with(proname, :prefix)
+    WHERE pronamespace IN (SELECT oid FROM space)
+        AND NOT (pronamespace = 'public'::regnamespace AND (proname = :feature OR starts_with(proname, :prefix)))
+UNION ALL SELECT 'default privileges', oid::text, md5(to_jsonb(pg_default_acl)::text) FROM pg_default_acl
 UNION ALL SELECT nspname, 'schema', md5(nspacl::text) FROM pg_namespace WHERE oid IN (SELECT oid FROM space)

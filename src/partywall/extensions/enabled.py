@@ -5,7 +5,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from partywall.core.feature import Feature, FeatureError
+from partywall.core.lazy import LoadError, load_errors
 from partywall.core.own_feature import CORE
+from partywall.extensions.type_checks import declaration_problems
 from partywall.features.registry import FEATURES
 
 # An installed package offers a feature as an entry point of this group: `orders = "orders.feature:feature"`.
@@ -42,12 +44,14 @@ def _load(name: str, *, taken: bool) -> Feature:
     entry = _entry(name)
     package = _package(entry)
     try:
-        feature = entry.load()
-    except (Exception, SystemExit) as error:  # an installed package may fail in any way
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise FeatureError(f"the feature {name} of {package} cannot be imported: {said}") from error
+        with load_errors():
+            feature: object = entry.load()
+    except LoadError as error:
+        raise FeatureError(f"the feature {name} of {package} cannot be imported: {error}") from error
     if not isinstance(feature, Feature):
         raise FeatureError(f"the feature {name} of {package} is no partywall.api.Feature: correct its entry point")
+    for wrong in declaration_problems(feature):
+        raise FeatureError(f"the feature {name} of {package} {wrong}")
     if feature.name != name:
         raise FeatureError(f"the feature {name} of {package} calls itself {feature.name}: give both the same name")
     return feature

@@ -34,6 +34,16 @@ def is_installed(feature: Feature) -> bool:
     return feature is not CORE and feature not in FEATURES
 
 
+def offered_names() -> set[str]:
+    """The features of installed packages, enabled or not."""
+    return entry_points(group=GROUP).names
+
+
+def package_of(feature: Feature) -> str | None:
+    """The package that Python imports for an installed feature."""
+    return next((entry.module.partition(".")[0] for entry in entry_points(group=GROUP, name=feature.name)), None)
+
+
 def _is_switch(feature: Feature | None) -> bool:
     return feature is not None and feature.optional
 
@@ -60,7 +70,7 @@ def _load(name: str, *, taken: bool) -> Feature:
 def _entry(name: str) -> EntryPoint:
     found = sorted(entry_points(group=GROUP, name=name), key=_package)
     if not found:
-        offered = ", ".join(sorted(entry_points(group=GROUP).names)) or "none"
+        offered = ", ".join(sorted(offered_names())) or "none"
         raise FeatureError(
             f"FEATURES__ENABLED names {name}, which no installed package offers (offered: {offered}): install it"
         )

@@ -21,12 +21,17 @@ class Name(NamedTuple):
     text: str
 
 
+def is_valid_name(name: str) -> bool:
+    return _FEATURE.fullmatch(name) is not None
+
+
 def name_problems(features: Sequence[Feature]) -> Iterator[Problem]:
     """Names that are not valid, that two features declare, or that do not begin with their feature's name."""
     counted = Counter(chain.from_iterable(map(_names, features)))
     for feature in features:
-        if not _FEATURE.fullmatch(feature.name):
+        if not is_valid_name(feature.name):
             yield Problem(feature.name, "has no valid name: use at most 40 lower case letters and _")
+            continue
         for name in dict.fromkeys(_names(feature)):
             if counted[name] > 1:
                 yield Problem(feature.name, f"declares the {name.kind} {name.text}, which is declared twice: rename it")

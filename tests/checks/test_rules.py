@@ -53,6 +53,36 @@ def test_a_name_of_ours_in_the_database_is_found(orders: Path) -> None:
     assert "the feature claim has a name with which our function claim_documents begins: choose another" in line
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (
+            "pyproject.toml",
+            "orders.feature:feature",
+            "orders.feature:features",
+            "orders.feature:features is no Feature",
+        ),
+        (
+            "pyproject.toml",
+            "orders.feature:feature",
+            "orders.features:feature",
+            "orders.features:feature is no Feature",
+        ),
+        ("pyproject.toml", "orders = ", "bills = ", "calls itself otherwise: give it name='bills'"),
+        ("pyproject.toml", "orders = ", "Or-ders = ", "'Or-ders' is no valid name: use at most 40 lower case letters"),
+        ("feature.py", 'name="orders"', "name=None", "calls itself otherwise: give it name='orders'"),
+        ("feature.py", 'name="orders"', '**{"name": "orders"}', "calls itself otherwise: give it name='orders'"),
+    ],
+)
+def test_a_wrong_entry_point_is_one_line(orders: Path, file: str, old: str, new: str, said: str) -> None:
+    text = (orders / file if file == "pyproject.toml" else orders / "src" / "orders" / file).read_text()
+    assert text.count(old) == 1
+    put(orders, file, text.replace(old, new))
+    [line] = found(orders)
+    assert line.startswith("pyproject.toml:")
+    assert said in line
+
+
 def test_a_line_may_be_allowed_with_a_reason(orders: Path) -> None:
     put(orders, "work.py", "import pandas  # lint: allow PW007 - installed with the machine's own packages\n")
     assert not [line for line in found(orders) if "pandas" in line]

@@ -45,6 +45,39 @@ def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: di
     assert list(tmp_path.iterdir()) == []
 
 
+FEATURE = """
+print("imported")
+from partywall.api import Feature, JobKind, ProjectJobPayload, handles, lazy
+feature = Feature(
+    name="orders", jobs=(handles(JobKind("orders.remind", ProjectJobPayload), lazy("orders_work:remind")),),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (FEATURE, "the feature orders names orders_work:remind, which cannot be imported: No module"),
+        ("import os; os._exit(7)", "FEATURES__ENABLED: importing orders ended the process with exit code 7"),
+    ],
+)
+def test_a_feature_that_a_child_would_refuse_leaves_nothing(tmp_path: Path, text: str, said: str) -> None:
+    packages, folder = tmp_path / "packages", tmp_path / "folder"
+    (packages / "orders-1.dist-info").mkdir(parents=True)
+    (packages / "orders-1.dist-info" / "entry_points.txt").write_text("[partywall.features]\norders = orders:feature\n")
+    (packages / "orders.py").write_text(text)
+    (packages / "orders_work.py").write_text("import no_such_module")
+    folder.mkdir()
+    environment = {"PYTHONPATH": str(packages), "FEATURES__ENABLED": "orders"}
+    command = [sys.executable, "-m", "partywall", "serve", "--data-dir", "data"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=MAX_WAIT, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"partywall: {said}" in done.stderr.splitlines()[-1]
+    assert list(folder.iterdir()) == []
+
+
 def options_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> ServeOptions:
     """What `serve` would do, without starting anything."""
     monkeypatch.chdir(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from partywall.commands.configuration import load_settings
 from partywall.commands.features import require_features
 from partywall.commands.usage_error import UsageError
-from partywall.core.feature import Feature
+from partywall.core.feature import Feature, FeatureError
 from partywall.core.lazy import lazy
 from partywall.extensions.sections import feature_sections
 from partywall.settings import Settings
@@ -93,5 +93,5 @@ def test_a_section_of_ours_cannot_be_taken(install: Install, folder: Path, monke
     install("mail", feature='from partywall.api import Feature, lazy\nfeature = Feature(name="mail", '
             'settings=lazy("orders.settings:OrdersSettings"))', settings=SETTINGS)  # fmt: skip
     monkeypatch.setenv("FEATURES__ENABLED", "mail")
-    with pytest.raises(UsageError, match="has settings in the section MAIL, which is ours: choose another name"):
+    with pytest.raises(FeatureError, match="has settings in the section MAIL, which is ours: choose another name"):
         started()

@@ -12,6 +12,7 @@ from partywall.checks.package import GROUP, Package, keyword, text_of
 from partywall.checks.source import Finding, Source
 from partywall.checks.tables import called_name
 from partywall.core.own_feature import CORE
+from partywall.extensions.name_checks import is_valid_name
 from partywall.extensions.taken_names import why_taken
 from partywall.features.registry import FEATURES
 
@@ -26,7 +27,10 @@ def entry_point(package: Package) -> Iterator[Finding]:
     """Every entry point leads to a `Feature` with its name."""
     for name, target in package.project.entry_points.items():
         line, call = package.project.line(target), package.features.get(target)
-        if call is None:
+        if not is_valid_name(name):
+            said = f"{name!a} is no valid name: use at most 40 lower case letters and _"
+            yield Finding("pyproject.toml", line, "", said)
+        elif call is None:
             said = f"{target} is no Feature: name its module and variable, such as {package.name}.feature:feature"
             yield Finding("pyproject.toml", line, "", said)
         elif text_of(keyword(call, "name")) != name:
@@ -48,6 +52,8 @@ def feature_name(package: Package) -> Iterator[Finding]:
 
 def names(source: Source, package: Package) -> Iterator[Finding]:
     """Rights, events, jobs and schedules begin with the feature's name and a dot, tools and agents with it and `_`."""
+    if not package.feature_names:
+        return
     for call in source.nodes(ast.Call):
         kind = _NAMED.get(called_name(call))
         if kind is not None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from partywall.checks.source import Codebase, Source
 from partywall.checks.tables import called_name
+from partywall.extensions.name_checks import is_valid_name
 
 GROUP: Final = "partywall.features"
 MIGRATIONS: Final = "migrations"
@@ -55,13 +56,20 @@ class Package(Codebase):
 
     @cached_property
     def feature_names(self) -> frozenset[str]:
-        names = (text_of(keyword(call, "name")) for call in self.features.values())
-        return frozenset(name for name in names if name)
+        """The valid names, of entry points and declarations: of two that differ, PW001 reports one."""
+        declared = (text_of(keyword(call, "name")) or "" for call in self.features.values())
+        return frozenset(name for name in (*self.project.entry_points, *declared) if is_valid_name(name))
 
     @property
     def prefix(self) -> str:
         """What its names begin with."""
         return min(self.feature_names, default=self.name)
+
+    def owns(self, name: str) -> bool:
+        """Whether a name in the database is the package's own. Without a valid name, nothing is foreign."""
+        if not self.feature_names:
+            return True
+        return any(name == each or name.startswith(f"{each}_") for each in self.feature_names)
 
     def module(self, dotted: str) -> Source | None:
         return next((source for source in self.sources if self.dotted(source) == dotted), None)

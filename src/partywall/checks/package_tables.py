@@ -62,7 +62,7 @@ def project_key(source: Source, _package: Package) -> Iterator[Finding]:
 
 def table_name(source: Source, package: Package) -> Iterator[Finding]:
     for node, name in _tables(source):
-        if not _is_own(package, name):
+        if not package.owns(name):
             said = f"the table {name} has no prefix: call it {package.prefix}_{name}"
             yield source.finding("", node.lineno, said)
 
@@ -94,7 +94,7 @@ def foreign_tables(source: Source, package: Package) -> Iterator[Finding]:
     if not _is_migration(source):
         return
     for name, line in (*_operated(source), *_in_sql(source)):
-        if not _is_own(package, name):
+        if not package.owns(name):
             said = f"this changes {name}, which is not yours: change only {package.prefix} and {package.prefix}_..."
             yield source.finding("", line, said)
 
@@ -143,7 +143,3 @@ def _is_column(node: ast.stmt, name: str) -> bool:
 
 def _is_migration(source: Source) -> bool:
     return MIGRATIONS in source.path.parts[:-1]
-
-
-def _is_own(package: Package, name: str) -> bool:
-    return any(name == each or name.startswith(f"{each}_") for each in package.feature_names)

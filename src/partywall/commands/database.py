@@ -14,7 +14,6 @@ from partywall.commands.engines import operator_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.terminal import print_line
 from partywall.commands.usage_error import UsageError
-from partywall.core.feature import FeatureError
 
 app = typer.Typer()
 
@@ -53,5 +52,5 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
                 names = settings.features.enabled
                 for line in await migrate_all(owner, runtime, target, enabled_features(names), keep_data=keep_data):
                     print_line(line)
-        except (CommandError, FeatureError) as error:
+        except CommandError as error:
             raise UsageError(str(error)) from None

@@ -15,6 +15,7 @@ from partywall import __version__
 from partywall.commands.interruption import interruptible
 from partywall.commands.slim_structlog import import_structlog
 from partywall.commands.terminal import print_line
+from partywall.core.feature import FeatureError
 from partywall.core.system_errors import explained
 
 
@@ -80,6 +81,9 @@ def _run(app: typer.Typer, arguments: Sequence[str]) -> int:
         for line in error.format_message().split("\n"):
             print_line(f"partywall: {line}", err=True)
         return error.exit_code
+    except FeatureError as error:
+        print_line(f"partywall: {error}", err=True)
+        return 2
     except BrokenPipeError:
         return _reader_gone()
     except OSError as error:

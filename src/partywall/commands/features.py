@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from partywall.commands.configuration import settings_problems
-from partywall.commands.usage_error import UsageError
-from partywall.core.feature import FeatureError
 from partywall.settings import Settings
 
 if TYPE_CHECKING:
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def require_features(settings: Settings, *, api: bool = False, worker: bool = False) -> None:
-    """Checks the features of FEATURES__ENABLED for a process of these kinds. Raises UsageError.
+    """Checks the features of FEATURES__ENABLED for a process of these kinds. Raises FeatureError and UsageError.
 
     Tests check the features of this repository.
     """
@@ -28,11 +26,8 @@ def require_features(settings: Settings, *, api: bool = False, worker: bool = Fa
     # lint: allow import-in-function - as above
     from partywall.extensions.sections import feature_settings  # noqa: PLC0415 - see above
 
-    try:
-        features = checked_features(settings.features.enabled, api=api, worker=worker)
-        list(histories(features))
-    except FeatureError as error:
-        raise UsageError(str(error)) from None
+    features = checked_features(settings.features.enabled, api=api, worker=worker)
+    list(histories(features))
     for feature in features:
         if (model := feature_settings(feature)) is not None:
             with settings_problems(model):
@@ -40,7 +35,7 @@ def require_features(settings: Settings, *, api: bool = False, worker: bool = Fa
 
 
 def feature_migrations(settings: Settings) -> dict[str, Path]:
-    """The directories with the migrations of installed features, by their version tables. Raises UsageError."""
+    """The directories with the migrations of installed features, by their version tables. Raises FeatureError."""
     if not settings.features.enabled:
         return {}
     # lint: allow import-in-function - as above
@@ -49,22 +44,16 @@ def feature_migrations(settings: Settings) -> dict[str, Path]:
     # lint: allow import-in-function - as above
     from partywall.extensions.histories import histories  # noqa: PLC0415 - see above
 
-    try:
-        found = histories(enabled_features(settings.features.enabled))
-        return {history.version_table: history.folder for history in found}
-    except FeatureError as error:
-        raise UsageError(str(error)) from None
+    found = histories(enabled_features(settings.features.enabled))
+    return {history.version_table: history.folder for history in found}
 
 
 async def require_policies(settings: Settings, engine: AsyncEngine) -> None:
-    """Checks in the database that the tables of these features are guarded. Raises UsageError."""
+    """Checks in the database that the tables of these features are guarded. Raises FeatureError."""
     if not settings.features.enabled:
         return
     # lint: allow import-in-function - as above
     from partywall.extensions.policies import refuse_open_tables  # noqa: PLC0415 - see above
 
-    try:
-        async with engine.connect() as connection:
-            await refuse_open_tables(connection, settings.features.enabled)
-    except FeatureError as error:
-        raise UsageError(str(error)) from None
+    async with engine.connect() as connection:
+        await refuse_open_tables(connection, settings.features.enabled)

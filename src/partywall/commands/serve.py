@@ -11,7 +11,7 @@ import typer
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
-from partywall.commands.features import feature_migrations, require_features
+from partywall.commands.feature_process import checked_migrations
 from partywall.commands.ocr import require_ocr
 from partywall.commands.paths import given_path, listening_host
 from partywall.core.db.constants import LONG_READS
@@ -44,7 +44,7 @@ def serve(
     settings = load_settings(
         {"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
-    require_features(settings)
+    migrations = checked_migrations(settings)
     require_authorities(settings)
     require_directories(settings, make=False)
     require_ocr(settings)
@@ -63,7 +63,7 @@ def serve(
         written=_written(settings),
         read=tuple(filter(None, (*_authorities(settings), settings.data_dir / "models"))),
         environment=inheritable(os.environ),
-        feature_migrations=feature_migrations(settings),
+        feature_migrations=migrations,
         connections=_connections(settings.database),
         answers_within=KILL_FACTOR * settings.processes.loop_timeout.total_seconds(),
         stop_with_parent=stop_with_parent,

@@ -72,5 +72,6 @@ class Feature:
     def background_code(self) -> Iterator[object]:
         """What runs in workers, as functions or references."""
         yield from (job.code for job in self.jobs)
+        yield from (job.informs for job in self.jobs if job.informs is not None)
         yield from (schedule.code for schedule in self.schedules)
         yield from self.loops.values()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
+from typing import Final, cast
+
+_LONGEST_MESSAGE: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,22 @@ class Lazy[T]:
         for part in name.split(".") if name else ():
             found = getattr(found, part)
         return cast("T", found)
+
+
+class LoadError(Exception):
+    """Code cannot be imported; the reason, in one line."""
+
+
+@contextmanager
+def load_errors() -> Iterator[None]:
+    """Turns everything that an import of foreign code raises into a LoadError, except KeyboardInterrupt."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        said = " ".join(str(error).split())[:_LONGEST_MESSAGE]
+        raise LoadError(said or type(error).__name__) from error
 
 
 def lazy[T](target: str) -> Lazy[T]:

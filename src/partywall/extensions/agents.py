@@ -24,8 +24,8 @@ def _problems_of(feature: Feature, declared: DeclaredAgents) -> Iterator[Problem
     # lint: allow import-in-function - only processes with such a feature need it at their start
     from partywall.features.agents.definition import AgentDefinition  # noqa: PLC0415 - see above
 
-    agents = declared.load()
-    if not all(isinstance(agent, AgentDefinition) for agent in agents):
+    agents: object = declared.load()
+    if not isinstance(agents, Sequence) or not all(isinstance(agent, AgentDefinition) for agent in agents):
         yield Problem(feature.name, f"names {declared.target}, which is no sequence of AgentDefinition: correct it")
         return
     for name, times in Counter(agent.name for agent in agents).items():

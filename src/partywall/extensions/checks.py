@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from partywall.core.feature import Feature, FeatureError
-from partywall.core.lazy import Lazy
 from partywall.extensions.agents import agent_problems
 from partywall.extensions.enabled import enabled_features, is_installed
 from partywall.extensions.name_checks import name_problems
 from partywall.extensions.problem import Problem
 from partywall.extensions.table_checks import table_problems
+from partywall.extensions.type_checks import code_problems
+
+_API: Final = ("routers", "socket_routers", "root_routers", "tools")
+_WORKER: Final = ("jobs", "schedules", "loops")
 
 
 def checked_features(names: tuple[str, ...], *, api: bool = True, worker: bool = True) -> tuple[Feature, ...]:
@@ -24,7 +28,7 @@ def checked_features(names: tuple[str, ...], *, api: bool = True, worker: bool =
 
 def check_features(features: Sequence[Feature], *, api: bool = True, worker: bool = True) -> list[Problem]:
     """The rules that these features break; imports only the code of the API or of workers if so asked."""
-    found = [*name_problems(features), *_missing(features, api=api, worker=worker)]
+    found = [*name_problems(features), *_wrong_code(features, api=api, worker=worker)]
     if found:
         return found
     found.extend(table_problems(features))
@@ -39,14 +43,12 @@ def check_features(features: Sequence[Feature], *, api: bool = True, worker: boo
     return found
 
 
-def _missing(features: Sequence[Feature], *, api: bool, worker: bool) -> Iterator[Problem]:
+def _wrong_code(features: Sequence[Feature], *, api: bool, worker: bool) -> Iterator[Problem]:
+    chosen = {"models", "settings", *(_API if api else ()), *(_WORKER if worker else ())}
     for feature in features:
-        for each in _code(feature, api=api, worker=worker):
-            try:
-                each.load()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - an installed package may fail in any way
-                said = " ".join(str(error).split()) or type(error).__name__
-                yield Problem(feature.name, f"names {each.target}, which cannot be imported: {said}")
+        # Our agents are imported when they are first needed.
+        agents = {"agents"} if (api or worker) and is_installed(feature) else set[str]()
+        yield from (Problem(feature.name, text) for text in code_problems(feature, chosen | agents))
 
 
 def _tool_problems(features: Sequence[Feature]) -> Iterator[Problem]:
@@ -55,13 +57,3 @@ def _tool_problems(features: Sequence[Feature]) -> Iterator[Problem]:
         for tool in feature.tools.load() if feature.tools is not None else ():
             if not tool.name.startswith(f"{feature.name}_"):
                 yield Problem(feature.name, f"offers the tool {tool.name}: call it {feature.name}_{tool.name}")
-
-
-def _code(feature: Feature, *, api: bool, worker: bool) -> Iterator[Lazy[object]]:
-    yield from filter(None, (feature.models, feature.settings, feature.tools if api else None))
-    if api:
-        yield from (*feature.routers, *feature.socket_routers, *feature.root_routers)
-    if worker:
-        yield from (code for code in feature.background_code if isinstance(code, Lazy))
-    if (api or worker) and feature.agents is not None and is_installed(feature):
-        yield feature.agents  # ours are imported when they are first needed

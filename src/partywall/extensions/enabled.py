@@ -5,7 +5,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from partywall.core.feature import Feature, FeatureError
+from partywall.core.lazy import LoadError, load_errors
 from partywall.core.own_feature import CORE
+from partywall.extensions.type_checks import declaration_problems
 from partywall.features.registry import FEATURES
 
 # An installed package offers a feature as an entry point of this group: `orders = "orders.feature:feature"`.
@@ -32,6 +34,16 @@ def is_installed(feature: Feature) -> bool:
     return feature is not CORE and feature not in FEATURES
 
 
+def offered_names() -> set[str]:
+    """The features of installed packages, enabled or not."""
+    return entry_points(group=GROUP).names
+
+
+def package_of(feature: Feature) -> str | None:
+    """The package that Python imports for an installed feature."""
+    return next((entry.module.partition(".")[0] for entry in entry_points(group=GROUP, name=feature.name)), None)
+
+
 def _is_switch(feature: Feature | None) -> bool:
     return feature is not None and feature.optional
 
@@ -42,12 +54,14 @@ def _load(name: str, *, taken: bool) -> Feature:
     entry = _entry(name)
     package = _package(entry)
     try:
-        feature = entry.load()
-    except (Exception, SystemExit) as error:  # an installed package may fail in any way
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise FeatureError(f"the feature {name} of {package} cannot be imported: {said}") from error
+        with load_errors():
+            feature: object = entry.load()
+    except LoadError as error:
+        raise FeatureError(f"the feature {name} of {package} cannot be imported: {error}") from error
     if not isinstance(feature, Feature):
         raise FeatureError(f"the feature {name} of {package} is no partywall.api.Feature: correct its entry point")
+    for wrong in declaration_problems(feature):
+        raise FeatureError(f"the feature {name} of {package} {wrong}")
     if feature.name != name:
         raise FeatureError(f"the feature {name} of {package} calls itself {feature.name}: give both the same name")
     return feature
@@ -56,7 +70,7 @@ def _load(name: str, *, taken: bool) -> Feature:
 def _entry(name: str) -> EntryPoint:
     found = sorted(entry_points(group=GROUP, name=name), key=_package)
     if not found:
-        offered = ", ".join(sorted(entry_points(group=GROUP).names)) or "none"
+        offered = ", ".join(sorted(offered_names())) or "none"
         raise FeatureError(
             f"FEATURES__ENABLED names {name}, which no installed package offers (offered: {offered}): install it"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from partywall.core.db.feature_history import FeatureHistory
 from partywall.core.db.revisions import not_in_line, read_revisions
 from partywall.core.feature import Feature, FeatureError
+from partywall.core.lazy import LoadError, load_errors
 from partywall.extensions.enabled import is_installed
 
 
@@ -21,8 +22,9 @@ def histories(features: Sequence[Feature]) -> Iterator[FeatureHistory]:
 
 def _folder(feature: str, package: str) -> Path:
     try:
-        found = find_spec(package)
-    except ImportError:
+        with load_errors():
+            found = find_spec(package)
+    except LoadError:
         found = None
     for place in (found and found.submodule_search_locations) or ():
         return Path(place)

@@ -22,13 +22,18 @@ class Name(NamedTuple):
     text: str
 
 
+def is_valid_name(name: str) -> bool:
+    return _FEATURE.fullmatch(name) is not None
+
+
 def name_problems(features: Sequence[Feature]) -> Iterator[Problem]:
     """Names that are not valid, that two features declare, or that do not begin with their feature's name."""
     counted = Counter(chain.from_iterable(map(_names, features)))
     installed = [feature.name for feature in features if is_installed(feature)]
     for feature in features:
-        if not _FEATURE.fullmatch(feature.name):
+        if not is_valid_name(feature.name):
             yield Problem(feature.name, "has no valid name: use at most 40 lower case letters and _")
+            continue
         for name in dict.fromkeys(_names(feature)):
             if counted[name] > 1 and name.kind == "name":
                 yield Problem(feature.name, "has a name that is taken: choose another")

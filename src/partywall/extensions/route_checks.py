@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
+from fastapi.routing import APIRoute, APIRouter, APIWebSocketRoute, RouteContext, iter_route_contexts
 
 from partywall.core.feature import Feature
 from partywall.core.http.fast_path.declaration import is_fast
@@ -13,6 +13,9 @@ from partywall.extensions.problem import Problem
 
 def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
     """Routes that no principal guards, and endpoints with the same name: public routes are known by name."""
+    if wrong := [Problem(feature.name, text) for feature in features for text in _wrong_routers(feature)]:
+        yield from wrong
+        return
     found = {feature.name: list(_routes(feature)) for feature in features}
     names = Counter(route.name for routes in found.values() for route, _ in routes)
     for feature in features:
@@ -29,6 +32,12 @@ def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
                 yield Problem(feature.name, f"has the endpoint {route.name}, a name that another route has: rename it")
         for name in sorted(feature.public_routes - {route.name for route, _ in own}):
             yield Problem(feature.name, f"lists the public route {name}, which it does not have: remove it")
+
+
+def _wrong_routers(feature: Feature) -> Iterator[str]:
+    for router in (*feature.routers, *feature.root_routers, *feature.socket_routers):
+        if not isinstance(router.load(), APIRouter):
+            yield f"names {router.target}, which is no APIRouter: correct the name"
 
 
 def _routes(feature: Feature) -> Iterator[tuple[RouteContext, type[APIRoute | APIWebSocketRoute]]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import create_model
 from pydantic_settings import SettingsError
 
-from partywall.core.feature import Feature
+from partywall.core.feature import Feature, FeatureError
+from partywall.core.lazy import LoadError, load_errors
 from partywall.settings.base import FromEnvironment, Section
 from partywall.settings.names import SEPARATOR, unknown_names
 
@@ -26,10 +27,18 @@ def feature_settings(feature: Feature) -> type[FromEnvironment] | None:
     if feature.settings is None:
         return None
     section = feature.settings.load()
+    try:
+        with load_errors():
+            return _model(feature.name, section)
+    except LoadError as error:
+        raise FeatureError(f"the feature {feature.name} has settings without valid defaults: {error}") from error
+
+
+def _model(name: str, section: type[Section]) -> type[FromEnvironment]:
     optional = not any(field.is_required() for field in section.model_fields.values())
     default = (section, section()) if optional else (section, ...)
     model: type[FromEnvironment] = create_model(  # type: ignore[call-overload]  # the field's name is a value
-        section.__name__, __base__=_FeatureSettings, **{feature.name: default}
+        section.__name__, __base__=_FeatureSettings, **{name: default}
     )
     return model
 

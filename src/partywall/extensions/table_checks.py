@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKeyConstraint, MetaData, Table, Uuid
 
 from partywall.core.db.base import Base, TableKind
 from partywall.core.feature import Feature
-from partywall.extensions.enabled import is_installed
+from partywall.extensions.enabled import is_installed, offered_names, package_of
 from partywall.extensions.problem import Problem
 
 
@@ -19,14 +19,33 @@ def metadata_of(features: Sequence[Feature]) -> MetaData:
 
 
 def tables_of(feature: Feature) -> list[Table]:
-    """The tables in its module of models that its own package declares."""
+    """Its tables: those in its module of models, and for installed features those of all other imported modules."""
+    others = _elsewhere(feature) if is_installed(feature) else ()
+    return list(dict.fromkeys((*_in_models(feature), *others)))
+
+
+def _in_models(feature: Feature) -> Iterator[Table]:
     if feature.models is None:
-        return []
+        return
     module = feature.models.load()
     package = module.__name__.rpartition(".")[0] + "."
     classes = (each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Base))
     tables = (each.__table__ for each in classes if each is not Base and each.__module__.startswith(package))
-    return [table for table in tables if isinstance(table, Table)]
+    yield from (table for table in tables if isinstance(table, Table))
+
+
+def _elsewhere(feature: Feature) -> Iterator[Table]:
+    """Tables with its name, and those of its package that have no other feature's name."""
+    modules = {mapper.local_table: mapper.class_.__module__ for mapper in Base.registry.mappers}
+    others = offered_names() - {feature.name}
+    for table in Base.metadata.sorted_tables:
+        is_near = modules.get(table, "").partition(".")[0] == package_of(feature)
+        if _has_name(table, feature.name) or (is_near and not any(_has_name(table, other) for other in others)):
+            yield table
+
+
+def _has_name(table: Table, name: str) -> bool:
+    return table.name == name or table.name.startswith(f"{name}_")
 
 
 def table_problems(features: Sequence[Feature]) -> Iterator[Problem]:
@@ -35,7 +54,7 @@ def table_problems(features: Sequence[Feature]) -> Iterator[Problem]:
         for table in tables_of(feature):
             for text in wrong_in(table):
                 yield Problem(feature.name, f"has the table {table.name} {text}")
-            if is_installed(feature) and table.name != feature.name and not table.name.startswith(f"{feature.name}_"):
+            if is_installed(feature) and not _has_name(table, feature.name):
                 yield Problem(feature.name, f"has the table {table.name}: call it {feature.name}_{table.name}")
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from partywall.core.lazy import Lazy, loaded
-
-if TYPE_CHECKING:
-    from partywall.core.resources import Resources
+from partywall.core.resources import Resources
 
 type Run = Callable[[Resources], Awaitable[None]]
 

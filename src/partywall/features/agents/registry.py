@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import cast
 
 from partywall.core.agents import DeclaredAgents
+from partywall.core.lazy import LoadError, load_errors
 from partywall.core.resources import Resources
 from partywall.features.agents.definition import AgentDefinition, AnyAgent
 
@@ -51,10 +52,10 @@ def agents_of(resources: Resources) -> Registry:
 
 def _agent_of(name: str) -> AnyAgent:
     try:
-        found = getattr(import_module(name), "agent", None)
-    except (Exception, SystemExit) as error:  # an operator's module may fail in any way
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise RegistrationError(f"AGENTS__MODULES names {name}, which cannot be imported: {said}") from error
+        with load_errors():
+            found = getattr(import_module(name), "agent", None)
+    except LoadError as error:
+        raise RegistrationError(f"AGENTS__MODULES names {name}, which cannot be imported: {error}") from error
     if not isinstance(found, AgentDefinition):
         raise RegistrationError(f"AGENTS__MODULES names {name}, which holds no AgentDefinition called agent")
     return cast("AnyAgent", found)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from partywall.checks.files import BYTES_AT_MOST
 from partywall.checks.package import read_package
 from partywall.checks.rules import IDS, check_package, explanation
 from partywall.cli import run
@@ -124,6 +127,10 @@ def test_the_command_has_exit_codes(
         ("[project", "cannot be read: "),
         ('project = "x"', "cannot be read: "),
         ("[project]\nname = 'x'", "has no entry point: name the feature below"),
+        (
+            '[project.entry-points."partywall.features"]\nx = "/etc:feature"',
+            "names '/etc:feature': use the form orders.",
+        ),
         ('[project.entry-points."partywall.features"]\nx = "nowhere.feature:feature"', "contains no package nowhere"),
     ],
 )
@@ -136,6 +143,46 @@ def test_what_cannot_be_checked_is_one_line(
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert said in printed.err
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "odd.py is no regular file: remove or rename it"),
+        (Path.mkdir, "odd.py is no regular file: remove or rename it"),
+        (lambda path: path.symlink_to("/dev/zero"), "odd.py leads out of the package"),
+        (lambda path: path.symlink_to("/nowhere.py"), "odd.py leads out of the package"),
+        (lambda path: path.write_text("\nx = (\n"), "odd.py:2: not valid Python: '(' was never closed: correct it"),
+        (lambda path: path.write_bytes(b"# coding: nonsense\n"), "odd.py:1: not valid Python: unknown encoding"),
+        (lambda path: path.write_bytes(b"x = '\xff'\n"), "odd.py:1: not valid Python: "),
+        (lambda path: path.write_text("x = '\0'"), "odd.py:1: not valid Python: source code "),
+        (lambda path: path.write_text("x = " + "-" * 100_000 + "1"), ": not valid Python: "),
+        (lambda path: path.write_text("#" * (BYTES_AT_MOST + 1)), "odd.py is larger than 1000000 bytes: split it"),
+    ],
+)
+def test_a_file_that_cannot_be_checked_is_one_line(
+    orders: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], object], said: str
+) -> None:
+    make(orders / "src" / "orders" / "odd.py")
+    assert run(["check", str(orders)]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert said in printed.err
+
+
+def test_a_file_is_decoded_as_python_does_it(orders: Path) -> None:
+    (orders / "src" / "orders" / "marked.py").write_bytes(b"\xef\xbb\xbfNAME = 'a'\n")
+    (orders / "src" / "orders" / "old.py").write_bytes(b"# coding: latin-1\nNAME = '\xe9'\n")
+    assert found(orders) == []
+
+
+def test_a_file_is_no_directory_of_a_package(orders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(orders / "pyproject.toml")]) == 2
+    assert capsys.readouterr().err.endswith("is no directory: give the directory of a package\n")
+    (orders / "pyproject.toml").unlink()
+    os.mkfifo(orders / "pyproject.toml")
+    assert run(["check", str(orders)]) == 2
+    assert capsys.readouterr().err.endswith("is no regular file: remove or rename it\n")
 
 
 def test_an_unknown_rule_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,16 +10,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from partywall.checks.files import NoPackageError, python_files, python_text, read_file
 from partywall.checks.source import Codebase, Source
 from partywall.checks.tables import called_name
 from partywall.extensions.name_checks import is_valid_name
 
 GROUP: Final = "partywall.features"
 MIGRATIONS: Final = "migrations"
-
-
-class NoPackageError(Exception):
-    """The directory contains no package that can be checked; in one line."""
 
 
 @dataclass(frozen=True)
@@ -86,40 +83,51 @@ class Package(Codebase):
 def read_package(directory: Path) -> Package:
     """Raises NoPackageError."""
     project = _project(directory)
-    name = next(iter(project.entry_points.values()), "").partition(":")[0].partition(".")[0]
-    if not name:
+    target = next(iter(project.entry_points.values()), "")
+    name = target.partition(":")[0].partition(".")[0]
+    if not target:
         raise NoPackageError(
             f"{directory / 'pyproject.toml'} has no entry point: name the feature below"
             f' [project.entry-points."{GROUP}"]'
         )
+    if not name.isidentifier():
+        raise NoPackageError(f"{directory / 'pyproject.toml'} names {target!a}: use the form orders.feature:feature")
     root = next((place for place in (directory / "src" / name, directory / name) if place.is_dir()), None)
     if root is None:
         raise NoPackageError(f"{directory} contains no package {name}, which its entry point names: correct the name")
+    if not root.resolve().is_relative_to(directory.resolve()):
+        raise NoPackageError(f"{root} leads out of {directory}: give the directory of the package itself")
     return Package(tuple(_sources(root, name, directory)), project=project, name=name)
 
 
 def _project(directory: Path) -> Project:
     file = directory / "pyproject.toml"
+    if directory.exists() and not directory.is_dir():
+        raise NoPackageError(f"{directory} is no directory: give the directory of a package")
     try:
-        text = file.read_text()
+        text = read_file(file, directory).decode()
         table = tomllib.loads(text).get("project", {})
         groups = table.get("entry-points", {}).get(GROUP, {})
         dependencies = tuple(map(str, table.get("dependencies", ())))
         return Project(text, str(table.get("name", "")), dependencies, {str(k): str(v) for k, v in groups.items()})
     except FileNotFoundError as error:
         raise NoPackageError(f"{directory} has no pyproject.toml: give the directory of a package") from error
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise NoPackageError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise NoPackageError(f"{file} cannot be read: {' '.join(str(error).split())}: correct it") from error
 
 
 def _sources(root: Path, name: str, directory: Path) -> Iterator[Source]:
-    for file in sorted(root.rglob("*.py")):
+    for file in python_files(root):
+        path = PurePosixPath(file.relative_to(root).as_posix())
         try:
-            path = PurePosixPath(file.relative_to(root).as_posix())
-            source = Source(path, file.read_text(), name, str(root.relative_to(directory)))
+            text = python_text(read_file(file, root))
+            source = Source(path, text, name, str(root.relative_to(directory)))
             source.tree  # noqa: B018 - parsed here, because a file that is not Python cannot be checked
-        except (SyntaxError, ValueError, RecursionError) as error:
-            raise NoPackageError(f"{file} is not valid Python: {' '.join(str(error).split())}") from error
+        except SyntaxError as error:
+            raise NoPackageError(f"{file}:{error.lineno or 1}: not valid Python: {error.msg}: correct it") from error
+        except (FileNotFoundError, ValueError, RecursionError, MemoryError) as error:
+            said = " ".join(str(error).split()) or "nested too deeply"
+            raise NoPackageError(f"{file}: not valid Python: {said}: correct it") from error
         yield source
 
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from partywall.checks.package import NoPackageError, read_package
+from partywall.checks.files import NoPackageError
+from partywall.checks.package import read_package
 from partywall.checks.rules import IDS, check_package, explanation
 from partywall.commands.paths import given_path
 from partywall.commands.terminal import print_line, print_lines
@@ -31,6 +32,8 @@ def check(
         findings = check_package(read_package(directory))
     except NoPackageError as error:
         raise UsageError(str(error)) from None
+    except RecursionError:
+        raise UsageError(f"{directory} contains code that is nested too deeply to be checked: simplify it") from None
     for finding in findings:
         print_line(str(finding))
     if findings:

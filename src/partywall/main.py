@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Final
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -34,12 +33,11 @@ from partywall.core.security.client_address import ClientAddresses
 from partywall.core.spool import Spool, keep_temporary_files
 from partywall.core.watchdog import watched
 from partywall.extensions.enabled import enabled_features
+from partywall.extensions.path_checks import VERSION
 from partywall.extensions.resources import with_features
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
-
-_VERSION: Final = "/api/v1"
 
 
 def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int | None = None) -> FastAPI:
@@ -94,9 +92,9 @@ def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
     """Requires a principal on every route. Includes each router once: FastAPI analyses its routes at every level."""
     app.state.tools = tuple(feature.tools for feature in features if feature.tools is not None)
     for router in (router for feature in features for router in feature.routers):
-        app.include_router(router.load(), prefix=_VERSION, dependencies=[Depends(require_principal)])
+        app.include_router(router.load(), prefix=VERSION, dependencies=[Depends(require_principal)])
     for router in (router for feature in features for router in feature.socket_routers):
-        app.include_router(router.load(), prefix=_VERSION, dependencies=[Depends(require_socket_principal)])
+        app.include_router(router.load(), prefix=VERSION, dependencies=[Depends(require_socket_principal)])
     for router in (router for feature in features for router in feature.root_routers):
         app.include_router(router.load(), dependencies=[Depends(require_principal)])
 

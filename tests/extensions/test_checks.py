@@ -48,6 +48,7 @@ def test_a_package_that_keeps_the_rules_is_accepted(install: Install) -> None:
         ('"orders.read"', '"invoice.read"', "declares the right invoice.read: call it orders."),
         ('"orders.paid"', '"orders.Paid"', "declares the event orders.Paid: call it orders."),
         ('"orders.remind"', '"remind"', "declares the job remind: call it orders."),
+        ("0 3 * * *", "0 3 * *", 'has the schedule orders.sweep at no valid time: write it as "0 3 * * *"'),
         ("orders.work:remind", "orders.work:missing", "names orders.work:missing, which cannot be imported"),
         ("orders.router:router", "orders.gone:router", "names orders.gone:router, which cannot be imported"),
         ("    routers=", "    socket_routers=", "has WebSockets or fast routes, which authenticate by themselves"),
@@ -114,6 +115,42 @@ def test_agents_that_break_a_rule_are_found(install: Install, old: str, new: str
 )
 def test_a_route_that_no_principal_guards_is_found(install: Install, router: str, said: str) -> None:
     assert [each for each in problems(install, router=router) if said in each]
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        ('get("/projects/{id}/documents")', "has the route GET /api/v1/projects/{id}/documents, but the path is taken"),
+        ('get("/projects/orders")', "but the path is taken by projects: choose another path"),
+        ('delete("/projects/{project_id}/documents/{id}")', "but the path is taken by documents: choose another path"),
+    ],
+)
+def test_a_path_that_another_route_has_is_found(install: Install, route: str, said: str) -> None:
+    text = ROUTER.replace('prefix="/orders"', "").replace('get("")', route)
+    [found] = [each for each in problems(install, router=text) if "taken" in each]
+    assert said in found
+
+
+def test_a_root_route_that_takes_requests_for_others_is_found(install: Install) -> None:
+    text = ROUTER.replace('prefix="/orders"', "").replace('get("")', 'get("/{rest:path}")')
+    found = problems(install, feature=FEATURE.replace("    routers=", "    root_routers="), router=text)
+    assert [each.rpartition(" by ")[2] for each in found] == [
+        *["core: choose another path"] * 2, *["Partywall: choose another path"] * 2,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("route", ['put("/projects/{project_id}/documents")', 'get("/projects/{id}/documents/all")'])
+def test_a_path_that_only_resembles_one_of_ours_is_accepted(install: Install, route: str) -> None:
+    text = ROUTER.replace('prefix="/orders"', "").replace('get("")', route)
+    assert problems(install, router=text) == []
+
+
+def test_a_public_route_opens_no_project(install: Install) -> None:
+    text = ROUTER.replace('get("/prices")', 'get("/{project_id}/prices")')
+    assert (
+        "the feature orders opens a project with the public route list_prices: remove it"
+        in problems(install, router=text)[0]
+    )
 
 
 def test_a_process_refuses_the_first_problem_in_one_line(install: Install) -> None:

@@ -38,6 +38,8 @@ def check_features(features: Sequence[Feature], *, api: bool = True, worker: boo
 
         found.extend(route_problems(features))
         found.extend(_tool_problems(features))
+    if worker:
+        found.extend(_schedule_problems(features))
     if api or worker:
         found.extend(agent_problems(features))
     return found
@@ -49,6 +51,16 @@ def _wrong_code(features: Sequence[Feature], *, api: bool, worker: bool) -> Iter
         # Our agents are imported when they are first needed.
         agents = {"agents"} if (api or worker) and is_installed(feature) else set[str]()
         yield from (Problem(feature.name, text) for text in code_problems(feature, chosen | agents))
+
+
+def _schedule_problems(features: Sequence[Feature]) -> Iterator[Problem]:
+    # lint: allow import-in-function - only workers need it
+    from croniter import croniter  # noqa: PLC0415 - see above
+
+    for feature in features:
+        for each in feature.schedules:
+            if not croniter.is_valid(each.cron):
+                yield Problem(feature.name, f'has the schedule {each.name} at no valid time: write it as "0 3 * * *"')
 
 
 def _tool_problems(features: Sequence[Feature]) -> Iterator[Problem]:

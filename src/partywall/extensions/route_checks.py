@@ -8,14 +8,18 @@ from fastapi.routing import APIRoute, APIRouter, APIWebSocketRoute, RouteContext
 from partywall.core.feature import Feature
 from partywall.core.http.fast_path.declaration import is_fast
 from partywall.extensions.enabled import is_installed
+from partywall.extensions.path_checks import path_problems
 from partywall.extensions.problem import Problem
+
+type FoundRoute = tuple[RouteContext, type[APIRoute | APIWebSocketRoute]]
 
 
 def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
-    """Routes that no principal guards, and endpoints with the same name: public routes are known by name."""
+    """Routes that no principal guards, and endpoints or paths that two have: public routes are known by name."""
     if wrong := [Problem(feature.name, text) for feature in features for text in _wrong_routers(feature)]:
         yield from wrong
         return
+    yield from path_problems(features)
     found = {feature.name: list(_routes(feature)) for feature in features}
     names = Counter(route.name for routes in found.values() for route, _ in routes)
     for feature in features:
@@ -30,8 +34,16 @@ def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
                 yield Problem(feature.name, f"has the route {route.path} without a principal: {wanted}")
             elif names[route.name] > 1:
                 yield Problem(feature.name, f"has the endpoint {route.name}, a name that another route has: rename it")
+        if is_installed(feature):
+            yield from (Problem(feature.name, text) for text in _open_projects(feature, own))
         for name in sorted(feature.public_routes - {route.name for route, _ in own}):
             yield Problem(feature.name, f"lists the public route {name}, which it does not have: remove it")
+
+
+def _open_projects(feature: Feature, routes: list[FoundRoute]) -> Iterator[str]:
+    for route, _ in routes:
+        if route.name in feature.public_routes and "{project_id}" in str(route.path):
+            yield f"opens a project with the public route {route.name}: remove it from public_routes"
 
 
 def _wrong_routers(feature: Feature) -> Iterator[str]:
@@ -40,7 +52,7 @@ def _wrong_routers(feature: Feature) -> Iterator[str]:
             yield f"names {router.target}, which is no APIRouter: correct the name"
 
 
-def _routes(feature: Feature) -> Iterator[tuple[RouteContext, type[APIRoute | APIWebSocketRoute]]]:
+def _routes(feature: Feature) -> Iterator[FoundRoute]:
     """Each route, and the type that the authentication of its router expects."""
     for router in (*feature.routers, *feature.root_routers):
         yield from ((route, APIRoute) for route in iter_route_contexts(router.load().routes))

@@ -16,6 +16,7 @@ from partywall.core.http.sub_path import sub_path_of
 PATH: Final = "/docs"
 _DOCUMENT: Final = "/openapi.json"
 _ASSETS: Final = "/docs/assets"
+PATHS: Final = (PATH, _DOCUMENT)
 # Swagger UI uses inline scripts and styles; both stay on this origin.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "

@@ -86,6 +86,27 @@ def test_a_wrong_entry_point_is_one_line(orders: Path, file: str, old: str, new:
     assert said in line
 
 
+ENDPOINT = "\n\n@router.get('/more')\nasync def list_more() -> None: ...\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "said"),
+    [
+        ("feature.py", '    name="orders",\n    route=(),\n', "PW003: Feature has no field route: use one of"),
+        (
+            "feature.py",
+            '    name="orders",\n    public_routes=frozenset({"list_none"}),\n',
+            "no public route list_none",
+        ),
+        ("router.py", ENDPOINT + ENDPOINT, "PW022: the endpoint list_more is declared twice: rename one of them"),
+    ],
+)
+def test_what_a_start_would_refuse_is_found(orders: Path, file: str, more: str, said: str) -> None:
+    text = (orders / "src" / "orders" / file).read_text()
+    put(orders, file, text.replace('    name="orders",\n', more) if file == "feature.py" else text + more)
+    assert [line for line in found(orders) if said in line]
+
+
 def test_a_line_may_be_allowed_with_a_reason(orders: Path) -> None:
     put(orders, "work.py", "import pandas  # lint: allow PW007 - installed with the machine's own packages\n")
     assert not [line for line in found(orders) if "pandas" in line]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib.metadata import entry_points
 from typing import Final
 
+from partywall.checks import package_routes
 from partywall.checks.package import GROUP, Package, keyword, text_of
 from partywall.checks.source import Finding, Source
 from partywall.checks.tables import called_name
+from partywall.core.feature import Feature
 from partywall.core.own_feature import CORE
 from partywall.extensions.name_checks import is_valid_name
 from partywall.extensions.taken_names import why_taken
@@ -35,6 +39,16 @@ def entry_point(package: Package) -> Iterator[Finding]:
             yield Finding("pyproject.toml", line, "", said)
         elif text_of(keyword(call, "name")) != name:
             yield Finding("pyproject.toml", line, "", f"{target} calls itself otherwise: give it name={name!r}")
+
+
+def _fields(source: Source) -> Iterator[Finding]:
+    """`Feature(...)` has no other fields than ours."""
+    known = {each.name for each in fields(Feature)}
+    for call in source.nodes(ast.Call):
+        for name in (each.arg for each in call.keywords if called_name(call) == "Feature"):
+            if name is not None and name not in known:
+                said = f"Feature has no field {name}: use one of docs/reference/extension-api.md"
+                yield source.finding("", call.lineno, said)
 
 
 def feature_name(package: Package) -> Iterator[Finding]:
@@ -78,6 +92,11 @@ def twice(source: Source, package: Package) -> Iterator[Finding]:
             yield source.finding("", call.lineno, said)
         if name is not None:
             seen.add((kind, name))
+    routes = list(package_routes.endpoints(package))
+    counted = Counter(name for *_, name in routes)
+    for where, line, name in routes:
+        if where is source and counted[name] > 1:
+            yield source.finding("", line, f"the endpoint {name} is declared twice: rename one of them")
 
 
 def undeclared_events(source: Source, package: Package) -> Iterator[Finding]:
@@ -91,11 +110,16 @@ def undeclared_events(source: Source, package: Package) -> Iterator[Finding]:
 
 
 def references(source: Source, package: Package) -> Iterator[Finding]:
-    """`lazy("module:name")` and the migrations lead to code of the package."""
+    """`lazy("module:name")`, fields, public routes and the migrations lead to something that exists."""
+    yield from _fields(source)
+    endpoints = {name for _, _, name in package_routes.endpoints(package)}
     for call in source.nodes(ast.Call):
         target = text_of(call.args[0]) if called_name(call) == "lazy" and call.args else None
         if target is not None and not _leads_somewhere(package, target):
             yield source.finding("", call.lineno, f"{target} does not exist in this package: correct the name")
+        for name in package_routes.public_names(call) if called_name(call) == "Feature" else ():
+            if name not in endpoints:
+                yield source.finding("", call.lineno, f"there is no public route {name}: correct or remove the name")
         folder = text_of(keyword(call, "migrations")) if called_name(call) == "Feature" else None
         if folder is not None and not any(package.dotted(each).startswith(f"{folder}.") for each in package.sources):
             yield source.finding("", call.lineno, f"{folder} contains no migrations: correct the name")

@@ -21,7 +21,7 @@ def principal(source: Source, package: Package) -> Iterator[Finding]:
         if called_name(call) in _BARE:
             said = f"{called_name(call)} serves without a principal: use router.get, .post, .put, .patch or .delete"
             yield source.finding("", call.lineno, said)
-    public, prefix = set(_public(package)), _prefix(source)
+    public, prefix = {name for call in package.features.values() for name in public_names(call)}, _prefix(source)
     for function in source.functions():
         for route in (each for each in function.decorator_list if isinstance(each, ast.Call)):
             path = text_of(route.args[0]) if called_name(route) in _METHODS and route.args else None
@@ -30,11 +30,18 @@ def principal(source: Source, package: Package) -> Iterator[Finding]:
                 yield source.finding("", route.lineno, said)
 
 
-def _public(package: Package) -> Iterator[str]:
-    for call in package.features.values():
-        for node in ast.walk(keyword(call, "public_routes") or ast.Constant(None)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
+def endpoints(package: Package) -> Iterator[tuple[Source, int, str]]:
+    """The functions that routes call, with their places."""
+    for source in package.sources:
+        for function in source.functions():
+            if any(isinstance(each, ast.Call) and called_name(each) in _METHODS for each in function.decorator_list):
+                yield source, function.lineno, function.name
+
+
+def public_names(feature: ast.Call) -> Iterator[str]:
+    for node in ast.walk(keyword(feature, "public_routes") or ast.Constant(None)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _prefix(source: Source) -> str:

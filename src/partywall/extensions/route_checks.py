@@ -8,16 +8,18 @@ from fastapi.routing import APIRoute, APIRouter, APIWebSocketRoute, RouteContext
 from partywall.core.feature import Feature
 from partywall.core.http.fast_path.declaration import is_fast
 from partywall.extensions.enabled import is_installed
+from partywall.extensions.path_checks import path_problems
 from partywall.extensions.problem import Problem
 
 type FoundRoute = tuple[RouteContext, type[APIRoute | APIWebSocketRoute]]
 
 
 def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
-    """Routes that no principal guards, and endpoints with the same name: public routes are known by name."""
+    """Routes that no principal guards, and endpoints or paths that two have: public routes are known by name."""
     if wrong := [Problem(feature.name, text) for feature in features for text in _wrong_routers(feature)]:
         yield from wrong
         return
+    yield from path_problems(features)
     found = {feature.name: list(_routes(feature)) for feature in features}
     names = Counter(route.name for routes in found.values() for route, _ in routes)
     for feature in features:

@@ -13,6 +13,7 @@ HTTP_HOMES = (
     "core/security/dependencies.py",
     MCP_EXCHANGE,
     "resources.py",
+    "extensions/path_checks.py",
     "extensions/route_checks.py",
     *PROCESSES,
 )

@@ -67,6 +67,11 @@ class FileType:
     is_wide: bool = False
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is text in any encoding, or HTML. Formats like XML name the encoding themselves."""
+        return self.media_type in READ_AT_ONCE or self.media_type.startswith("text/")
+
+    @property
     def may_be_read_at_once(self) -> bool:
         return self.media_type in READ_AT_ONCE and not self.is_wide
 

@@ -12,6 +12,7 @@ from partywall.features.documents.extraction import recognize
 from partywall.features.documents.readers import package
 from partywall.features.documents.readers.archive import Entries
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.layout import table
 from partywall.features.documents.readers.process import Asked, read_answer, read_file, request
 from partywall.formats.file_kinds import media_type_by_name
 from tests.features.documents.made_files import (
@@ -380,3 +381,8 @@ def test_only_text_processes_load_the_libraries() -> None:
 def test_a_text_process_loads_no_other_feature() -> None:
     code = "import sys, partywall.features.documents.readers.process; print('sqlalchemy' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-I", "-c", code]) == b"False\n"
+
+
+def test_a_tables_heading_is_as_wide_as_the_table() -> None:
+    """A narrower one makes no table."""
+    assert table([["Prices", ""], [], ["a", "", "b"]]) == "| Prices |  |\n| --- | --- |\n| a | b |"

@@ -7,6 +7,7 @@ import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import replace
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -111,6 +112,7 @@ async def open_resources(
             checks=_open_checks(stack),
             searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
+            diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
             embedders=embedders,
             language_models=_open_models(stack, settings.agents, tls),

@@ -67,6 +67,7 @@ class Resources:
     searches: TenantSemaphore
     checks: SharedThreads
     texts: TextProcesses
+    diffs: TextProcesses
     embedders: Embedders
     language_models: LanguageModels
     outgoing: Outgoing

@@ -10,6 +10,8 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -137,6 +139,26 @@ def test_what_a_start_refuses(s3_server: S3Server, wrong: dict[str, object], sai
     assert "\n" not in refusal
     assert SECRET not in refusal
     assert re.match(said, refusal), refusal
+
+
+class _OtherRegion(BaseHTTPRequestHandler):
+    """Answers as AWS does for a bucket of another region: a redirect that does not say where to."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>PermanentRedirect</Code></Error>"
+        self.send_response(301)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_start_refuses_another_region(s3_server: S3Server) -> None:
+    with HTTPServer(("127.0.0.1", 0), _OtherRegion) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        options = replace(s3_server.options("start/"), endpoint=f"http://127.0.0.1:{server.server_port}")
+        refusal = refusal_of(options) or ""
+        server.shutdown()
+    assert refusal.startswith(f"BLOBS__REGION: the bucket {options.bucket} is in another region than {options.region}")
 
 
 async def test_a_start_goes_on_with_a_good_bucket_and_with_one_that_is_away(s3_server: S3Server) -> None:

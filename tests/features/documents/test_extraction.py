@@ -42,7 +42,9 @@ def test_the_bytes_of_a_file_say_more_than_its_name() -> None:
     assert recognize(b"\x80junk\x01%PDF-1.7\0", None, None).media_type == "application/pdf"
     assert recognize(b"PK\x03\x04", None, "a.DOCX").media_type.endswith("wordprocessingml.document")
     assert recognize(b"a;b", "application/vnd.ms-excel", "a.csv").media_type == "text/csv"
-    for head, declared, name in ((b"a", None, None), (b"a", "", "a"), (b"\x89PNG\0", "image/png", "a.html")):
+    for head, declared, name in (
+        (b"\x89PNG\0", "image/png", "a.html"), (b"\x7fELF\0", None, "a"), (bytes(range(1, 256)), None, "LICENSE"),
+    ):  # fmt: skip
         with pytest.raises(NotTextError):
             recognize(head, declared, name)
 
@@ -55,6 +57,9 @@ def test_the_bytes_of_a_file_say_more_than_its_name() -> None:
         (b"\x01", None, "a.txt", "text/plain"),
         (b"b\x08bo\x08ol\x08ld\x08d \xc5", "text/plain", None, "text/plain"),
         (b"text", None, "a.text", "text/plain"),
+        (b"text", "application/octet-stream", "README", "text/plain"),
+        (b"<svg/>", "image/svg+xml", "a.svg", "text/plain"),
+        (b'{"a": 1}', "application/x-ndjson", None, "text/plain"),
         (b"{}", "text/plain", "a.json", "text/plain"),
         (b"<p>a", "text/plain", "a.html", "text/plain"),
     ],

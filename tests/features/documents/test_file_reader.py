@@ -11,6 +11,7 @@ from partywall.core.text_process import processes
 from partywall.core.text_process.processes import TextLimits
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import ReadFile
+from partywall.features.documents.readers.charsets import known
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Workspace, files
 from tests.features.documents.made_files import FILES, docx, paragraph, pdf, replaced, xlsx
@@ -117,6 +118,31 @@ async def test_title_language_and_charset_come_from_the_file(reading: Reading) -
     assert (found["title"], found["content"]) == ("Köln", "Straße")
     original = await reading.workspace.get(f"/{page}/content?original=true")
     assert original.headers["content-type"] == "text/html; charset=windows-1252"
+
+
+async def test_a_file_is_read_in_the_encoding_that_its_part_names(reading: Reading) -> None:
+    latin = "text/plain; charset=iso-8859-15"
+    price = await reading.upload("price.txt", "5 € für Ålesund".encode("iso-8859-15"), latin, external_id="p")
+    looks_like_utf8 = await reading.upload("a.txt", "Ã©".encode("iso-8859-15"), latin)
+    marked = await reading.upload("m.txt", "ü".encode("utf-16"), latin)
+    guessed = await reading.upload("g.txt", "für Ålesund".encode("cp1252"), "text/plain; charset=unicode_escape")
+    await reading.read()
+    read = [await reading.document(id_) for id_ in (price, looks_like_utf8, marked, guessed)]
+    assert [each["content"] for each in read] == ["5 € für Ålesund", "Ã©", "ü", "für Ålesund"]
+    charsets = [{"charset": name} for name in ("iso-8859-15", "iso-8859-15", "utf-16le", "windows-1252")]
+    assert [each["metadata"] for each in read] == charsets
+    file = ("price.txt", "цена".encode("koi8-r"), "text/plain; charset=KOI8-R")
+    await reading.workspace.post("/upload", files={"file": file}, data={"external_id": "p"})
+    await reading.read()
+    changed = await reading.document(price)
+    assert (changed["content"], changed["metadata"]) == ("цена", {"charset": "koi8-r"})
+
+
+@pytest.mark.parametrize(
+    "name", ["idna", "punycode", "unicode_escape", "base64", "zip", "rot13", "undefined", "x\0", ""]
+)
+def test_what_is_no_encoding_of_text_is_not_known(name: str) -> None:
+    assert known(name) == ""
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from partywall.features.documents.readers.file_text import Reason
+from partywall.features.documents.readers.layout import table
 from tests.features.documents.made_files import (
     FILES,
     docx,
@@ -201,3 +202,8 @@ def test_only_text_processes_load_the_libraries() -> None:
 def test_a_text_process_loads_no_other_feature() -> None:
     code = "import sys, partywall.features.documents.readers.process; print('sqlalchemy' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-I", "-c", code]) == b"False\n"
+
+
+def test_a_tables_heading_is_as_wide_as_the_table() -> None:
+    """A narrower one makes no table."""
+    assert table([["Prices", ""], [], ["a", "", "b"]]) == "| Prices |  |\n| --- | --- |\n| a | b |"

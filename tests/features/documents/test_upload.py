@@ -109,7 +109,7 @@ async def test_a_title_that_is_given_wins(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("name", "declared", "raw"),
     [
-        ("a.bin", "application/octet-stream", b"text"),
+        ("a.bin", "application/octet-stream", b"\x7fELF\x02\x00text"),
         ("a.png", "image/png", b"\x89PNG\r\n\x1a\n\x00"),
         ("a.md", "text/markdown", b"a\x00b"),
         ("a.txt", "text/plain", b"a" * 70_000 + b"\x00"),

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
 
 from partywall.core.resources import Resources
+from partywall.core.tenant import Tenant
 from partywall.core.text_process.processes import TextLimits
 from partywall.features.documents import version_diff
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE
 from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
 
@@ -55,6 +59,26 @@ async def test_what_does_not_exist_or_is_deleted_is_not_compared(workspace: Work
     assert (await workspace.get(f"/{id_}/versions/1/diff/1")).status_code == 404
 
 
+async def test_a_costly_comparison_takes_no_process_from_uploads(
+    workspace: Workspace, users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one account's diff waits for a process, another one's large page is read at once."""
+    monkeypatch.setattr(version_diff, "LARGEST_INLINE_PAGE", 1)
+    id_, other = await edited(workspace, {"content": "x"}), await users.person()
+    page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE, "text/html")
+    async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
+        await held.enter_async_context(resources.diffs.turns.hold(Tenant("greedy")))
+        diff = group.create_task(workspace.get(f"/{id_}/versions/1/diff/2"))
+        async with asyncio.timeout(30):
+            while not resources.diffs.turns.waiting:
+                await asyncio.sleep(0.01)
+        url = f"/api/v1/projects/{await other.project()}/documents/upload"
+        assert (await other.client.post(url, files={"file": page})).status_code == 201
+        assert not diff.done()
+        await held.aclose()
+    assert diff.result().status_code == 200
+
+
 async def test_a_comparison_that_is_too_costly_is_a_problem(
     workspace: Workspace, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +86,6 @@ async def test_a_comparison_that_is_too_costly_is_a_problem(
     await workspace.client.patch(f"{workspace.url}/{id_}", json={"content": "b\n" * 200_000})
     found = await workspace.get(f"/{id_}/versions/1/diff/2")
     assert (found.status_code, found.text.count("\n-a"), found.text.count("\n+b")) == (200, 200_000, 200_000)
-    monkeypatch.setattr(resources.texts, "_limits", TextLimits(1, 60, 8 * 1024 * 1024))
+    monkeypatch.setattr(resources.diffs, "_limits", TextLimits(1, 60, 8 * 1024 * 1024))
     refused = await workspace.get(f"/{id_}/versions/1/diff/2")
     assert (refused.status_code, refused.json()["code"]) == (422, "text_too_costly")

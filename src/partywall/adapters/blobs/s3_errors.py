@@ -17,12 +17,17 @@ log = structlog.get_logger(__name__)
 # Operating system errors stand for those of the connection, and for a missing object.
 FAILURES: Final = (BaseError, OSError, httpx2.HTTPError)
 _CODE: Final = re.compile(r"<Code>([A-Za-z0-9]{1,64})</Code>")
+# The answer's body, with the code, is lost then.
+_OTHER_REGION: Final = "redirect without LOCATION"
 _LONGEST_REASON: Final = 300
 
 
 def code_of(error: Exception) -> str | None:
     """The store's own code, such as `NoSuchBucket`; None if it did not answer."""
-    found = _CODE.search(str(error))
+    message = str(error)
+    if _OTHER_REGION in message:
+        return "PermanentRedirect"
+    found = _CODE.search(message)
     return None if found is None else found.group(1)
 
 

@@ -26,10 +26,12 @@ class PartHeaders:
     def __init__(self, content_type: bytes) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary") if content_type else None
         self._name, self._value, self._parts = b"", b"", 0
+        self._types: list[bytes] = []
+        self._disposition = b""
         self._parser = None if boundary is None else self._reader(boundary)
 
     def note(self, piece: bytes) -> None:
-        """Raises UnsupportedMediaTypeError for a part in another charset or with an encoding."""
+        """Raises UnsupportedMediaTypeError for a part with an encoding, and for a field in another charset."""
         if self._parser is None:
             return
         try:
@@ -48,6 +50,7 @@ class PartHeaders:
                     "on_header_field": self._field,
                     "on_header_value": self._more,
                     "on_header_end": self._check,
+                    "on_headers_finished": self._check_charset,
                 },
             )
         except FormParserError:
@@ -55,6 +58,7 @@ class PartHeaders:
 
     def _begin(self) -> None:
         self._parts += 1
+        self._types, self._disposition = [], b""
 
     def _field(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -66,6 +70,15 @@ class PartHeaders:
         name, value = self._name.lower(), self._value
         self._name = self._value = b""
         if name == b"content-type":
-            refuse_other_charsets(value)
+            self._types.append(value)
+        elif name == b"content-disposition":
+            self._disposition = value
         elif name in _PLAIN and value.strip().lower() not in _PLAIN[name]:
             raise UnsupportedMediaTypeError("Parts of a form must not be encoded.")
+
+    def _check_charset(self) -> None:
+        """The framework, too, takes the last disposition, and what has a file name as a file."""
+        if b"filename" in parse_options_header(self._disposition)[1]:
+            return
+        for each in self._types:
+            refuse_other_charsets(each)

@@ -24,7 +24,7 @@ from partywall.core.errors import PartywallError, QuotaExceededError, Unavailabl
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.queue import enqueue
 from partywall.core.tenancy import ProjectScope, SharedScope
-from partywall.features.documents.constants import HEAD_BYTES, MAX_EXTERNAL_ID, MAX_FILE_NAME, PIECE_BYTES, PLAIN_TEXT
+from partywall.features.documents.constants import HEAD_BYTES, MAX_EXTERNAL_ID, MAX_FILE_NAME, PIECE_BYTES
 from partywall.features.documents.creation import Original, insert, prepare, require_room
 from partywall.features.documents.creation_repository import NewDocument
 from partywall.features.documents.entry_repository import Archive, EntryRepository, EntryWriter, KnownEntry
@@ -37,7 +37,6 @@ from partywall.features.documents.readers.file_text import MESSAGES, FileText, R
 from partywall.features.documents.replacement import FileReplacement
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 from partywall.features.documents.trash import Trash
-from partywall.formats.file_kinds import media_type_by_name
 
 _DELETED_AT_ONCE: Final = 100
 
@@ -152,9 +151,8 @@ class _Unpacking:
         if len(external_id) > MAX_EXTERNAL_ID or len(name) > MAX_FILE_NAME:
             raise UnreadableFileError(Reason.LONG_NAME)
         images = self.context.resources.settings.files.ocr
-        declared = None if media_type_by_name(name) else PLAIN_TEXT
         try:
-            media_type = recognize(entry.data[:HEAD_BYTES], declared, name, images=images).media_type
+            media_type = recognize(entry.data[:HEAD_BYTES], None, name, images=images).media_type
         except NotTextError as error:
             raise UnreadableFileError(Reason.UNSUPPORTED) from error
         title = title_of("", name)

@@ -66,6 +66,11 @@ class FileType:
     is_wide: bool = False
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is text in any encoding, or HTML. Formats like XML name the encoding themselves."""
+        return self.media_type in READ_AT_ONCE or self.media_type.startswith("text/")
+
+    @property
     def may_be_read_at_once(self) -> bool:
         return self.media_type in READ_AT_ONCE and not self.is_wide
 
@@ -93,18 +98,17 @@ def _by_signature(head: bytes) -> str | None:
 
 
 def _text_type(said: str, by_name: str | None) -> str:
-    """The declared media type, or else the one of the name. Many programs declare Markdown as plain text."""
+    """The declared media type, or else the one of the name. Many programs declare Markdown as plain text.
+
+    Text of any other kind, such as a README or a configuration file, is plain text.
+    """
     if said == PLAIN_TEXT and by_name == MARKDOWN:
         return MARKDOWN
     if said in _KNOWN:
         return _KNOWN[said]
     if by_name is not None:
         return by_name
-    if said in MEDIA_TYPES.values():
-        return said
-    if said.startswith("text/"):
-        return PLAIN_TEXT
-    raise NotTextError(ACCEPTED)
+    return said if said in MEDIA_TYPES.values() else PLAIN_TEXT
 
 
 def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:

@@ -69,7 +69,8 @@ async def give_up_reading(context: JobContext, payload: ReadFile) -> None:
 
 async def _read(context: JobContext, scope: ProjectScope, file: FileToRead, first: int) -> FileText | Entries:
     resources = context.resources
-    asked = Asked(file.media_type, first, resources.settings.files.max_in_archive, _ocr(resources, file.media_type))
+    most, ocr = resources.settings.files.max_in_archive, _ocr(resources, file.media_type)
+    asked = Asked(file.media_type, first, most, ocr, file.charset)
     given = _given(resources.blobs, scope, file, request(asked))
     seconds = None if asked.ocr is None else asked.ocr.seconds
     try:

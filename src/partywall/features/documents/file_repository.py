@@ -12,10 +12,11 @@ from sqlalchemy import Row, text
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope
-from partywall.features.documents.constants import MAX_METADATA_BYTES
+from partywall.features.documents.constants import CHARSET, MAX_METADATA_BYTES
 
 _FIND: Final = text("""
-SELECT media_type, original_key, original_name, original_size, external_id FROM document
+SELECT media_type, original_key, original_name, original_size, external_id,
+    coalesce(metadata ->> 'charset', '') AS charset FROM document
 WHERE project_id = :project_id AND id = :id AND unread_title IS NOT NULL AND deleted_at IS NULL
 """)
 _LOCK: Final = text("""
@@ -40,7 +41,7 @@ UPDATE document SET version = :version, title = :title, unread_title = NULL, unr
     metadata = CASE WHEN octet_length(CAST(more AS text)) <= :most THEN more ELSE metadata END,
     index_status = 'pending', index_error = NULL, state = state + 1, updated_at = clock_timestamp()
 FROM (
-    SELECT unread_by AS uploader, CAST(:found AS jsonb) || metadata AS more FROM document
+    SELECT unread_by AS uploader, CAST(:found AS jsonb) || metadata || CAST(:charset AS jsonb) AS more FROM document
     WHERE project_id = :project_id AND id = :id
 ) AS wanted
 WHERE project_id = :project_id AND id = :id
@@ -66,11 +67,12 @@ class FileToRead:
     name: str | None
     size: int
     external_id: str | None
+    charset: str
 
 
 @dataclass(frozen=True, slots=True)
 class TextToStore:
-    """`key` is that of the file. `metadata` is added where its keys are not set.
+    """`key` is that of the file. `metadata` is added where its keys are not set; its charset replaces what was said.
 
     `media_type` is given if the file's name did not tell it.
     """
@@ -118,7 +120,8 @@ class FileWriter:
         if has_other_text:
             await self.session.execute(_TEXT, text_of_file)
         values = {
-            **ids, "title": title, "version": locked.version + (locked.has_version and makes_version),
+            **ids, "charset": json.dumps({key: said for key, said in found.metadata.items() if key == CHARSET}),
+            "title": title, "version": locked.version + (locked.has_version and makes_version),
             "found": json.dumps(found.metadata), "most": MAX_METADATA_BYTES, "media_type": found.media_type,
         }  # fmt: skip
         uploader = await self.session.scalar(_READ, values)

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
+from python_multipart.multipart import parse_options_header
+
 from partywall.core.blobs import BlobStore, StoredBlob
 from partywall.core.budget import SharedBudget
 from partywall.core.db.availability import DatabaseAwayError
@@ -23,6 +25,7 @@ from partywall.core.storage_errors import StorageAwayError
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.constants import (
+    CHARSET,
     HEAD_BYTES,
     LARGEST_INLINE_PAGE,
     MAX_CONTENT_BYTES,
@@ -36,6 +39,7 @@ from partywall.features.documents.exceptions import NotUtf8Error
 from partywall.features.documents.extraction import HTML, Extracted, Utf8Decoder, extract, of_page, of_text, recognize
 from partywall.features.documents.html_text import Page, read_page
 from partywall.features.documents.jobs import enqueue_reading
+from partywall.features.documents.readers.charsets import known
 from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, UploadFields, metadata_bytes
 
@@ -74,7 +78,7 @@ async def fingerprint(file: UploadedFile) -> bytes:
 class Source:
     """A received file. For a large HTML page, `page` is the text that a text process made of it.
 
-    `is_read`: its text is read here, and not by a worker.
+    `is_read`: its text is read here, and not by a worker. `charset` is what was declared for a text, unless UTF-8.
     """
 
     file: UploadedFile
@@ -83,6 +87,7 @@ class Source:
     size: int
     page: bytes | None
     is_read: bool = True
+    charset: str = ""
 
     async def memory(self) -> int:
         """The bytes of memory that processing the text takes; 0 for small texts, which are not counted."""
@@ -96,7 +101,8 @@ class Source:
     async def read(self) -> Extracted:
         """Title and text; raises NotTextError. A file that a worker will read has its name as title, and no text."""
         if not self.is_read:
-            return of_text("", PLAIN_TEXT, self.name)
+            said: JsonObject = {CHARSET: self.charset} if self.charset else {}
+            return replace(of_text("", PLAIN_TEXT, self.name), metadata=said)
         page = self.page
         if page is not None:
             return await asyncio.to_thread(lambda: of_page(Page.parse(page), self.name))
@@ -118,8 +124,9 @@ async def open_source(
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
     type_ = recognize(await _head(file), file.content_type, name, images=images)
     media_type = type_.media_type
-    if not type_.may_be_read_at_once:
-        return Source(file, name, media_type, size, None, is_read=False)
+    charset = declared_charset(file.content_type or "") if type_.is_plain else ""
+    if charset or not type_.may_be_read_at_once:
+        return Source(file, name, media_type, size, None, is_read=False, charset=charset)
     if media_type != HTML and size > MAX_CONTENT_BYTES:
         raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
     if not await _is_utf8(file):
@@ -127,6 +134,12 @@ async def open_source(
     is_large_page = media_type == HTML and size > LARGEST_INLINE_PAGE
     page = await texts.run(read_page, pieces(file), size) if is_large_page else None
     return Source(file, name, media_type, size, page)
+
+
+def declared_charset(content_type: str) -> str:
+    """The encoding that a part names; empty for UTF-8, and for what is none."""
+    name = parse_options_header(content_type)[1].get(b"charset", b"").decode("latin-1")
+    return name if known(name) not in ("", "utf-8", "ascii") else ""
 
 
 async def media_type_of(file: UploadedFile, name: str | None) -> str:

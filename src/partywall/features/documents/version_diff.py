@@ -60,7 +60,7 @@ class VersionDiff:
         return self.size <= LARGEST_INLINE_PAGE
 
     async def compare(self, texts: TextProcesses) -> bytes:
-        """The diff, made in a text process unless it is small."""
+        """The diff, made in a text process unless it is small. `texts` are not those of uploads, which would wait."""
         if not self.is_small:
             return await texts.run(compare, self._given(), self.size * _COSTLY)
         given = b"".join([piece async for piece in self._given()])

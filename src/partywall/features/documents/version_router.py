@@ -133,10 +133,10 @@ async def compare_versions(
 ) -> Response:
     diff = await VersionDiff.find(reader, project_id, document_id, (number, other), context)
     if diff.is_small:
-        return PlainTextResponse(await diff.compare(resources.texts))
+        return PlainTextResponse(await diff.compare(resources.diffs))
 
     async def produce() -> Produced:
-        return await diff.compare(resources.texts), {}
+        return await diff.compare(resources.diffs), {}
 
     return await large_answer(
         resources.answers, reader.principal.tenant.name, diff.size, produce, media_type="text/plain"

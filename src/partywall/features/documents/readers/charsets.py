@@ -19,6 +19,10 @@ _LARGER: Final = {
 }  # fmt: skip
 # Their text may look like another one in UTF-8, so UTF-8 is not tried first.
 _LIKE_ASCII: Final = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")
+# Python's codecs that give text, but from no encoding of text.
+_NO_CHARSETS: Final = frozenset(
+    {"charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+)
 _PUBLIC: Final = {
     "iso2022-jp": "iso-2022-jp",
     "iso2022-kr": "iso-2022-kr",
@@ -35,7 +39,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     for mark, name in MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, "replace"), _public(name)
-    for name in (_known(declared), escaped_charset(data)):
+    for name in (known(declared), escaped_charset(data)):
         if name.startswith(_LIKE_ASCII) and (text := _decoded(data, name)):
             return text, _public(name)
     if wide := wide_charset(data):
@@ -45,11 +49,20 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     except UnicodeDecodeError:
         pass
     for said in (declared, _said(data)):
-        name = _known(said)
+        name = known(said)
         if name and (text := _decoded(data, name)):
             return text, _public(name)
     guessed = _guessed(data[:_GUESSED_FROM])
     return data.decode(guessed, "replace"), _public(guessed)
+
+
+def decode_as(data: bytes, charset: str) -> tuple[str, str]:
+    """The text and the name of its encoding, which is this one unless a byte order mark says otherwise or it fails."""
+    name = known(charset)
+    if name and not data.startswith(tuple(mark for mark, _ in MARKS)) and (text := _decoded(data, name)):
+        return text, _public(name) or "utf-8"
+    text, found = decode(data)
+    return text, found or "utf-8"
 
 
 def _said(data: bytes) -> str:
@@ -57,13 +70,14 @@ def _said(data: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def _known(name: str) -> str:
+def known(name: str) -> str:
     """Python's name of the encoding to read it with; empty if there is none."""
     try:
-        known = codecs.lookup(name).name
+        b" ".decode(name, "replace")  # refuses codecs that do not give text
+        found = codecs.lookup(name).name
     except (LookupError, ValueError):
         return ""
-    return _LARGER.get(known, known)
+    return "" if found.replace("_", "-") in _NO_CHARSETS else _LARGER.get(found, found)
 
 
 def _decoded(data: bytes, name: str) -> str:

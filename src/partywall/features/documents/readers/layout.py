@@ -47,8 +47,9 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     columns = sorted({at for cells in kept for at, cell in enumerate(cells) if cell.strip()})
     if len(columns) < 2:
         return "\n".join(one_line(cells[columns[0]]) for cells in kept)
-    lines = [row(_filled([cells[at] for at in columns if at < len(cells)])) for cells in kept]
-    lines.insert(1, "|" + " --- |" * len(columns))
+    first, *others = ([cells[at] for at in columns if at < len(cells)] for cells in kept)
+    heading = first + [""] * (len(columns) - len(first))  # a narrower one makes no table (GFM)
+    lines = (row(heading), "|" + " --- |" * len(columns), *(row(_filled(cells)) for cells in others))
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from partywall.features.documents.html_text import markdown_of
-from partywall.features.documents.readers.charsets import decode
+from partywall.features.documents.readers.charsets import decode, decode_as
 from partywall.features.documents.readers.file_text import FileText
 from partywall.formats.markdown_title import described
 
@@ -16,8 +16,8 @@ _RST_TITLE: Final = re.compile(r"^(?P<title>\S[^\n]{0,300})\n([=\-~#*^\"'`:.+])\
 _ORG_TITLE: Final = re.compile(r"(?im)^#\+title:(?P<title>.{1,300})$|^\*+ (?P<heading>.{1,300})$")
 
 
-def read_text(data: bytes, media_type: str) -> FileText:
-    text, charset = decode(data)
+def read_text(data: bytes, media_type: str, declared: str = "") -> FileText:
+    text, charset = decode_as(data, declared) if declared else decode(data)
     text = _UNSTORABLE.sub("", text)
     if media_type == "text/markdown":
         said = described(text)
@@ -25,8 +25,8 @@ def read_text(data: bytes, media_type: str) -> FileText:
     return FileText(text, _title(text[:_HEAD], media_type), charset=charset)
 
 
-def read_page(data: bytes) -> FileText:
-    text, charset = decode(data)
+def read_page(data: bytes, declared: str = "") -> FileText:
+    text, charset = decode_as(data, declared) if declared else decode(data)
     page = markdown_of(_UNSTORABLE.sub("", text))
     return FileText(page.text, page.title, page.language, charset)
 

@@ -37,13 +37,14 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 class Asked(NamedTuple):
     """How to read a file. Of an archive: the files from number `first`, if there are at most `max_files` in all.
 
-    Without `ocr`, images and scanned pages are not read.
+    Without `ocr`, images and scanned pages are not read. `charset` is what the uploader says about a text.
     """
 
     media_type: str
     first: int = 0
     max_files: int = 1_000
     ocr: Ocr | None = None
+    charset: str = ""
 
 
 def request(asked: Asked) -> bytes:
@@ -52,8 +53,8 @@ def request(asked: Asked) -> bytes:
 
 
 def _asked(line: bytes) -> Asked:
-    media_type, first, max_files, ocr = json.loads(line)
-    return Asked(media_type, first, max_files, None if ocr is None else Ocr(*ocr))
+    media_type, first, max_files, ocr, charset = json.loads(line)
+    return Asked(media_type, first, max_files, None if ocr is None else Ocr(*ocr), charset)
 
 
 def read_file(given: bytes) -> bytes:
@@ -129,8 +130,8 @@ def _read_kind(kind: Kind, data: bytes, asked: Asked) -> FileText:
     if kind in (Kind.TEXT, Kind.PAGE):
         module = _module("plain_text")
         if kind is Kind.PAGE:
-            return cast("FileText", module.read_page(data))
-        return cast("FileText", module.read_text(data, asked.media_type))
+            return cast("FileText", module.read_page(data, asked.charset))
+        return cast("FileText", module.read_text(data, asked.media_type, asked.charset))
     if kind is Kind.PDF:
         return cast("FileText", _module("pdf").read_pdf(data, asked.ocr))
     if kind is Kind.IMAGE:

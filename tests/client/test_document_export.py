@@ -180,6 +180,23 @@ def test_a_link_does_not_lead_out_of_the_export(exporter: Exporter, tmp_path: Pa
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_no_hidden_file_is_written_or_left(exporter: Exporter, person: Person) -> None:
+    exporter.create("T", "[core] fsmonitor = command", ".git/config")
+    assert exporter.run() == (1, 0)
+    [visible] = (exporter.folder / "files").iterdir()
+    assert visible.name == "_git"
+    [former] = visible.iterdir()
+    manifest = exporter.folder / MANIFEST
+    manifest.write_text(manifest.read_text().replace(f"_git/{former.name}", ".git/config"))
+    (exporter.folder / "files" / ".git").mkdir()
+    former.rename(exporter.folder / "files" / ".git" / "config")
+    assert exporter.run() == (1, 0)
+    assert [each.name for each in (exporter.folder / "files").iterdir()] == ["_git"]
+    other = person.project("Another")
+    exporter.restore(other)
+    assert [each.external_id for each in list_documents(exporter.api, other)] == [".git/config"]
+
+
 def test_a_hostile_manifest_reads_nothing_outside(exporter: Exporter, person: Person, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     for number in range(5):

@@ -5,7 +5,7 @@ import string
 import pytest
 from hypothesis import strategies as st
 
-from partywall.client.document_export.names import LONGEST_NAME, LONGEST_PATH, FileNames, safe_path
+from partywall.client.document_export.names import LONGEST_NAME, LONGEST_PATH, FileNames, is_inert, safe_path
 from tests.properties import given
 
 
@@ -26,6 +26,14 @@ from tests.properties import given
         ("line\nbreak\0\x1b[31m\u202e.md", "line_break__[31m_.md"),
         ("half \ud800.md", "half _.md"),
         ("x~", "x"),
+        (".git/config", "_git/config"),
+        (" .GIT./.envrc", "_GIT/_envrc"),
+        ("\u200c.git/a", "_.git/a"),
+        ("\ufe0f.git/\uff0egit/\u2024git", "_.git/_git/_git"),
+        ("GIT~1/a~12.txt/a~b", "GIT_1/a_12.txt/a~b"),
+        ("bare/HEAD", "bare/_HEAD"),
+        ("head./head.html", "_head/head.html"),
+        ("Desktop.ini", "_Desktop.ini"),
     ],
 )
 def test_a_name_is_valid_everywhere(name: str, path: str) -> None:
@@ -46,7 +54,8 @@ def test_each_document_has_a_path_of_its_own(external_ids: list[str]) -> None:
     for path in folded:
         assert not any(other.startswith(f"{path}/") for other in folded)
         assert len(path.encode()) <= LONGEST_PATH + LONGEST_NAME
-        assert all(part not in ("", ".", "..") and not part.endswith((".", " ", "~")) for part in path.split("/"))
+        assert is_inert(path)
+        assert all(part and not part.startswith(".") and not part.endswith((".", " ", "~")) for part in path.split("/"))
 
 
 def test_names_that_differ_in_case_only_are_told_apart() -> None:

@@ -141,7 +141,7 @@ DOCUMENTS: Final = (
         {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/b")},
     ),
     Reader(
-        tuple(f"{_NAMES}{each}" for each in ("_FORBIDDEN", "_SEPARATOR", "FileNames.take", "_safe_part")),
+        tuple(f"{_NAMES}{each}" for each in ("_FORBIDDEN", "_SEPARATOR", "FileNames.take", "_safe_part", "_is_hidden")),
         lambda text: FileNames().give(text, "", ""),
         4096,
         {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/"), "forbidden": repeated("<")},

@@ -23,7 +23,7 @@ from partywall.client.document_export.manifest import (
     read_entries,
     read_header,
 )
-from partywall.client.document_export.names import FileNames
+from partywall.client.document_export.names import FileNames, is_inert
 from partywall.client.document_import.existing import ExistingDocument, list_documents
 from partywall.client.document_import.threads import RequestThreads
 from partywall.client.errors import ApiError
@@ -99,6 +99,8 @@ class Export:
     def _export(self, document: ExistingDocument, manifest: UnfinishedManifest, threads: RequestThreads[Entry]) -> None:
         self._ids.append(document.id)
         former = manifest.find(document.id)
+        if former is not None and not is_inert(former.name):
+            former = None
         if former is not None and self._is_current(former, document):
             self.counts.unchanged += 1
             self.notify(self.counts)

@@ -13,11 +13,14 @@ from partywall.formats.file_kinds import MEDIA_TYPES
 # In bytes. With the folder's own path they fit into Windows' 260 characters.
 LONGEST_NAME: Final = 100
 LONGEST_PATH: Final = 160
-_FORBIDDEN: Final = re.compile(r'[<>:"|?*]')
+# Windows may take a short name like `git~1` for that of another file.
+_FORBIDDEN: Final = re.compile(r'[<>:"|?*]|~(?=\d{1,6}(?:\.|$))')
 _SEPARATOR: Final = re.compile(r"[/\\]")
 _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{each}{n}" for each in ("com", "lpt") for n in range(10)}
 )
+# Programs act on these unasked: git runs what a folder with a `HEAD` configures, Windows what the other two name.
+_UNASKED: Final = frozenset({"head", "autorun.inf", "desktop.ini"})
 _SUFFIXES: Final = {type_: suffix for suffix, type_ in reversed(MEDIA_TYPES.items())}
 
 
@@ -58,11 +61,24 @@ def safe_path(name: str) -> str:
     return path if len(path.encode()) <= LONGEST_PATH else _shortened(parts[-1], LONGEST_NAME)
 
 
+def is_inert(path: str) -> bool:
+    return not any(_is_hidden(part) or part.casefold() in _UNASKED for part in path.split("/"))
+
+
 def _safe_part(part: str) -> str:
     text = unicodedata.normalize("NFC", part.encode(errors="replace").decode())
     text = _FORBIDDEN.sub("_", "".join(each if each.isprintable() else "_" for each in text))
     text = _shortened(text.strip(" ").rstrip(". ~"), LONGEST_NAME)
-    return f"_{text}" if text.partition(".")[0].strip().lower() in _RESERVED else text
+    if _is_hidden(text):
+        text = f"_{text[1:]}"
+    is_taken = text.partition(".")[0].strip().lower() in _RESERVED or text.casefold() in _UNASKED
+    return f"_{text}" if is_taken else text
+
+
+def _is_hidden(part: str) -> bool:
+    """Programs run what is in hidden files and folders: `.git`, `.envrc`, `.vscode`. Some systems fold characters."""
+    first = next((each for each in part if not unicodedata.category(each).startswith("M")), "")
+    return unicodedata.normalize("NFKC", first).startswith(".")
 
 
 def _shortened(part: str, longest: int) -> str:

@@ -96,8 +96,7 @@ async def open_resources(
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,
-            engine=engine,
-            sessions=sessions, reads=reads,
+            engine=engine, sessions=sessions, reads=reads,
             cache=cache,
             secrets=keeper,
             access_tokens=tokens,

@@ -34,8 +34,9 @@ def check_features(features: Sequence[Feature], *, api: bool = True, worker: boo
     found.extend(table_problems(features))
     if api:
         # lint: allow import-in-function - workers do not import routers
-        # lint: allow import-in-function - as above
         from partywall.extensions.path_checks import path_problems  # noqa: PLC0415 - see above
+
+        # lint: allow import-in-function - as above
         from partywall.extensions.route_checks import route_problems  # noqa: PLC0415 - see above
 
         routes = list(route_problems(features))

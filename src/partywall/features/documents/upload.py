@@ -252,7 +252,8 @@ class Receiving:
         try:
             unread_title = None if source.is_read else "" if asked.title else body.title
             original = Original(stored.key, source.name, stored.size, stored.sha256, unread_title)
-            upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original), stored)
+            document = await asyncio.to_thread(prepare, body, source.media_type, original)
+            upload = ReceivedUpload(replace(document, charset=source.charset), stored)
             yield upload
         finally:
             if upload is None or not upload.used:

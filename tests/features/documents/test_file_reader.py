@@ -149,6 +149,7 @@ def test_what_is_no_encoding_of_text_is_not_known(name: str) -> None:
     ("name", "data", "code"),
     [
         ("a.pdf", b"", "empty"),
+        ("a.txt", b"", "empty"),
         ("a.pdf", b"%PDF-1.4 cut off", "damaged"),
         ("a.pdf", pdf([]), "no_text"),
         ("a.xlsx", (FILES / "password.xlsx").read_bytes(), "password_protected"),

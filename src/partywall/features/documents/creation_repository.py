@@ -35,7 +35,10 @@ from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A row to insert. `metadata` is JSON; `size` (bytes) and `content_sha256` are of the content in UTF-8."""
+    """A row to insert. `metadata` is JSON; `size` (bytes) and `content_sha256` are of the content in UTF-8.
+
+    `charset`, which is in the metadata too, was declared for an unread file.
+    """
 
     id: UUID
     external_id: str | None
@@ -52,6 +55,7 @@ class NewDocument:
     index_error: str | None = None
     source_sha256: str | None = None
     unread_title: str | None = None
+    charset: str = ""
 
 
 _GIVEN: Final[dict[str, Uuid[UUID] | Text | Integer]] = {

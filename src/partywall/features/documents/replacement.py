@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 from partywall.core.db.session import AsyncSession
@@ -98,9 +97,8 @@ def _columns(document: Document, new: NewDocument, asked: UploadFields, uploader
     # The former file's encoding says nothing about the new one.
     kept = {key: value for key, value in document.attributes.items() if key != CHARSET}
     metadata = kept if asked.metadata is None else asked.metadata
-    declared: str | None = None if is_read else json.loads(new.metadata).get(CHARSET)
-    if declared is not None:
-        metadata = {**metadata, CHARSET: declared}
+    if new.charset:
+        metadata = {CHARSET: new.charset, **metadata}
     values: Columns = {
         "title": title, "metadata": metadata, "media_type": new.media_type, "original_key": new.original_key,
         "original_name": new.original_name, "original_size": new.original_size, "source_sha256": new.source_sha256,

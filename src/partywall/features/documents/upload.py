@@ -118,14 +118,17 @@ class Source:
 async def open_source(
     file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, *, images: bool = False
 ) -> Source:
-    """Raises NotTextError, ContentTooLargeError, or the errors of `texts` for a large HTML page."""
+    """Raises NotTextError, ContentTooLargeError, or the errors of `texts` for a large HTML page.
+
+    An empty file goes to the worker, which says what is wrong with it as for every kind.
+    """
     size = max_bytes if file.size is None else file.size
     if size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
     type_ = recognize(await _head(file), file.content_type, name, images=images)
     media_type = type_.media_type
     charset = declared_charset(file.content_type or "") if type_.is_plain else ""
-    if charset or not type_.may_be_read_at_once:
+    if charset or not size or not type_.may_be_read_at_once:
         return Source(file, name, media_type, size, None, is_read=False, charset=charset)
     if media_type != HTML and size > MAX_CONTENT_BYTES:
         raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
@@ -251,7 +254,8 @@ class Receiving:
         try:
             unread_title = None if source.is_read else "" if asked.title else body.title
             original = Original(stored.key, source.name, stored.size, stored.sha256, unread_title)
-            upload = ReceivedUpload(await asyncio.to_thread(prepare, body, source.media_type, original), stored)
+            document = await asyncio.to_thread(prepare, body, source.media_type, original)
+            upload = ReceivedUpload(replace(document, charset=source.charset), stored)
             yield upload
         finally:
             if upload is None or not upload.used:

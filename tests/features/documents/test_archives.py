@@ -190,6 +190,26 @@ async def test_deleting_the_archive_deletes_the_documents_of_its_files(archives:
     assert set(await archives.documents()) == {"arch/other"}
 
 
+async def test_restoring_the_archive_restores_the_documents_of_its_files(archives: Archives) -> None:
+    id_ = await archives.upload({"a.txt": "one", "b.txt": "two"})
+    await archives.read()
+    before = await archives.documents()
+    url = f"{archives.workspace.url}/{before['arch/b.txt']['id']}"
+    (await archives.workspace.client.patch(url, json={"content": "A colleague's work"})).raise_for_status()
+    (await archives.workspace.client.delete(f"{archives.workspace.url}/{id_}")).raise_for_status()
+    [job] = await archives.inside.jobs("delete_entries")
+    payload = DeleteEntries.model_validate(job)
+    await run_job(archives.inside.users, archives.resources, "delete_entries", payload)
+    assert await archives.documents() == {}
+    (await archives.workspace.client.post(f"{archives.workspace.url}/{id_}/restore")).raise_for_status()
+    await archives.read()
+    await run_job(archives.inside.users, archives.resources, "delete_entries", payload)  # late
+    after = await archives.documents()
+    assert {name: each["id"] for name, each in after.items()} == {name: each["id"] for name, each in before.items()}
+    assert await archives.texts() == {"arch/a.txt": "one", "arch/b.txt": "A colleague's work"}
+    assert (after["arch"]["title"], after["arch"]["version"]) == ("letters", 1)
+
+
 async def test_a_quota_leaves_files_out_and_says_so(archives: Archives, settings: Settings) -> None:
     quota = "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'documents', 2)"
     await archives.inside.users.execute(quota, archives.workspace.project)

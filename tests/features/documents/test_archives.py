@@ -210,6 +210,16 @@ async def test_restoring_the_archive_restores_the_documents_of_its_files(archive
     assert (after["arch"]["title"], after["arch"]["version"]) == ("letters", 1)
 
 
+async def test_files_with_the_same_path_are_listed(archives: Archives) -> None:
+    await archives.upload({"a/c.txt": "one", "a//c.txt": "two", "b.txt": "three", "a/./c.txt": "four"})
+    await archives.read()
+    assert await archives.texts() == {"arch/a/c.txt": "four", "arch/b.txt": "three"}
+    same = "- a/c.txt: The archive has several files with this path. The last one is read."
+    assert (await archives.documents())["arch"]["content"] == (
+        f"2 files of the archive are documents:\n- a/c.txt\n- b.txt\n\n2 are not:\n{same}\n{same}"
+    )
+
+
 async def test_a_quota_leaves_files_out_and_says_so(archives: Archives, settings: Settings) -> None:
     quota = "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'documents', 2)"
     await archives.inside.users.execute(quota, archives.workspace.project)

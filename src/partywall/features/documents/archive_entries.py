@@ -37,7 +37,7 @@ from partywall.features.documents.exceptions import (
 from partywall.features.documents.extraction import recognize, title_of
 from partywall.features.documents.file_repository import FileToRead
 from partywall.features.documents.jobs import READ_FILE, DeleteEntries, ReadFile, enqueue_reading
-from partywall.features.documents.readers.archive import Entries, Entry
+from partywall.features.documents.readers.archive import REPEATED, Entries, Entry
 from partywall.features.documents.readers.file_text import MESSAGES, FileText, Reason, UnreadableFileError
 from partywall.features.documents.replacement import FileReplacement
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
@@ -244,7 +244,7 @@ def _trash(context: JobContext, session: AsyncSession, scope: SharedScope) -> Tr
 def _list(paths: Sequence[str], refused: Mapping[str, str]) -> str:
     """As a person reads it. The name of a file may contain Markdown, so it stands as it is."""
     files = [f"{len(paths)} files of the archive are documents:", *(f"- {path}" for path in paths)]
-    not_read = [f"- {path}: {MESSAGES[Reason(code)]}" for path, code in sorted(refused.items())]
+    not_read = [f"- {path.partition(REPEATED)[0]}: {MESSAGES[Reason(code)]}" for path, code in sorted(refused.items())]
     return "\n".join(files + (["", f"{len(not_read)} are not:", *not_read] if not_read else []))
 
 

@@ -18,6 +18,8 @@ ENTRY_CALLS: Final[dict[str, Call]] = {
     "EntryRepository.known": lambda r, seeded_project: r.known(archive(seeded_project), ["a.txt"]),
     "EntryRepository.others": lambda r, seeded_project: r.others(unread(seeded_project), None, 10),
     "EntryRepository.paths": lambda r, seeded_project: r.paths(archive(seeded_project)),
+    "EntryRepository.trashed": lambda r, seeded_project: r.trashed(archive(seeded_project), ["a.txt"]),
+    "EntryWriter.is_restored": lambda r, seeded_project: r.is_restored(unread(seeded_project)),
     "EntryWriter.hold": lambda r, seeded_project: r.hold(archive(seeded_project)),
     "EntryWriter.lock": lambda r, seeded_project: r.lock(seeded_project.document),
     "EntryWriter.note": lambda r, seeded_project: r.note(

@@ -104,6 +104,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentRepository.used": lambda r, seeded_project: r.used([seeded_project.blob]),
     "DocumentWriter.write": lambda r, seeded_project: r.write(seeded_project.document, retitled()),
     "DocumentWriter.add_version": lambda r, seeded_project: r.add_version(seeded_project.document),
+    "DocumentWriter.mark_unread": lambda r, seeded_project: r.mark_unread(seeded_project.document),
     "DocumentWriter.await_index": lambda r, seeded_project: r.await_index([seeded_project.document]),
     "DocumentWriter.await_index_of": lambda r, _: r.await_index_of(None, None, UUID(int=0), 10),
     "FaultReader.after": lambda r, seeded_project: r.after(known(seeded_project), 0, 10),

@@ -123,8 +123,9 @@ async def attacked_copy(
             await copy.users.execute(STAGED, seeded_project.project, seeded_project.document)
             await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)
             await copy.users.execute(UNREAD, seeded_project.project, unread(seeded_project))
-            of_archive = (seeded_project.document, unread(seeded_project), "taken")
-            await copy.users.execute(ENTRY, seeded_project.project, *of_archive)
+            for document in (seeded_project.document, seeded_project.trashed):
+                of_archive = (document, unread(seeded_project), "taken")
+                await copy.users.execute(ENTRY, seeded_project.project, *of_archive)
             await copy.users.execute(STARTED, seeded_project.project, UUID(seeded_project.ids["run_id"]))
             await copy.users.execute(SENT, seeded_project.project, str(seeded_project.owner.principal))
         made = AttackedCopy(copy, mine, foreign, {})

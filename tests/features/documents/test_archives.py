@@ -190,6 +190,36 @@ async def test_deleting_the_archive_deletes_the_documents_of_its_files(archives:
     assert set(await archives.documents()) == {"arch/other"}
 
 
+async def test_restoring_the_archive_restores_the_documents_of_its_files(archives: Archives) -> None:
+    id_ = await archives.upload({"a.txt": "one", "b.txt": "two"})
+    await archives.read()
+    before = await archives.documents()
+    url = f"{archives.workspace.url}/{before['arch/b.txt']['id']}"
+    (await archives.workspace.client.patch(url, json={"content": "A colleague's work"})).raise_for_status()
+    (await archives.workspace.client.delete(f"{archives.workspace.url}/{id_}")).raise_for_status()
+    [job] = await archives.inside.jobs("delete_entries")
+    payload = DeleteEntries.model_validate(job)
+    await run_job(archives.inside.users, archives.resources, "delete_entries", payload)
+    assert await archives.documents() == {}
+    (await archives.workspace.client.post(f"{archives.workspace.url}/{id_}/restore")).raise_for_status()
+    await archives.read()
+    await run_job(archives.inside.users, archives.resources, "delete_entries", payload)  # late
+    after = await archives.documents()
+    assert {name: each["id"] for name, each in after.items()} == {name: each["id"] for name, each in before.items()}
+    assert await archives.texts() == {"arch/a.txt": "one", "arch/b.txt": "A colleague's work"}
+    assert (after["arch"]["title"], after["arch"]["version"]) == ("letters", 1)
+
+
+async def test_files_with_the_same_path_are_listed(archives: Archives) -> None:
+    await archives.upload({"a/c.txt": "one", "a//c.txt": "two", "b.txt": "three", "a/./c.txt": "four"})
+    await archives.read()
+    assert await archives.texts() == {"arch/a/c.txt": "four", "arch/b.txt": "three"}
+    same = "- a/c.txt: The archive has several files with this path. The last one is read."
+    assert (await archives.documents())["arch"]["content"] == (
+        f"2 files of the archive are documents:\n- a/c.txt\n- b.txt\n\n2 are not:\n{same}\n{same}"
+    )
+
+
 async def test_a_quota_leaves_files_out_and_says_so(archives: Archives, settings: Settings) -> None:
     quota = "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'documents', 2)"
     await archives.inside.users.execute(quota, archives.workspace.project)

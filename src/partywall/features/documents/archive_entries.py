@@ -28,11 +28,16 @@ from partywall.features.documents.constants import HEAD_BYTES, MAX_EXTERNAL_ID, 
 from partywall.features.documents.creation import Original, insert, prepare, require_room
 from partywall.features.documents.creation_repository import NewDocument
 from partywall.features.documents.entry_repository import Archive, EntryRepository, EntryWriter, KnownEntry
-from partywall.features.documents.exceptions import DocumentNotFoundError, ExternalIdTakenError, NotTextError
+from partywall.features.documents.exceptions import (
+    DocumentNotFoundError,
+    ExternalIdTakenError,
+    NotInTrashError,
+    NotTextError,
+)
 from partywall.features.documents.extraction import recognize, title_of
 from partywall.features.documents.file_repository import FileToRead
 from partywall.features.documents.jobs import READ_FILE, DeleteEntries, ReadFile, enqueue_reading
-from partywall.features.documents.readers.archive import Entries, Entry
+from partywall.features.documents.readers.archive import REPEATED, Entries, Entry
 from partywall.features.documents.readers.file_text import MESSAGES, FileText, Reason, UnreadableFileError
 from partywall.features.documents.replacement import FileReplacement
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
@@ -65,10 +70,12 @@ async def store_entries(
 
 
 async def delete_entries(context: JobContext, payload: DeleteEntries) -> None:
-    """Delete the documents of an archive whose document was deleted."""
+    """Delete the documents of an archive whose document was deleted, and not restored meanwhile."""
     while ids := await _others(context, payload, payload.archive_id, None):
         for id_ in ids:
             async with context.begin(payload) as (session, scope):
+                if await EntryWriter(session, scope).is_restored(payload.archive_id):
+                    return
                 await _delete(context, session, scope, id_)
             context.progressed()
 
@@ -86,6 +93,7 @@ class _Unpacking:
 
     async def store(self, found: Entries) -> dict[str, str]:
         """The paths of files that got no document, and why."""
+        await self._restore([each.path for each in found.entries if each.reason is None])
         async with self.context.read(self.payload) as (session, scope):
             known = await EntryRepository(session, scope).known(self._archive, [each.path for each in found.entries])
         refused: dict[str, str] = {}
@@ -101,6 +109,18 @@ class _Unpacking:
                 await self._hold(session, scope)
                 await EntryWriter(session, scope).note_seen(self._archive, kept)
         return refused
+
+    async def _restore(self, paths: Sequence[str]) -> None:
+        """Restore the documents of these files from the trash, where none has taken their place."""
+        async with self.context.read(self.payload) as (session, scope):
+            entries = EntryRepository(session, scope)
+            known = await entries.known(self._archive, paths)
+            trashed = await entries.trashed(self._archive, [path for path in paths if path not in known])
+        for id_ in trashed:
+            with suppress(NotInTrashError, ExternalIdTakenError):
+                async with self.context.begin(self.payload) as (session, scope):
+                    await self._hold(session, scope)
+                    await _trash(self.context, session, scope).restore(id_)
 
     async def go_on(self, following: int, refused: Mapping[str, str]) -> None:
         async with self.context.begin(self.payload) as (session, scope):
@@ -212,13 +232,17 @@ async def _others(
 
 async def _delete(context: JobContext, session: AsyncSession, scope: SharedScope, id_: UUID) -> None:
     with suppress(DocumentNotFoundError):
-        await Trash(session, scope, context.resources.settings.documents.trash_period).delete(id_, None)
+        await _trash(context, session, scope).delete(id_, None)
+
+
+def _trash(context: JobContext, session: AsyncSession, scope: SharedScope) -> Trash:
+    return Trash(session, scope, context.resources.settings.documents.trash_period)
 
 
 def _list(paths: Sequence[str], refused: Mapping[str, str]) -> str:
     """As a person reads it. The name of a file may contain Markdown, so it stands as it is."""
     files = [f"{len(paths)} files of the archive are documents:", *(f"- {path}" for path in paths)]
-    not_read = [f"- {path}: {MESSAGES[Reason(code)]}" for path, code in sorted(refused.items())]
+    not_read = [f"- {path.partition(REPEATED)[0]}: {MESSAGES[Reason(code)]}" for path, code in sorted(refused.items())]
     return "\n".join(files + (["", f"{len(not_read)} are not:", *not_read] if not_read else []))
 
 

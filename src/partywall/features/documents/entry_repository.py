@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, column, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import defer
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents.models import DOCUMENT, ArchiveEntry, Document
+from partywall.features.documents.trash_repository import TrashWriter
 
 _OF_ENTRY: Final = (DOCUMENT.c.project_id == ArchiveEntry.project_id, DOCUMENT.c.id == ArchiveEntry.document_id)
+_TRASHED: Final = select(
+    func.wall.trashed_entries(bindparam("archive", type_=Uuid), bindparam("paths", type_=ARRAY(Text)))
+    .table_valued(column("path", Text), column("document_id", Uuid), name="trashed")
+    .c.document_id
+)
 _SEEN: Final = ("archive_key", "sha256")
 
 
@@ -51,6 +57,10 @@ class EntryRepository:
         rows = (await self.session.execute(query)).all()
         return {path: KnownEntry(id_, sha256, key == archive.key) for path, id_, sha256, key in rows}
 
+    async def trashed(self, archive: Archive, paths: Collection[str]) -> list[UUID]:
+        """The documents of these files that are in the trash."""
+        return list(await self.session.scalars(_TRASHED, {"archive": archive.id, "paths": list(paths)}))
+
     async def paths(self, archive: Archive) -> list[str]:
         """The files of the archive that have a document."""
         query = select(ArchiveEntry.path).where(
@@ -80,6 +90,13 @@ class EntryWriter:
             Document.original_key == archive.key, Document.unread_title.is_not(None),
         )  # fmt: skip
         return await self.session.scalar(query.with_for_update(read=True)) is not None
+
+    async def is_restored(self, archive_id: UUID) -> bool:
+        """False while it is deleted. One in the trash is not restored until the transaction ends."""
+        if await TrashWriter(self.session, self.scope).lock(archive_id) is not None:
+            return False
+        alive = select(Document.id).where(Document.project_id == self.scope.project_id, Document.id == archive_id)
+        return await self.session.scalar(alive) is not None
 
     async def lock(self, document_id: UUID) -> Document | None:
         """Lock a document for a change. The content is not read, because it may be large."""

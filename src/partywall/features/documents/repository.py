@@ -229,6 +229,18 @@ class DocumentWriter:
         columns = ["project_id", "document_id", "number", *names, "created_by", "created_at"]
         await self.session.execute(insert(DOCUMENT_VERSION).from_select(columns, current))
 
+    async def mark_unread(self, id_: UUID) -> None:
+        """Have the file of the document read again. The title stays."""
+        await self.session.execute(
+            update(DOCUMENT)
+            .where(
+                DOCUMENT.c.project_id == self.scope.project_id,
+                DOCUMENT.c.id == id_,
+                DOCUMENT.c.unread_title.is_(None),
+            )
+            .values(unread_title="", index_status=WAITING, index_error=READING)
+        )
+
     async def await_index(self, ids: Sequence[UUID]) -> list[UUID]:
         """Mark documents as pending, without the pause after an earlier attempt.
 

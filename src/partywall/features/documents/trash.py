@@ -71,7 +71,10 @@ class Trash:
             await enqueue_deletion_of_entries(self.session, self.scope.project_id, id_)
 
     async def restore(self, id_: UUID) -> DocumentJson:
-        """Take it out of the trash, and have it indexed again. Raises NotInTrashError or ExternalIdTakenError."""
+        """Take it out of the trash, and have it indexed again. Raises NotInTrashError or ExternalIdTakenError.
+
+        An archive is read again, and that restores the documents of its files.
+        """
         require(self.scope, DOCUMENT_WRITE)
         writer = TrashWriter(self.session, self.scope)
         found = await writer.lock(id_)
@@ -79,7 +82,10 @@ class Trash:
             raise NotInTrashError
         with violations(VIOLATIONS):
             revision = await writer.restore(id_)
-        for unread in await DocumentWriter(self.session, self.scope).await_index([id_]):
+        documents = DocumentWriter(self.session, self.scope)
+        if found.media_type == ZIP and found.original_key is not None:
+            await documents.mark_unread(id_)
+        for unread in await documents.await_index([id_]):
             await enqueue_reading(self.session, self.scope.project_id, unread)
         publish(self.session, self.scope, event("document.restored", id_, found.title, found.external_id, revision))
         return await shown(self.session, self.scope, id_)

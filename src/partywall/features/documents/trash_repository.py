@@ -34,7 +34,7 @@ _ID: Final = bindparam("document", type_=Uuid)
 _DELETE: Final = select(func.wall.delete_document(_ID, bindparam("kept_for", type_=Interval)))
 _RESTORE: Final = select(func.wall.restore_document(_ID))
 _PURGE: Final = select(func.wall.purge_trashed(_ID))
-_COLUMNS: Final = ("revision", "title", "external_id", "original_key")
+_COLUMNS: Final = ("revision", "title", "external_id", "original_key", "media_type")
 _LOCKED: Final = func.wall.lock_trashed(_ID).table_valued(*_COLUMNS, name="locked")
 _LOCK: Final = select(*(_LOCKED.c[name] for name in _COLUMNS))
 _INSTANTS: Final = ("created_at", "deleted_at", "purge_at")
@@ -45,8 +45,8 @@ class TrashWriter:
     session: AsyncSession
     scope: SharedScope
 
-    async def lock(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
-        """Lock a document in the trash, and return its revision, title, external id and blob key."""
+    async def lock(self, id_: UUID) -> Row[int, str, str | None, str | None, str] | None:
+        """Lock a document in the trash; return its revision, title, external id, blob key and media type."""
         return (await self.session.execute(_LOCK, {"document": id_})).one_or_none()
 
     async def delete(self, id_: UUID, kept_for: timedelta) -> None:

@@ -16,6 +16,8 @@ from partywall.features.documents.readers.package import Package
 MAX_ENTRY: Final = 24 * 1024 * 1024
 _ENOUGH_BYTES: Final = 4 * 1024 * 1024
 _ENOUGH_FILES: Final = 32
+# Before the number of a file whose path another one has, too. No path has two slashes.
+REPEATED: Final = "//"
 _UTF8_NAME: Final = 0x800
 _SEPARATOR: Final = re.compile(r"[/\\]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
@@ -46,20 +48,23 @@ def read_entries(data: bytes, first: int, most: int) -> Entries:
     wanted = [(path, info) for path, info in _paths(package.infos) if _is_wanted(path, info)]
     if len(wanted) > most:
         raise UnreadableFileError(Reason.TOO_MANY_FILES)
+    last = dict(wanted)
     found: list[Entry] = []
     size = 0
-    for path, info in wanted[first:]:
+    for number, (path, info) in enumerate(wanted[first:], first):
         if size >= _ENOUGH_BYTES or len(found) >= _ENOUGH_FILES:
             return Entries(found, first + len(found))
-        found.append(_entry(package, path, info))
+        if last[path] is info:
+            found.append(_entry(package, path, info))
+        else:
+            found.append(Entry(f"{_UNSEEN.sub('\ufffd', path)}{REPEATED}{number}", reason=Reason.SAME_PATH))
         size += len(found[-1].data)
     return Entries(found, None)
 
 
 def _paths(infos: Sequence[zipfile.ZipInfo]) -> list[tuple[str, zipfile.ZipInfo]]:
     """The files with their paths. Of several with the same path the last one counts, as for other programs."""
-    last = {_path(name): info for name, info in zip(_names(infos), infos, strict=True) if not info.is_dir()}
-    return list(last.items())
+    return [(_path(name), info) for name, info in zip(_names(infos), infos, strict=True) if not info.is_dir()]
 
 
 def _names(infos: Sequence[zipfile.ZipInfo]) -> list[str]:

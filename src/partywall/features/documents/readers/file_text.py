@@ -25,6 +25,7 @@ class Reason(StrEnum):
     TOO_MANY_FILES = "too_many_files"
     NESTED_ARCHIVE = "nested_archive"
     UNSAFE_NAME = "unsafe_name"
+    SAME_PATH = "same_path"
     LONG_NAME = "long_name"
     EXTERNAL_ID_TAKEN = "external_id_taken"
     QUOTA = "quota"
@@ -41,6 +42,7 @@ MESSAGES: Final = {
     Reason.TOO_MANY_FILES: "The archive has too many files. Split it.",
     Reason.NESTED_ARCHIVE: "An archive in an archive is not read. Upload it on its own.",
     Reason.UNSAFE_NAME: "The file's name leads out of the archive, or has characters that are not shown.",
+    Reason.SAME_PATH: "The archive has several files with this path. The last one is read.",
     Reason.LONG_NAME: "The file's name, with that of the archive, is too long for an external id.",
     Reason.EXTERNAL_ID_TAKEN: "Another document has the file's external id.",
     Reason.QUOTA: "A quota of the project or its account would be exceeded.",

@@ -22,10 +22,10 @@ $$;
 
 -- Locks a document in the trash of the bound project.
 CREATE OR REPLACE FUNCTION wall.lock_trashed(wanted uuid)
-    RETURNS TABLE (revision integer, title text, external_id text, original_key text)
+    RETURNS TABLE (revision integer, title text, external_id text, original_key text, media_type text)
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
-    SELECT d.revision, d.title, d.former_external_id, d.original_key FROM public.document AS d
+    SELECT d.revision, d.title, d.former_external_id, d.original_key, d.media_type FROM public.document AS d
     WHERE d.project_id = (SELECT wall.current_project()) AND d.id = wanted AND d.purge_at > now() FOR UPDATE
 $$;
 
@@ -38,6 +38,17 @@ AS $$
         updated_at = clock_timestamp()
     WHERE d.project_id = (SELECT wall.current_project()) AND d.id = wanted AND d.purge_at > now()
     RETURNING d.revision
+$$;
+
+-- The documents in the trash of the bound project that were made of these files of an archive, the last deleted ones.
+CREATE OR REPLACE FUNCTION wall.trashed_entries(archive uuid, paths text[]) RETURNS TABLE (path text, document_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+    SELECT DISTINCT ON (e.path) e.path, e.document_id FROM public.archive_entry AS e
+    JOIN public.document AS d ON d.project_id = e.project_id AND d.id = e.document_id
+    WHERE e.project_id = (SELECT wall.current_project()) AND e.archive_id = archive AND e.path = ANY (paths)
+        AND d.purge_at > now()
+    ORDER BY e.path, d.deleted_at DESC
 $$;
 
 -- Marks a document in the trash as deleted for good.
@@ -164,5 +175,5 @@ END
 $$;
 
 GRANT EXECUTE ON FUNCTION wall.delete_document, wall.lock_trashed, wall.restore_document, wall.purge_trashed,
-    wall.trash, wall.trash_total, wall.used_blobs, wall.expire_trash, wall.deleted_documents,
+    wall.trashed_entries, wall.trash, wall.trash_total, wall.used_blobs, wall.expire_trash, wall.deleted_documents,
     wall.has_deleted_documents, wall.purge_document TO :runtime_role;

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from partywall.cli import run
 from partywall.client.api import Api
 from partywall.client.document_export import MANIFEST, Export, ExportCounts, ForeignFolder, Restore, read_entries
 from partywall.client.document_export.manifest import UNFINISHED
 from partywall.client.document_import import Import, documents_in, known_documents
 from partywall.client.document_import.existing import list_documents
 from partywall.client.projects import Project
-from tests.client.conftest import Person
+from tests.client.conftest import PASSWORD, Person
 from tests.client.proxy import Proxy
 
 
@@ -178,6 +179,27 @@ def test_a_link_does_not_lead_out_of_the_export(exporter: Exporter, tmp_path: Pa
     with pytest.raises(ForeignFolder, match="leaves the folder"):
         exporter.run()
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_the_command_does_not_advise_to_repeat_what_a_link_stops(
+    exporter: Exporter,
+    person: Person,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("PARTYWALL_PASSWORD", PASSWORD)
+    assert run(["login", "--email", person.email, "--server", person.server]) == 0
+    exporter.create("T", "text", "a.txt")
+    assert exporter.run() == (1, 0)
+    exporter.create("T", "text", "deep/a.txt")
+    link = exporter.folder / "files" / "deep"
+    link.symlink_to(tmp_path)
+    assert run(["export", str(exporter.folder), "--project", exporter.project]) == 1
+    assert capsys.readouterr().err.endswith(
+        f"stopped: {link} leaves the folder of the export by a link: remove the link\n"
+    )
 
 
 def test_no_hidden_file_is_written_or_left(exporter: Exporter, person: Person) -> None:

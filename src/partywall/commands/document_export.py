@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from partywall.client.api import RetryBudget
-from partywall.client.document_export import Export
+from partywall.client.document_export import Export, ForeignFolder
 from partywall.client.document_import import count_documents
 from partywall.client.errors import ClientError
 from partywall.commands.connection import ProjectOption, ServerOption, connect
@@ -16,6 +16,7 @@ from partywall.commands.terminal import print_line
 
 MAX_WAIT_SECONDS: Final = 120.0
 INTERRUPTED: Final = 130
+_REPEAT: Final = ": repeat the command to continue"
 
 app = typer.Typer()
 
@@ -42,15 +43,16 @@ def export(
             except ClientError as error:
                 if not run.counts.done:
                     raise
-                stopped = _stopped(f"stopped: {error}", 1)
+                cannot_go_on = isinstance(error, ForeignFolder)
+                stopped = _stopped(f"stopped: {error}", 1, "" if cannot_go_on else _REPEAT)
     for name, reason in run.counts.failed:
         print_line(f"failed: {name}: {reason}", err=True)
     print_line(f"{run.counts.written} written, {run.counts.unchanged} unchanged, {len(run.counts.failed)} failed")
     return stopped or (1 if run.counts.failed else 0)
 
 
-def _stopped(why: str, code: int) -> int:
-    print_line(f"{why}: repeat the command to continue", err=True)
+def _stopped(why: str, code: int, advice: str = _REPEAT) -> int:
+    print_line(f"{why}{advice}", err=True)
     return code
 
 

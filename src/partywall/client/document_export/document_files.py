@@ -146,7 +146,7 @@ class DocumentExport:
                 yield file
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.parent.resolve().is_relative_to(self.folder.resolve()):
-                raise ForeignFolder(f"{target.parent} is a link that leaves the folder of the export")
+                raise ForeignFolder(f"{target.parent} leaves the folder of the export by a link: remove the link")
             Path(draft).replace(target)
         except BaseException:
             Path(draft).unlink(missing_ok=True)

@@ -130,7 +130,7 @@ def test_a_development_secret_is_made_once_and_is_private(tmp_path: Path) -> Non
     assert secret_key(settings) == first
     assert len(first) >= 43
     assert ((tmp_path / "data" / "secret.key").stat().st_mode & 0o777) == 0o600
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret.key"]
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {".gitignore", "secret.key"}
 
 
 def test_model_servers_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,12 +47,12 @@ def _written(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _make(variable: str, path: Path) -> None:
-    is_new = not path.exists()
+    is_new_home = variable == "DATA_DIR" and not path.exists()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{variable}: {explained(error)}") from None
-    if is_new:
+    if is_new_home:
         keep_out_of_git(path)
     if variable != "DATA_DIR" and not os.access(path, os.W_OK | os.X_OK):  # children of `serve` only traverse it
         raise UsageError(f"{variable}: {path}: not writable")

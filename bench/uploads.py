@@ -1,7 +1,7 @@
 """Large uploads: memory of the API, and how long others wait meanwhile, on a directory and on S3. `make bench-uploads`.
 
 The API may grow by 150 MB, and the p95 of others' requests may be three times that of quiet times. The client that
-uploads and the S3 server stand for other machines: they get the processors when nobody else wants them.
+uploads and the S3 server stand for other machines: they run only when the processors are idle.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ ENTRY_CALLS: Final[dict[str, Call]] = {
     "EntryRepository.trashed": lambda r, seeded_project: r.trashed(archive(seeded_project), ["a.txt"]),
     "EntryWriter.is_restored": lambda r, seeded_project: r.is_restored(unread(seeded_project)),
     "EntryWriter.hold": lambda r, seeded_project: r.hold(archive(seeded_project)),
-    "EntryWriter.lock": lambda r, seeded_project: r.lock(seeded_project.document),
     "EntryWriter.note": lambda r, seeded_project: r.note(
         archive(seeded_project), seeded_project.document, "taken", "taken"
     ),

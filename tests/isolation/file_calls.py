@@ -21,7 +21,7 @@ FILE_CALLS: Final[dict[str, Call]] = {
     "FileReader.find": lambda r, seeded_project: r.find(unread(seeded_project)),
     "FileWriter.fail": lambda r, seeded_project: r.fail(unread(seeded_project), "no reason", "taken"),
     "FileWriter.store": lambda r, seeded_project: r.store(unread(seeded_project), _TEXT),
-    "ReplacementWriter.lock": lambda r, seeded_project: r.lock(seeded_project.external_id),
+    "DocumentWriter.lock_named": lambda r, seeded_project: r.lock_named(seeded_project.external_id),
     "ReplacementWriter.write": lambda r, seeded_project: r.write(unread(seeded_project), {"title": "taken"}),
     "TrashWriter.delete": lambda r, seeded_project: r.delete(seeded_project.document, timedelta(days=1)),
     "TrashWriter.lock": lambda r, seeded_project: r.lock(seeded_project.trashed),

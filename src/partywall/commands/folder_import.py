@@ -126,7 +126,7 @@ class FolderImport:
 
 
 def may_delete(options: ImportOptions, found: ScanResult, gone: Mapping[str, ExistingDocument]) -> bool:
-    """Asks once, before anything is sent. Raises UsageError if nobody can be asked whether to delete everything."""
+    """Asks once, before anything is sent. Raises UsageError without a terminal to ask on."""
     if not gone or (options.dry_run and found.files):
         return bool(gone)
     names = listed([printable(name) for name in gone])

@@ -1,4 +1,4 @@
-"""Limits how many run at once; whoever finds no slot is refused at once."""
+"""Limits how many run at once; a caller that finds no slot is refused at once."""
 
 from __future__ import annotations
 

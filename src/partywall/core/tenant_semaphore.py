@@ -1,4 +1,4 @@
-"""Shares slots between tenants; whoever finds none waits in a queue of its own."""
+"""Shares slots between tenants; a tenant that finds none waits in a queue of its own."""
 
 from __future__ import annotations
 

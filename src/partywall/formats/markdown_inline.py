@@ -1,7 +1,7 @@
 """The marks inside a paragraph of Markdown: emphasis, links, code, tags, entities, template markers.
 
 One pass, in time linear in the text: what does not end in its paragraph, or in some hundred characters, is text.
-Simpler than CommonMark where nobody sees it in the words: emphasis may cross the end of a link.
+Simpler than CommonMark where it does not show in the words: emphasis may cross the end of a link.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What of a Markdown text nobody reads, and its headings."""
+"""The parts of a Markdown text that are not read, and its headings."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class S3Server:
         (self.directory / "keys.json").write_text(json.dumps({"identities": [_IDENTITY]}))
         async with asyncio.timeout(_START_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
             while self._master is None and not await self._leads(client):
-                self.stop()  # somebody else has taken one of its ports
+                self.stop()  # another program has taken one of its ports
             while not await self._started(client):
                 self.kill()
 
@@ -147,7 +147,7 @@ class S3Server:
         self._signal(signal.SIGCONT)
 
     def yield_processors(self) -> None:
-        """Runs only when nobody else wants the processors, as if on another machine."""
+        """Runs only when the processors are idle, as if on another machine."""
         assert self._process is not None
         for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
             os.setpriority(os.PRIO_PROCESS, int(thread.name), 19)

@@ -37,10 +37,16 @@ class Uploads:
     resources: Resources
 
     async def send(
-        self, data: bytes, name: str = "a.txt", headers: dict[str, str] | None = None, **form: str
+        self,
+        data: bytes,
+        name: str = "a.txt",
+        headers: dict[str, str] | None = None,
+        media_type: str | None = None,
+        **form: str,
     ) -> tuple[int, dict[str, object]]:
+        files = {"file": (name, data) if media_type is None else (name, data, media_type)}
         answer = await self.workspace.post(
-            "/upload", files={"file": (name, data)}, data={"external_id": "doc", **form}, headers=headers or {}
+            "/upload", files=files, data={"external_id": "doc", **form}, headers=headers or {}
         )
         found: dict[str, object] = answer.json()
         return answer.status_code, found
@@ -137,6 +143,16 @@ async def test_the_old_text_is_found_until_the_new_file_is_read(uploads: Uploads
     await uploads.index()
     assert (await uploads.found("walrus"), len(await uploads.found("penguin"))) == ([], 1)
     assert (await uploads.current())["index_status"] == "indexed"
+
+
+async def test_the_same_file_is_read_again_in_another_encoding(uploads: Uploads) -> None:
+    file = "Preis: 5 \u20ac".encode("iso-8859-15")
+    for charset, read in (("iso-8859-1", "Preis: 5 \xa4"), ("iso-8859-15", "Preis: 5 \u20ac")):
+        await uploads.send(file, media_type=f"text/plain; charset={charset}")
+        await uploads.read()
+        assert (await uploads.current())["content"] == read
+    _, same = await uploads.send(file, media_type="text/plain; charset=latin-9")
+    assert (same["index_error"], same["version"]) == (None, 2), "another name of the encoding is not another file"
 
 
 async def test_the_same_file_is_not_read_again(uploads: Uploads) -> None:

@@ -51,7 +51,7 @@ class Original(BaseModel):
 
 
 class Origin(BaseModel):
-    """What the server has set, and what another server sets anew."""
+    """What the server has set, and what another server sets itself."""
 
     model_config = ConfigDict(extra="ignore")
 

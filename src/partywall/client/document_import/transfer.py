@@ -70,7 +70,7 @@ class Transfer:
         return _read(self.api.patch(self.path(f"/{known.id}"), body))
 
     def _send_file(self, document: LocalDocument, file: SourceFile, known: ExistingDocument | None) -> ExistingDocument:
-        """Raises PathTaken if somebody else has created a document: the file would replace its content."""
+        """Raises PathTaken if another client has created a document: the file would replace its content."""
         if known is not None and known.has_content_of(document):
             return self._patch(known, {"metadata": self._all_metadata()})
         if known is None and find_known(self.api, self.project_id, document.external_id) is not None:

@@ -1,6 +1,6 @@
 """Watches a folder by looking at it again and again.
 
-Looking finds every change, also those made while nobody looked, and works on network drives, where systems report no
+Looking finds every change, also those made between two looks, and works on network drives, where systems report no
 events.
 """
 

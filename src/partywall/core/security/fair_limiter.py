@@ -1,4 +1,4 @@
-"""Limits concurrency, fairly between networks and their clients; whoever finds no slot waits."""
+"""Limits concurrency, fairly between networks and their clients; a client that finds no slot waits."""
 
 from __future__ import annotations
 

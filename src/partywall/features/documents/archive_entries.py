@@ -40,6 +40,7 @@ from partywall.features.documents.jobs import READ_FILE, DeleteEntries, ReadFile
 from partywall.features.documents.readers.archive import REPEATED, Entries, Entry
 from partywall.features.documents.readers.file_text import MESSAGES, FileText, Reason, UnreadableFileError
 from partywall.features.documents.replacement import FileReplacement
+from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 from partywall.features.documents.trash import Trash
 
@@ -206,7 +207,8 @@ class _Unpacking:
         async with self.context.begin(self.payload) as (session, scope):
             await self._hold(session, scope)
             entries = EntryWriter(session, scope)
-            earlier = None if former is None else await entries.lock(former.document_id)
+            documents = DocumentWriter(session, scope)
+            earlier = None if former is None else await documents.lock(former.document_id)
             if earlier is None:
                 await insert(ScopedWriter(scope.principal, session), scope.project_id, document)
                 await enqueue_reading(session, scope.project_id, document.id)

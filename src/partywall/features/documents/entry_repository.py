@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, column, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import defer
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope, SharedScope
@@ -97,16 +96,6 @@ class EntryWriter:
             return False
         alive = select(Document.id).where(Document.project_id == self.scope.project_id, Document.id == archive_id)
         return await self.session.scalar(alive) is not None
-
-    async def lock(self, document_id: UUID) -> Document | None:
-        """Lock a document for a change. The content is not read, because it may be large."""
-        query = (
-            select(Document)
-            .options(defer(Document.content))
-            .where(Document.project_id == self.scope.project_id, Document.id == document_id)
-        )
-        found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
-        return found.one_or_none()
 
     async def note(self, archive: Archive, document_id: UUID, path: str, sha256: str) -> None:
         """Record what file the document was made of."""

@@ -18,6 +18,7 @@ from partywall.features.documents.jobs import RELEASE_BLOBS, ReleaseBlobs, enque
 from partywall.features.documents.models import Document
 from partywall.features.documents.patch import language_of
 from partywall.features.documents.reader import DocumentJson
+from partywall.features.documents.readers.charsets import known
 from partywall.features.documents.replacement_repository import ReplacementWriter
 from partywall.features.documents.repository import WAITING, DocumentWriter
 from partywall.features.documents.schemas import UploadFields
@@ -42,10 +43,13 @@ class SameFile:
     sha256: str
     name: str | None
     media_type: str
+    charset: str
 
     def is_file_of(self, document: Document) -> bool:
+        """False also if a declared `charset` is not the one that the file was read with."""
         found = (document.source_sha256, document.original_name, document.media_type)
-        return found == (self.sha256, self.name, self.media_type) and document.index_status != "failed"
+        is_read_so = not self.charset or known(self.charset) == known(str(document.attributes.get(CHARSET, "")))
+        return found == (self.sha256, self.name, self.media_type) and is_read_so and document.index_status != "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class FileReplacement:
     async def lock(self, external_id: str) -> Document | None:
         """Raises MissingRightError or PreconditionFailedError."""
         may_write(self.scope)
-        document = await ReplacementWriter(self.session, self.scope).lock(external_id)
+        document = await DocumentWriter(self.session, self.scope).lock_named(external_id)
         require_expected(self.if_match, None if document is None else document.revision)
         return document
 

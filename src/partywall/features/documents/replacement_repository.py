@@ -6,29 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.orm import defer
+from sqlalchemy import bindparam, func, update
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import SharedScope
-from partywall.features.documents.models import DOCUMENT, Document
+from partywall.features.documents.models import DOCUMENT
 
 
 @dataclass(frozen=True, slots=True)
 class ReplacementWriter:
     session: AsyncSession
     scope: SharedScope
-
-    async def lock(self, external_id: str) -> Document | None:
-        """Lock the document with this external id. The content is not read, because it may be large."""
-        query = (
-            select(Document)
-            .options(defer(Document.content))
-            .where(Document.project_id == self.scope.project_id, Document.external_id == external_id)
-        )
-        found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
-        return found.one_or_none()
 
     async def write(self, id_: UUID, values: Mapping[str, str | int | JsonObject | None]) -> int:
         """Write these columns and return the new revision. A database trigger keeps a replaced text."""

@@ -172,10 +172,17 @@ class DocumentWriter:
 
     async def lock(self, id_: UUID) -> Document | None:
         """Lock the document for a change. The content is not read, because it may be large."""
+        return await self._lock(Document.id == id_)
+
+    async def lock_named(self, external_id: str) -> Document | None:
+        """The same for the document with this external id."""
+        return await self._lock(Document.external_id == external_id)
+
+    async def _lock(self, wanted: ColumnElement[bool]) -> Document | None:
         query = (
             select(Document)
             .options(defer(Document.content))
-            .where(Document.project_id == self.scope.project_id, Document.id == id_)
+            .where(Document.project_id == self.scope.project_id, wanted)
         )
         found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
         return found.one_or_none()
@@ -183,7 +190,7 @@ class DocumentWriter:
     async def hold_equal_file(self, sha256: str) -> str | None:
         """The blob key of a document with an equal file, which cannot be deleted before this transaction ends.
 
-        Whoever deletes a blob looks for documents first, and finds that one, or the new one.
+        A deletion of blobs looks for documents first, and finds that one, or the new one.
         """
         key = DOCUMENT.c.original_key
         equal = (DOCUMENT.c.project_id == self.scope.project_id, key >= f"{sha256}-", key < f"{sha256}.")

@@ -36,7 +36,16 @@ from partywall.features.documents.constants import (
 from partywall.features.documents.creation import Original, insert, prepare
 from partywall.features.documents.creation_repository import NewDocument
 from partywall.features.documents.exceptions import NotUtf8Error
-from partywall.features.documents.extraction import HTML, Extracted, Utf8Decoder, extract, of_page, of_text, recognize
+from partywall.features.documents.extraction import (
+    HTML,
+    Extracted,
+    FileType,
+    Utf8Decoder,
+    extract,
+    of_page,
+    of_text,
+    recognize,
+)
 from partywall.features.documents.html_text import Page, read_page
 from partywall.features.documents.jobs import enqueue_reading
 from partywall.features.documents.readers.charsets import known
@@ -145,8 +154,8 @@ def declared_charset(content_type: str) -> str:
     return name if known(name) not in ("", "utf-8", "ascii") else ""
 
 
-async def media_type_of(file: UploadedFile, name: str | None) -> str:
-    return recognize(await _head(file), file.content_type, name, images=True).media_type
+async def type_of(file: UploadedFile, name: str | None) -> FileType:
+    return recognize(await _head(file), file.content_type, name, images=True)
 
 
 def with_metadata(found: JsonObject, given: JsonObject) -> JsonObject:

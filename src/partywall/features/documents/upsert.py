@@ -17,7 +17,7 @@ from partywall.features.documents.exceptions import ExternalIdTakenError
 from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.replacement import FileReplacement, SameFile, require_expected
 from partywall.features.documents.schemas import UploadFields
-from partywall.features.documents.upload import ReceivedUpload, UploadedFile, fingerprint, media_type_of
+from partywall.features.documents.upload import ReceivedUpload, UploadedFile, declared_charset, fingerprint, type_of
 from partywall.features.documents.upload_repository import REPLACED
 
 # How often another upload with the same external id, or a deletion, may come first.
@@ -87,7 +87,9 @@ class Upsert[A]:
         sha256 = (await fingerprint(file)).hex()
         if sha256 != earlier.sha256:
             return None
-        same = SameFile(sha256, self.asked.file, await media_type_of(file, self.asked.file))
+        type_ = await type_of(file, self.asked.file)
+        charset = declared_charset(file.content_type or "") if type_.is_plain else ""
+        same = SameFile(sha256, self.asked.file, type_.media_type, charset)
 
         async def produce(writer: ScopedWriter) -> A:
             replacement = await self._replacement(writer)

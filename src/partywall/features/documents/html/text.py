@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# What nobody sees: control characters, soft hyphens, zero-width spaces, and the private characters of icon fonts.
+# Invisible: control characters, soft hyphens, zero-width spaces, and the private characters of icon fonts.
 _UNSEEN: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff\ue000-\uf8ff\ufffe\uffff\ud800-\udfff]")
 _SPACES: Final = re.compile(r"[ \t\r\n\f\v\u00a0]+")
 _MARK: Final = re.compile(r"#{1,6}(?:\s|$)|`{3}|~{3}|[-=|:][\s|:=-]*$")

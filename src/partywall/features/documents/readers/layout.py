@@ -10,7 +10,7 @@ from partywall.features.documents.readers.file_text import MAX_TEXT, Reason, Unr
 from partywall.formats.pages import PAGE_BREAK
 
 _BLANKS: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
-# Control characters, which the database refuses or nobody sees, and lone surrogates.
+# Control characters, which the database refuses or which are invisible, and lone surrogates.
 _UNWANTED: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 _BY_PROGRAM: Final = re.compile(
     r"microsoft (word|powerpoint|excel)\b|(power ?point )?presentation\d*$|(untitled|document|title|slide|book)\W*\d*$"

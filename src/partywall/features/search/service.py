@@ -147,11 +147,13 @@ class _Search:
         self.refuse_late()
         text = await self._by_text(repository, candidates) if self.mode is not SearchMode.VECTOR else []
         vector = await self._by_vector(repository, candidates) if self.mode is not SearchMode.TEXT else []
-        ranked = (
-            fusion.fuse(text, vector, depth=CANDIDATES)
-            if self.mode is SearchMode.HYBRID
-            else fusion.rank([*text, *vector])
-        )
+        match self.mode:
+            case SearchMode.TEXT:
+                ranked = fusion.by_text(text)
+            case SearchMode.VECTOR:
+                ranked = fusion.by_vector(vector)
+            case SearchMode.HYBRID:
+                ranked = fusion.fuse(text, vector, depth=CANDIDATES)
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = fusion.best_per_document(ranked)
         return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})

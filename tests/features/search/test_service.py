@@ -4,6 +4,8 @@ import pytest
 
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.search import service as searching
+from partywall.features.search.constants import Breadth
 from partywall.features.search.schemas import SearchMode, SearchQuery
 from partywall.features.search.service import Answer, SearchService
 from partywall.testing.users import Person
@@ -20,15 +22,21 @@ async def test_an_outsider_finds_no_project(workspace: SearchWorkspace) -> None:
         await ask(workspace, SearchQuery(q="cats"), await workspace.users.person())
 
 
-async def test_a_long_document_does_not_crowd_out_the_others(workspace: SearchWorkspace) -> None:
-    """Its chunks fill the first candidates of both halves."""
+async def test_a_long_document_does_not_crowd_out_the_others(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its chunks are the first ones that both halves look at, many times as many as they keep."""
+    monkeypatch.setattr(searching, "NARROW", Breadth(5, 5, 5))
+    monkeypatch.setattr(searching, "WIDE", Breadth(100, 2, 20))
     section = "# Cats\n\nCats, cats and cats again: a cat sees a cat. " + "cats " * 160
-    long = await workspace.put("All about cats", "\n\n".join([section] * 230))
-    short = await workspace.put("A shopping list", "Milk, bread, soap and, for once, food for the neighbour's cats.")
-    await workspace.index(long, short)
+    long = await workspace.put("All about cats", "\n\n".join([section] * 40))
+    text = "Milk, bread, soap and, for once, food for the neighbour's cats."
+    short = [await workspace.put(f"Shopping list {number}", text) for number in range(9)]
+    await workspace.index(long, *short)
     for mode in SearchMode:
-        answer = await ask(workspace, SearchQuery(q="cats", mode=mode))
-        assert [hit.document_id for hit in answer.result.items] == [long, short], mode
+        answer = await ask(workspace, SearchQuery(q="cats", mode=mode, limit=10))
+        found = [hit.document_id for hit in answer.result.items]
+        assert (found[0], {*found}, len(found)) == (long, {long, *short}, 10), mode
 
 
 async def test_each_mode_has_scores_of_its_own(workspace: SearchWorkspace) -> None:

@@ -35,25 +35,37 @@ WITH asked AS (
     FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
 )
 """
-_BEST: Final = """
-SELECT best.chunk, chunk.document_id, best.score
-FROM (SELECT scored.chunk, scored.score FROM scored ORDER BY scored.score DESC, scored.chunk LIMIT :candidates) AS best
-JOIN chunk ON chunk.project_id = :project_id AND chunk.number = best.chunk
+_BEST: Final = """, best AS (
+    SELECT near.chunk, chunk.document_id, near.score
+    FROM (SELECT chunk, score FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
+    JOIN chunk ON chunk.project_id = :project_id AND chunk.number = near.chunk
+)
 """
-_BEST_OF_DOCUMENTS: Final = """
-SELECT scored.chunk, chunk.document_id, scored.score
-FROM scored
-JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
-JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
-    AND document.status = coalesce(CAST(:status AS text), document.status)
-ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
+_BEST_OF_DOCUMENTS: Final = """, best AS (
+    SELECT scored.chunk, chunk.document_id, scored.score
+    FROM scored
+    JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
+    JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
+        AND document.status = coalesce(CAST(:status AS text), document.status)
+    ORDER BY scored.score DESC, scored.chunk LIMIT :looked_at
+)
+"""
+# A large document must not fill the candidates alone.
+_KEPT: Final = """
+SELECT chunk, document_id, score
+FROM (
+    SELECT best.*, row_number() OVER (PARTITION BY document_id ORDER BY score DESC, chunk) AS place FROM best
+) AS placed
+WHERE place <= :of_document ORDER BY score DESC, chunk LIMIT :candidates
 """
 _NOT_STAGED: Final = """
     AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
 """
 # Keys: whether to join the documents, and whether the project has staged chunks.
 STATEMENTS: Final = {
-    (documents, staged): text(_SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best)
+    (documents, staged): text(
+        _SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best + _KEPT
+    )
     for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
     for staged in (False, True)
 }

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-CANDIDATES: Final = 200
-"""Chunks that each half of a search (text, vectors) contributes."""
 
-WIDER: Final = 5
-"""Factor for CANDIDATES when the first ones belong to too few documents."""
+@dataclass(frozen=True, slots=True)
+class Breadth:
+    """How many chunks each half of a search (text, vectors) looks at, best first, and what it keeps of them."""
+
+    looked_at: int
+    of_document: int
+    candidates: int
+
+
+CANDIDATES: Final = 200
+NARROW: Final = Breadth(CANDIDATES, CANDIDATES, CANDIDATES)
+WIDE: Final = Breadth(20_000, 3, 1_000)
+"""When the first ones belong to too few documents: more chunks than four documents of the largest size have."""
 
 MAX_QUERY_CHARACTERS: Final = 1_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search import bm25
+from partywall.features.search.constants import Breadth
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
@@ -137,13 +138,13 @@ class SearchRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def by_text(self, corpus: Corpus, query: str, candidates: int, status: str | None) -> list[Candidate]:
+    async def by_text(self, corpus: Corpus, query: str, breadth: Breadth, status: str | None) -> list[Candidate]:
         """The best chunks by BM25 that contain any word of the query, best first."""
         values: dict[str, object] = {
             "project_id": self.scope.project_id,
             "configurations": corpus.configurations,
             "query": query,
-            "candidates": candidates,
+            **asdict(breadth),
             **bm25.parameters(corpus.chunks, corpus.terms),
         }
         documents = status is not None or corpus.purging
@@ -156,7 +157,7 @@ class SearchRepository:
         self,
         index: ServingIndex,
         vector: str,
-        candidates: int,
+        breadth: Breadth,
         status: str | None,
         *,
         approximate: bool,
@@ -177,7 +178,7 @@ class SearchRepository:
             "project_id": self.scope.project_id,
             "index_id": index.id,
             "vector": vector,
-            "candidates": candidates,
+            **asdict(breadth),
             "status": status,
         }
         rows = await self.session.execute(query, values)
@@ -226,6 +227,14 @@ def _nearest(
                 *([_DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
             ),
         )
-    best = nearest.order_by(distance).limit(bindparam("candidates")).subquery("best")
+    best = nearest.order_by(distance).limit(bindparam("looked_at")).subquery("best")
     its_chunk = and_(SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.number == best.c.chunk)
-    return select(best.c.chunk, SearchChunk.document_id, best.c.distance).join(SearchChunk, its_chunk)
+    # A large document must not fill the candidates alone.
+    place = func.row_number().over(partition_by=SearchChunk.document_id, order_by=best.c.distance).label("place")
+    placed = select(best, SearchChunk.document_id, place).join(SearchChunk, its_chunk).subquery("placed")
+    return (
+        select(placed.c.chunk, placed.c.document_id, placed.c.distance)
+        .where(placed.c.place <= bindparam("of_document"))
+        .order_by(placed.c.distance)
+        .limit(bindparam("candidates"))
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,7 @@ from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import fusion, vector_plan
-from partywall.features.search.constants import CANDIDATES, WIDER
+from partywall.features.search.constants import CANDIDATES, NARROW, WIDE, Breadth
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.highlights import spans
@@ -137,16 +137,10 @@ class _Search:
         return words_of(self.query.q)
 
     async def run(self, repository: SearchRepository) -> list[Ranked]:
-        """The best chunks; takes more candidates if the first ones belong to too few documents."""
-        found = await self._ranked(repository, CANDIDATES)
-        if len(found.ranked) < self.query.limit and found.cut_off:
-            found = await self._ranked(repository, CANDIDATES * WIDER)
-        return found.ranked[: self.query.limit]
-
-    async def _ranked(self, repository: SearchRepository, candidates: int) -> _Ranking:
-        self.refuse_late()
-        text = await self._by_text(repository, candidates) if self.mode is not SearchMode.VECTOR else []
-        vector = await self._by_vector(repository, candidates) if self.mode is not SearchMode.TEXT else []
+        """The best chunks, or with `group=document` the best one of each document."""
+        by_text, by_vector = partial(self._by_text, repository), partial(self._by_vector, repository)
+        text = await self._of_enough_documents(by_text) if self.mode is not SearchMode.VECTOR else []
+        vector = await self._of_enough_documents(by_vector) if self.mode is not SearchMode.TEXT else []
         match self.mode:
             case SearchMode.TEXT:
                 ranked = fusion.by_text(text)
@@ -156,32 +150,40 @@ class _Search:
                 ranked = fusion.fuse(text, vector, depth=CANDIDATES)
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = fusion.best_per_document(ranked)
-        return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})
+        return ranked[: self.query.limit]
 
-    async def _by_text(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
-        return await repository.by_text(self.corpus, self.words, candidates, self.query.status)
+    async def _of_enough_documents(self, half: Callable[[Breadth], Awaitable[list[Candidate]]]) -> list[Candidate]:
+        """Looks at more chunks if the first ones belong to fewer documents than asked for."""
+        self.refuse_late()
+        found = await half(NARROW)
+        documents = {each.document_id for each in found}
+        if (
+            self.query.group is SearchGroup.CHUNK
+            or len(found) < NARROW.candidates
+            or len(documents) >= self.query.limit
+        ):
+            return found
+        self.refuse_late()
+        return await half(WIDE)
 
-    async def _by_vector(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
+    async def _by_text(self, repository: SearchRepository, breadth: Breadth) -> list[Candidate]:
+        return await repository.by_text(self.corpus, self.words, breadth, self.query.status)
+
+    async def _by_vector(self, repository: SearchRepository, breadth: Breadth) -> list[Candidate]:
         index, vector = self.corpus.index, self.vector
         if index is None or vector is None:
             return []
         hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
-        nearest = partial(repository.by_vector, index, vector, candidates, self.query.status, **hidden)
+        nearest = partial(repository.by_vector, index, vector, breadth, self.query.status, **hidden)
         approximate = index.approximate and vector_plan.uses_index(
             self.corpus.chunks, await repository.indexed_rows(index)
         )
         found = await nearest(approximate=approximate)
-        if approximate and len(found) < candidates:
+        if approximate and len(found) < breadth.candidates:
             self.refuse_late()
             # Identical vectors of another project can form an island in the shared graph that the scan does not leave.
             found = await nearest(approximate=False)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranking:
-    ranked: list[Ranked]
-    cut_off: bool
 
 
 def _hits(ranked: Sequence[Ranked], found: Sequence[Found]) -> list[SearchHit]:

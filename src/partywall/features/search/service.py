@@ -23,7 +23,7 @@ from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
-from partywall.features.search import fusion, vector_plan
+from partywall.features.search import fusion
 from partywall.features.search.constants import CANDIDATES, NARROW, WIDE, Breadth
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
@@ -31,6 +31,7 @@ from partywall.features.search.highlights import spans
 from partywall.features.search.query_text import words_of
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.vector_index import PgvectorIndex, VectorIndex, Wanted
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -55,11 +56,12 @@ class SearchService:
     embedders: Embedders
     slots: TenantSemaphore
     timeout: timedelta
+    vectors: VectorIndex
 
     @classmethod
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
         timeout = resources.settings.search.timeout
-        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout)
+        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout, PgvectorIndex())
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
         """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
@@ -71,7 +73,7 @@ class SearchService:
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             with _timeouts():
-                items = await self._hits(scope, _Search(corpus, query, mode, vector, until))
+                items = await self._hits(scope, _Search(corpus, query, mode, vector, until, self.vectors))
         return Answer(SearchResult(items=items), mode)
 
     async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
@@ -126,6 +128,7 @@ class _Search:
     mode: SearchMode
     vector: str | None
     until: float
+    vectors: VectorIndex
 
     def refuse_late(self) -> None:
         """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
@@ -173,17 +176,15 @@ class _Search:
         index, vector = self.corpus.index, self.vector
         if index is None or vector is None:
             return []
-        hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
-        nearest = partial(repository.by_vector, index, vector, breadth, self.query.status, **hidden)
-        approximate = index.approximate and vector_plan.uses_index(
-            self.corpus.chunks, await repository.indexed_rows(index)
-        )
-        found = await nearest(approximate=approximate)
-        if approximate and len(found) < breadth.candidates:
+
+        async def compare(*, approximate: bool) -> list[Candidate]:
             self.refuse_late()
-            # Identical vectors of another project can form an island in the shared graph that the scan does not leave.
-            found = await nearest(approximate=False)
-        return found
+            hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
+            return await repository.by_vector(
+                index, vector, breadth, self.query.status, approximate=approximate, **hidden
+            )
+
+        return await self.vectors.nearest(repository, compare, Wanted(index, breadth.candidates, self.corpus.chunks))
 
 
 def _hits(ranked: Sequence[Ranked], found: Sequence[Found]) -> list[SearchHit]:

@@ -28,6 +28,7 @@ from partywall.core.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.pings import Pings
+from partywall.core.rerankers import Reranker
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
@@ -69,6 +70,7 @@ class Resources:
     texts: TextProcesses
     diffs: TextProcesses
     embedders: Embedders
+    reranker: Reranker | None
     language_models: LanguageModels
     outgoing: Outgoing
     sequencer: EventSequencer

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from partywall.features.search.fusion import Candidate, best_per_document, fuse, rank
+from partywall.features.search.fusion import Candidate, Place, best_per_document, by_text, by_vector, fuse
 from tests.properties import given
 
 NUMBERS = st.integers(-1000, 1000).map(float)  # distinct numbers stay distinct after scaling
@@ -77,13 +77,23 @@ def test_looking_wider_changes_no_order_further_up(
 
 
 def test_equal_scores_keep_the_order_of_the_chunks() -> None:
-    assert [hit.chunk for hit in rank(candidates({9: 1.0, 3: 1.0, 5: 1.0}))] == [3, 5, 9]
+    assert [hit.chunk for hit in by_text(candidates({9: 1.0, 3: 1.0, 5: 1.0}))] == [3, 5, 9]
 
 
 def test_each_document_is_met_once_at_its_best() -> None:
-    hits = best_per_document(rank(candidates({11: 1.0, 12: 3.0, 25: 2.0, 31: 0.5, 32: 0.4})))
+    hits = best_per_document(by_text(candidates({11: 1.0, 12: 3.0, 25: 2.0, 31: 0.5, 32: 0.4})))
     assert [hit.chunk for hit in hits] == [12, 25, 31]
 
 
 def test_nothing_found_is_nothing() -> None:
-    assert fuse([], [], depth=200) == rank([]) == []
+    assert fuse([], [], depth=200) == by_text([]) == by_vector([]) == []
+
+
+def test_a_hit_has_its_places_in_both_halves() -> None:
+    hits = fuse(candidates({1: 5.0, 2: 4.0}), candidates({2: 0.9, 3: 0.8}), depth=200)
+    places = {hit.chunk: (hit.text, hit.vector) for hit in hits}
+    assert places == {
+        1: (Place(1, 5.0, 0.0), None),
+        2: (Place(2, 4.0, 0.0), Place(1, 0.9, 0.0)),
+        3: (None, Place(2, 0.8, 0.0)),
+    }

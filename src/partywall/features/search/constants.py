@@ -10,6 +10,12 @@ CANDIDATES: Final = 200
 WIDER: Final = 5
 """Factor for CANDIDATES when the first ones belong to too few documents."""
 
+FOLDED_AT_ONCE: Final = 50
+"""The best passages whose documents' texts are compared first; the others only if too few of these differ."""
+
+MOST_DUPLICATES: Final = 20
+"""Ids of documents with the same text that a hit names."""
+
 MAX_QUERY_CHARACTERS: Final = 1_000
 
 QUERY_TOKENS: Final = 128

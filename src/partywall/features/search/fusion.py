@@ -13,18 +13,35 @@ VECTOR_WEIGHT: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that one half found: BM25 for text, cosine similarity for vectors."""
+    """A chunk that one half found. The score is BM25 for text, the cosine similarity for vectors.
+
+    `share`, of text alone, is how much of the query the chunk has: 1 if all of its words, each counted by its rarity.
+    """
 
     chunk: int
     document_id: UUID
     score: float
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one half found: the rank from 1, and the candidate's score and share."""
+
+    rank: int
+    score: float
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
+    """`text` and `vector` are the chunk's places in the halves; None in one that did not find it."""
+
     chunk: int
     document_id: UUID
     score: float
+    text: Place | None = None
+    vector: Place | None = None
 
 
 def fuse(
@@ -37,18 +54,23 @@ def fuse(
     scores 0 there. If a half is empty, the other keeps its order.
     """
     if not text or not vector:
-        return _ordered([*text, *vector], _of_best(text) if text else _between(vector, depth))
+        return _ordered(text, vector, _of_best(text) if text else _between(vector, depth))
     by_text, by_vector = _of_best(text), _between(vector, depth)
     scores = {
         chunk: (1 - weight) * by_text.get(chunk, 0.0) + weight * by_vector.get(chunk, 0.0)
         for chunk in by_text.keys() | by_vector.keys()
     }
-    return _ordered([*text, *vector], scores)
+    return _ordered(text, vector, scores)
 
 
-def rank(candidates: Sequence[Candidate]) -> list[Ranked]:
-    """One half alone, best first, with its original scores."""
-    return _ordered(candidates, {candidate.chunk: candidate.score for candidate in candidates})
+def by_text(text: Sequence[Candidate]) -> list[Ranked]:
+    """The text half alone, with its original scores."""
+    return _ordered(text, (), {each.chunk: each.score for each in text})
+
+
+def by_vector(vector: Sequence[Candidate]) -> list[Ranked]:
+    """The vector half alone, with its original scores."""
+    return _ordered((), vector, {each.chunk: each.score for each in vector})
 
 
 def best_per_document(ranked: Iterable[Ranked]) -> list[Ranked]:
@@ -59,13 +81,20 @@ def best_per_document(ranked: Iterable[Ranked]) -> list[Ranked]:
     return list(best.values())
 
 
-def _ordered(candidates: Sequence[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
+def _ordered(text: Sequence[Candidate], vector: Sequence[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
     """Equal scores keep the order of the candidates."""
+    of_text, of_vector = _places(text), _places(vector)
     found = {
-        candidate.chunk: Ranked(candidate.chunk, candidate.document_id, scores[candidate.chunk])
-        for candidate in candidates
+        each.chunk: Ranked(
+            each.chunk, each.document_id, scores[each.chunk], of_text.get(each.chunk), of_vector.get(each.chunk)
+        )
+        for each in (*text, *vector)
     }
     return sorted(found.values(), key=lambda hit: -hit.score)
+
+
+def _places(candidates: Sequence[Candidate]) -> dict[int, Place]:
+    return {each.chunk: Place(rank, each.score, each.share) for rank, each in enumerate(candidates, start=1)}
 
 
 def _of_best(candidates: Sequence[Candidate]) -> dict[int, float]:

@@ -18,19 +18,21 @@ from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import Sessions
 from partywall.core.embedders import Embedders, EmbeddingError
+from partywall.core.rerankers import Reranker, RerankError
 from partywall.core.resources import Resources
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
-from partywall.features.search import fusion, vector_plan
-from partywall.features.search.constants import CANDIDATES, WIDER
+from partywall.features.search import fusion, relevance, vector_plan
+from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, WIDER
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
+from partywall.features.search.folding import Group, fold
 from partywall.features.search.fusion import Candidate, Ranked
-from partywall.features.search.highlights import spans
 from partywall.features.search.query_text import words_of
-from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
-from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
+from partywall.features.search.results import Result, hit, rerank
+from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -48,40 +50,60 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SearchService:
-    """Holds no database connection while a model embeds the query: the model may be remote."""
+    """Holds no database connection while a model embeds the query or reranks: models may be remote."""
 
     reader: ScopedReader
     sessions: Sessions
     embedders: Embedders
     slots: TenantSemaphore
     timeout: timedelta
+    reranker: Reranker | None
 
     @classmethod
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
         timeout = resources.settings.search.timeout
-        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout)
+        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout, resources.reranker)
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
         """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
         scope, corpus = await self._corpus(project_id)
         if corpus.chunks == 0:
-            return Answer(SearchResult(items=[]), query.mode)
+            return Answer(SearchResult(items=[], reranked=None), query.mode)
         async with self.slots.hold(self.reader.principal.tenant):
             vector = await self._embed(corpus, query)
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
+            most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                items = await self._hits(scope, _Search(corpus, query, mode, vector, until))
-        return Answer(SearchResult(items=items), mode)
+                found = await self._results(scope, _Search(corpus, query, mode, vector, until, most))
+            results, reranked = await self._reranked(query.q, found)
+        shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
+        items = [hit(each, explain=query.explain) for each in shown]
+        return Answer(SearchResult(items=items, reranked=reranked), mode)
 
-    async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
+    async def _results(self, scope: ProjectScope, search: _Search) -> list[Result]:
         async with self.sessions.read() as session:
             scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
-            ranked = await search.run(repository)
+            groups = await search.run(repository)
             search.refuse_late()
-            found = await repository.shown([hit.chunk for hit in ranked], search.words)
-        return _hits(ranked, found)
+            found = await repository.shown([each.best.chunk for each in groups], search.words)
+        by_number = {each.number: each for each in found}  # a chunk may have been removed meanwhile
+        scores = relevance.scores([each.best for each in groups])
+        return [
+            Result(group, by_number[group.best.chunk], score)
+            for group, score in zip(groups, scores, strict=True)
+            if group.best.chunk in by_number
+        ]
+
+    async def _reranked(self, query: str, results: list[Result]) -> tuple[list[Result], bool | None]:
+        if self.reranker is None or not results:
+            return results, None
+        try:
+            return await rerank(self.reranker, query, results), True
+        except RerankError as error:
+            log.warning("search_without_reranking", reason=str(error))
+            return results, False
 
     async def _corpus(self, project_id: UUID) -> tuple[ProjectScope, Corpus]:
         scope, row = await self.reader.row(CORPUS, project_id, {})
@@ -126,6 +148,7 @@ class _Search:
     mode: SearchMode
     vector: str | None
     until: float
+    most: int
 
     def refuse_late(self) -> None:
         """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
@@ -136,22 +159,35 @@ class _Search:
     def words(self) -> str:
         return words_of(self.query.q)
 
-    async def run(self, repository: SearchRepository) -> list[Ranked]:
+    async def run(self, repository: SearchRepository) -> list[Group]:
         """The best chunks; takes more candidates if the first ones belong to too few documents."""
         found = await self._ranked(repository, CANDIDATES)
-        if len(found.ranked) < self.query.limit and found.cut_off:
+        groups = await self._folded(repository, found.ranked)
+        if len(groups) < self.query.limit and found.cut_off:
             found = await self._ranked(repository, CANDIDATES * WIDER)
-        return found.ranked[: self.query.limit]
+            groups = await self._folded(repository, found.ranked)
+        return groups[: self.most]
+
+    async def _folded(self, repository: SearchRepository, ranked: Sequence[Ranked]) -> list[Group]:
+        """Compares the texts of the best ones, and of all if too many of these are the same."""
+        whole, some = self.query.group is SearchGroup.DOCUMENT, ranked[: max(FOLDED_AT_ONCE, 2 * self.most)]
+        groups = fold(some, await repository.wordings([each.chunk for each in some]), whole=whole)
+        if len(groups) >= self.most or len(some) == len(ranked):
+            return groups
+        self.refuse_late()
+        return fold(ranked, await repository.wordings([each.chunk for each in ranked]), whole=whole)
 
     async def _ranked(self, repository: SearchRepository, candidates: int) -> _Ranking:
         self.refuse_late()
         text = await self._by_text(repository, candidates) if self.mode is not SearchMode.VECTOR else []
         vector = await self._by_vector(repository, candidates) if self.mode is not SearchMode.TEXT else []
-        ranked = (
-            fusion.fuse(text, vector, depth=CANDIDATES)
-            if self.mode is SearchMode.HYBRID
-            else fusion.rank([*text, *vector])
-        )
+        match self.mode:
+            case SearchMode.TEXT:
+                ranked = fusion.by_text(text)
+            case SearchMode.VECTOR:
+                ranked = fusion.by_vector(vector)
+            case SearchMode.HYBRID:
+                ranked = fusion.fuse(text, vector, depth=CANDIDATES)
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = fusion.best_per_document(ranked)
         return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})
@@ -180,26 +216,3 @@ class _Search:
 class _Ranking:
     ranked: list[Ranked]
     cut_off: bool
-
-
-def _hits(ranked: Sequence[Ranked], found: Sequence[Found]) -> list[SearchHit]:
-    """In the order of the ranking, without chunks that were removed meanwhile."""
-    by_number = {each.number: each for each in found}
-    return [_hit(by_number[hit.chunk], hit.score) for hit in ranked if hit.chunk in by_number]
-
-
-def _hit(found: Found, score: float) -> SearchHit:
-    return SearchHit(
-        document_id=found.document_id,
-        external_id=found.external_id,
-        revision=found.revision,
-        title=found.title,
-        page=found.page,
-        section=found.section,
-        chunk_id=found.id,
-        text=found.text,
-        start=found.first,
-        end=found.last,
-        score=score,
-        highlights=[Highlight(start=span.start, end=span.end) for span in spans(found.marked, found.text)],
-    )

@@ -63,6 +63,7 @@ from partywall.core.security.revocations import Revocations
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.shared_threads import SharedThreads
+from partywall.core.similarity import SimilarityScales
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
@@ -117,6 +118,7 @@ async def open_resources(
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
             embedders=embedders,
+            similarities=SimilarityScales(),
             reranker=await _open_reranker(stack, settings, tls),
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),

@@ -37,6 +37,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.shared_threads import SharedThreads
+from partywall.core.similarity import SimilarityScales
 from partywall.core.tenancy import Principal
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
@@ -70,6 +71,7 @@ class Resources:
     texts: TextProcesses
     diffs: TextProcesses
     embedders: Embedders
+    similarities: SimilarityScales
     reranker: Reranker | None
     language_models: LanguageModels
     outgoing: Outgoing

@@ -21,6 +21,7 @@ from partywall.core.embedders import Embedders, EmbeddingError
 from partywall.core.rerankers import Reranker, RerankError
 from partywall.core.resources import Resources
 from partywall.core.rights import require
+from partywall.core.similarity import SimilarityScale, SimilarityScales
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
@@ -57,12 +58,15 @@ class SearchService:
     embedders: Embedders
     slots: TenantSemaphore
     timeout: timedelta
+    similarities: SimilarityScales
     reranker: Reranker | None
 
     @classmethod
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
-        timeout = resources.settings.search.timeout
-        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout, resources.reranker)
+        return cls(
+            reader, resources.sessions, resources.embedders, resources.searches, resources.settings.search.timeout,
+            resources.similarities, resources.reranker,
+        )  # fmt: skip
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
         """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
@@ -70,18 +74,18 @@ class SearchService:
         if corpus.chunks == 0:
             return Answer(SearchResult(items=[], reranked=None), query.mode)
         async with self.slots.hold(self.reader.principal.tenant):
-            vector = await self._embed(corpus, query)
+            vector, scale = await self._embed(corpus, query)
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                found = await self._results(scope, _Search(corpus, query, mode, vector, until, most))
+                found = await self._results(scope, _Search(corpus, query, mode, vector, until, most), scale)
             results, reranked = await self._reranked(query.q, found)
         shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
         items = [hit(each, explain=query.explain) for each in shown]
         return Answer(SearchResult(items=items, reranked=reranked), mode)
 
-    async def _results(self, scope: ProjectScope, search: _Search) -> list[Result]:
+    async def _results(self, scope: ProjectScope, search: _Search, scale: SimilarityScale | None) -> list[Result]:
         async with self.sessions.read() as session:
             scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
@@ -89,7 +93,7 @@ class SearchService:
             search.refuse_late()
             found = await repository.shown([each.best.chunk for each in groups], search.words)
         by_number = {each.number: each for each in found}  # a chunk may have been removed meanwhile
-        scores = relevance.scores([each.best for each in groups])
+        scores = relevance.scores([each.best for each in groups], search.mode, scale)
         return [
             Result(group, by_number[group.best.chunk], score)
             for group, score in zip(groups, scores, strict=True)
@@ -115,20 +119,20 @@ class SearchService:
         staged, purging = bool(row["staged"]), bool(row["purging"])
         return scope, Corpus(*size, row["configurations"] or [], index, staged=staged, purging=purging)
 
-    async def _embed(self, corpus: Corpus, query: SearchQuery) -> str | None:
-        """The query's vector in PostgreSQL's notation; None for a text search."""
+    async def _embed(self, corpus: Corpus, query: SearchQuery) -> tuple[str | None, SimilarityScale | None]:
+        """The query's vector in PostgreSQL's notation, and its model's scale; None for a text search."""
         if query.mode is SearchMode.TEXT or corpus.index is None:
-            return None
+            return None, None
         try:
             embedder = await self.embedders.named(corpus.index.model)
             if embedder is None:
                 raise EmbeddingError("not available on this machine")
-            return vector_text(await embedder.embed_query(query.q))
+            return vector_text(await embedder.embed_query(query.q)), await self.similarities.of(embedder)
         except EmbeddingError as error:
             if query.mode is SearchMode.VECTOR:  # there is no fallback
                 raise SearchModelUnavailable(corpus.index.model) from error
             log.warning("search_without_vectors", model=corpus.index.model, reason=str(error))
-            return None
+            return None, None
 
 
 @contextmanager

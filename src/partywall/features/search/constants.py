@@ -25,8 +25,11 @@ QUERY_TERMS: Final = 128
 LONGEST_TERM: Final = 255
 """In bytes. Longer terms are not words and do not fit into an index row."""
 
-DIMENSIONS: Final = (256, 384, 768, 1024, 1536, 3072)
-"""One table each: a vector index has a fixed dimension, and only a migration creates one."""
+MOST_DIMENSIONS: Final = 4_000
+"""What an HNSW index of half-precision vectors can hold."""
+
+BUNDLED_DIMENSION: Final = 256
+"""Of the bundled model: its HNSW index is part of the schema. `partywall migrate` creates others."""
 
 EXACT_CHUNKS: Final = 10_000
 """Up to this size a search compares every vector of the project; larger projects use the shared HNSW index."""

@@ -34,7 +34,14 @@ from partywall.features.search import bm25
 from partywall.features.search.folding import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
-from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
+from partywall.features.search.models import (
+    EMBEDDING,
+    HalfVector,
+    SearchChunk,
+    SearchIndex,
+    SearchStatistic,
+    hnsw_index,
+)
 
 # The columns of documents that a search reads.
 _DOCUMENT: Final = table(
@@ -75,7 +82,9 @@ WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bi
 _ITERATE: Final = select(
     func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
 )
-_INDEXED_ROWS: Final = text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:index)")
+_INDEXED_ROWS: Final = text(
+    "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +203,10 @@ class SearchRepository:
         near = (candidate for candidate in found if math.isfinite(candidate.score))
         return sorted(near, key=lambda candidate: (-candidate.score, candidate.chunk))
 
-    async def indexed_rows(self, index: ServingIndex) -> float:
-        """Estimated number of vectors in the HNSW index, of all projects."""
-        rows = await self.session.scalar(_INDEXED_ROWS, {"index": f"embedding_{index.dimension}_embedding_idx"})
-        return max(0.0, float(rows or 0))
+    async def indexed_rows(self, index: ServingIndex) -> float | None:
+        """Estimated number of vectors in the HNSW index, of all projects; None if their dimension has no index."""
+        rows = await self.session.scalar(_INDEXED_ROWS, {"index": hnsw_index(index.dimension)})
+        return None if rows is None else max(0.0, float(rows))
 
     async def wordings(self, numbers: Sequence[int]) -> dict[int, Wording]:
         """What the chunks' documents say; a document without any text has a wording of its own."""
@@ -210,20 +219,22 @@ class SearchRepository:
         return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def _nearest(
     dimension: int, *, documents: bool, status: bool, approximate: bool, staged: bool
 ) -> Select[int, UUID, float]:
-    vectors = EMBEDDINGS[dimension].c
+    vectors = EMBEDDING.c
     # A subquery is evaluated once; a plain cast would parse the parameter again for every row.
     asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
-    distance = vectors.embedding.op("<=>", return_type=Float())(asked).label("distance")
+    # The index is on the vector with its dimension; an exact scan needs no cast.
+    compared = cast(vectors.embedding, HalfVector(dimension)) if approximate else vectors.embedding
+    distance = compared.op("<=>", return_type=Float())(asked).label("distance")
     nearest = select(vectors.chunk, distance).where(
         vectors.project_id == bindparam("project_id", type_=Uuid),
         vectors.index_id == bindparam("index_id", type_=Uuid),
     )
     if approximate:
-        nearest = nearest.where(vectors.approximate)
+        nearest = nearest.where(vectors.dimension == literal_column(str(dimension)), vectors.approximate)
     if staged:
         hidden = select(SearchChunk.number).where(
             SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.staged_for.is_not(None)

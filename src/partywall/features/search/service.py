@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Final, Self
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from partywall.core.similarity import SimilarityScale, SimilarityScales
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
-from partywall.features.search import fusion, relevance, vector_plan
+from partywall.features.search import fusion, relevance
 from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, WIDER
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.folding import Group, fold
@@ -34,6 +33,7 @@ from partywall.features.search.query_text import words_of
 from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
 from partywall.features.search.results import Result, hit, rerank
 from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.vector_index import PgvectorIndex, VectorIndex, Wanted
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -58,6 +58,7 @@ class SearchService:
     embedders: Embedders
     slots: TenantSemaphore
     timeout: timedelta
+    vectors: VectorIndex
     similarities: SimilarityScales
     reranker: Reranker | None
 
@@ -65,7 +66,7 @@ class SearchService:
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
         return cls(
             reader, resources.sessions, resources.embedders, resources.searches, resources.settings.search.timeout,
-            resources.similarities, resources.reranker,
+            PgvectorIndex(), resources.similarities, resources.reranker,
         )  # fmt: skip
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
@@ -79,7 +80,8 @@ class SearchService:
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                found = await self._results(scope, _Search(corpus, query, mode, vector, until, most), scale)
+                search = _Search(corpus, query, mode, vector, until, self.vectors, most)
+                found = await self._results(scope, search, scale)
             results, reranked = await self._reranked(query.q, found)
         shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
         items = [hit(each, explain=query.explain) for each in shown]
@@ -152,6 +154,7 @@ class _Search:
     mode: SearchMode
     vector: str | None
     until: float
+    vectors: VectorIndex
     most: int
 
     def refuse_late(self) -> None:
@@ -203,17 +206,15 @@ class _Search:
         index, vector = self.corpus.index, self.vector
         if index is None or vector is None:
             return []
-        hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
-        nearest = partial(repository.by_vector, index, vector, candidates, self.query.status, **hidden)
-        approximate = index.approximate and vector_plan.uses_index(
-            self.corpus.chunks, await repository.indexed_rows(index)
-        )
-        found = await nearest(approximate=approximate)
-        if approximate and len(found) < candidates:
+
+        async def compare(*, approximate: bool) -> list[Candidate]:
             self.refuse_late()
-            # Identical vectors of another project can form an island in the shared graph that the scan does not leave.
-            found = await nearest(approximate=False)
-        return found
+            hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
+            return await repository.by_vector(
+                index, vector, candidates, self.query.status, approximate=approximate, **hidden
+            )
+
+        return await self.vectors.nearest(repository, compare, Wanted(index, candidates, self.corpus.chunks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
+from partywall.adapters.rerankers.endpoint import RerankOptions
 from partywall.core.blobs import BlobStore
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
-from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, Settings
+from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,13 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
     return OpenAiOptions(
         str(settings.url), settings.model, settings.dimension, settings.api_key, *budgets, settings.batch_size
     )
+
+
+def rerank_options(settings: RerankSettings) -> RerankOptions | None:
+    """None if searches are not reranked."""
+    if settings.url is None:
+        return None
+    return RerankOptions(str(settings.url), settings.model, settings.key, settings.candidates, settings.timeout)
 
 
 def create_mailer(settings: Settings) -> Mailer:

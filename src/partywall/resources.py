@@ -19,9 +19,11 @@ from partywall.adapter_options import (
     create_mailer,
     embedding_engine,
     model_options,
+    rerank_options,
 )
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
 from partywall.adapters.language_models.models import Models
+from partywall.adapters.rerankers.endpoint import EndpointReranker
 from partywall.core.background import Background
 from partywall.core.backpressure import Backpressure
 from partywall.core.blobs import BlobStore
@@ -47,6 +49,7 @@ from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retries import Retries
 from partywall.core.pings import open_pings
 from partywall.core.recent_use import RecentUse
+from partywall.core.rerankers import Reranker
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -60,6 +63,7 @@ from partywall.core.security.revocations import Revocations
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.shared_threads import SharedThreads
+from partywall.core.similarity import SimilarityScales
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
@@ -74,6 +78,7 @@ from partywall.settings import (
 )
 
 EMBEDDING_RETRIES = Retries(4)
+RERANK_RETRIES = Retries(1)
 ISSUER = "partywall"
 # Sockets that have not authenticated yet: in all, and from one client address.
 HANDSHAKES, HANDSHAKES_EACH = 1000, 100
@@ -113,6 +118,8 @@ async def open_resources(
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
             embedders=embedders,
+            similarities=SimilarityScales(),
+            reranker=await _open_reranker(stack, settings, tls),
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
             sequencer=live.sequencer,
@@ -258,6 +265,13 @@ async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: ssl.SS
     )
     stack.push_async_callback(embedders.close)
     return embedders
+
+
+async def _open_reranker(stack: AsyncExitStack, settings: Settings, tls: ssl.SSLContext) -> Reranker | None:
+    options = rerank_options(settings.rerank)
+    if options is None:
+        return None
+    return EndpointReranker(await stack.enter_async_context(open_endpoint_client(RERANK_RETRIES, tls)), options)
 
 
 def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.SSLContext) -> Models:

@@ -12,10 +12,12 @@ from partywall.features.search.constants import LONGEST_TERM, QUERY_TERMS, visib
 _K1: Final = 1.2
 _B: Final = 0.75
 
+# A term with a digit, such as a code or a year, counts twice: who gives one wants no other.
 # Document frequencies are counted from the postings that the query reads anyway, which avoids a hot row per term.
 _SCORED: Final = """
 WITH asked AS (
-    SELECT lexeme COLLATE "C" AS term, CAST(max(cardinality(positions)) AS float8) AS weight
+    SELECT lexeme COLLATE "C" AS term, CAST(max(cardinality(positions)) AS float8) AS weight,
+        array_agg(configuration) AS configurations
     FROM unnest(CAST(:configurations AS text[])) AS configuration,
         unnest(to_tsvector(CAST(configuration AS regconfig), {query}))
     WHERE octet_length(lexeme) <= :longest_term
@@ -25,24 +27,32 @@ WITH asked AS (
         CAST(posting.frequency AS float8) AS frequency, CAST(posting.length AS float8) AS length
     FROM asked JOIN posting ON posting.project_id = :project_id AND posting.term = asked.term {only}
 ), rarity AS (
-    SELECT term, ln(1 + (greatest(CAST(:chunks AS float8) - count(*), 0) + 0.5) / (count(*) + 0.5)) AS rare
-    FROM found GROUP BY term
+    SELECT asked.term, asked.weight, asked.configurations,
+        ln(1 + (greatest(CAST(:chunks AS float8) - times, 0) + 0.5) / (times + 0.5))
+            * CASE WHEN asked.term ~ '[0-9]' AND length(asked.term) > 2 THEN 2 ELSE 1 END AS rare
+    FROM asked
+    LEFT JOIN (SELECT term, count(*) FROM found GROUP BY term) AS counted (term, count) ON counted.term = asked.term
+    CROSS JOIN LATERAL (SELECT coalesce(counted.count, 0)) AS used (times)
+), whole AS (
+    SELECT min(information) AS information FROM (
+        SELECT sum(weight * rare) FROM rarity, unnest(configurations) AS configuration GROUP BY configuration
+    ) AS asked_in (information)
 ), scored AS (
     SELECT found.chunk, sum(
-        weight * rare * frequency * (CAST(:k1 AS float8) + 1)
+        found.weight * rare * frequency * (CAST(:k1 AS float8) + 1)
             / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
-    ) AS score
+    ) AS score, sum(found.weight * rare) AS information
     FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
 )
 """
 _BEST: Final = """, best AS (
-    SELECT near.chunk, chunk.document_id, near.score
-    FROM (SELECT chunk, score FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
+    SELECT near.chunk, chunk.document_id, near.score, near.information
+    FROM (SELECT * FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
     JOIN chunk ON chunk.project_id = :project_id AND chunk.number = near.chunk
 )
 """
 _BEST_OF_DOCUMENTS: Final = """, best AS (
-    SELECT scored.chunk, chunk.document_id, scored.score
+    SELECT scored.chunk, chunk.document_id, scored.score, scored.information
     FROM scored
     JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
     JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
@@ -52,10 +62,10 @@ _BEST_OF_DOCUMENTS: Final = """, best AS (
 """
 # A large document must not fill the candidates alone.
 _KEPT: Final = """
-SELECT chunk, document_id, score
+SELECT chunk, document_id, score, least(1, placed.information / whole.information), whole.information
 FROM (
     SELECT best.*, row_number() OVER (PARTITION BY document_id ORDER BY score DESC, chunk) AS place FROM best
-) AS placed
+) AS placed, whole
 WHERE place <= :of_document ORDER BY score DESC, chunk LIMIT :candidates
 """
 _NOT_STAGED: Final = """

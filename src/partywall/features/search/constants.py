@@ -17,8 +17,15 @@ class Breadth:
 
 CANDIDATES: Final = 200
 NARROW: Final = Breadth(CANDIDATES, CANDIDATES, CANDIDATES)
+MORE: Final = Breadth(1_000, 1_000, 1_000)
 WIDE: Final = Breadth(20_000, 3, 1_000)
 """When the first ones belong to too few documents: more chunks than four documents of the largest size have."""
+
+FOLDED_AT_ONCE: Final = 50
+"""The best passages whose documents' texts are compared first; the others only if too few of these differ."""
+
+MOST_DUPLICATES: Final = 20
+"""Ids of documents with the same text that a hit names."""
 
 MAX_QUERY_CHARACTERS: Final = 1_000
 

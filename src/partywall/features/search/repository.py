@@ -32,6 +32,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search import bm25
 from partywall.features.search.constants import Breadth
+from partywall.features.search.folding import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import (
@@ -69,6 +70,14 @@ SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document
 FROM chunk
 JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
 WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[])) AND chunk.staged_for IS NULL
+""")
+
+_WORDINGS: Final = text("""
+SELECT chunk.number,
+    CASE WHEN document.size = 0 THEN CAST(document.id AS text) ELSE document.content_sha256 END, chunk.first
+FROM chunk
+JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
+WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[]))
 """)
 
 _ITERATE: Final = select(
@@ -159,7 +168,7 @@ class SearchRepository:
         documents = status is not None or corpus.purging
         asked = bm25.STATEMENTS[documents, corpus.staged]
         rows = await self.session.execute(asked, values | {"status": status} if documents else values)
-        found = [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
+        found = [Candidate(*row) for row in rows]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def by_vector(
@@ -199,6 +208,11 @@ class SearchRepository:
         """Estimated number of vectors in the HNSW index, of all projects; None if their dimension has no index."""
         rows = await self.session.scalar(_INDEXED_ROWS, {"index": hnsw_index(index.dimension)})
         return None if rows is None else max(0.0, float(rows))
+
+    async def wordings(self, numbers: Sequence[int]) -> dict[int, Wording]:
+        """What the chunks' documents say; a document without any text has a wording of its own."""
+        rows = await self.session.execute(_WORDINGS, {"project_id": self.scope.project_id, "numbers": list(numbers)})
+        return {number: Wording(content, first) for number, content, first in rows}
 
     async def shown(self, numbers: Sequence[int], query: str) -> list[Found]:
         """The chunks with their documents' titles, unordered."""

@@ -10,7 +10,6 @@ from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
-from partywall.adapters.rerankers.endpoint import RerankOptions
 from partywall.core.blobs import BlobStore
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
@@ -19,12 +18,18 @@ from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, R
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import httpx2
+
     from partywall.adapters.blobs.s3_options import S3Options
+    from partywall.adapters.rerankers.endpoint import EndpointReranker
+    from partywall.core.rerankers import Reranker
 
 # With obstore, which takes 8 MB.
 _S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
 _S3_STORE: Final[Lazy[Callable[[S3Options], BlobStore]]] = lazy("partywall.adapters.blobs.s3:S3BlobStore")
 _REFUSAL: Final[Lazy[Callable[[S3Options], str | None]]] = lazy("partywall.adapters.blobs.s3_check:refusal_of")
+# Few deployments have one.
+_RERANKER: Final[Lazy[type[EndpointReranker]]] = lazy("partywall.adapters.rerankers.endpoint:EndpointReranker")
 
 
 class MissingUrlError(Exception):
@@ -44,11 +49,12 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
     )
 
 
-def rerank_options(settings: RerankSettings) -> RerankOptions | None:
-    """None if searches are not reranked."""
+def create_reranker(settings: RerankSettings, client: httpx2.AsyncClient) -> Reranker:
     if settings.url is None:
-        return None
-    return RerankOptions(str(settings.url), settings.model, settings.key, settings.candidates, settings.timeout)
+        raise MissingUrlError("reranking needs RERANK__URL")
+    return _RERANKER.load()(
+        client, str(settings.url), settings.model, settings.key, settings.candidates, settings.timeout
+    )
 
 
 def create_mailer(settings: Settings) -> Mailer:

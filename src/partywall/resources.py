@@ -17,13 +17,12 @@ from partywall.adapter_options import (
     MissingUrlError,
     create_blob_store,
     create_mailer,
+    create_reranker,
     embedding_engine,
     model_options,
-    rerank_options,
 )
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
 from partywall.adapters.language_models.models import Models
-from partywall.adapters.rerankers.endpoint import EndpointReranker
 from partywall.core.background import Background
 from partywall.core.backpressure import Backpressure
 from partywall.core.blobs import BlobStore
@@ -268,10 +267,11 @@ async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: ssl.SS
 
 
 async def _open_reranker(stack: AsyncExitStack, settings: Settings, tls: ssl.SSLContext) -> Reranker | None:
-    options = rerank_options(settings.rerank)
-    if options is None:
+    """None if searches are not reranked."""
+    if settings.rerank.url is None:
         return None
-    return EndpointReranker(await stack.enter_async_context(open_endpoint_client(RERANK_RETRIES, tls)), options)
+    client = await stack.enter_async_context(open_endpoint_client(RERANK_RETRIES, tls))
+    return create_reranker(settings.rerank, client)
 
 
 def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.SSLContext) -> Models:

@@ -55,6 +55,7 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         (["search", "x", "--limit", "0"], "--limit"),
         (["eval", "/no/such/folder"], "/no/such/folder"),
         (["eval", "tools"], "queries.jsonl"),
+        (["search", "x", "--min-score", "2"], "--min-score"),
         (["events", "--after", "x", "--project", "Handbook"], "--after"),
         (["login", "--server", "ftp://example.com", "--email", "a@example.com"], "ftp://example.com"),
         (["login"], "--email"),
@@ -94,9 +95,14 @@ def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
 
     answer = json.loads(member.run("search", "where do bees live?", "--limit", "1", "--json").stdout)
     assert [hit["title"] for hit in answer["items"]] == ["Bees"]
-    shown = member.run("search", "orchard", "--mode", "text").stdout
-    assert shown.startswith(" 1. Bees  ")
-    assert "The hive hums in the orchard." in shown
+    project, shown, why, text, *_ = member.run("search", "orchard", "--mode", "text", "--explain").stdout.splitlines()
+    assert project == "in 'Field notes':"
+    assert shown.startswith(" 1. Bees  1.000  ")
+    assert shown.endswith("  a.md")
+    assert why.startswith("    text: rank 1, BM25 ")
+    assert "The hive hums in the orchard." in text
+    done = member.run("search", "xqzv blorf", "--min-score", "0.5")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing found in 'Field notes'\n")
 
     (tmp_path / "b.txt").write_text("Trams run all night.")
     done = member.run("import", str(tmp_path))

@@ -58,7 +58,7 @@ async def answers(person: Person, project: UUID) -> list[list[Hit]]:
     found = []
     for mode in ("text", "vector", "hybrid"):
         for q in QUERIES:
-            params = {"q": q, "mode": mode, "group": "chunk", "limit": 20}
+            params = {"q": q, "mode": mode, "group": "chunk", "limit": 20, "explain": "true"}
             answer = await person.client.get(f"/api/v1/projects/{project}/search", params=params)
             assert answer.status_code == 200, answer.text
             items: list[Hit] = answer.json()["items"]

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from partywall.adapters.rerankers.endpoint import MOST_BYTES, MOST_CHARACTERS, EndpointReranker, RerankOptions
+from partywall.adapters.rerankers.endpoint import MOST_BYTES, MOST_CHARACTERS, EndpointReranker
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.core.rerankers import RerankError
@@ -33,8 +33,8 @@ async def scores(
     url: str, texts: list[str] = TEXTS, model: str | None = "m", within: timedelta = MINUTE, key: str | None = None
 ) -> list[float]:
     async with open_endpoint_client(Retries(1, first=0.001), tls_context(None)) as client:
-        options = RerankOptions(url, model, None if key is None else SecretStr(key), 30, within)
-        return await EndpointReranker(client, options).score("cat", texts)
+        secret = None if key is None else SecretStr(key)
+        return await EndpointReranker(client, url, model, secret, 30, within).score("cat", texts)
 
 
 async def test_cohere_and_jina_get_a_model_and_documents(server: RerankServer) -> None:

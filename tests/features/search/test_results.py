@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from starlette.responses import JSONResponse
 
-from partywall.adapters.rerankers.endpoint import EndpointReranker, RerankOptions
+from partywall.adapters.rerankers.endpoint import EndpointReranker
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
@@ -37,10 +37,9 @@ async def stocked(workspace: SearchWorkspace) -> SearchWorkspace:
 async def ask(workspace: SearchWorkspace, query: SearchQuery, server: RerankServer | None = None) -> SearchResult:
     reader = ScopedReader(workspace.resources.reads, workspace.person.principal)
     async with open_endpoint_client(Retries(0), tls_context(None)) as client:
-        options = None if server is None else RerankOptions(server.url, "m", None, 3, timedelta(minutes=1))
-        resources = replace(
-            workspace.resources, reranker=None if options is None else EndpointReranker(client, options)
-        )
+        limit = timedelta(minutes=1)
+        reranker = None if server is None else EndpointReranker(client, server.url, "m", None, 3, limit)
+        resources = replace(workspace.resources, reranker=reranker)
         return (await SearchService.of(reader, resources).search(workspace.project, query)).result
 
 

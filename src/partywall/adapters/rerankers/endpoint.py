@@ -38,7 +38,8 @@ _ANSWER: Final = TypeAdapter[_Results | list[_Result]](_Results | list[_Result])
 
 
 @dataclass(frozen=True, slots=True)
-class RerankOptions:
+class EndpointReranker:
+    client: httpx2.AsyncClient
     url: str
     """The API's base or the `/rerank` route itself."""
     model: str | None
@@ -48,20 +49,8 @@ class RerankOptions:
     timeout: timedelta
     """For one search, with retries."""
 
-
-class EndpointReranker:
-    def __init__(self, client: httpx2.AsyncClient, options: RerankOptions) -> None:
-        self._client = client
-        self._options = options
-        base = options.url.rstrip("/")
-        self._url = base if base.endswith("/rerank") else f"{base}/rerank"
-
-    @property
-    def candidates(self) -> int:
-        return self._options.candidates
-
     async def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        seconds = self._options.timeout.total_seconds()
+        seconds = self.timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._ask(query, [text[:MOST_CHARACTERS] for text in texts])
@@ -72,24 +61,25 @@ class EndpointReranker:
         return _probabilities(_scores(answer, len(texts)))
 
     async def _ask(self, query: str, texts: list[str]) -> bytes:
-        key, headers = self._options.key, {"Accept-Encoding": "identity"}
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key.get_secret_value()}"
-        async with self._client.stream("POST", self._url, json=self._body(query, texts), headers=headers) as response:
+        base, headers = self.url.rstrip("/"), {"Accept-Encoding": "identity"}
+        if self.key is not None:
+            headers["Authorization"] = f"Bearer {self.key.get_secret_value()}"
+        url = base if base.endswith("/rerank") else f"{base}/rerank"
+        async with self.client.stream("POST", url, json=self._body(query, texts), headers=headers) as response:
             answer = await _read(response)
         if response.status_code != httpx2.codes.OK:
             raise RerankError(f"the reranker answered {response.status_code}: {self._said(answer)}")
         return answer
 
     def _body(self, query: str, texts: list[str]) -> dict[str, JsonValue]:
-        if self._options.model is None:
+        if self.model is None:
             return {"query": query, "texts": [*texts], "truncate": True}
-        return {"model": self._options.model, "query": query, "documents": [*texts], "top_n": len(texts)}
+        return {"model": self.model, "query": query, "documents": [*texts], "top_n": len(texts)}
 
     def _said(self, answer: bytes) -> str:
         """The beginning of an answer in one line, without the key."""
-        text, key = answer[:MOST_CHARACTERS].decode("utf-8", "replace"), self._options.key
-        return one_clean_line(text if key is None else text.replace(key.get_secret_value(), "***"), _MOST_TOLD)
+        text = answer[:MOST_CHARACTERS].decode("utf-8", "replace")
+        return one_clean_line(text.replace(self.key.get_secret_value(), "***") if self.key else text, _MOST_TOLD)
 
 
 async def _read(response: httpx2.Response) -> bytes:

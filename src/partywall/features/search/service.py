@@ -179,6 +179,8 @@ class _Search:
 
     async def _folded(self, repository: SearchRepository, ranked: Sequence[Ranked]) -> list[Group]:
         """Compares the texts of the best ones, and of all if too many of these are the same."""
+        if not ranked:
+            return []
         whole, some = self.query.group is SearchGroup.DOCUMENT, ranked[: max(FOLDED_AT_ONCE, 2 * self.most)]
         groups = fold(some, await repository.wordings([each.chunk for each in some]), whole=whole)
         if len(groups) >= self.most or len(some) == len(ranked):

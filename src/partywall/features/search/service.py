@@ -204,16 +204,16 @@ class _Search:
         return _Ranking(ranked, cut_off=NARROW.candidates in {len(text), len(vector)})
 
     async def _enough(self, half: Callable[[Breadth], Awaitable[list[Candidate]]], *, wide: bool) -> list[Candidate]:
-        """Looks at more chunks if the first ones belong to fewer documents than asked for."""
-        grouped = self.query.group is SearchGroup.DOCUMENT
-        if not wide:
-            self.refuse_late()
-            found = await half(NARROW)
-            few = grouped and len({each.document_id for each in found}) < self.query.limit
-            if len(found) < NARROW.candidates or not few:
-                return found
+        """Adds more chunks if the first ones belong to fewer documents than asked for; the first ones stay."""
         self.refuse_late()
-        return await half(WIDE if grouped else MORE)
+        found = await half(NARROW)
+        grouped = self.query.group is SearchGroup.DOCUMENT
+        wide = wide or (grouped and len({each.document_id for each in found}) < self.query.limit)
+        if len(found) < NARROW.candidates or not wide:
+            return found
+        self.refuse_late()
+        first = {each.chunk for each in found}
+        return found + [each for each in await half(WIDE if grouped else MORE) if each.chunk not in first]
 
     async def _by_text(self, repository: SearchRepository, breadth: Breadth) -> list[Candidate]:
         return await repository.by_text(self.corpus, self.words, breadth, self.query.status)

@@ -30,7 +30,7 @@ LAB = {"AGENTS__SERVERS__LAB__URL": "http://localhost:1/v1"}
         ({"DATABASE__ENGINE": "embedded", "DATABASE__URL": None}, "DATABASE__URL"),
         ({"DATABASE__DIRECT_URL": "postgresql://app:very-secret@127.0.0.1:1/wall"}, "DATABASE__DIRECT_URL"),
         ({"EMBEDDINGS__ENGINE": "openai"}, "EMBEDDINGS__URL"),
-        ({**OPENAI, "EMBEDDINGS__DIMENSION": "77"}, "EMBEDDINGS__DIMENSION"),
+        ({**OPENAI, "EMBEDDINGS__DIMENSION": "4001"}, "EMBEDDINGS__DIMENSION"),
         ({"EMBEDDINGS__ENGINE": "minilm"}, "partywall models install minilm"),
         ({"DATA_DIR": "/proc/nowhere"}, "DATA_DIR"),
         ({**SMTP, "MAIL__CA_FILE": "/proc/nowhere"}, "MAIL__CA_FILE"),

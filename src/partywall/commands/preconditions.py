@@ -21,7 +21,6 @@ from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedders import EmbeddingError
 from partywall.features.agents.registry import RegistrationError, registry_of
-from partywall.features.search.constants import DIMENSIONS
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
 from partywall.supervisor import EngineError
@@ -73,8 +72,6 @@ def _check_embeddings(settings: Settings) -> None:
     embedding_engine(chosen)
     if chosen.engine == "minilm":
         installed_files(settings.data_dir / "models")
-    if chosen.engine == "openai" and chosen.dimension not in DIMENSIONS:
-        raise UsageError(f"EMBEDDINGS__DIMENSION must be one of {', '.join(map(str, DIMENSIONS))}")
 
 
 def _check_mail(settings: Settings) -> None:

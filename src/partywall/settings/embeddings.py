@@ -14,7 +14,7 @@ class EmbeddingSettings(Section):
     url: WebAddress | None = None
     model: Text | None = None
     api_key: Key | None = None
-    dimension: int | None = Field(default=None, ge=1, le=4096)
+    dimension: int | None = Field(default=None, ge=1, le=4000)
     timeout: timedelta = Field(
         default=5 * MINUTE,
         ge=SECOND,

@@ -27,8 +27,8 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import fusion, relevance
 from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MORE, NARROW, WIDE, Breadth
+from partywall.features.search.copies import Group, fold
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
-from partywall.features.search.folding import Group, fold
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.query_text import words_of
 from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex

@@ -96,7 +96,7 @@ def test_all_pages_of_projects_are_read(api: Api) -> None:
 def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, characters: int, message: str) -> None:
     project = person.project()
     with person.api() as api, pytest.raises(ClientError, match=message):
-        search(api, project, "\u6f22" * characters, limit=1, mode="text", min_score=None, explain=False)
+        search(api, project, "\u6f22" * characters, limit=1, mode="text")
 
 
 def test_a_server_without_tls_differs_from_an_unreachable_one(server: str) -> None:

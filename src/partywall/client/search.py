@@ -61,7 +61,14 @@ class Hits(BaseModel):
 
 
 def search(
-    api: Api, project_id: str, query: str, *, limit: int, mode: str, min_score: float | None, explain: bool
+    api: Api,
+    project_id: str,
+    query: str,
+    *,
+    limit: int,
+    mode: str,
+    min_score: float | None = None,
+    explain: bool = False,
 ) -> bytes:
     """Returns the response body unchanged; `read_hits` parses it."""
     asked: dict[str, str | int] = {"q": query, "limit": limit, "mode": mode}

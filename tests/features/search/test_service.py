@@ -31,7 +31,7 @@ async def test_a_long_document_does_not_crowd_out_the_others(
     section = "# Cats\n\nCats, cats and cats again: a cat sees a cat. " + "cats " * 160
     long = await workspace.put("All about cats", "\n\n".join([section] * 40))
     text = "Milk, bread, soap and, for once, food for the neighbour's cats."
-    short = [await workspace.put(f"Shopping list {number}", text) for number in range(9)]
+    short = [await workspace.put(f"Shopping list {number}", f"{text} Week {number}.") for number in range(9)]
     await workspace.index(long, *short)
     for mode in SearchMode:
         answer = await ask(workspace, SearchQuery(q="cats", mode=mode, limit=10))

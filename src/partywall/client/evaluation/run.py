@@ -66,5 +66,5 @@ def document_of(external_id: str) -> str:
 
 
 def _documents(api: Api, project_id: str, mode: str, query: Query) -> list[str]:
-    hits = read_hits(search(api, project_id, query.text, limit=LIMIT, mode=mode))
-    return [document_of(hit.external_id or hit.document_id) for hit in hits]
+    found = read_hits(search(api, project_id, query.text, limit=LIMIT, mode=mode))
+    return [document_of(hit.external_id or hit.document_id) for hit in found.items]

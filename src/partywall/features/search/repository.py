@@ -32,7 +32,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search import bm25
 from partywall.features.search.constants import Breadth
-from partywall.features.search.folding import Wording
+from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import (

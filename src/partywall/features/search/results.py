@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from partywall.core.rerankers import Reranker
 from partywall.features.search.constants import MOST_DUPLICATES
-from partywall.features.search.folding import Group
+from partywall.features.search.copies import Group
 from partywall.features.search.fusion import Ranked
 from partywall.features.search.highlights import spans
 from partywall.features.search.repository import Found

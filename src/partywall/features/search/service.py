@@ -27,8 +27,8 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import fusion, relevance
 from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MORE, NARROW, WIDE, Breadth
+from partywall.features.search.copies import Group, fold
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
-from partywall.features.search.folding import Group, fold
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.query_text import words_of
 from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
@@ -192,16 +192,19 @@ class _Search:
         by_text, by_vector = partial(self._by_text, repository), partial(self._by_vector, repository)
         text = await self._enough(by_text, wide=wide) if self.mode is not SearchMode.VECTOR else []
         vector = await self._enough(by_vector, wide=wide) if self.mode is not SearchMode.TEXT else []
-        match self.mode:
-            case SearchMode.TEXT:
-                ranked = fusion.by_text(text)
-            case SearchMode.VECTOR:
-                ranked = fusion.by_vector(vector)
-            case SearchMode.HYBRID:
-                ranked = fusion.fuse(text, vector, depth=CANDIDATES, scale=self.scale)
+        ranked = self._fused(text, vector)
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = fusion.best_per_document(ranked)
         return _Ranking(ranked, cut_off=NARROW.candidates in {len(text), len(vector)})
+
+    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate]) -> list[Ranked]:
+        match self.mode:
+            case SearchMode.TEXT:
+                return fusion.by_text(text)
+            case SearchMode.VECTOR:
+                return fusion.by_vector(vector)
+            case SearchMode.HYBRID:
+                return fusion.fuse(text, vector, depth=CANDIDATES, scale=self.scale)
 
     async def _enough(self, half: Callable[[Breadth], Awaitable[list[Candidate]]], *, wide: bool) -> list[Candidate]:
         """Adds more chunks if the first ones belong to fewer documents than asked for; the first ones stay."""

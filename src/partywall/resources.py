@@ -268,7 +268,7 @@ async def _open_reranker(stack: AsyncExitStack, settings: Settings, tls: Tls) ->
     """None if searches are not reranked."""
     if settings.rerank.url is None:
         return None
-    client = await stack.enter_async_context(open_endpoint_client(RERANK_RETRIES, tls))
+    client = await stack.enter_async_context(open_endpoint_client(RERANK_RETRIES, tls()))
     return create_reranker(settings.rerank, client)
 
 

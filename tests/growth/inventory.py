@@ -74,6 +74,7 @@ UNFED: Final[Mapping[str, str]] = {
     "adapters/embeddings/minilm.py:MiniLmEmbedder._embed": "bounded chunks; its files are no part of the tests",
     "adapters/embeddings/wordllama.py:_mapped": "the header of a file of the wheel",
     "client/accounts.py:normalize": "the address that the operator types",
+    "client/evaluation/collection.py:_texts": "the operator's own file, a line at a time",
     "client/routes.py:_is_loopback": "the address that the operator types",
     "client/routes.py:_line": "a message of the library's, of an address that the operator has set",
     "client/routes.py:advice": "the address that the operator types",

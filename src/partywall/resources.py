@@ -19,6 +19,7 @@ from partywall.adapter_options import (
     create_mailer,
     embedding_engine,
     model_options,
+    open_vector_server,
 )
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
 from partywall.adapters.language_models.models import Models
@@ -45,7 +46,7 @@ from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retries import Retries
-from partywall.core.pings import open_pings
+from partywall.core.pings import Ping, open_pings
 from partywall.core.recent_use import RecentUse
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
@@ -63,6 +64,7 @@ from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
+from partywall.core.vector_server import VectorServer
 from partywall.secret_key import secret_key
 from partywall.settings import (
     AgentSettings,
@@ -92,7 +94,9 @@ async def open_resources(
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
         sessions, tls = await _open_sessions(engine, live, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
+        vectors = await stack.enter_async_context(open_vector_server(settings.vectors, tls))
         blobs, mailer = _open_blobs(stack, settings), create_mailer(settings)
+        pings = {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping, **_pings_of(vectors)}
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,
@@ -112,17 +116,20 @@ async def open_resources(
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
-            embedders=embedders,
+            embedders=embedders, vector_server=vectors,
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
-            sequencer=live.sequencer,
-            tailers=live.tailers,
+            sequencer=live.sequencer, tailers=live.tailers,
             broadcaster=Broadcaster(live.listener),
             waker=live.waker,
             backpressure=_open_backpressure(cache, live.background),
             handshakes=ConcurrencyLimiter[str](HANDSHAKES, HANDSHAKES_EACH), unused_tickets=_tickets(settings.events),
-            pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
+            pings=open_pings(stack, engine, cache, **pings),
         )  # fmt: skip
+
+
+def _pings_of(vectors: VectorServer | None) -> dict[str, Ping]:
+    return {} if vectors is None else {"vectors": vectors.ping}
 
 
 def _open_blobs(stack: AsyncExitStack, settings: Settings) -> BlobStore:

@@ -40,6 +40,7 @@ from partywall.core.tenancy import Principal
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import Uploads
+from partywall.core.vector_server import VectorServer
 from partywall.settings import Settings
 from partywall.settings.base import Section
 
@@ -69,6 +70,7 @@ class Resources:
     texts: TextProcesses
     diffs: TextProcesses
     embedders: Embedders
+    vector_server: VectorServer | None
     language_models: LanguageModels
     outgoing: Outgoing
     sequencer: EventSequencer

@@ -36,6 +36,7 @@ from partywall.settings.processes import ProcessSettings
 from partywall.settings.quotas import QuotaSettings
 from partywall.settings.search import SearchSettings
 from partywall.settings.values import PathName
+from partywall.settings.vectors import VectorSettings
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
@@ -101,6 +102,7 @@ class Settings(FromEnvironment):
     accounts: AccountSettings = AccountSettings()
     projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
+    vectors: VectorSettings = VectorSettings()
     blobs: BlobSettings = BlobSettings()
     documents: DocumentSettings = DocumentSettings()
     files: FileSettings = FileSettings()
@@ -237,5 +239,6 @@ __all__ = [
     "SearchSettings",
     "Section",
     "Settings",
+    "VectorSettings",
     "WebhookSettings",
 ]

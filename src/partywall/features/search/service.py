@@ -21,16 +21,17 @@ from partywall.core.resources import Resources
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
+from partywall.core.vector_server import VectorServerError
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import fusion
 from partywall.features.search.constants import CANDIDATES, WIDER
-from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
+from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.highlights import spans
 from partywall.features.search.query_text import words_of
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
-from partywall.features.search.vector_index import PgvectorIndex, VectorIndex, Wanted
+from partywall.features.search.vector_index import PgvectorIndex, ServerIndex, VectorIndex, Wanted
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -60,7 +61,9 @@ class SearchService:
     @classmethod
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
         timeout = resources.settings.search.timeout
-        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout, PgvectorIndex())
+        return cls(
+            reader, resources.sessions, resources.embedders, resources.searches, timeout, vector_index(resources)
+        )
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
         """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
@@ -69,10 +72,11 @@ class SearchService:
             return Answer(SearchResult(items=[]), query.mode)
         async with self.slots.hold(self.reader.principal.tenant):
             vector = await self._embed(corpus, query)
+            vector, proposed = await self._propose(scope, corpus, query, vector)
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             with _timeouts():
-                items = await self._hits(scope, _Search(corpus, query, mode, vector, until, self.vectors))
+                items = await self._hits(scope, _Search(corpus, query, mode, vector, until, self.vectors, proposed))
         return Answer(SearchResult(items=items), mode)
 
     async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
@@ -88,7 +92,9 @@ class SearchService:
         scope, row = await self.reader.row(CORPUS, project_id, {})
         require(scope, DOCUMENT_READ)
         index = (
-            None if row["id"] is None else ServingIndex(row["id"], row["model"], row["dimension"], row["approximate"])
+            None
+            if row["id"] is None
+            else ServingIndex(row["id"], row["model"], row["dimension"], row["approximate"], row["external"])
         )
         size = (row["chunks"] or 0, row["terms"] or 0)
         staged, purging = bool(row["staged"]), bool(row["purging"])
@@ -109,6 +115,24 @@ class SearchService:
             log.warning("search_without_vectors", model=corpus.index.model, reason=str(error))
             return None
 
+    async def _propose(
+        self, scope: ProjectScope, corpus: Corpus, query: SearchQuery, vector: str | None
+    ) -> tuple[str | None, list[int] | None]:
+        """The vector, and what the vector index proposes for it; without an answer, neither."""
+        if vector is None or corpus.index is None:
+            return None, None
+        try:
+            return vector, await self.vectors.propose(scope, corpus.index, vector)
+        except VectorServerError as error:
+            log.warning("search_without_vectors", model=corpus.index.model, reason=str(error))
+            if query.mode is SearchMode.VECTOR:  # there is no fallback
+                raise VectorIndexUnavailable from error
+            return None, None
+
+
+def vector_index(resources: Resources) -> VectorIndex:
+    return PgvectorIndex() if resources.vector_server is None else ServerIndex(resources.vector_server)
+
 
 @contextmanager
 def _timeouts() -> Iterator[None]:
@@ -128,6 +152,7 @@ class _Search:
     vector: str | None
     until: float
     vectors: VectorIndex
+    proposed: list[int] | None
 
     def refuse_late(self) -> None:
         """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
@@ -166,14 +191,16 @@ class _Search:
         if index is None or vector is None:
             return []
 
-        async def compare(*, approximate: bool) -> list[Candidate]:
+        async def compare(*, approximate: bool = False, only: Sequence[int] | None = None) -> list[Candidate]:
             self.refuse_late()
             hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
             return await repository.by_vector(
-                index, vector, candidates, self.query.status, approximate=approximate, **hidden
+                index, vector, candidates, self.query.status, approximate=approximate, only=only, **hidden
             )
 
-        return await self.vectors.nearest(repository, compare, Wanted(index, candidates, self.corpus.chunks))
+        narrowed = self.query.status is not None or self.corpus.staged or self.corpus.purging
+        wanted = Wanted(index, candidates, self.corpus.chunks, narrowed)
+        return await self.vectors.nearest(repository, compare, wanted, self.proposed)
 
 
 @dataclass(frozen=True, slots=True)

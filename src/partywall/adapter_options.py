@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
@@ -10,10 +12,14 @@ from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
+from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
 from partywall.core.blobs import BlobStore
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
-from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings
+from partywall.core.outgoing.endpoints import Tls, open_endpoint_client
+from partywall.core.outgoing.retries import Retries
+from partywall.core.vector_server import VectorServer
+from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings, VectorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
     from partywall.adapters.blobs.s3_options import S3Options
     from partywall.adapters.rerankers.endpoint import EndpointReranker
     from partywall.core.rerankers import Reranker
+
+VECTOR_RETRIES: Final = Retries(2, first=0.1)
 
 # With obstore, which takes 8 MB.
 _S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
@@ -55,6 +63,17 @@ def create_reranker(settings: RerankSettings, client: httpx2.AsyncClient) -> Rer
     return _RERANKER.load()(
         client, str(settings.url), settings.model, settings.key, settings.candidates, settings.timeout
     )
+
+
+@asynccontextmanager
+async def open_vector_server(settings: VectorSettings, tls: Tls) -> AsyncIterator[VectorServer | None]:
+    """None if PostgreSQL finds the nearest vectors itself."""
+    if settings.engine == "pgvector":
+        yield None
+        return
+    key = None if settings.api_key is None else settings.api_key.get_secret_value()
+    async with open_endpoint_client(VECTOR_RETRIES, tls()) as client:
+        yield Qdrant.of(client, QdrantOptions(str(settings.url), key, settings.collection_prefix, settings.timeout))
 
 
 def create_mailer(settings: Settings) -> Mailer:

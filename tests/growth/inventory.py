@@ -106,6 +106,7 @@ UNFED: Final[Mapping[str, str]] = {
     "settings/http.py:_is_origin": "a setting",
     "settings/mail.py:MailSettings.is_loopback": "a setting",
     "settings/mail.py:_only_address": "a setting",
+    "settings/vectors.py:_PREFIX": "an operator's setting",
     "settings/names.py:_is_json_object": "a setting",
     "settings/values.py:_LABEL": "a setting",
     "settings/values.py:_is_host": "a setting",

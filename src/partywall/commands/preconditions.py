@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine, refusal_of_blobs
+from partywall.adapter_options import (
+    MissingUrlError,
+    create_mailer,
+    embedding_engine,
+    open_vector_server,
+    refusal_of_blobs,
+)
 
 # lint: allow adapter-import - checks for the model's files before any process starts
 from partywall.adapters.embeddings.minilm_files import installed_files
@@ -20,6 +26,7 @@ from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedders import EmbeddingError
+from partywall.core.outgoing.endpoints import shared_tls
 from partywall.features.agents.registry import RegistrationError, registry_of
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
@@ -102,6 +109,15 @@ def _check_agents(settings: Settings) -> None:
 async def _check_engines(settings: Settings) -> None:
     await _check_database(settings)
     await refuse_wrong_cache(settings.cache.url)
+    await _check_vector_server(settings)
+
+
+async def _check_vector_server(settings: Settings) -> None:
+    if settings.vectors.engine == "pgvector":
+        return
+    async with open_vector_server(settings.vectors, shared_tls(settings.outgoing.ca_file)) as server:
+        if server is not None and (refusal := await server.refusal()) is not None:
+            raise UsageError(refusal)
 
 
 async def _check_database(settings: Settings) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
@@ -21,6 +20,7 @@ from partywall.adapter_options import (
     model_options,
 )
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
+from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.adapters.language_models.models import Models
 from partywall.core.background import Background
 from partywall.core.backpressure import Backpressure
@@ -41,7 +41,7 @@ from partywall.core.job_waker import JobWaker
 from partywall.core.large_answers import LargeAnswers
 from partywall.core.memory import trim_memory
 from partywall.core.outgoing.destinations import Destinations
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
+from partywall.core.outgoing.endpoints import Tls, open_endpoint_client, shared_tls
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retries import Retries
@@ -90,7 +90,7 @@ async def open_resources(
         cache, keeper = _open_cache(stack, _cache_url(settings)), SecretKeeper(secret_key(settings))
         engine, reads = await _open_database(stack, settings.database, application, background=background)
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
-        sessions, tls = await _open_sessions(engine, live, settings), tls_context(settings.outgoing.ca_file)
+        sessions, tls = await _open_sessions(engine, live, settings), shared_tls(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
         blobs, mailer = _open_blobs(stack, settings), create_mailer(settings)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
@@ -239,7 +239,7 @@ async def _open_sessions(engine: AsyncEngine, live: _Live, settings: Settings) -
     return sessions
 
 
-async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: ssl.SSLContext) -> Outgoing:
+async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: Tls) -> Outgoing:
     """The HTTP client for addresses that users give."""
     destinations = Destinations.of(
         plain_http=settings.allow_http, networks=settings.allowed_networks, ports=settings.allowed_ports
@@ -251,16 +251,16 @@ async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls:
     return outgoing
 
 
-async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: ssl.SSLContext) -> EmbedderCatalogue:
-    client = await stack.enter_async_context(open_endpoint_client(EMBEDDING_RETRIES, tls))
-    embedders = await open_catalogue(
-        embedding_engine(settings.embeddings), models=settings.data_dir / "models", client=client
-    )
+async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: Tls) -> EmbedderCatalogue:
+    engine, client = embedding_engine(settings.embeddings), None
+    if isinstance(engine, OpenAiOptions):
+        client = await stack.enter_async_context(open_endpoint_client(EMBEDDING_RETRIES, tls()))
+    embedders = await open_catalogue(engine, models=settings.data_dir / "models", client=client)
     stack.push_async_callback(embedders.close)
     return embedders
 
 
-def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.SSLContext) -> Models:
+def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: Tls) -> Models:
     models = Models(model_options(settings), tls)
     stack.push_async_callback(models.aclose)
     return models

@@ -67,7 +67,7 @@ DOCUMENTS: Final = (
     ),
     Reader(
         (
-            "features/documents/html_text.py:markdown_of",
+            "features/documents/html/page.py:title_language_and_text",
             *(_PAGE + f"elements.py:{each}" for each in ("_CONSENT", "_HIDDEN")),
             *(_PAGE + f"source.py:{each}" for each in ("_XHTML", "_EMPTY", "_EMPTY_RAW")),
             *(_PAGE + f"text.py:{each}" for each in ("_UNSEEN", "_SPACES", "_MARK", "_TICKS")),

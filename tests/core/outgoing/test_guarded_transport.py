@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
-from partywall.core.outgoing.endpoints import tls_context
+from partywall.core.outgoing.endpoints import shared_tls
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from tests.core.outgoing.certificates import server_context
@@ -73,7 +73,7 @@ async def serving(
 @asynccontextmanager
 async def opened(*answers: Sequence[str], ca_file: Path | None = None) -> AsyncIterator[tuple[Outgoing, Names]]:
     names = Names([list(each) for each in answers])
-    outgoing = Outgoing.open(LOOSE, names, tls_context(ca_file))
+    outgoing = Outgoing.open(LOOSE, names, shared_tls(ca_file))
     async with outgoing.client:
         yield outgoing, names
 

@@ -4,16 +4,28 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Final, Literal
 
 import httpx2
 
-from partywall.adapters.embeddings.minilm import load_minilm
 from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions, options_of
-from partywall.adapters.embeddings.wordllama import load_wordllama
 from partywall.core.embedders import Embedder, EmbeddingError
+from partywall.core.lazy import Lazy, lazy
 
 type LocalEngine = Literal["wordllama", "minilm"]
+type Load = Callable[[Path], Embedder]
+
+# Imported by the processes that use the model.
+_LOCAL: Final[dict[LocalEngine, Lazy[Load]]] = {
+    "wordllama": lazy("partywall.adapters.embeddings.wordllama:load_wordllama"),
+    "minilm": lazy("partywall.adapters.embeddings.minilm:load_minilm"),
+}
+# How the names of the indexes of a model begin.
+_BEGINNINGS: Final[dict[str, LocalEngine]] = {
+    "wordllama-": "wordllama",
+    "all-MiniLM-": "minilm",
+    "multilingual-e5-small-": "e5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +66,21 @@ class EmbedderCatalogue:
 
 
 def _load_local(name: str, models: Path) -> Embedder | None:
-    if name.startswith("wordllama-"):
-        return load_wordllama()
-    return load_minilm(models) if name.startswith("all-MiniLM-") else None
+    engine = next((engine for beginning, engine in _BEGINNINGS.items() if name.startswith(beginning)), None)
+    return None if engine is None else _LOCAL[engine].load()(models)
 
 
 async def open_catalogue(
-    engine: LocalEngine | OpenAiOptions, *, models: Path, client: httpx2.AsyncClient
+    engine: LocalEngine | OpenAiOptions, *, models: Path, client: httpx2.AsyncClient | None
 ) -> EmbedderCatalogue:
-    """Loads the configured model. Raises EmbeddingError if it is not installed."""
-    current = await _open(engine, models, client)
+    """Loads the configured model; an endpoint needs `client`. Raises EmbeddingError if it is not installed."""
+    if not isinstance(engine, OpenAiOptions):
+        current = await asyncio.to_thread(lambda: _LOCAL[engine].load()(models))
+        return EmbedderCatalogue(current, models, lambda _name: None, {}, asyncio.Lock())
+    assert client is not None
 
     def another(name: str) -> Embedder | None:
-        options = options_of(name, engine) if isinstance(engine, OpenAiOptions) else None
+        options = options_of(name, engine)
         return None if options is None else OpenAiEmbedder(client, options)
 
-    return EmbedderCatalogue(current, models, another, {}, asyncio.Lock())
-
-
-async def _open(engine: LocalEngine | OpenAiOptions, models: Path, client: httpx2.AsyncClient) -> Embedder:
-    match engine:
-        case OpenAiOptions():
-            return OpenAiEmbedder(client, engine)
-        case "wordllama":
-            return await asyncio.to_thread(load_wordllama)
-        case "minilm":
-            return await asyncio.to_thread(load_minilm, models)
-        case _:
-            assert_never(engine)
+    return EmbedderCatalogue(OpenAiEmbedder(client, engine), models, another, {}, asyncio.Lock())

@@ -67,7 +67,7 @@ class WordLlamaEmbedder(LocalEmbedder):
                 out[index] = pooled / np.linalg.norm(pooled)
 
 
-def load_wordllama() -> WordLlamaEmbedder:
+def load_wordllama(_models: Path | None = None) -> WordLlamaEmbedder:
     """Opens the bundled files; blocks for about 100 ms. Raises EmbeddingError if they are missing."""
     spec = importlib.util.find_spec("wordllama")
     if spec is None or not spec.submodule_search_locations:

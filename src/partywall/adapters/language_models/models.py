@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import ssl
 import threading
 from typing import TYPE_CHECKING
 
 from partywall.adapters.language_models.options import ModelOptions
 from partywall.core.language_models import LanguageModel
+from partywall.core.outgoing.endpoints import Tls
 
 if TYPE_CHECKING:
     from partywall.adapters.language_models.catalogue import ConfiguredModels
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Models:
     """The configured models. Imports Pydantic AI only when the first model is needed, so the API never does."""
 
-    def __init__(self, options: ModelOptions, tls: ssl.SSLContext) -> None:
+    def __init__(self, options: ModelOptions, tls: Tls) -> None:
         self._options = options
         self._tls = tls
         self._opened: ConfiguredModels | None = None
@@ -38,7 +38,7 @@ class Models:
                 create_model_client,
             )
 
-            self._opened = ConfiguredModels(self._options, create_model_client(self._options, self._tls))
+            self._opened = ConfiguredModels(self._options, create_model_client(self._options, self._tls()))
         return self._opened
 
     async def aclose(self) -> None:

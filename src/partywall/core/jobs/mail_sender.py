@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,7 +25,8 @@ async def send_mail(context: JobContext, template: MailTemplate, to: str, values
     """
     resources = context.resources
     public_url = resources.settings.http.public_url
-    content = template.render({"service": None if public_url is None else str(public_url).rstrip("/"), **values})
+    service = None if public_url is None else str(public_url).rstrip("/")
+    content = await asyncio.to_thread(template.render, {"service": service, **values})
     key = resources.secrets.signer(_KEYS).sign(f"{context.job_id}:{to}".encode()).hex()
     try:
         await resources.mailer.send(Message(to, content.subject, content.text, content.html, key))

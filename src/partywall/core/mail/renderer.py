@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _LAYOUT: Final = Path(__file__).with_name("templates")
 _LONGEST_NAME: Final = 60
@@ -37,7 +38,7 @@ class MailTemplate:
     name: str
 
     def render(self, values: Mapping[str, object]) -> Content:
-        """Raises jinja2.UndefinedError if `values` lacks a name."""
+        """Blocks for the first mail. Raises jinja2.UndefinedError if `values` lacks a name."""
         environment = _environment(self.directory)
         subject, text, html = (
             environment.get_template(f"{self.name}.{part}").render(values) for part in ("subject.txt", "txt", "html")
@@ -59,6 +60,14 @@ def as_name(text: str) -> str:
 
 @lru_cache
 def _environment(directory: Path) -> Environment:
+    # lint: allow import-in-function - takes 2 MB, which processes that send no mail save
+    from jinja2 import (  # noqa: PLC0415 - see above
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+        select_autoescape,
+    )
+
     environment = Environment(
         loader=FileSystemLoader([directory, _LAYOUT]),
         undefined=StrictUndefined,

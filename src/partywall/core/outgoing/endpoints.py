@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,10 @@ _FAULTS: Final = Faults(
     repeated=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout),
     unreached=(httpx2.ConnectError, httpx2.ConnectTimeout),
 )
+
+
+type Tls = Callable[[], ssl.SSLContext]
+"""The context of outgoing connections, made with the first one: the public authorities take 1 MB."""
 
 
 class CircuitOpenConnectError(httpx2.ConnectError):
@@ -70,6 +76,10 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is not None:
         context.load_verify_locations(cafile=str(ca_file))
     return context
+
+
+def shared_tls(ca_file: Path | None) -> Tls:
+    return cache(lambda: tls_context(ca_file))
 
 
 def open_endpoint_client(retries: Retries, tls: ssl.SSLContext) -> httpx2.AsyncClient:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 import httpcore2
@@ -14,7 +14,7 @@ import httpx2
 
 from partywall.core.outgoing.cookies import no_cookies
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
-from partywall.core.outgoing.endpoints import tls_context
+from partywall.core.outgoing.endpoints import Tls, shared_tls
 from partywall.core.outgoing.resolver import Resolve
 
 CONNECTIONS: Final = 200
@@ -97,11 +97,15 @@ class _Body(httpx2.AsyncByteStream):
 class GuardedTransport(httpx2.AsyncBaseTransport):
     """Validates the destination of every request, redirects included. No connection outlives its answer."""
 
-    def __init__(self, destinations: Destinations, resolve: Resolve, context: ssl.SSLContext) -> None:
+    def __init__(self, destinations: Destinations, resolve: Resolve, tls: Tls) -> None:
         self._destinations = destinations
         self._backend = GuardedBackend(destinations, resolve)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=context, max_connections=CONNECTIONS, max_keepalive_connections=0, http2=False, retries=0,
+        self._tls = tls
+
+    @cached_property
+    def _pool(self) -> httpcore2.AsyncConnectionPool:
+        return httpcore2.AsyncConnectionPool(
+            ssl_context=self._tls(), max_connections=CONNECTIONS, max_keepalive_connections=0, http2=False, retries=0,
             network_backend=self._backend,
         )  # fmt: skip
 
@@ -119,6 +123,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port,
             target=request.url.raw_path,
         )  # fmt: skip
+        if "_pool" not in self.__dict__:
+            await asyncio.to_thread(self._tls)  # reads the authorities for tens of milliseconds, and keeps them
         with _as_httpx():
             answer = await self._pool.handle_async_request(
                 httpcore2.Request(
@@ -132,7 +138,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )  # fmt: skip
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        if "_pool" in self.__dict__:
+            await self._pool.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +150,8 @@ class Outgoing:
     transport: GuardedTransport
 
     @classmethod
-    def open(cls, destinations: Destinations, resolve: Resolve, tls: ssl.SSLContext | None = None) -> Self:
-        transport = GuardedTransport(destinations, resolve, tls or tls_context(None))
+    def open(cls, destinations: Destinations, resolve: Resolve, tls: Tls | None = None) -> Self:
+        transport = GuardedTransport(destinations, resolve, tls or shared_tls(None))
         cookies = no_cookies()
         client = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, cookies=cookies)
         return cls(client, transport)

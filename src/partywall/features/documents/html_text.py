@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selectolax.lexbor import LexborHTMLParser, SelectolaxError
-
-from partywall.features.documents.html.regions import Block, text_of_page
-from partywall.features.documents.html.source import repaired
-from partywall.features.documents.html.titles import language_of, title_of_page
-from partywall.features.documents.html.walk import Care, Walker, walk
-from partywall.features.documents.html.writer import joined
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -33,6 +25,9 @@ def read_page(html: bytes) -> bytes:
 
     Deep nesting costs the parser quadratic time, and many tags cost much memory. Raises MemoryError if it runs out.
     """
+    # lint: allow import-in-function - see `markdown_of`
+    from selectolax.lexbor import SelectolaxError  # noqa: PLC0415 - see above
+
     try:
         page = markdown_of(html.decode())
     except SelectolaxError as error:
@@ -41,16 +36,8 @@ def read_page(html: bytes) -> bytes:
 
 
 def markdown_of(html: str) -> Page:
-    """If all of the text is in navigation, buttons or hidden parts, it is the page's text."""
-    tree = LexborHTMLParser(repaired(html))
-    walker, blocks = _read(tree, Care.AROUND_AND_HIDDEN)
-    for care in (Care.HIDDEN, Care.NOTHING):
-        if not blocks:
-            walker, blocks = _read(tree, care)
-    title = title_of_page(tree, walker.title, blocks, walker.writer.blocks())
-    return Page(title, joined(blocks), language_of(tree))
+    # lint: allow import-in-function - takes 1 MB, which processes that read no HTML save
+    from partywall.features.documents.html.page import title_language_and_text  # noqa: PLC0415 - see above
 
-
-def _read(tree: LexborHTMLParser, care: Care) -> tuple[Walker, list[Block]]:
-    walker = walk(tree, care)
-    return walker, text_of_page(walker.writer.blocks(), walker.writer.regions)
+    title, language, text = title_language_and_text(html)
+    return Page(title, text, language)

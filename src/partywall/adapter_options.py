@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import LocalEngine
-from partywall.adapters.embeddings.openai import OpenAiOptions
+from partywall.adapters.embeddings.openai import OpenAiOptions, with_dimension
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.blobs import BlobStore
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
+from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
+from partywall.core.outgoing.retries import Retries
 from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, Settings
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from partywall.adapters.blobs.s3_options import S3Options
 
+_RETRIES: Final = Retries(2)
 # With obstore, which takes 8 MB.
 _S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
 _S3_STORE: Final[Lazy[Callable[[S3Options], BlobStore]]] = lazy("partywall.adapters.blobs.s3:S3BlobStore")
@@ -33,14 +36,20 @@ class MissingUrlError(Exception):
 def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions:
     if settings.engine != "openai":
         return settings.engine
-    if settings.url is None or settings.model is None or settings.dimension is None:
-        raise MissingUrlError(
-            "EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL, EMBEDDINGS__MODEL and EMBEDDINGS__DIMENSION"
-        )
+    if settings.url is None or settings.model is None:
+        raise MissingUrlError("EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL and EMBEDDINGS__MODEL")
     budgets = (settings.timeout, settings.query_timeout)
     return OpenAiOptions(
-        str(settings.url), settings.model, settings.dimension, settings.api_key, *budgets, settings.batch_size
+        str(settings.url), settings.model, settings.dimension or 0, settings.api_key, *budgets, settings.batch_size
     )
+
+
+async def require_dimension(settings: Settings) -> None:
+    """Raises EmbeddingError if the endpoint has to be asked for its dimension and does not answer."""
+    engine = embedding_engine(settings.embeddings)
+    if isinstance(engine, OpenAiOptions) and not engine.dimension:
+        async with open_endpoint_client(_RETRIES, tls_context(settings.outgoing.ca_file)) as client:
+            await with_dimension(client, engine)
 
 
 def create_mailer(settings: Settings) -> Mailer:

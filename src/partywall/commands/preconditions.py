@@ -6,10 +6,16 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from partywall.adapter_options import MissingUrlError, create_mailer, embedding_engine, refusal_of_blobs
+from partywall.adapter_options import (
+    MissingUrlError,
+    create_mailer,
+    embedding_engine,
+    refusal_of_blobs,
+    require_dimension,
+)
 
 # lint: allow adapter-import - checks for the model's files before any process starts
-from partywall.adapters.embeddings.minilm_files import installed_files
+from partywall.adapters.embeddings.installed import require_installed
 from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
@@ -21,7 +27,6 @@ from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedders import EmbeddingError
 from partywall.features.agents.registry import RegistrationError, registry_of
-from partywall.features.search.constants import DIMENSIONS
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
 from partywall.supervisor import EngineError
@@ -71,10 +76,7 @@ def refusals() -> Iterator[None]:
 def _check_embeddings(settings: Settings) -> None:
     chosen = settings.embeddings
     embedding_engine(chosen)
-    if chosen.engine == "minilm":
-        installed_files(settings.data_dir / "models")
-    if chosen.engine == "openai" and chosen.dimension not in DIMENSIONS:
-        raise UsageError(f"EMBEDDINGS__DIMENSION must be one of {', '.join(map(str, DIMENSIONS))}")
+    require_installed(chosen.engine, settings.data_dir / "models")
 
 
 def _check_mail(settings: Settings) -> None:
@@ -105,6 +107,7 @@ def _check_agents(settings: Settings) -> None:
 async def _check_engines(settings: Settings) -> None:
     await _check_database(settings)
     await refuse_wrong_cache(settings.cache.url)
+    await require_dimension(settings)
 
 
 async def _check_database(settings: Settings) -> None:

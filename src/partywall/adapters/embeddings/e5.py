@@ -30,7 +30,7 @@ class E5Embedder(LocalEmbedder):
     """Ignores text after 510 tokens, about 2,000 characters of English."""
 
     def __init__(self, tokenizer: UnigramTokenizer, encoder: BertEncoder) -> None:
-        super().__init__(threads=1, texts_at_once=8)  # the matrix products already use every core
+        super().__init__(texts_at_once=8)
         self._tokenizer = tokenizer
         self._encoder = encoder
 

@@ -1,30 +1,43 @@
 from __future__ import annotations
 
+import asyncio
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
 
 from partywall.core.embedders import TextVectors, Vectors
 
+_MOST_THREADS: Final = 4
+
 
 class LocalEmbedder(ABC):
-    """A model on this machine. It runs in at most `threads` threads at once.
+    """A model on this machine. It runs in a thread for each processor, at most four.
 
-    A thread cannot be stopped, so a call gives it only `texts_at_once`: others get their turn soon, and so does a stop.
+    A thread cannot be stopped, so it gets only `texts_at_once`: others get their turn soon, and so does a stop.
     """
 
-    def __init__(self, threads: int, texts_at_once: int) -> None:
-        self._limiter = CapacityLimiter(threads)
+    def __init__(self, texts_at_once: int) -> None:
+        self._threads = min(os.cpu_count() or 1, _MOST_THREADS)
+        self._limiter = CapacityLimiter(self._threads)
         self._texts_at_once = texts_at_once
 
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
-        found = [np.zeros((0, self.dimension), dtype=np.float32)]
-        for start in range(0, len(texts), self._texts_at_once):
-            part = list(texts[start : start + self._texts_at_once])
-            found.append(await to_thread.run_sync(self._embed, part, limiter=self._limiter))
-        return TextVectors(np.concatenate(found))
+        """Calls take turns at the threads, part by part."""
+        ours, step = asyncio.Semaphore(self._threads), self._texts_at_once
+
+        async def embed(part: list[str]) -> Vectors:
+            async with ours:
+                return await to_thread.run_sync(self._embed, part, limiter=self._limiter)
+
+        async with asyncio.TaskGroup() as group:
+            starts = range(0, len(texts), step)
+            parts = [group.create_task(embed(list(texts[start : start + step]))) for start in starts]
+        empty = np.zeros((0, self.dimension), dtype=np.float32)
+        return TextVectors(np.concatenate([empty, *(part.result() for part in parts)]))
 
     async def embed_query(self, text: str) -> Vectors:
         made = await to_thread.run_sync(self._embed_query, text, limiter=self._limiter)

@@ -23,7 +23,7 @@ class MiniLmEmbedder(LocalEmbedder):
     """English sentences and short passages; ignores text after 256 tokens."""
 
     def __init__(self, tokenizer: Tokenizer, encoder: BertEncoder) -> None:
-        super().__init__(threads=1, texts_at_once=8)  # the matrix products already use every core
+        super().__init__(texts_at_once=8)
         self._tokenizer = tokenizer
         self._encoder = encoder
 

@@ -32,7 +32,7 @@ class WordLlamaEmbedder(LocalEmbedder):
     """English, 16 MB of weights, no network; a document takes about .3 ms of one core."""
 
     def __init__(self, tokenizer: Tokenizer, weights: NDArray[np.float16], name: str) -> None:
-        super().__init__(threads=2, texts_at_once=512)
+        super().__init__(texts_at_once=512)
         self._tokenizer = tokenizer
         self._weights = weights
         self.name = name

@@ -78,13 +78,17 @@ async def ask(server: SearchServer, project: str, needle: str) -> dict[str, obje
     return items[0] if items else None
 
 
+def uploaded_file(hit: Mapping[str, object] | None) -> str:
+    """The name of the uploaded file; a document of an archive is `archive.zip/path`."""
+    return "" if hit is None else str(hit["external_id"]).partition("/")[0]
+
+
 async def run(folder: Path, samples: Sequence[Sample]) -> None:
     totals = Totals()
     async with open_search_server({}) as server:
         project = await server.project("Files")
         begun = time.perf_counter()
         ids = {each.file: await upload(server, project, folder, each) for each in samples}
-        names = {id_: file for file, id_ in ids.items()}
         for sample in samples:
             id_ = ids[sample.file]
             document = None if id_ is None else await settled(server, project, id_)
@@ -96,7 +100,7 @@ async def run(folder: Path, samples: Sequence[Sample]) -> None:
         for sample in samples:
             for needle, page in zip(sample.needles, sample.pages, strict=True):
                 hit = await ask(server, project, needle)
-                totals.note(sample, needle, page, hit, names.get(str(hit["document_id"])) or "" if hit else "")
+                totals.note(sample, needle, page, hit, uploaded_file(hit))
     for line in totals.missed:
         print(line)
     facts = {"files": len(samples), "seconds": round(seconds, 1), **totals.counts}

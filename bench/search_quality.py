@@ -10,11 +10,11 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
 
 from bench import collection, machine
-from bench.collection import Topic
 from bench.search_server import SearchServer, open_search_server
+from partywall.client.evaluation.collection import Query
+from partywall.client.evaluation.run import LIMIT, Run
 
 TARGETS = {"wordllama": 0.70, "minilm": 0.73, "e5": 0.75}
 MODES = ("text", "vector", "hybrid")
@@ -22,20 +22,17 @@ CONCURRENCY = 4
 
 
 async def score(
-    search_server: SearchServer, project: str, ids: dict[str, str], topics: Sequence[Topic], mode: str
+    search_server: SearchServer, project: str, ids: dict[str, str], topics: Sequence[Query], mode: str
 ) -> dict[str, float]:
     limiter = asyncio.Semaphore(CONCURRENCY)
 
-    async def ask(topic: Topic) -> list[str]:
+    async def ask(topic: Query) -> list[str]:
         async with limiter:
-            return [ids[each] for each in await search_server.search(project, topic.text, mode=mode, limit=100)]
+            return [ids[each] for each in await search_server.search(project, topic.text, mode=mode, limit=LIMIT)]
 
     answers = await asyncio.gather(*map(ask, topics))
-    pairs = list(zip(answers, topics, strict=True))
-    return {
-        "ndcg@10": round(mean(collection.ndcg(found, topic.grades) for found, topic in pairs), 4),
-        "recall@100": round(mean(collection.recall(found, topic.grades) for found, topic in pairs), 4),
-    }
+    found = Run(name=mode, found={topic.id: answer for topic, answer in zip(topics, answers, strict=True)})
+    return {name.lower(): round(value, 4) for name, value in found.means(topics).items()}
 
 
 async def run(directory: Path, engine: str, models: Path | None, splits: Sequence[str]) -> None:

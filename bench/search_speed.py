@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import collection, machine
-from bench.collection import Topic
 from bench.search_server import SearchServer, cpu_by_kind, open_search_server
+from partywall.client.evaluation.collection import Query
 
 TARGETS = {"p50_ms": 25.0, "p95_ms": 60.0}
 MODES = ("hybrid", "text", "vector")
@@ -25,7 +25,7 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
 
 
-async def measure(search_server: SearchServer, project: str, topics: Sequence[Topic], mode: str) -> dict[str, float]:
+async def measure(search_server: SearchServer, project: str, topics: Sequence[Query], mode: str) -> dict[str, float]:
     for topic in topics[:WARM_UP]:
         await search_server.search(project, topic.text, mode=mode)
     taken, before = [], cpu_by_kind(search_server.pid)

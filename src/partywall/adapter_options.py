@@ -15,18 +15,24 @@ from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
-from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, Settings
+from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import httpx2
+
     from partywall.adapters.blobs.s3_options import S3Options
+    from partywall.adapters.rerankers.endpoint import EndpointReranker
+    from partywall.core.rerankers import Reranker
 
 _RETRIES: Final = Retries(2)
 # With obstore, which takes 8 MB.
 _S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
 _S3_STORE: Final[Lazy[Callable[[S3Options], BlobStore]]] = lazy("partywall.adapters.blobs.s3:S3BlobStore")
 _REFUSAL: Final[Lazy[Callable[[S3Options], str | None]]] = lazy("partywall.adapters.blobs.s3_check:refusal_of")
+# Few deployments have one.
+_RERANKER: Final[Lazy[type[EndpointReranker]]] = lazy("partywall.adapters.rerankers.endpoint:EndpointReranker")
 
 
 class MissingUrlError(Exception):
@@ -50,6 +56,14 @@ async def require_dimension(settings: Settings) -> None:
     if isinstance(engine, OpenAiOptions) and not engine.dimension:
         async with open_endpoint_client(_RETRIES, tls_context(settings.outgoing.ca_file)) as client:
             await with_dimension(client, engine)
+
+
+def create_reranker(settings: RerankSettings, client: httpx2.AsyncClient) -> Reranker:
+    if settings.url is None:
+        raise MissingUrlError("reranking needs RERANK__URL")
+    return _RERANKER.load()(
+        client, str(settings.url), settings.model, settings.key, settings.candidates, settings.timeout
+    )
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -16,6 +16,7 @@ from partywall.adapter_options import (
     MissingUrlError,
     create_blob_store,
     create_mailer,
+    create_reranker,
     embedding_engine,
     model_options,
 )
@@ -47,6 +48,7 @@ from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retries import Retries
 from partywall.core.pings import open_pings
 from partywall.core.recent_use import RecentUse
+from partywall.core.rerankers import Reranker
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -60,6 +62,7 @@ from partywall.core.security.revocations import Revocations
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.shared_threads import SharedThreads
+from partywall.core.similarity import SimilarityScales
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
@@ -74,6 +77,7 @@ from partywall.settings import (
 )
 
 EMBEDDING_RETRIES = Retries(4)
+RERANK_RETRIES = Retries(1)
 ISSUER = "partywall"
 # Sockets that have not authenticated yet: in all, and from one client address.
 HANDSHAKES, HANDSHAKES_EACH = 1000, 100
@@ -97,8 +101,7 @@ async def open_resources(
         yield Resources(
             settings=settings,
             engine=engine, sessions=sessions, reads=reads,
-            cache=cache,
-            secrets=keeper,
+            cache=cache, secrets=keeper,
             access_tokens=tokens, api_keys=keys,
             authenticator=Credentials(tokens, keys, BEGINNING),
             passwords=Passwords(settings.accounts.password_hash_concurrency),
@@ -112,7 +115,8 @@ async def open_resources(
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
-            embedders=embedders,
+            embedders=embedders, similarities=SimilarityScales(),
+            reranker=await _open_reranker(stack, settings, tls),
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
             sequencer=live.sequencer,
@@ -258,6 +262,14 @@ async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: Tls) -
     embedders = await open_catalogue(engine, models=settings.data_dir / "models", client=client)
     stack.push_async_callback(embedders.close)
     return embedders
+
+
+async def _open_reranker(stack: AsyncExitStack, settings: Settings, tls: Tls) -> Reranker | None:
+    """None if searches are not reranked."""
+    if settings.rerank.url is None:
+        return None
+    client = await stack.enter_async_context(open_endpoint_client(RERANK_RETRIES, tls()))
+    return create_reranker(settings.rerank, client)
 
 
 def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: Tls) -> Models:

@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from partywall.client.search import Hit, Span, place
+from partywall.client.search import Explanation, Half, Hit, Span, place
 from partywall.commands.search import _show
 from partywall.commands.terminal import printable
 
@@ -40,6 +40,16 @@ def test_a_hit_says_where_a_person_finds_it() -> None:
         shown(terminal=False, hit=found).splitlines()[0].endswith("0.500  7  hives/report.pdf, page 12, The  evening")
     )
     assert place(HIT.model_copy(update={"section": HIT.title, "page": 1})) == "page 1"
+
+
+def test_a_hit_says_how_many_copies_there_are_and_why_it_is_there() -> None:
+    halves = {"text": Half(rank=1, score=7.31, share=0.8), "vector": None}
+    why = Explanation(**halves, fused=0.7, rerank=None)
+    first, second, *_ = shown(terminal=False, hit=HIT.model_copy(update={"duplicates": 2, "explanation": why})).split(
+        "\n"
+    )
+    assert first.endswith("(the same text in 2 more)")
+    assert second == "    text: rank 1, BM25 7.310, share 0.80; vector: not found; fused: 0.700"
 
 
 def test_on_a_terminal_lines_fit() -> None:

@@ -53,6 +53,9 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         (["search", "x", "--mode", "magic"], "magic"),
         (["search", "x", "--project", "Nowhere"], "Nowhere"),
         (["search", "x", "--limit", "0"], "--limit"),
+        (["eval", "/no/such/folder"], "/no/such/folder"),
+        (["eval", "tools"], "queries.jsonl"),
+        (["search", "x", "--min-score", "2"], "--min-score"),
         (["events", "--after", "x", "--project", "Handbook"], "--after"),
         (["login", "--server", "ftp://example.com", "--email", "a@example.com"], "ftp://example.com"),
         (["login"], "--email"),
@@ -92,14 +95,43 @@ def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
 
     answer = json.loads(member.run("search", "where do bees live?", "--limit", "1", "--json").stdout)
     assert [hit["title"] for hit in answer["items"]] == ["Bees"]
-    shown = member.run("search", "orchard", "--mode", "text").stdout
-    assert shown.startswith(" 1. Bees  ")
-    assert "The hive hums in the orchard." in shown
+    project, shown, why, text, *_ = member.run("search", "orchard", "--mode", "text", "--explain").stdout.splitlines()
+    assert project == "in 'Field notes':"
+    assert shown.startswith(" 1. Bees  1.000  ")
+    assert shown.endswith("  a.md")
+    assert why.startswith("    text: rank 1, BM25 ")
+    assert "The hive hums in the orchard." in text
+    done = member.run("search", "xqzv blorf", "--min-score", "0.5")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing found in 'Field notes'\n")
 
     (tmp_path / "b.txt").write_text("Trams run all night.")
     done = member.run("import", str(tmp_path))
     assert done.stdout == "0 sent, 1 changed, 1 unchanged, 0 failed\n"
     assert "Field notes" in member.run("projects", "list").stdout
+
+
+def test_search_is_measured_and_compared(member: CliServer, tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "bees.md").write_text("# Bees\n\nThe hive hums in the orchard.")
+    (tmp_path / "corpus" / "trams.md").write_text("# Trams\n\nTrams run until midnight.")
+    (tmp_path / "queries.jsonl").write_text('{"id": 1, "text": "hive"}\n{"id": 2, "text": "trams"}\n')
+    (tmp_path / "qrels.tsv").write_text("1\tbees.md\t1\n2\ttrams.md\t1\n2\tgone.md\t1\n")
+    saved, report = str(tmp_path / "saved.json"), tmp_path / "report.html"
+    done = member.run("eval", str(tmp_path), "--mode", "text", "--save", saved)
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [
+        ["nDCG@10", "0.8066"], ["recall@100", "0.7500"], ["MRR", "1.0000"], ["hit@3", "1.0000"]
+    ]  # fmt: skip
+    assert "warning: 1 of 3 judged documents are not in the project" in done.stderr
+    done = member.run("eval", str(tmp_path), "--mode", "vector", "--against", saved, "--report", str(report))
+    assert done.stdout.splitlines()[1].split() == ["saved", "vector", "difference", "p"]
+    assert "bees.md" in report.read_text()
+
+    (tmp_path / "qrels.tsv").write_text("1\tnowhere.md\t1\n")
+    refused(member.run("eval", str(tmp_path), "--mode", "fuzzy"), "fuzzy")
+    done = member.run("eval", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith("none of the judged documents, such as 'nowhere.md'")
 
 
 def test_a_dry_run_shows_what_would_be_done(member: CliServer, tmp_path: Path) -> None:

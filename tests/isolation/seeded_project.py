@@ -25,8 +25,8 @@ RETIRED = """
         INSERT INTO search_index (project_id, id, model, dimension, status)
         VALUES ($1, $2, 'an old model', 256, 'retired') RETURNING project_id, id
     )
-    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
-    SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
+    INSERT INTO embedding (project_id, index_id, chunk, dimension, approximate, embedding)
+    SELECT e.project_id, $2, e.chunk, 256, false, e.embedding FROM embedding AS e WHERE e.project_id = $1 LIMIT 1
 """
 
 # The document $2 of the project $1, which is in the trash.

@@ -58,7 +58,7 @@ async def answers(person: Person, project: UUID) -> list[list[Hit]]:
     found = []
     for mode in ("text", "vector", "hybrid"):
         for q in QUERIES:
-            params = {"q": q, "mode": mode, "group": "chunk", "limit": 20}
+            params = {"q": q, "mode": mode, "group": "chunk", "limit": 20, "explain": "true"}
             answer = await person.client.get(f"/api/v1/projects/{project}/search", params=params)
             assert answer.status_code == 200, answer.text
             items: list[Hit] = answer.json()["items"]
@@ -109,13 +109,13 @@ async def test_the_neighbours_vectors_crowd_nobody_out(empty_copy: Copy, monkeyp
 async def index_scans(copy: Copy) -> int:
     """How many index scans there were; a connection reports them when it ends."""
     await copy.resources.engine.dispose()
-    query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'embedding_256_embedding_idx'"
+    query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'embedding_hnsw_256'"
     found: int = (await copy.users.fetch(query))[0]["idx_scan"]
     return found
 
 
 async def approximate(copy: Copy, project: UUID) -> None:
-    await copy.users.execute("UPDATE embedding_256 SET approximate = true WHERE project_id = $1", project)
+    await copy.users.execute("UPDATE embedding SET approximate = true WHERE project_id = $1", project)
     await copy.users.execute("UPDATE search_index SET approximate = true WHERE project_id = $1", project)
 
 
@@ -131,13 +131,13 @@ async def add_nearest_vectors(copy: Copy, project: UUID, query: str) -> None:
             f"model {number}",
         )
     await copy.users.execute(
-        "INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)"
-        " SELECT c.project_id, i.id, c.number, true, $2::text::halfvec FROM chunk AS c JOIN search_index AS i"
+        "INSERT INTO embedding (project_id, index_id, chunk, dimension, approximate, embedding)"
+        " SELECT c.project_id, i.id, c.number, 256, true, $2::text::halfvec FROM chunk AS c JOIN search_index AS i"
         " ON i.project_id = c.project_id AND i.status = 'retired' WHERE c.project_id = $1",
         project,
         text,
     )
-    await copy.users.execute("ANALYZE embedding_256")
+    await copy.users.execute("ANALYZE embedding")
 
 
 async def test_what_a_search_knows_of_the_corpus_is_its_own(empty_copy: Copy) -> None:

@@ -83,11 +83,11 @@ FAULTY: Final = """
         SELECT project_id, document_id, first, last, length, configuration, context, text
         FROM chunk WHERE (project_id, document_id) = ($1, $2) LIMIT 1 RETURNING number
     )
-    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding, fault, fault_message)
-    SELECT $1, e.index_id, another.number, false, e.embedding, 'refused', 'no'
+    INSERT INTO embedding (project_id, index_id, chunk, dimension, approximate, embedding, fault, fault_message)
+    SELECT $1, e.index_id, another.number, 256, false, e.embedding, 'refused', 'no'
     FROM another CROSS JOIN (
-        SELECT index_id, embedding FROM embedding_256 JOIN search_index AS i ON i.id = index_id
-        WHERE embedding_256.project_id = $1 AND i.status = 'active' LIMIT 1
+        SELECT index_id, embedding FROM embedding JOIN search_index AS i ON i.id = index_id
+        WHERE embedding.project_id = $1 AND i.status = 'active' LIMIT 1
     ) AS e
 """
 SENDING: Final = "UPDATE webhook_delivery SET status = 'pending', next_attempt_at = $2 WHERE project_id = $1"

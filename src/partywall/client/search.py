@@ -12,10 +12,28 @@ class Span(BaseModel):
     end: int
 
 
+class Half(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    rank: int
+    score: float
+    share: float | None = None
+
+
+class Explanation(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    text: Half | None
+    vector: Half | None
+    fused: float
+    rerank: float | None
+
+
 class Hit(BaseModel):
     """`start` and `end` are the text's position in the document, in characters; `highlights` count from its start.
 
-    `page` and `section` say where it is in the file, if it has pages and headings.
+    `page` and `section` say where it is in the file, if it has pages and headings. `duplicates` other documents have
+    the same text.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -31,19 +49,38 @@ class Hit(BaseModel):
     end: int
     score: float
     highlights: list[Span]
+    duplicates: int = 0
+    explanation: Explanation | None = None
 
 
-class _Hits(BaseModel):
+class Hits(BaseModel):
+    """`reranked` is False if the server's reranker did not answer."""
+
     items: list[Hit]
+    reranked: bool | None = None
 
 
-def search(api: Api, project_id: str, query: str, *, limit: int, mode: str) -> bytes:
+def search(
+    api: Api,
+    project_id: str,
+    query: str,
+    *,
+    limit: int,
+    mode: str,
+    min_score: float | None = None,
+    explain: bool = False,
+) -> bytes:
     """Returns the response body unchanged; `read_hits` parses it."""
-    return api.get(f"/projects/{project_id}/search", {"q": query, "limit": limit, "mode": mode})
+    asked: dict[str, str | int] = {"q": query, "limit": limit, "mode": mode}
+    if min_score is not None:
+        asked["min_score"] = str(min_score)
+    if explain:
+        asked["explain"] = "true"
+    return api.get(f"/projects/{project_id}/search", asked)
 
 
-def read_hits(answer: bytes) -> list[Hit]:
-    return _Hits.model_validate_json(answer).items
+def read_hits(answer: bytes) -> Hits:
+    return Hits.model_validate_json(answer)
 
 
 def place(hit: Hit) -> str:
@@ -51,6 +88,17 @@ def place(hit: Hit) -> str:
     page = None if hit.page is None else f"page {hit.page}"
     section = None if hit.section == hit.title else hit.section
     return ", ".join(filter(None, (hit.external_id, page, section)))
+
+
+def explained(explanation: Explanation) -> str:
+    """In one line: `text: rank 1, BM25 7.310, share 0.80; vector: not found; fused: 0.700`."""
+    text, vector = explanation.text, explanation.vector
+    parts = [
+        "text: not found" if text is None else f"text: rank {text.rank}, BM25 {text.score:.3f}, share {text.share:.2f}",
+        "vector: not found" if vector is None else f"vector: rank {vector.rank}, cosine {vector.score:.3f}",
+        f"fused: {explanation.fused:.3f}",
+    ]
+    return "; ".join(parts if explanation.rerank is None else [*parts, f"rerank: {explanation.rerank:.3f}"])
 
 
 def excerpt(hit: Hit, width: int) -> tuple[str, list[Span]]:

@@ -17,6 +17,7 @@ from partywall.commands.usage_error import UsageError
 
 app = typer.Typer()
 
+HEAD: Final = "head"
 _TARGET: Final = re.compile(r"(?:[a-z][a-z_]{0,39}@)?(?:[0-9A-Za-z_]{1,40}|[-+][1-9][0-9]{0,3})")
 
 
@@ -25,7 +26,7 @@ def migrate(
     target: Annotated[
         str,
         typer.Argument(help="A revision, `head`, `base`, or a step: `+1` or `-1`. `FEATURE@TARGET` for one feature."),
-    ] = "head",
+    ] = HEAD,
     data_dir: DataDir = Path(".data"),
     lose_data: Annotated[bool, typer.Option("--lose-data", help="Allow a downgrade that deletes stored data.")] = False,
 ) -> None:
@@ -42,6 +43,9 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
     # lint: allow import-in-function - as above
     from partywall.extensions.migrations import migrate_all  # noqa: PLC0415 - see above
 
+    # lint: allow import-in-function - as above
+    from partywall.features.search.hnsw_indexes import create_missing  # noqa: PLC0415 - see above
+
     async with operator_settings(data_dir) as settings:
         runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
         if make_url(runtime).username is None:
@@ -51,6 +55,8 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
             with database_failures():
                 names = settings.features.enabled
                 for line in await migrate_all(owner, runtime, target, enabled_features(names), keep_data=keep_data):
+                    print_line(line)
+                for line in await create_missing(owner, settings.embeddings.dimension) if target == HEAD else ():
                     print_line(line)
         except CommandError as error:
             raise UsageError(str(error)) from None

@@ -52,6 +52,7 @@ COMMANDS: Final = {
     ),
     "export": Command("document_export", "Write a project's documents with their versions and metadata to FOLDER."),
     "search": Command("search", "Find documents for QUERY, best first."),
+    "eval": Command("evaluation", "Measure search on FOLDER: documents, queries and judgements."),
     "events": Command("events", "Print a project's stored events, or with --follow new ones."),
 }
 

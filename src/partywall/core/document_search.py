@@ -9,13 +9,19 @@ from partywall.core.tenancy import Principal
 
 
 class FoundDocument(NamedTuple):
-    """A document that was found, and the passage of its text that fits best, with its page and heading if any."""
+    """A document that was found, and the passage of its text that fits best, with its page and heading if any.
+
+    `score` is within 0..1, and comparable across questions.
+    """
 
     document_id: UUID
     title: str
     text: str
     page: int | None = None
     section: str | None = None
+    external_id: str | None = None
+    revision: int = 1
+    score: float = 0.0
 
 
 class DocumentSearch(Protocol):

@@ -46,8 +46,7 @@ class LargeAnswers:
         """The answer of `produce`, of about `size` bytes, in a file, and its headers; raises BudgetSpentError."""
         async with self.file(caller, size) as file:
             async with self._memory.take(caller, 2 * size, _TURN_SECONDS):
-                body, headers = await produce()
-                await file.write(body)
+                headers = await _written(file, produce)
             yield file, headers
 
     @asynccontextmanager
@@ -77,3 +76,10 @@ class LargeAnswers:
     def file(self, caller: str, size: int, *, waits: bool = True) -> AbstractAsyncContextManager[SpooledBody]:
         """An empty file for `size` bytes; raises BudgetSpentError."""
         return self._spool.open(caller, max(size, _LEAST_BYTES), _TURN_SECONDS if waits else 0.0)
+
+
+async def _written(file: SpooledBody, produce: Callable[[], Awaitable[Produced]]) -> Mapping[str, str]:
+    """Returns the headers. A function of its own, so that nothing holds the body while the file is sent."""
+    body, headers = await produce()
+    await file.write(body)
+    return headers

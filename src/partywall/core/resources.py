@@ -28,6 +28,7 @@ from partywall.core.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.pings import Pings
+from partywall.core.rerankers import Reranker
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
@@ -36,6 +37,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.shared_threads import SharedThreads
+from partywall.core.similarity import SimilarityScales
 from partywall.core.tenancy import Principal
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
@@ -69,6 +71,8 @@ class Resources:
     texts: TextProcesses
     diffs: TextProcesses
     embedders: Embedders
+    similarities: SimilarityScales
+    reranker: Reranker | None
     language_models: LanguageModels
     outgoing: Outgoing
     sequencer: EventSequencer

@@ -34,6 +34,7 @@ from partywall.settings.names import SEPARATOR, unknown_names
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 from partywall.settings.processes import ProcessSettings
 from partywall.settings.quotas import QuotaSettings
+from partywall.settings.rerank import RerankSettings
 from partywall.settings.search import SearchSettings
 from partywall.settings.values import PathName
 
@@ -101,6 +102,7 @@ class Settings(FromEnvironment):
     accounts: AccountSettings = AccountSettings()
     projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
+    rerank: RerankSettings = RerankSettings()
     blobs: BlobSettings = BlobSettings()
     documents: DocumentSettings = DocumentSettings()
     files: FileSettings = FileSettings()
@@ -234,6 +236,7 @@ __all__ = [
     "ProcessSettings",
     "ProjectSettings",
     "QuotaSettings",
+    "RerankSettings",
     "SearchSettings",
     "Section",
     "Settings",

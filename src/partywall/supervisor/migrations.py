@@ -1,13 +1,21 @@
-"""Checks at each start whether the database is at the newest migration, without importing Alembic."""
+"""Checks at each start whether `partywall migrate` has anything to do, without importing Alembic."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
 from partywall.core.db.revisions import read_revisions
+
+# As `partywall.features.search.hnsw_indexes` finds it.
+_LACKS_INDEX: Final = """
+    SELECT EXISTS (
+        SELECT FROM search_index WHERE status <> 'retired' AND to_regclass('embedding_hnsw_' || dimension) IS NULL
+    )
+"""
 
 
 def heads(directory: Path) -> set[str]:
@@ -17,7 +25,7 @@ def heads(directory: Path) -> set[str]:
 
 
 async def at_head(owner_dsn: str, directories: Mapping[str, Path]) -> bool:
-    """Whether each of these version tables contains the newest revision of its directory."""
+    """Whether each of these version tables contains the newest revision of its directory, and no HNSW index lacks."""
     connection = await asyncpg.connect(owner_dsn)
     try:
         for table, directory in directories.items():
@@ -27,6 +35,7 @@ async def at_head(owner_dsn: str, directories: Mapping[str, Path]) -> bool:
             rows = await connection.fetch(f'SELECT version_num FROM "{table}"')  # noqa: S608 - see above  # nosec B608
             if {row["version_num"] for row in rows} != heads(directory):
                 return False
+        lacking: bool = await connection.fetchval(_LACKS_INDEX)
+        return not lacking
     finally:
         await connection.close()
-    return True

@@ -12,6 +12,7 @@ from partywall.features.documents.feature import feature
 from partywall.features.documents.jobs import PurgeDocument
 from partywall.features.documents.purge import purge_document, sweep_documents
 from partywall.features.search import service as searching
+from partywall.features.search.constants import Breadth
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
 from tests.features.documents.conftest import Inside, Workspace
@@ -90,8 +91,8 @@ async def test_a_search_finds_the_others_while_it_is_purged(
     workspace: Workspace, users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if many of its passages would rank first."""
-    monkeypatch.setattr(searching, "CANDIDATES", 5)
-    monkeypatch.setattr(searching, "WIDER", 2)
+    monkeypatch.setattr(searching, "NARROW", Breadth(5, 5, 5))
+    monkeypatch.setattr(searching, "WIDE", Breadth(10, 10, 10))
     large = UUID(str((await workspace.document(content="harbour dues. " * 4_000))["id"]))
     other = UUID(str((await workspace.document(content="Dues of the harbour, and much else besides."))["id"]))
     await index(users, resources, workspace.project, large, other)

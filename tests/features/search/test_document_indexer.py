@@ -62,7 +62,7 @@ async def test_a_document_becomes_chunks_words_and_vectors(workspace: SearchWork
     document = await workspace.put("A title", "Some words about cats.")
     await workspace.index(document)
     assert await status(workspace, document) == ("indexed", None)
-    assert await workspace.count("chunk") == await workspace.count("embedding_256") == 1
+    assert await workspace.count("chunk") == await workspace.count("embedding") == 1
     words = "SELECT array_agg(term ORDER BY term) FROM posting WHERE project_id = $1"
     assert await workspace.value(words, workspace.project) == ["cat", "titl", "word"]
 
@@ -142,7 +142,7 @@ async def test_deleting_takes_everything_along(workspace: SearchWorkspace) -> No
     first, second = await workspace.put("One", "words " * 2000), await workspace.put("Two", "words")
     await workspace.index(first, second)
     await workspace.users.execute("DELETE FROM document WHERE id = $1", first)
-    assert await workspace.count("chunk") == await workspace.count("embedding_256") == 1
+    assert await workspace.count("chunk") == await workspace.count("embedding") == 1
     assert await workspace.count("posting") == 2
     counted = "SELECT (chunks, terms)::text FROM search_statistic WHERE project_id = $1"
     assert await workspace.value(counted, workspace.project) == "(1,2)"
@@ -152,7 +152,7 @@ async def test_the_end_of_a_project_is_the_end_of_its_index(workspace: SearchWor
     await workspace.index(await workspace.put("One", "words"))
     assert (await workspace.person.client.delete(f"/api/v1/projects/{workspace.project}")).status_code == 204
     await run_job(workspace.users, workspace.resources, "project_deleted", ProjectDeleted(project_id=workspace.project))
-    for table in ("chunk", "posting", "embedding_256", "search_index", "search_statistic"):
+    for table in ("chunk", "posting", "embedding", "search_index", "search_statistic"):
         assert await workspace.count(table) == 0
 
 
@@ -170,7 +170,7 @@ async def test_one_bad_document_does_not_fail_its_neighbours(
     assert await status(workspace, good) == ("indexed", None)
     assert await status(workspace, bad) == ("failed", f"Text search only: {reason}: the endpoint answered no")
     assert await workspace.titles("poison", mode="text") == ["Bad"]
-    assert await workspace.count("embedding_256") == 1
+    assert await workspace.count("embedding") == 1
 
 
 async def test_a_failed_document_can_be_retried(workspace: SearchWorkspace) -> None:

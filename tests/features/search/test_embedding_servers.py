@@ -61,7 +61,7 @@ async def is_true(workspace: SearchWorkspace, sql: str, *values: object) -> bool
 
 async def vectors(workspace: SearchWorkspace, document: UUID) -> object:
     return await workspace.value(
-        "SELECT count(*) FROM embedding_256 AS e JOIN chunk AS c ON c.number = e.chunk"
+        "SELECT count(*) FROM embedding AS e JOIN chunk AS c ON c.number = e.chunk"
         " WHERE c.project_id = $1 AND c.document_id = $2 AND c.staged_for IS NULL", workspace.project, document,
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ async def test_a_text_that_changes_while_its_model_is_away_is_indexed_anew(
     endpoint.rule = None
     await settle(workspace, resources)
     assert await status(workspace, document) == ("indexed", None)
-    assert await vectors(workspace, document) == await workspace.count("embedding_256") == 1
+    assert await vectors(workspace, document) == await workspace.count("embedding") == 1
 
 
 async def test_a_large_document_gets_its_vectors_step_by_step(

@@ -85,7 +85,7 @@ async def test_it_is_written_in_steps_and_becomes_searchable_at_once(
         assert all("newer" in hit["text"] for hit in texts), mode
     assert await workspace.titles("former", mode="text") == []
     assert await chunks_of(workspace, document) == (8, 0)
-    assert await workspace.count("embedding_256") == 8
+    assert await workspace.count("embedding") == 8
     assert await workspace.value("SELECT chunks FROM search_statistic WHERE project_id = $1", workspace.project) == 8
 
 
@@ -106,7 +106,7 @@ async def test_what_was_cut_off_goes_on_where_it_was(
     await workspace.index(document)
     assert steps.sizes == [3, 3, 2], "the first two steps must not be repeated"
     assert await chunks_of(workspace, document) == (8, 0)
-    assert await workspace.count("embedding_256") == 8
+    assert await workspace.count("embedding") == 8
 
 
 async def test_what_was_staged_of_another_text_is_thrown_away(

@@ -177,7 +177,7 @@ async def test_all_other_passages_get_their_vectors(
     document = await workspace.put("Large", text_with(poisoned))
     await settle(workspace, resources)
     assert await status(workspace, document) == ("failed", f"Text search only: the embedding model {said}")
-    missing = "SELECT count(*) FROM embedding_256 WHERE project_id = $1 AND l2_norm(embedding) > 0"
+    missing = "SELECT count(*) FROM embedding WHERE project_id = $1 AND l2_norm(embedding) > 0"
     assert await workspace.value(missing, workspace.project) == 8 - poisoned
 
 

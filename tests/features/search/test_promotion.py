@@ -40,7 +40,7 @@ async def large(workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> 
 async def exact(workspace: SearchWorkspace) -> object:
     """The number of vectors outside the HNSW index."""
     return await workspace.value(
-        "SELECT count(*) FROM embedding_256 WHERE project_id = $1 AND NOT approximate", workspace.project
+        "SELECT count(*) FROM embedding WHERE project_id = $1 AND NOT approximate", workspace.project
     )
 
 

@@ -48,7 +48,10 @@ async def test_the_hit_has_all_that_the_contract_names(stocked: SearchWorkspace)
     assert answer.headers["X-Search-Mode"] == "hybrid"
     hit = answer.json()["items"][0]
     names = {"document_id", "title", "chunk_id", "text", "start", "end", "score", "highlights"}
-    assert set(hit) == names | {"external_id", "revision", "page", "section"}
+    names |= {"external_id", "revision", "page", "section", "duplicates", "duplicate_ids", "explanation"}
+    assert set(hit) == names
+    assert (hit["duplicates"], hit["duplicate_ids"], hit["explanation"]) == (0, [], None)
+    assert answer.json()["reranked"] is None
     assert (hit["title"], hit["external_id"], hit["revision"]) == ("Refund policy", None, 1)
     assert (hit["page"], hit["section"]) == (None, None)
     assert REFUNDS[hit["start"] : hit["end"]] == hit["text"]
@@ -121,6 +124,9 @@ async def test_an_empty_project_has_no_hits(workspace: SearchWorkspace) -> None:
         {"q": "x", "mode": "magic"},
         {"q": "x", "group": "page"},
         {"q": "x", "status": "gone"},
+        {"q": "x", "min_score": 1.1},
+        {"q": "x", "min_score": "nan"},
+        {"q": "x", "explain": "perhaps"},
         {"q": "x", "colour": "red"},
     ],
     ids=str,
@@ -141,9 +147,9 @@ async def test_an_odd_question_is_no_error(stocked: SearchWorkspace, q: str) -> 
 
 async def test_projects_do_not_share_their_statistics(stocked: SearchWorkspace, users: Users) -> None:
     """Scores and hits of a project do not change when another project adds the same words."""
-    before = (await stocked.search("refunds parcel", mode="text")).json()
+    before = (await stocked.search("refunds parcel", mode="text", explain="true")).json()
     other = SearchWorkspace(
         users, stocked.person, await stocked.person.project("Other"), stocked.resources, stocked.database
     )
     await other.index(*[await other.put(f"Refund {number}", "refunds and parcel") for number in range(20)])
-    assert (await stocked.search("refunds parcel", mode="text")).json() == before
+    assert (await stocked.search("refunds parcel", mode="text", explain="true")).json() == before

@@ -16,7 +16,7 @@ from partywall.features.search.dependencies import get_search_service
 async def _search(caller: Caller, query: SearchArguments, _: ReportProgress) -> SearchAnswer:
     service = await get_search_service(caller.reader, caller.resources)
     answer = await service.search(caller.project_id, query)
-    return SearchAnswer(items=answer.result.items, mode=answer.mode)
+    return SearchAnswer(items=answer.result.items, reranked=answer.result.reranked, mode=answer.mode)
 
 
 async def _list(caller: Caller, wanted: ListArguments, _: ReportProgress) -> Page[DocumentSummary]:
@@ -49,7 +49,8 @@ DOCUMENT_TOOLS: Final = (
         name="search_documents",
         title="Search documents",
         description="Searches the project's documents by words and by meaning, best first. `start` and `end` of a hit "
-        "are in characters of the document, for read_document; `page` and `section` are for people, to cite it.",
+        "are in characters of the document, for read_document; `page` and `section` are for people, to cite it. "
+        "`score` says how well a hit fits; with a low one the documents may hold no answer.",
         input=SearchArguments,
         output=SearchAnswer,
         work=_search,

@@ -11,7 +11,7 @@ from partywall.core.schemas import MAX_LIMIT, WHOLE, RequestModel, ResponseModel
 from partywall.features.documents.schemas import DocumentQuery, ExternalId, IndexStatus, Sort, Status
 from partywall.features.mcp.constants import LONGEST_WAIT_SECONDS, MOST_CHARACTERS, PAGE_CHARACTERS, WAIT_SECONDS
 from partywall.features.runs.schemas import Run, RunStart
-from partywall.features.search.schemas import SearchHit, SearchMode, SearchQuery
+from partywall.features.search.schemas import SearchMode, SearchQuery, SearchResult
 
 # Clients may send an empty cursor for the first page.
 _CURSOR: Final = BeforeValidator(lambda value: None if value == "" else value)
@@ -39,10 +39,9 @@ class SearchArguments(ToolArguments, SearchQuery):
     limit: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] = 10
 
 
-class SearchAnswer(ResponseModel):
+class SearchAnswer(SearchResult):
     """`mode` is the mode that was used: `text` if the embedding model of a hybrid search did not answer."""
 
-    items: list[SearchHit]
     mode: SearchMode
 
 

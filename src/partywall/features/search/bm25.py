@@ -12,10 +12,12 @@ from partywall.features.search.constants import LONGEST_TERM, QUERY_TERMS, visib
 _K1: Final = 1.2
 _B: Final = 0.75
 
+# A term with a digit, such as a code or a year, counts twice: who gives one wants no other.
 # Document frequencies are counted from the postings that the query reads anyway, which avoids a hot row per term.
 _SCORED: Final = """
 WITH asked AS (
-    SELECT lexeme COLLATE "C" AS term, CAST(max(cardinality(positions)) AS float8) AS weight
+    SELECT lexeme COLLATE "C" AS term, CAST(max(cardinality(positions)) AS float8) AS weight,
+        array_agg(configuration) AS configurations
     FROM unnest(CAST(:configurations AS text[])) AS configuration,
         unnest(to_tsvector(CAST(configuration AS regconfig), {query}))
     WHERE octet_length(lexeme) <= :longest_term
@@ -25,35 +27,55 @@ WITH asked AS (
         CAST(posting.frequency AS float8) AS frequency, CAST(posting.length AS float8) AS length
     FROM asked JOIN posting ON posting.project_id = :project_id AND posting.term = asked.term {only}
 ), rarity AS (
-    SELECT term, ln(1 + (greatest(CAST(:chunks AS float8) - count(*), 0) + 0.5) / (count(*) + 0.5)) AS rare
-    FROM found GROUP BY term
+    SELECT asked.term, asked.weight, asked.configurations,
+        ln(1 + (greatest(CAST(:chunks AS float8) - times, 0) + 0.5) / (times + 0.5))
+            * CASE WHEN asked.term ~ '[0-9]' AND length(asked.term) > 2 THEN 2 ELSE 1 END AS rare
+    FROM asked
+    LEFT JOIN (SELECT term, count(*) FROM found GROUP BY term) AS counted (term, count) ON counted.term = asked.term
+    CROSS JOIN LATERAL (SELECT coalesce(counted.count, 0)) AS used (times)
+), whole AS (
+    SELECT min(information) AS information FROM (
+        SELECT sum(weight * rare) FROM rarity, unnest(configurations) AS configuration GROUP BY configuration
+    ) AS asked_in (information)
 ), scored AS (
     SELECT found.chunk, sum(
-        weight * rare * frequency * (CAST(:k1 AS float8) + 1)
+        found.weight * rare * frequency * (CAST(:k1 AS float8) + 1)
             / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
-    ) AS score
+    ) AS score, sum(found.weight * rare) AS information
     FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
 )
 """
-_BEST: Final = """
-SELECT best.chunk, chunk.document_id, best.score
-FROM (SELECT scored.chunk, scored.score FROM scored ORDER BY scored.score DESC, scored.chunk LIMIT :candidates) AS best
-JOIN chunk ON chunk.project_id = :project_id AND chunk.number = best.chunk
+_BEST: Final = """, best AS (
+    SELECT near.chunk, chunk.document_id, near.score, near.information
+    FROM (SELECT * FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
+    JOIN chunk ON chunk.project_id = :project_id AND chunk.number = near.chunk
+)
 """
-_BEST_OF_DOCUMENTS: Final = """
-SELECT scored.chunk, chunk.document_id, scored.score
-FROM scored
-JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
-JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
-    AND document.status = coalesce(CAST(:status AS text), document.status)
-ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
+_BEST_OF_DOCUMENTS: Final = """, best AS (
+    SELECT scored.chunk, chunk.document_id, scored.score, scored.information
+    FROM scored
+    JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
+    JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
+        AND document.status = coalesce(CAST(:status AS text), document.status)
+    ORDER BY scored.score DESC, scored.chunk LIMIT :looked_at
+)
+"""
+# A large document must not fill the candidates alone.
+_KEPT: Final = """
+SELECT chunk, document_id, score, least(1, placed.information / whole.information), whole.information
+FROM (
+    SELECT best.*, row_number() OVER (PARTITION BY document_id ORDER BY score DESC, chunk) AS place FROM best
+) AS placed, whole
+WHERE place <= :of_document ORDER BY score DESC, chunk LIMIT :candidates
 """
 _NOT_STAGED: Final = """
     AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
 """
 # Keys: whether to join the documents, and whether the project has staged chunks.
 STATEMENTS: Final = {
-    (documents, staged): text(_SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best)
+    (documents, staged): text(
+        _SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best + _KEPT
+    )
     for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
     for staged in (False, True)
 }

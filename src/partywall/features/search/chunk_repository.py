@@ -14,11 +14,10 @@ from partywall.core.tenancy import SharedScope
 from partywall.features.search.constants import LONGEST_TERM, visible
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_repository import KnownIndex
-from partywall.features.search.models import EMBEDDINGS
 
 _ADDING: Final = """
 WITH serving AS MATERIALIZED (
-    SELECT id, approximate FROM search_index
+    SELECT id, dimension, approximate FROM search_index
     WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
 ), given AS MATERIALIZED (
     SELECT document_id, first, last, configuration, context, body, page, section, vector,
@@ -48,18 +47,15 @@ WITH serving AS MATERIALIZED (
 SELECT made.number, made.document_id, made.first, ARRAY(SELECT id FROM serving) AS serving FROM made
 """
 _EMBEDDED: Final = """, embedded AS (
-    INSERT INTO embedding_{dimension} (project_id, index_id, chunk, approximate, embedding)
-    SELECT :project_id, serving.id, made.number, serving.approximate OR CAST(:large AS boolean),
-        CAST(vector AS halfvec({dimension}))
+    INSERT INTO embedding (project_id, index_id, chunk, dimension, approximate, embedding)
+    SELECT :project_id, serving.id, made.number, serving.dimension, serving.approximate OR CAST(:large AS boolean),
+        CAST(vector AS halfvec)
     FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
         JOIN serving ON serving.id = CAST(:index_id AS uuid)
 )"""
 _WORDS: Final = visible("context || E'\\n' || body")
 _ADD: Final = text(_ADDING.format(words=_WORDS, embedded=""))
-_ADD_EMBEDDED: Final = {
-    dimension: text(_ADDING.format(words=_WORDS, embedded=_EMBEDDED.format(dimension=dimension)))
-    for dimension in EMBEDDINGS
-}
+_ADD_EMBEDDED: Final = text(_ADDING.format(words=_WORDS, embedded=_EMBEDDED))
 
 # One lookup per document: without good statistics, another plan would read all chunks of the project.
 _REMOVE: Final = text("""
@@ -146,7 +142,7 @@ class ChunkWriter:
         }
         statement = _ADD
         if embedded is not None:
-            statement, values = _ADD_EMBEDDED[embedded.index.dimension], {
+            statement, values = _ADD_EMBEDDED, {
                 **values, "index_id": embedded.index.id, "large": large,
             }  # fmt: skip
         rows = (await self.session.execute(statement, values)).all()

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-CANDIDATES: Final = 200
-"""Chunks that each half of a search (text, vectors) contributes."""
 
-WIDER: Final = 5
-"""Factor for CANDIDATES when the first ones belong to too few documents."""
+@dataclass(frozen=True, slots=True)
+class Breadth:
+    """How many chunks each half of a search (text, vectors) looks at, best first, and what it keeps of them."""
+
+    looked_at: int
+    of_document: int
+    candidates: int
+
+
+CANDIDATES: Final = 200
+NARROW: Final = Breadth(CANDIDATES, CANDIDATES, CANDIDATES)
+MORE: Final = Breadth(1_000, 1_000, 1_000)
+WIDE: Final = Breadth(20_000, 3, 1_000)
+"""When the first ones belong to too few documents: more chunks than four documents of the largest size have."""
+
+FOLDED_AT_ONCE: Final = 50
+"""The best passages whose documents' texts are compared first; the others only if too few of these differ."""
+
+MOST_DUPLICATES: Final = 20
+"""Ids of documents with the same text that a hit names."""
 
 MAX_QUERY_CHARACTERS: Final = 1_000
 
@@ -19,8 +36,11 @@ QUERY_TERMS: Final = 128
 LONGEST_TERM: Final = 255
 """In bytes. Longer terms are not words and do not fit into an index row."""
 
-DIMENSIONS: Final = (256, 384, 768, 1024, 1536, 3072)
-"""One table each: a vector index has a fixed dimension, and only a migration creates one."""
+MOST_DIMENSIONS: Final = 4_000
+"""What an HNSW index of half-precision vectors can hold."""
+
+BUNDLED_DIMENSION: Final = 256
+"""Of the bundled model: its HNSW index is part of the schema. `partywall migrate` creates others."""
 
 EXACT_CHUNKS: Final = 10_000
 """Up to this size a search compares every vector of the project; larger projects use the shared HNSW index."""

@@ -29,7 +29,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope, SharedScope
 from partywall.features.documents.index_queue import waits_for_vectors
 from partywall.features.search.computed_vectors import ComputedVectors
-from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
+from partywall.features.search.models import EMBEDDING, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class IndexReader:
         )
 
     def _lacking(self, index: KnownIndex, after: int) -> Select[int, UUID, str, str]:
-        vectors = EMBEDDINGS[index.dimension].c
+        vectors = EMBEDDING.c
         has_vector = exists().where(
             vectors.project_id == self.scope.project_id,
             vectors.index_id == index.id,
@@ -140,7 +140,6 @@ class IndexWriter:
 
         Waiting for a transaction that removes chunks could deadlock: it may wait for a chunk that got a vector here.
         """
-        table = EMBEDDINGS[index.dimension]
         given = (
             func.unnest(
                 literal(list(made.numbers), ARRAY(BigInteger)),
@@ -153,15 +152,15 @@ class IndexWriter:
         )
         rows = (
             select(
-                SearchChunk.project_id, literal(index.id), SearchChunk.number, literal(approximate),
-                cast(given.c.vector, HalfVector(index.dimension)), given.c.fault, given.c.message,
+                SearchChunk.project_id, literal(index.id), SearchChunk.number, literal(index.dimension),
+                literal(approximate), cast(given.c.vector, HalfVector()), given.c.fault, given.c.message,
             )
             .join(given, given.c.number == SearchChunk.number)
             .where(SearchChunk.project_id == self.scope.project_id)
             .with_for_update(of=SearchChunk, read=True, key_share=True, skip_locked=True)
         )  # fmt: skip
-        columns = ["project_id", "index_id", "chunk", "approximate", "embedding", "fault", "fault_message"]
-        await self.session.execute(insert(table).from_select(columns, rows).on_conflict_do_nothing())
+        columns = ["project_id", "index_id", "chunk", "dimension", "approximate", "embedding", "fault", "fault_message"]
+        await self.session.execute(insert(EMBEDDING).from_select(columns, rows).on_conflict_do_nothing())
 
     async def size(self) -> int:
         """Number of chunks in the project."""
@@ -184,13 +183,12 @@ class IndexWriter:
 
     async def clear(self, index_id: UUID, limit: int) -> int:
         """Deletes up to `limit` vectors of the index if it is still retired; returns how many."""
-        query = select(SearchIndex.dimension).where(
+        query = select(SearchIndex.id).where(
             SearchIndex.project_id == self.scope.project_id, SearchIndex.id == index_id, SearchIndex.status == "retired"
         )
-        dimension = await self.session.scalar(query.with_for_update())
-        if dimension is None:
+        if await self.session.scalar(query.with_for_update()) is None:
             return 0
-        table = EMBEDDINGS[dimension]
+        table = EMBEDDING
         own = and_(table.c.project_id == self.scope.project_id, table.c.index_id == index_id)
         some = select(table.c.chunk).where(own).limit(limit)
         gone = await self.session.execute(delete(table).where(own, table.c.chunk.in_(some)).returning(table.c.chunk))

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import Mapped, mapped_column
 
 from partywall.core.db.base import Base, TableKind
-from partywall.features.search.constants import DIMENSIONS
+from partywall.features.search.constants import BUNDLED_DIMENSION
 
 
 class HalfVector(types.UserDefinedType[str]):
@@ -134,35 +134,37 @@ POSTING: Final = Table(
 )
 
 
-def _embedding(dimension: int) -> Table:
-    """One row per chunk and index; `fault` is what the model could not read of the chunk (`Fault`), mostly null."""
-    name = f"embedding_{dimension}"
-    return Table(
-        name,
-        Base.metadata,
-        Column("project_id", Uuid, nullable=False),
-        Column("index_id", Uuid, nullable=False),
-        Column("chunk", BigInteger, nullable=False),
-        Column("approximate", Boolean, nullable=False),
-        Column("embedding", HalfVector(dimension), nullable=False),
-        Column("fault", Text),
-        Column("fault_message", Text),
-        PrimaryKeyConstraint("project_id", "index_id", "chunk"),
-        ForeignKeyConstraint(["project_id", "chunk"], ["chunk.project_id", "chunk.number"], ondelete="CASCADE"),
-        ForeignKeyConstraint(
-            ["project_id", "index_id"], ["search_index.project_id", "search_index.id"], ondelete="CASCADE"
-        ),
-        Index(f"{name}_project_id_chunk_idx", "project_id", "chunk"),
-        Index(f"{name}_fault_idx", "project_id", "index_id", "chunk", postgresql_where=text("fault IS NOT NULL")),
-        Index(
-            f"{name}_embedding_idx",
-            "embedding",
-            postgresql_using="hnsw",
-            postgresql_ops={"embedding": "halfvec_cosine_ops"},
-            postgresql_where=text("approximate"),
-        ),
-        info={"kind": TableKind.PROJECT},
-    )
+def hnsw_index(dimension: int) -> str:
+    """The name of the HNSW index of the vectors with this dimension, which may not exist."""
+    return f"embedding_hnsw_{dimension}"
 
 
-EMBEDDINGS: Final = {dimension: _embedding(dimension) for dimension in DIMENSIONS}
+# One row per chunk and index; `fault` is what the model could not read of the chunk (`Fault`), mostly null. Vectors of
+# all dimensions are in one table. Each dimension has its own HNSW index, of those that are `approximate`.
+EMBEDDING: Final = Table(
+    "embedding",
+    Base.metadata,
+    Column("project_id", Uuid, nullable=False),
+    Column("index_id", Uuid, nullable=False),
+    Column("chunk", BigInteger, nullable=False),
+    Column("dimension", SmallInteger, nullable=False),
+    Column("approximate", Boolean, nullable=False),
+    Column("embedding", HalfVector(), nullable=False),
+    Column("fault", Text),
+    Column("fault_message", Text),
+    PrimaryKeyConstraint("project_id", "index_id", "chunk"),
+    ForeignKeyConstraint(["project_id", "chunk"], ["chunk.project_id", "chunk.number"], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["project_id", "index_id"], ["search_index.project_id", "search_index.id"], ondelete="CASCADE"
+    ),
+    CheckConstraint("vector_dims(embedding) = dimension", name="dimension"),
+    Index("embedding_project_id_chunk_idx", "project_id", "chunk"),
+    Index("embedding_fault_idx", "project_id", "index_id", "chunk", postgresql_where=text("fault IS NOT NULL")),
+    Index(
+        hnsw_index(BUNDLED_DIMENSION),
+        text(f"(embedding::halfvec({BUNDLED_DIMENSION})) halfvec_cosine_ops"),
+        postgresql_using="hnsw",
+        postgresql_where=text(f"dimension = {BUNDLED_DIMENSION} AND approximate"),
+    ),
+    info={"kind": TableKind.PROJECT},
+)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, Table, and_, not_, select, update
+from sqlalchemy import Select, and_, not_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.tenancy import SharedScope
 from partywall.features.search.index_repository import KnownIndex
-from partywall.features.search.models import EMBEDDINGS, SearchIndex
+from partywall.features.search.models import EMBEDDING, SearchIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,18 @@ class VectorPromoter:
 
         Skips locked rows: waiting for them while holding others could deadlock.
         """
-        table = EMBEDDINGS[index.dimension]
-        own = self._own(table, index)
         some = (
-            self._exact(table, index)
-            .where(table.c.chunk > after)
-            .order_by(table.c.chunk)
+            _exact(self._own(index))
+            .where(EMBEDDING.c.chunk > after)
+            .order_by(EMBEDDING.c.chunk)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         chunks = list(await self.session.scalars(some))
         if not chunks:
             return None
-        await self.session.execute(update(table).where(own, table.c.chunk.in_(chunks)).values(approximate=True))
+        promoted = update(EMBEDDING).where(self._own(index), EMBEDDING.c.chunk.in_(chunks)).values(approximate=True)
+        await self.session.execute(promoted)
         return chunks[-1]
 
     async def finish(self, index: KnownIndex) -> bool:
@@ -43,7 +42,7 @@ class VectorPromoter:
         project_id = self.scope.project_id
         locked = select(SearchIndex.id).where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
         await self.session.execute(locked.with_for_update())
-        if await self.session.scalar(self._exact(EMBEDDINGS[index.dimension], index).limit(1)) is not None:
+        if await self.session.scalar(_exact(self._own(index)).limit(1)) is not None:
             return False
         finished = (
             update(SearchIndex)
@@ -53,8 +52,9 @@ class VectorPromoter:
         )
         return (await self.session.scalar(finished)) is not None
 
-    def _exact(self, table: Table, index: KnownIndex) -> Select[int]:
-        return select(table.c.chunk).where(self._own(table, index), not_(table.c.approximate))
+    def _own(self, index: KnownIndex) -> ColumnElement[bool]:
+        return and_(EMBEDDING.c.project_id == self.scope.project_id, EMBEDDING.c.index_id == index.id)
 
-    def _own(self, table: Table, index: KnownIndex) -> ColumnElement[bool]:
-        return and_(table.c.project_id == self.scope.project_id, table.c.index_id == index.id)
+
+def _exact(own: ColumnElement[bool]) -> Select[int]:
+    return select(EMBEDDING.c.chunk).where(own, not_(EMBEDDING.c.approximate))

@@ -21,4 +21,9 @@ async def _search(
 ) -> list[FoundDocument]:
     service = SearchService.of(resources.reader(principal), resources)
     answer = await service.search(project_id, SearchQuery(q=question, limit=limit))
-    return [FoundDocument(hit.document_id, hit.title, hit.text, hit.page, hit.section) for hit in answer.result.items]
+    return [
+        FoundDocument(
+            hit.document_id, hit.title, hit.text, hit.page, hit.section, hit.external_id, hit.revision, hit.score
+        )
+        for hit in answer.result.items
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
@@ -31,9 +31,18 @@ from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search import bm25
+from partywall.features.search.constants import Breadth
+from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
-from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
+from partywall.features.search.models import (
+    EMBEDDING,
+    HalfVector,
+    SearchChunk,
+    SearchIndex,
+    SearchStatistic,
+    hnsw_index,
+)
 
 # The columns of documents that a search reads.
 _DOCUMENT: Final = table(
@@ -63,10 +72,20 @@ JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.
 WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[])) AND chunk.staged_for IS NULL
 """)
 
+_WORDINGS: Final = text("""
+SELECT chunk.number,
+    CASE WHEN document.size = 0 THEN CAST(document.id AS text) ELSE document.content_sha256 END, chunk.first
+FROM chunk
+JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
+WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[]))
+""")
+
 _ITERATE: Final = select(
     func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
 )
-_INDEXED_ROWS: Final = text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:index)")
+_INDEXED_ROWS: Final = text(
+    "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,26 +156,26 @@ class SearchRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def by_text(self, corpus: Corpus, query: str, candidates: int, status: str | None) -> list[Candidate]:
+    async def by_text(self, corpus: Corpus, query: str, breadth: Breadth, status: str | None) -> list[Candidate]:
         """The best chunks by BM25 that contain any word of the query, best first."""
         values: dict[str, object] = {
             "project_id": self.scope.project_id,
             "configurations": corpus.configurations,
             "query": query,
-            "candidates": candidates,
+            **asdict(breadth),
             **bm25.parameters(corpus.chunks, corpus.terms),
         }
         documents = status is not None or corpus.purging
         asked = bm25.STATEMENTS[documents, corpus.staged]
         rows = await self.session.execute(asked, values | {"status": status} if documents else values)
-        found = [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
+        found = [Candidate(*row) for row in rows]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def by_vector(
         self,
         index: ServingIndex,
         vector: str,
-        candidates: int,
+        breadth: Breadth,
         status: str | None,
         *,
         approximate: bool,
@@ -177,7 +196,7 @@ class SearchRepository:
             "project_id": self.scope.project_id,
             "index_id": index.id,
             "vector": vector,
-            "candidates": candidates,
+            **asdict(breadth),
             "status": status,
         }
         rows = await self.session.execute(query, values)
@@ -185,10 +204,15 @@ class SearchRepository:
         near = (candidate for candidate in found if math.isfinite(candidate.score))
         return sorted(near, key=lambda candidate: (-candidate.score, candidate.chunk))
 
-    async def indexed_rows(self, index: ServingIndex) -> float:
-        """Estimated number of vectors in the HNSW index, of all projects."""
-        rows = await self.session.scalar(_INDEXED_ROWS, {"index": f"embedding_{index.dimension}_embedding_idx"})
-        return max(0.0, float(rows or 0))
+    async def indexed_rows(self, index: ServingIndex) -> float | None:
+        """Estimated number of vectors in the HNSW index, of all projects; None if their dimension has no index."""
+        rows = await self.session.scalar(_INDEXED_ROWS, {"index": hnsw_index(index.dimension)})
+        return None if rows is None else max(0.0, float(rows))
+
+    async def wordings(self, numbers: Sequence[int]) -> dict[int, Wording]:
+        """What the chunks' documents say; a document without any text has a wording of its own."""
+        rows = await self.session.execute(_WORDINGS, {"project_id": self.scope.project_id, "numbers": list(numbers)})
+        return {number: Wording(content, first) for number, content, first in rows}
 
     async def shown(self, numbers: Sequence[int], query: str) -> list[Found]:
         """The chunks with their documents' titles, unordered."""
@@ -196,20 +220,22 @@ class SearchRepository:
         return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def _nearest(
     dimension: int, *, documents: bool, status: bool, approximate: bool, staged: bool
 ) -> Select[int, UUID, float]:
-    vectors = EMBEDDINGS[dimension].c
+    vectors = EMBEDDING.c
     # A subquery is evaluated once; a plain cast would parse the parameter again for every row.
     asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
-    distance = vectors.embedding.op("<=>", return_type=Float())(asked).label("distance")
+    # The index is on the vector with its dimension; an exact scan needs no cast.
+    compared = cast(vectors.embedding, HalfVector(dimension)) if approximate else vectors.embedding
+    distance = compared.op("<=>", return_type=Float())(asked).label("distance")
     nearest = select(vectors.chunk, distance).where(
         vectors.project_id == bindparam("project_id", type_=Uuid),
         vectors.index_id == bindparam("index_id", type_=Uuid),
     )
     if approximate:
-        nearest = nearest.where(vectors.approximate)
+        nearest = nearest.where(vectors.dimension == literal_column(str(dimension)), vectors.approximate)
     if staged:
         hidden = select(SearchChunk.number).where(
             SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.staged_for.is_not(None)
@@ -226,6 +252,14 @@ def _nearest(
                 *([_DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
             ),
         )
-    best = nearest.order_by(distance).limit(bindparam("candidates")).subquery("best")
+    best = nearest.order_by(distance).limit(bindparam("looked_at")).subquery("best")
     its_chunk = and_(SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.number == best.c.chunk)
-    return select(best.c.chunk, SearchChunk.document_id, best.c.distance).join(SearchChunk, its_chunk)
+    # A large document must not fill the candidates alone.
+    place = func.row_number().over(partition_by=SearchChunk.document_id, order_by=best.c.distance).label("place")
+    placed = select(best, SearchChunk.document_id, place).join(SearchChunk, its_chunk).subquery("placed")
+    return (
+        select(placed.c.chunk, placed.c.document_id, placed.c.distance)
+        .where(placed.c.place <= bindparam("of_document"))
+        .order_by(placed.c.distance)
+        .limit(bindparam("candidates"))
+    )

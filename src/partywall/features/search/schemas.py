@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from partywall.core.schemas import NOT_BLANK, RequestModel, ResponseModel
-from partywall.features.search.constants import MAX_QUERY_CHARACTERS
+from partywall.features.search.constants import MAX_QUERY_CHARACTERS, MOST_DUPLICATES
 
 DocumentStatus = Literal["draft", "published"]
 
@@ -34,11 +34,38 @@ class SearchQuery(RequestModel):
     mode: SearchMode = Field(default=SearchMode.HYBRID, description="Text search (BM25), vector search, or both fused.")
     group: SearchGroup = Field(default=SearchGroup.DOCUMENT, description="One hit per document, or one per chunk.")
     status: DocumentStatus | None = Field(default=None, description="Only documents with this status.")
+    min_score: float | None = Field(
+        default=None, ge=0, le=1, allow_inf_nan=False, description="Only hits whose `score` is at least this."
+    )
+    explain: bool = Field(default=False, description="Show in `explanation` how each hit's place comes about.")
 
 
 class Highlight(ResponseModel):
     start: int = Field(description="Offset in `text`, in characters.", examples=[4])
     end: int = Field(examples=[11])
+
+
+class Half(ResponseModel):
+    """A half's opinion of a passage."""
+
+    rank: int = Field(description="Among the passages that this half found, from 1.", examples=[1])
+    score: float = Field(description="BM25 for text, the cosine similarity for vectors.", examples=[7.31])
+
+
+class TextHalf(Half):
+    share: float = Field(
+        description="The share of the query that the passage has, within 0..1: of its words, each by its rarity.",
+        examples=[0.8],
+    )
+
+
+class Explanation(ResponseModel):
+    """A half that did not find the passage among its best ones is null."""
+
+    text: TextHalf | None
+    vector: Half | None
+    fused: float = Field(description="What orders the hits of one answer, before reranking.", examples=[0.94])
+    rerank: float | None = Field(description="The reranker's score within 0..1.", examples=[0.87])
 
 
 class SearchHit(ResponseModel):
@@ -63,11 +90,22 @@ class SearchHit(ResponseModel):
     start: int = Field(description="Where the passage begins in the document's content, in characters.", examples=[0])
     end: int = Field(examples=[38])
     score: float = Field(
-        description="Comparable within one response only: BM25, cosine similarity, or their fusion within 0..1.",
+        description="How well the passage fits the query, within 0..1, comparable across queries; never rises from one "
+        "hit to the next.",
         examples=[0.92],
     )
     highlights: list[Highlight] = Field(description="The query's words in `text`: the first 100.")
+    duplicates: int = Field(
+        description="How many other documents with the same text the search found; they are not hits of their own.",
+        examples=[1],
+    )
+    duplicate_ids: list[UUID] = Field(description=f"These documents: the first {MOST_DUPLICATES}.")
+    explanation: Explanation | None = Field(description="Null unless `explain` is true.")
 
 
 class SearchResult(ResponseModel):
     items: list[SearchHit]
+    reranked: bool | None = Field(
+        description="False if the reranker did not answer: then the hits are as the search found them. Null where none "
+        "is set up."
+    )

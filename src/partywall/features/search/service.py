@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,19 +18,23 @@ from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scopes import open_scope
 from partywall.core.db.session import Sessions
 from partywall.core.embedders import Embedders, EmbeddingError
+from partywall.core.rerankers import Reranker, RerankError
 from partywall.core.resources import Resources
 from partywall.core.rights import require
+from partywall.core.similarity import SimilarityScale, SimilarityScales
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.documents.rights import DOCUMENT_READ
-from partywall.features.search import fusion, vector_plan
-from partywall.features.search.constants import CANDIDATES, WIDER
+from partywall.features.search import fusion, relevance
+from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MORE, NARROW, WIDE, Breadth
+from partywall.features.search.copies import Group, fold
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
-from partywall.features.search.highlights import spans
 from partywall.features.search.query_text import words_of
-from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
-from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
+from partywall.features.search.results import Result, hit, rerank
+from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.vector_index import PgvectorIndex, VectorIndex, Wanted
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -48,40 +52,65 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SearchService:
-    """Holds no database connection while a model embeds the query: the model may be remote."""
+    """Holds no database connection while a model embeds the query or reranks: models may be remote."""
 
     reader: ScopedReader
     sessions: Sessions
     embedders: Embedders
     slots: TenantSemaphore
     timeout: timedelta
+    vectors: VectorIndex
+    similarities: SimilarityScales
+    reranker: Reranker | None
 
     @classmethod
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
-        timeout = resources.settings.search.timeout
-        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout)
+        return cls(
+            reader, resources.sessions, resources.embedders, resources.searches, resources.settings.search.timeout,
+            PgvectorIndex(), resources.similarities, resources.reranker,
+        )  # fmt: skip
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
         """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
         scope, corpus = await self._corpus(project_id)
         if corpus.chunks == 0:
-            return Answer(SearchResult(items=[]), query.mode)
+            return Answer(SearchResult(items=[], reranked=None), query.mode)
         async with self.slots.hold(self.reader.principal.tenant):
-            vector = await self._embed(corpus, query)
+            vector, scale = await self._embed(corpus, query)
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
+            most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                items = await self._hits(scope, _Search(corpus, query, mode, vector, until))
-        return Answer(SearchResult(items=items), mode)
+                search = _Search(corpus, query, mode, vector, until, self.vectors, scale, most)
+                found = await self._results(scope, search)
+            results, reranked = await self._reranked(query.q, found)
+        shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
+        items = [hit(each, explain=query.explain) for each in shown]
+        return Answer(SearchResult(items=items, reranked=reranked), mode)
 
-    async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
+    async def _results(self, scope: ProjectScope, search: _Search) -> list[Result]:
         async with self.sessions.read() as session:
             scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
-            ranked = await search.run(repository)
+            groups = await search.run(repository)
             search.refuse_late()
-            found = await repository.shown([hit.chunk for hit in ranked], search.words)
-        return _hits(ranked, found)
+            found = await repository.shown([each.best.chunk for each in groups], search.words)
+        by_number = {each.number: each for each in found}  # a chunk may have been removed meanwhile
+        scores = relevance.scores([each.best for each in groups], search.mode, search.scale)
+        return [
+            Result(group, by_number[group.best.chunk], score)
+            for group, score in zip(groups, scores, strict=True)
+            if group.best.chunk in by_number
+        ]
+
+    async def _reranked(self, query: str, results: list[Result]) -> tuple[list[Result], bool | None]:
+        if self.reranker is None or not results:
+            return results, None
+        try:
+            return await rerank(self.reranker, query, results), True
+        except RerankError as error:
+            log.warning("search_without_reranking", reason=str(error))
+            return results, False
 
     async def _corpus(self, project_id: UUID) -> tuple[ProjectScope, Corpus]:
         scope, row = await self.reader.row(CORPUS, project_id, {})
@@ -93,20 +122,20 @@ class SearchService:
         staged, purging = bool(row["staged"]), bool(row["purging"])
         return scope, Corpus(*size, row["configurations"] or [], index, staged=staged, purging=purging)
 
-    async def _embed(self, corpus: Corpus, query: SearchQuery) -> str | None:
-        """The query's vector in PostgreSQL's notation; None for a text search."""
+    async def _embed(self, corpus: Corpus, query: SearchQuery) -> tuple[str | None, SimilarityScale | None]:
+        """The query's vector in PostgreSQL's notation, and its model's scale; None for a text search."""
         if query.mode is SearchMode.TEXT or corpus.index is None:
-            return None
+            return None, None
         try:
             embedder = await self.embedders.named(corpus.index.model)
             if embedder is None:
                 raise EmbeddingError("not available on this machine")
-            return vector_text(await embedder.embed_query(query.q))
+            return vector_text(await embedder.embed_query(query.q)), await self.similarities.of(embedder)
         except EmbeddingError as error:
             if query.mode is SearchMode.VECTOR:  # there is no fallback
                 raise SearchModelUnavailable(corpus.index.model) from error
             log.warning("search_without_vectors", model=corpus.index.model, reason=str(error))
-            return None
+            return None, None
 
 
 @contextmanager
@@ -126,6 +155,9 @@ class _Search:
     mode: SearchMode
     vector: str | None
     until: float
+    vectors: VectorIndex
+    scale: SimilarityScale | None
+    most: int
 
     def refuse_late(self) -> None:
         """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
@@ -136,70 +168,75 @@ class _Search:
     def words(self) -> str:
         return words_of(self.query.q)
 
-    async def run(self, repository: SearchRepository) -> list[Ranked]:
-        """The best chunks; takes more candidates if the first ones belong to too few documents."""
-        found = await self._ranked(repository, CANDIDATES)
-        if len(found.ranked) < self.query.limit and found.cut_off:
-            found = await self._ranked(repository, CANDIDATES * WIDER)
-        return found.ranked[: self.query.limit]
+    async def run(self, repository: SearchRepository) -> list[Group]:
+        """The best chunks; looks at more if too many of the first ones have the same text."""
+        found = await self._ranked(repository)
+        groups = await self._folded(repository, found.ranked)
+        if len(groups) < self.query.limit and found.cut_off:
+            found = await self._ranked(repository, wide=True)
+            groups = await self._folded(repository, found.ranked)
+        return groups[: self.most]
 
-    async def _ranked(self, repository: SearchRepository, candidates: int) -> _Ranking:
+    async def _folded(self, repository: SearchRepository, ranked: Sequence[Ranked]) -> list[Group]:
+        """Compares the texts of the best ones, and of all if too many of these are the same."""
+        if not ranked:
+            return []
+        whole, some = self.query.group is SearchGroup.DOCUMENT, ranked[: max(FOLDED_AT_ONCE, 2 * self.most)]
+        groups = fold(some, await repository.wordings([each.chunk for each in some]), whole=whole)
+        if len(groups) >= self.most or len(some) == len(ranked):
+            return groups
         self.refuse_late()
-        text = await self._by_text(repository, candidates) if self.mode is not SearchMode.VECTOR else []
-        vector = await self._by_vector(repository, candidates) if self.mode is not SearchMode.TEXT else []
-        ranked = (
-            fusion.fuse(text, vector, depth=CANDIDATES)
-            if self.mode is SearchMode.HYBRID
-            else fusion.rank([*text, *vector])
-        )
+        return fold(ranked, await repository.wordings([each.chunk for each in ranked]), whole=whole)
+
+    async def _ranked(self, repository: SearchRepository, *, wide: bool = False) -> _Ranking:
+        by_text, by_vector = partial(self._by_text, repository), partial(self._by_vector, repository)
+        text = await self._enough(by_text, wide=wide) if self.mode is not SearchMode.VECTOR else []
+        vector = await self._enough(by_vector, wide=wide) if self.mode is not SearchMode.TEXT else []
+        ranked = self._fused(text, vector)
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = fusion.best_per_document(ranked)
-        return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})
+        return _Ranking(ranked, cut_off=NARROW.candidates in {len(text), len(vector)})
 
-    async def _by_text(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
-        return await repository.by_text(self.corpus, self.words, candidates, self.query.status)
+    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate]) -> list[Ranked]:
+        match self.mode:
+            case SearchMode.TEXT:
+                return fusion.by_text(text)
+            case SearchMode.VECTOR:
+                return fusion.by_vector(vector)
+            case SearchMode.HYBRID:
+                return fusion.fuse(text, vector, depth=CANDIDATES, scale=self.scale)
 
-    async def _by_vector(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
+    async def _enough(self, half: Callable[[Breadth], Awaitable[list[Candidate]]], *, wide: bool) -> list[Candidate]:
+        """Adds more chunks if the first ones belong to fewer documents than asked for; the first ones stay."""
+        self.refuse_late()
+        found = await half(NARROW)
+        grouped = self.query.group is SearchGroup.DOCUMENT
+        wide = wide or (grouped and len({each.document_id for each in found}) < self.query.limit)
+        if len(found) < NARROW.candidates or not wide:
+            return found
+        self.refuse_late()
+        first = {each.chunk for each in found}
+        return found + [each for each in await half(WIDE if grouped else MORE) if each.chunk not in first]
+
+    async def _by_text(self, repository: SearchRepository, breadth: Breadth) -> list[Candidate]:
+        return await repository.by_text(self.corpus, self.words, breadth, self.query.status)
+
+    async def _by_vector(self, repository: SearchRepository, breadth: Breadth) -> list[Candidate]:
         index, vector = self.corpus.index, self.vector
         if index is None or vector is None:
             return []
-        hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
-        nearest = partial(repository.by_vector, index, vector, candidates, self.query.status, **hidden)
-        approximate = index.approximate and vector_plan.uses_index(
-            self.corpus.chunks, await repository.indexed_rows(index)
-        )
-        found = await nearest(approximate=approximate)
-        if approximate and len(found) < candidates:
+
+        async def compare(*, approximate: bool) -> list[Candidate]:
             self.refuse_late()
-            # Identical vectors of another project can form an island in the shared graph that the scan does not leave.
-            found = await nearest(approximate=False)
-        return found
+            hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
+            return await repository.by_vector(
+                index, vector, breadth, self.query.status, approximate=approximate, **hidden
+            )
+
+        return await self.vectors.nearest(repository, compare, Wanted(index, breadth.candidates, self.corpus.chunks))
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
     ranked: list[Ranked]
     cut_off: bool
-
-
-def _hits(ranked: Sequence[Ranked], found: Sequence[Found]) -> list[SearchHit]:
-    """In the order of the ranking, without chunks that were removed meanwhile."""
-    by_number = {each.number: each for each in found}
-    return [_hit(by_number[hit.chunk], hit.score) for hit in ranked if hit.chunk in by_number]
-
-
-def _hit(found: Found, score: float) -> SearchHit:
-    return SearchHit(
-        document_id=found.document_id,
-        external_id=found.external_id,
-        revision=found.revision,
-        title=found.title,
-        page=found.page,
-        section=found.section,
-        chunk_id=found.id,
-        text=found.text,
-        start=found.first,
-        end=found.last,
-        score=score,
-        highlights=[Highlight(start=span.start, end=span.end) for span in spans(found.marked, found.text)],
-    )

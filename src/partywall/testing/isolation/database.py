@@ -111,7 +111,7 @@ class Superuser:
         """Every value in those rows, as text, except vectors."""
         found: set[str] = set()
         for name, condition in self._conditions():
-            if name.startswith("embedding_"):
+            if name == "embedding":
                 continue
             sql = f'SELECT to_jsonb(t)::text AS row FROM public."{name}" AS t WHERE {condition} AND {_TYPED}'  # noqa: S608 - as above
             for row in await self.fetch(sql, *of.values):

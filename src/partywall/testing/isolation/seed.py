@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets as tokens
 from collections.abc import Callable
-from typing import Final
 from uuid import UUID
 
 from httpx2 import AsyncClient
@@ -21,8 +20,6 @@ from partywall.testing.users import NUMBER_PENDING_EVENTS
 from partywall.testing.workers import SEARCH_KINDS, WAITING, working
 
 type Mark = Callable[[], str]
-
-_EMBEDDINGS: Final = "embedding_"
 
 
 async def project(http: AsyncClient, owner: Account, guard: Mark, bait: Mark) -> UUID:
@@ -184,19 +181,6 @@ async def dead_letter(superuser: Superuser, project: UUID) -> None:
         " VALUES ('of the world', $1, jsonb_build_object('project_id', $1::uuid), 'dead_letter', now())",
         project,
     )
-
-
-async def embeddings(superuser: Superuser, project: UUID) -> None:
-    """A vector in the table of every dimension, not only the model's."""
-    tables = [name for name in superuser.project_tables if name.startswith(_EMBEDDINGS)]
-    counts = await superuser.counts(project)
-    for name in (name for name in tables if not counts[name]):
-        await superuser.execute(
-            f"INSERT INTO {name} (project_id, index_id, chunk, approximate, embedding)"  # noqa: S608 - names of the catalogue
-            " SELECT c.project_id, i.id, c.number, false, array_fill(0.5::real, ARRAY[$2::integer])::halfvec"
-            " FROM chunk AS c JOIN search_index AS i USING (project_id) WHERE c.project_id = $1 LIMIT 1",
-            project, int(name.removeprefix(_EMBEDDINGS)),
-        )  # fmt: skip
 
 
 async def far_numbers(superuser: Superuser, project: UUID, document: str) -> None:

@@ -148,7 +148,6 @@ class _Builder:
         run = ""
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
             await seed.dead_letter(self.superuser, realm.project)
-            await seed.embeddings(self.superuser, realm.project)
             await seed.indexing(self.superuser, realm.project, 1)
             await seed.archive_entries(self.superuser, realm.project, realm.mark)
             await seed.trash(self.superuser, realm.project, realm.mark, 1)

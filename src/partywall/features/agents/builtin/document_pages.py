@@ -59,6 +59,8 @@ async def passages(ctx: Context, query: str) -> list[Passage]:
     return [
         Passage(
             document_id=hit.document_id,
+            external_id=hit.external_id,
+            revision=hit.revision,
             title=hit.title,
             page=hit.page,
             section=hit.section,

@@ -91,6 +91,8 @@ class CheckedOutput(ResponseModel):
 
 class Passage(ResponseModel):
     document_id: UUID
+    external_id: str | None = None
+    revision: int | None = None
     title: str
     page: int | None = None
     section: str | None = None

@@ -82,40 +82,30 @@ CREATE POLICY purging ON posting TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
 GRANT SELECT, INSERT ON posting TO :runtime_role;
 
--- One table for each dimension, because a vector index has a fixed one. `fault` is what the model could not read.
-DO $tables$
-DECLARE
-    dimension integer;
-    statements text;
-BEGIN
-    FOREACH dimension IN ARRAY ARRAY[256, 384, 768, 1024, 1536, 3072] LOOP
-        statements := replace($embedding$
-            CREATE TABLE embedding_DIMENSION (
-                project_id uuid NOT NULL,
-                index_id uuid NOT NULL,
-                chunk bigint NOT NULL,
-                approximate boolean NOT NULL,
-                embedding halfvec(DIMENSION) NOT NULL,
-                fault text,
-                fault_message text,
-                CONSTRAINT embedding_DIMENSION_pkey PRIMARY KEY (project_id, index_id, chunk),
-                CONSTRAINT embedding_DIMENSION_project_id_chunk_fkey
-                    FOREIGN KEY (project_id, chunk) REFERENCES chunk (project_id, number) ON DELETE CASCADE,
-                CONSTRAINT embedding_DIMENSION_project_id_index_id_fkey
-                    FOREIGN KEY (project_id, index_id) REFERENCES search_index (project_id, id) ON DELETE CASCADE
-            ) WITH (toast_tuple_target = 8160);
-            CREATE INDEX embedding_DIMENSION_project_id_chunk_idx ON embedding_DIMENSION (project_id, chunk);
-            CREATE INDEX embedding_DIMENSION_embedding_idx ON embedding_DIMENSION
-                USING hnsw (embedding halfvec_cosine_ops) WHERE approximate;
-            CREATE INDEX embedding_DIMENSION_fault_idx ON embedding_DIMENSION (project_id, index_id, chunk)
-                WHERE fault IS NOT NULL;
-            ALTER TABLE embedding_DIMENSION ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-            CREATE POLICY wall ON embedding_DIMENSION USING (project_id = (SELECT wall.current_project()));
-            CREATE POLICY purging ON embedding_DIMENSION TO CURRENT_USER
-                USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
-            GRANT SELECT, INSERT, DELETE, UPDATE (approximate) ON embedding_DIMENSION TO :runtime_role;
-        $embedding$, 'DIMENSION', dimension::text);
-        EXECUTE statements;
-    END LOOP;
-END
-$tables$;
+-- Vectors of any dimension; `fault` is what the model could not read. Each dimension has an HNSW index of its own; that
+-- of the bundled model is made here, others by `partywall migrate`. Until one exists, vectors are compared one by one.
+CREATE TABLE embedding (
+    project_id uuid NOT NULL,
+    index_id uuid NOT NULL,
+    chunk bigint NOT NULL,
+    dimension smallint NOT NULL,
+    approximate boolean NOT NULL,
+    embedding halfvec NOT NULL,
+    fault text,
+    fault_message text,
+    CONSTRAINT embedding_pkey PRIMARY KEY (project_id, index_id, chunk),
+    CONSTRAINT embedding_project_id_chunk_fkey
+        FOREIGN KEY (project_id, chunk) REFERENCES chunk (project_id, number) ON DELETE CASCADE,
+    CONSTRAINT embedding_project_id_index_id_fkey
+        FOREIGN KEY (project_id, index_id) REFERENCES search_index (project_id, id) ON DELETE CASCADE,
+    CONSTRAINT embedding_dimension_check CHECK (vector_dims(embedding) = dimension)
+) WITH (toast_tuple_target = 8160);
+CREATE INDEX embedding_project_id_chunk_idx ON embedding (project_id, chunk);
+CREATE INDEX embedding_fault_idx ON embedding (project_id, index_id, chunk) WHERE fault IS NOT NULL;
+CREATE INDEX embedding_hnsw_256 ON embedding USING hnsw ((embedding::halfvec(256)) halfvec_cosine_ops)
+    WHERE dimension = 256 AND approximate;
+ALTER TABLE embedding ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON embedding USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY purging ON embedding TO CURRENT_USER
+    USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
+GRANT SELECT, INSERT, DELETE, UPDATE (approximate) ON embedding TO :runtime_role;

@@ -1,0 +1,72 @@
+"""What a search shows: passages with their scores, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from partywall.core.rerankers import Reranker
+from partywall.features.search.constants import MOST_DUPLICATES
+from partywall.features.search.copies import Group
+from partywall.features.search.fusion import Ranked
+from partywall.features.search.highlights import spans
+from partywall.features.search.repository import Found
+from partywall.features.search.schemas import Explanation, Half, Highlight, SearchHit, TextHalf
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`score` is the calibrated one; `rerank` is what the reranker answered."""
+
+    group: Group
+    found: Found
+    score: float
+    rerank: float | None = None
+
+
+async def rerank(reranker: Reranker, query: str, results: Sequence[Result]) -> list[Result]:
+    """Orders the first ones anew, by the reranker's scores, which become theirs. Raises RerankError."""
+    judged, others = results[: reranker.candidates], results[reranker.candidates :]
+    scores = await reranker.score(query, [_read(each.found) for each in judged])
+    ordered = sorted(
+        (replace(each, score=score, rerank=score) for each, score in zip(judged, scores, strict=True)),
+        key=lambda each: -each.score,
+    )
+    return [*ordered, *(replace(each, score=min(each.score, ordered[-1].score)) for each in others)]
+
+
+def _read(found: Found) -> str:
+    """What the reranker reads of a passage."""
+    headings = dict.fromkeys(each for each in (found.title, found.section) if each)
+    return "\n".join([*headings, found.text])
+
+
+def hit(result: Result, *, explain: bool) -> SearchHit:
+    found, duplicates = result.found, result.group.duplicates
+    return SearchHit(
+        document_id=found.document_id,
+        external_id=found.external_id,
+        revision=found.revision,
+        title=found.title,
+        page=found.page,
+        section=found.section,
+        chunk_id=found.id,
+        text=found.text,
+        start=found.first,
+        end=found.last,
+        score=round(result.score, 4),
+        highlights=[Highlight(start=span.start, end=span.end) for span in spans(found.marked, found.text)],
+        duplicates=len(duplicates),
+        duplicate_ids=duplicates[:MOST_DUPLICATES],
+        explanation=_explanation(result.group.best, result.rerank) if explain else None,
+    )
+
+
+def _explanation(ranked: Ranked, rerank_score: float | None) -> Explanation:
+    text, vector = ranked.text, ranked.vector
+    return Explanation(
+        text=None if text is None else TextHalf(rank=text.rank, score=text.score, share=text.share),
+        vector=None if vector is None else Half(rank=vector.rank, score=vector.score),
+        fused=ranked.score,
+        rerank=rerank_score,
+    )

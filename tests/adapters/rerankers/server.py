@@ -1,0 +1,54 @@
+"""A loopback server with the `/rerank` routes of Cohere, Jina and text-embeddings-inference."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+type Results = list[dict[str, float]]
+
+
+@dataclass
+class RerankServer:
+    """Scores a text by how often it contains the query, as a share of its words; `answer` replaces the response."""
+
+    url: str = ""
+    answer: Callable[[Results], Response] | None = None
+    bodies: list[Mapping[str, object]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+
+    async def rerank(self, request: Request) -> Response:
+        body = await request.json()
+        self.bodies.append(body)
+        self.keys.append(request.headers.get("authorization"))
+        texts, name = (body["texts"], "score") if "texts" in body else (body["documents"], "relevance_score")
+        shares = [text.split().count(body["query"]) / len(text.split()) for text in texts]
+        results = [{"index": index, name: share} for index, share in enumerate(shares)]
+        results.sort(key=lambda each: -each[name])
+        if self.answer is not None:
+            return self.answer(results)
+        return JSONResponse(results if "texts" in body else {"id": "1", "results": results, "meta": {}})
+
+
+@asynccontextmanager
+async def rerank_server() -> AsyncIterator[RerankServer]:
+    running = RerankServer()
+    routes = [Route(path, running.rerank, methods=["POST"]) for path in ("/v2/rerank", "/rerank")]
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        running.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        try:
+            yield running
+        finally:
+            server.should_exit = True

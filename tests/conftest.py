@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pkgutil import walk_packages
 
@@ -21,8 +20,22 @@ from partywall.testing.s3_server import S3Server
 from partywall.testing.users import Users
 from tests import unmeasured
 from tests.adapters.mail.server import make_certificates
-from tests.server import UNMEASURED
 from tests.slow_calls import HELD
+from tests.tracer import TRACER
+
+EMPTY = (
+    "DELETE FROM job",
+    "DELETE FROM job_request",
+    # By the partial indexes of the documents that a worker may take: other tests have left many more.
+    """
+        UPDATE document SET index_status = 'failed'
+        WHERE index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL
+    """,
+    """
+        UPDATE document AS d SET index_status = 'failed' FROM indexing_attempt AS a
+        WHERE a.words AND (d.project_id, d.id) = (a.project_id, a.document_id) AND d.index_status = 'pending'
+    """,
+)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,25 +53,11 @@ def pytest_collection() -> Generator[None, object, object]:
         for found in walk_packages(partywall.__path__, "partywall."):
             if found.name not in ("partywall.__main__", "partywall.asgi"):  # these start to work on import
                 import_module(found.name)
-    with untraced():
-        return (yield)
-
-
-@contextmanager
-def untraced() -> Iterator[None]:
-    """Processes started meanwhile are not measured either."""
-    measuring = Coverage.current()
-    if measuring is None:
-        yield
-        return
-    measuring.stop()
+    TRACER.follow(measured=False)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in UNMEASURED.items():
-                patch.setenv(name, value)
-            yield
+        return (yield)
     finally:
-        measuring.start()
+        TRACER.follow(measured=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,10 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("unmeasured")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    with nullcontext() if item.get_closest_marker("unmeasured") is None else untraced():
-        return (yield)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Between unmeasured tests the tracer stays off."""
+    TRACER.follow(measured=item.get_closest_marker("unmeasured") is None)
+
+
+def pytest_sessionfinish() -> None:
+    TRACER.follow(measured=True)
 
 
 @pytest.fixture(scope="session")
@@ -99,9 +102,9 @@ def nothing_slow_in_a_transaction() -> Iterator[None]:
 @pytest.fixture
 async def empty_queue(kept: Superuser) -> None:
     """No job or document waits, and none becomes a dead letter: a test must not work off what earlier tests left."""
-    await kept.execute("DELETE FROM job")
-    await kept.execute("DELETE FROM job_request")
-    await kept.execute("UPDATE document SET index_status = 'failed' WHERE index_status = 'pending'")
+    async with kept.acquire() as connection:
+        for statement in EMPTY:
+            await connection.execute(statement)
 
 
 @pytest.fixture

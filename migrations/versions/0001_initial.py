@@ -45,6 +45,7 @@ _FILES = (
     "features/documents/sql/indexing.sql",
     "features/search/sql/tables.sql",
     "features/search/sql/statistics.sql",
+    "features/search/sql/vector_changes.sql",
     "features/budgets/sql/tables.sql",
     "features/runs/sql/tables.sql",
     "features/runs/sql/runs.sql",
@@ -54,7 +55,7 @@ _FILES = (
 _DROP = """
 DROP SCHEMA wall CASCADE;
 DROP TABLE run_step, run_turn, run, agent_usage, agent_budget;
-DROP TABLE embedding, posting, chunk, search_index, search_statistic;
+DROP TABLE vector_change, embedding, posting, chunk, search_index, search_statistic;
 DROP TEXT SEARCH CONFIGURATION partywall_plain;
 DROP TABLE indexing_attempt, archive_entry, document_text, document_version, document;
 DROP TABLE webhook_delivery, webhook_progress, webhook;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
@@ -10,12 +12,14 @@ from partywall.adapters.embeddings.openai import OpenAiOptions, with_dimension
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
+from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
 from partywall.core.blobs import BlobStore
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
-from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
+from partywall.core.outgoing.endpoints import Tls, open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
-from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings
+from partywall.core.vector_server import VectorServer
+from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings, VectorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +30,9 @@ if TYPE_CHECKING:
     from partywall.adapters.rerankers.endpoint import EndpointReranker
     from partywall.core.rerankers import Reranker
 
-_RETRIES: Final = Retries(2)
+DIMENSION_RETRIES: Final = Retries(2)
+VECTOR_RETRIES: Final = Retries(2, first=0.1)
+
 # With obstore, which takes 8 MB.
 _S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
 _S3_STORE: Final[Lazy[Callable[[S3Options], BlobStore]]] = lazy("partywall.adapters.blobs.s3:S3BlobStore")
@@ -54,7 +60,7 @@ async def require_dimension(settings: Settings) -> None:
     """Raises EmbeddingError if the endpoint has to be asked for its dimension and does not answer."""
     engine = embedding_engine(settings.embeddings)
     if isinstance(engine, OpenAiOptions) and not engine.dimension:
-        async with open_endpoint_client(_RETRIES, tls_context(settings.outgoing.ca_file)) as client:
+        async with open_endpoint_client(DIMENSION_RETRIES, tls_context(settings.outgoing.ca_file)) as client:
             await with_dimension(client, engine)
 
 
@@ -64,6 +70,17 @@ def create_reranker(settings: RerankSettings, client: httpx2.AsyncClient) -> Rer
     return _RERANKER.load()(
         client, str(settings.url), settings.model, settings.key, settings.candidates, settings.timeout
     )
+
+
+@asynccontextmanager
+async def open_vector_server(settings: VectorSettings, tls: Tls) -> AsyncIterator[VectorServer | None]:
+    """None if PostgreSQL finds the nearest vectors itself."""
+    if settings.engine == "pgvector":
+        yield None
+        return
+    key = None if settings.api_key is None else settings.api_key.get_secret_value()
+    async with open_endpoint_client(VECTOR_RETRIES, tls()) as client:
+        yield Qdrant.of(client, QdrantOptions(str(settings.url), key, settings.collection_prefix, settings.timeout))
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -19,6 +19,7 @@ from partywall.adapter_options import (
     create_reranker,
     embedding_engine,
     model_options,
+    open_vector_server,
 )
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
@@ -46,7 +47,7 @@ from partywall.core.outgoing.endpoints import Tls, open_endpoint_client, shared_
 from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retries import Retries
-from partywall.core.pings import open_pings
+from partywall.core.pings import Ping, open_pings
 from partywall.core.recent_use import RecentUse
 from partywall.core.rerankers import Reranker
 from partywall.core.resources import Resources
@@ -66,6 +67,7 @@ from partywall.core.similarity import SimilarityScales
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
+from partywall.core.vector_server import VectorServer
 from partywall.secret_key import secret_key
 from partywall.settings import (
     AgentSettings,
@@ -96,7 +98,9 @@ async def open_resources(
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
         sessions, tls = await _open_sessions(engine, live, settings), shared_tls(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
+        vectors = await stack.enter_async_context(open_vector_server(settings.vectors, tls))
         blobs, mailer = _open_blobs(stack, settings), create_mailer(settings)
+        pings = {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping, **_pings_of(vectors)}
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,
@@ -115,18 +119,21 @@ async def open_resources(
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
-            embedders=embedders, similarities=SimilarityScales(),
+            embedders=embedders, similarities=SimilarityScales(), vector_server=vectors,
             reranker=await _open_reranker(stack, settings, tls),
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
-            sequencer=live.sequencer,
-            tailers=live.tailers,
+            sequencer=live.sequencer, tailers=live.tailers,
             broadcaster=Broadcaster(live.listener),
             waker=live.waker,
             backpressure=_open_backpressure(cache, live.background),
             handshakes=ConcurrencyLimiter[str](HANDSHAKES, HANDSHAKES_EACH), unused_tickets=_tickets(settings.events),
-            pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
+            pings=open_pings(stack, engine, cache, **pings),
         )  # fmt: skip
+
+
+def _pings_of(vectors: VectorServer | None) -> dict[str, Ping]:
+    return {} if vectors is None else {"vectors": vectors.ping}
 
 
 def _open_blobs(stack: AsyncExitStack, settings: Settings) -> BlobStore:

@@ -9,6 +9,18 @@ import pytest
 from partywall.cli import run
 
 WRONG = (
+    (("import",), "FOLDER"),
+    (("search", "x", "--mode", "magic"), "magic"),
+    (("search", "x", "--limit", "0"), "--limit"),
+    (("search", "x", "--min-score", "2"), "--min-score"),
+    (("eval", "/no/such/folder"), "/no/such/folder"),
+    (("eval", "."), "queries.jsonl"),
+    (("events", "--after", "x"), "--after"),
+    (("login", "--server", "ftp://example.com", "--email", "a@example.com"), "ftp://example.com"),
+    (("login",), "--email"),
+    (("jobs", "retry", "x"), "integer"),
+    (("models", "install", "gpt"), "gpt"),
+    (("api", "--workers", "0"), "--workers"),
     (("projects", "list", "--server", "http://h:99999"), "the port must be from 1 to 65535"),
     (("projects", "list", "--server", "h:0"), "the port must be"),
     (("projects", "list", "--server", ""), "not a server URL"),

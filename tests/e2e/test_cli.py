@@ -47,22 +47,8 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
     ("arguments", "part"),
     [
         (["serf"], "serf"),
-        (["import"], "FOLDER"),
-        (["import", "/no/such/folder"], "/no/such/folder"),
-        (["import", "tools", "--project", "X"], "nothing to import"),
-        (["search", "x", "--mode", "magic"], "magic"),
         (["search", "x", "--project", "Nowhere"], "Nowhere"),
-        (["search", "x", "--limit", "0"], "--limit"),
-        (["eval", "/no/such/folder"], "/no/such/folder"),
-        (["eval", "tools"], "queries.jsonl"),
-        (["search", "x", "--min-score", "2"], "--min-score"),
-        (["events", "--after", "x", "--project", "Handbook"], "--after"),
-        (["login", "--server", "ftp://example.com", "--email", "a@example.com"], "ftp://example.com"),
-        (["login"], "--email"),
         (["users", "create", "nonsense", "--data-dir", "."], "."),
-        (["jobs", "retry", "x"], "integer"),
-        (["models", "install", "gpt"], "gpt"),
-        (["api", "--workers", "0"], "--workers"),
     ],
 )
 def test_a_mistake_is_one_line(member: CliServer, arguments: list[str], part: str) -> None:

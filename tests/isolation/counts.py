@@ -131,6 +131,7 @@ async def _what_workers_leave(world: World) -> None:
     first = "SELECT id FROM webhook WHERE project_id = $1 ORDER BY id LIMIT 1"
     webhook = UUID(str(await world.superuser.value(first, project)))
     await seed.indexing(world.superuser, project, MORE)
+    await seed.vector_changes(world.superuser, project)
     await seed.trash(world.superuser, project, world.foreign.mark, MORE)
     await seed.archive_entries(world.superuser, project, world.foreign.mark)
     for _ in range(MORE):

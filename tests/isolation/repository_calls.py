@@ -21,6 +21,7 @@ from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.repository import Corpus, ServingIndex
+from partywall.features.search.vector_change_repository import VectorChange
 from partywall.features.webhooks.repository import WebhookOptions
 from partywall.features.webhooks.retry_policy import Outcome
 from tests.isolation.agent_calls import AGENT_CALLS, Call
@@ -41,6 +42,11 @@ def known(seeded_project: SeededProject) -> KnownIndex:
 
 def retired(seeded_project: SeededProject) -> KnownIndex:
     return KnownIndex(uuid5(seeded_project.project, "retired"), "an old model", 256, "retired", approximate=False)
+
+
+def change(seeded_project: SeededProject) -> VectorChange:
+    where = (retired(seeded_project).id, NUMBERS[0])
+    return VectorChange(*where, "an old model", 256, deleted_once=True, claim=DUE, kept=False, vector=None)
 
 
 def serving(seeded_project: SeededProject) -> ServingIndex:
@@ -202,6 +208,14 @@ CALLS: Final[Mapping[str, Call]] = {
     "DeliverySessionRepository.keep_due": lambda r, seeded_project: r.keep_due(
         UUID(seeded_project.ids["delivery_id"]), REFUSED
     ),
+    "HeldVectors.all": lambda r, seeded_project: r.all(known(seeded_project).id),
+    "HeldVectors.still": lambda r, seeded_project: r.still(known(seeded_project).id, NUMBERS),
+    "HeldVectors.waiting": lambda r, seeded_project: r.waiting(retired(seeded_project).id),
+    "VectorChanges.claim": lambda r, _: r.claim(10),
+    "VectorChanges.confirm": lambda r, seeded_project: r.confirm([change(seeded_project)]),
+    "VectorChanges.release": lambda r, seeded_project: r.release([change(seeded_project)]),
+    "VectorChanges.note": lambda r, seeded_project: r.note(known(seeded_project).id, NUMBERS),
+    "VectorPromoter.turn": lambda r, seeded_project: r.turn(known(seeded_project), external=True),
     "VectorPromoter.finish": lambda r, seeded_project: r.finish(known(seeded_project)),
     "VectorPromoter.promote": lambda r, seeded_project: r.promote(known(seeded_project), 0, 10),
     "WebhookRepository.count": lambda r, _: r.count(),

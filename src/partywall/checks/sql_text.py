@@ -15,7 +15,7 @@ TALKS_HTTP = ("client",)
 
 def composed_sql(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """SQL is a constant with parameters; a statement composed at run time allows injection."""
-    if source.inside(*TALKS_HTTP):
+    if source.inside(*TALKS_HTTP) or not any(called_name(call) in RUNNERS for call in source.nodes(ast.Call)):
         return
     seen: set[ast.Call] = set()
     for scope in (*source.functions(), source.tree):

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "models": Command("models", "Embedding models that are not bundled."),
     "quotas": Command("quotas", "Limits of a project or account, for operators."),
     "reindex": Command("reindex", "Queue documents to be indexed again, in all projects or some."),
+    "index": Command("index", "Compare the indexes with what PostgreSQL holds, for operators."),
     "blobs": Command("blobs", "Stored originals of uploads, for operators."),
     "jobs": Command("jobs", "Dead letters, and waiting jobs of a kind that no worker knows."),
     "register": Command("login", "Create an account and log in, unless the address must be confirmed first."),

@@ -10,6 +10,7 @@ from partywall.adapter_options import (
     MissingUrlError,
     create_mailer,
     embedding_engine,
+    open_vector_server,
     refusal_of_blobs,
     require_dimension,
 )
@@ -26,6 +27,7 @@ from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedders import EmbeddingError
+from partywall.core.outgoing.endpoints import shared_tls
 from partywall.features.agents.registry import RegistrationError, registry_of
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
@@ -108,6 +110,15 @@ async def _check_engines(settings: Settings) -> None:
     await _check_database(settings)
     await refuse_wrong_cache(settings.cache.url)
     await require_dimension(settings)
+    await _check_vector_server(settings)
+
+
+async def _check_vector_server(settings: Settings) -> None:
+    if settings.vectors.engine == "pgvector":
+        return
+    async with open_vector_server(settings.vectors, shared_tls(settings.outgoing.ca_file)) as server:
+        if server is not None and (refusal := await server.refusal()) is not None:
+            raise UsageError(refusal)
 
 
 async def _check_database(settings: Settings) -> None:

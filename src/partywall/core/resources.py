@@ -42,6 +42,7 @@ from partywall.core.tenancy import Principal
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import Uploads
+from partywall.core.vector_server import VectorServer
 from partywall.settings import Settings
 from partywall.settings.base import Section
 
@@ -73,6 +74,7 @@ class Resources:
     embedders: Embedders
     similarities: SimilarityScales
     reranker: Reranker | None
+    vector_server: VectorServer | None
     language_models: LanguageModels
     outgoing: Outgoing
     sequencer: EventSequencer

@@ -72,8 +72,10 @@ class SimilarityScales:
 
 async def _measured(model: Embedder) -> SimilarityScale | None:
     asked = [question for question, _ in PAIRS]
-    found = (await model.embed_documents([*asked, *(answer for _, answer in PAIRS)])).vectors
-    similar = found[: len(PAIRS)] @ found[len(PAIRS) :].T
+    made = await model.embed_documents([*asked, *(answer for _, answer in PAIRS)])
+    if made.refused or made.failed or made.left:
+        raise EmbeddingError("the model embeds only some of the texts")
+    similar = made.vectors[: len(PAIRS)] @ made.vectors[len(PAIRS) :].T
     matching = np.eye(len(PAIRS), dtype=bool)
     alike, others = similar[matching], similar[~matching]
     scale = SimilarityScale(float(others.mean() + 2 * others.std()), float(alike.mean() + alike.std()))

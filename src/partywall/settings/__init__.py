@@ -37,6 +37,7 @@ from partywall.settings.quotas import QuotaSettings
 from partywall.settings.rerank import RerankSettings
 from partywall.settings.search import SearchSettings
 from partywall.settings.values import PathName
+from partywall.settings.vectors import VectorSettings
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
@@ -103,6 +104,7 @@ class Settings(FromEnvironment):
     projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     rerank: RerankSettings = RerankSettings()
+    vectors: VectorSettings = VectorSettings()
     blobs: BlobSettings = BlobSettings()
     documents: DocumentSettings = DocumentSettings()
     files: FileSettings = FileSettings()
@@ -240,5 +242,6 @@ __all__ = [
     "SearchSettings",
     "Section",
     "Settings",
+    "VectorSettings",
     "WebhookSettings",
 ]

@@ -11,6 +11,7 @@ import asyncpg
 from partywall.core.db.revisions import read_revisions
 
 # As `partywall.features.search.hnsw_indexes` finds it.
+# lint: allow project-filter - which dimensions exist, in all projects
 _LACKS_INDEX: Final = """
     SELECT EXISTS (
         SELECT FROM search_index WHERE status <> 'retired' AND to_regclass('embedding_hnsw_' || dimension) IS NULL

@@ -13,7 +13,7 @@ router = APIRouter(tags=["operation"])
 
 # May fail without stopping the service: only files need the blobs, the cache is rebuilt, search works without vectors,
 # and mails wait in the queue.
-EXPENDABLE: Final = frozenset({"blobs", "cache", "embedder", "mailer"})
+EXPENDABLE: Final = frozenset({"blobs", "cache", "embedder", "mailer", "vectors"})
 
 
 @router.get("/healthz", summary="Is the process alive?", description="Checks no other part.")

@@ -20,6 +20,7 @@ from partywall.core.jobs.removal import remove_jobs_of
 from partywall.core.log_masks import error_fields
 from partywall.core.resources import Resources
 from partywall.core.storage_errors import WHILE_AWAY, StorageAwayError
+from partywall.core.vector_server import VectorServerError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,9 @@ async def purge_project(context: JobContext, payload: ProjectDeleted) -> timedel
             raise AnotherAttemptError("the worker is stopping")
     try:
         await resources.blobs.delete_project(project_id)
-    except StorageAwayError:
+        if resources.vector_server is not None:
+            await resources.vector_server.delete_project(project_id)
+    except (StorageAwayError, VectorServerError):
         return WHILE_AWAY
     await _remove_keys(resources, project_id)
     await remove_jobs_of(resources.sessions, project_id)

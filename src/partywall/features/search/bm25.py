@@ -35,7 +35,8 @@ WITH asked AS (
     CROSS JOIN LATERAL (SELECT coalesce(counted.count, 0)) AS used (times)
 ), whole AS (
     SELECT min(information) AS information FROM (
-        SELECT sum(weight * rare) FROM rarity, unnest(configurations) AS configuration GROUP BY configuration
+        SELECT sum(weight * rare ORDER BY term)
+        FROM rarity, unnest(configurations) AS configuration GROUP BY configuration
     ) AS asked_in (information)
 ), scored AS (
     SELECT found.chunk, sum(

@@ -17,7 +17,7 @@ from partywall.features.search.index_repository import KnownIndex
 
 _ADDING: Final = """
 WITH serving AS MATERIALIZED (
-    SELECT id, dimension, approximate FROM search_index
+    SELECT id, dimension, external, approximate FROM search_index
     WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
 ), given AS MATERIALIZED (
     SELECT document_id, first, last, configuration, context, body, page, section, vector,
@@ -47,9 +47,9 @@ WITH serving AS MATERIALIZED (
 SELECT made.number, made.document_id, made.first, ARRAY(SELECT id FROM serving) AS serving FROM made
 """
 _EMBEDDED: Final = """, embedded AS (
-    INSERT INTO embedding (project_id, index_id, chunk, dimension, approximate, embedding)
-    SELECT :project_id, serving.id, made.number, serving.dimension, serving.approximate OR CAST(:large AS boolean),
-        CAST(vector AS halfvec)
+    INSERT INTO embedding (project_id, index_id, chunk, dimension, external, approximate, embedding)
+    SELECT :project_id, serving.id, made.number, serving.dimension, serving.external,
+        NOT serving.external AND (serving.approximate OR CAST(:large AS boolean)), CAST(vector AS halfvec)
     FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
         JOIN serving ON serving.id = CAST(:index_id AS uuid)
 )"""

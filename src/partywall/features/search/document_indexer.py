@@ -118,7 +118,7 @@ class DocumentIndexer:
             ours = await self.lease.settle(session, scope, outcomes)
             if state.replaced:
                 await ChunkWriter(session, scope).remove(sorted(ours))
-            await write(session, scope, self.lease.resources.embedders.current, state, embedded.of(ours))
+            await write(session, scope, self.lease.resources, state, embedded.of(ours))
 
     async def _fail(self, document: ClaimedDocument, error: Exception) -> None:
         log.warning("document_not_indexed", document_id=str(document.id), exc_info=error)

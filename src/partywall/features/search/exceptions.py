@@ -15,6 +15,14 @@ class SearchModelUnavailable(UnavailableError):
         super().__init__(f"The embedding model of this project, {model}, does not answer. Use mode=text.")
 
 
+class VectorIndexUnavailable(UnavailableError):
+    code = "vector_index_unavailable"
+    title = "The vector index is not available"
+
+    def __init__(self) -> None:
+        super().__init__("The server that finds the nearest vectors does not answer. Use mode=text.")
+
+
 class SearchTimeoutError(UnavailableError):
     code = "search_timeout"
     title = "The search took too long"

@@ -31,7 +31,11 @@ feature: Final = Feature(
         Schedule(
             "search_notice_model_change", "* * * * *", lazy("partywall.features.search.index_rebuild:notice_change")
         ),
+        Schedule("search_move_vectors", "* * * * *", lazy("partywall.features.search.promotion:move_vectors")),
     ),
-    loops={"indexing": lazy("partywall.features.search.indexer:index_documents")},
+    loops={
+        "indexing": lazy("partywall.features.search.indexer:index_documents"),
+        "vector sending": lazy("partywall.features.search.vector_sender:send_vectors"),
+    },
     models=lazy("partywall.features.search.models"),
 )

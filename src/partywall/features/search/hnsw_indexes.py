@@ -11,6 +11,7 @@ from partywall.core.db import engine as engines
 from partywall.features.search.models import hnsw_index
 
 # Until its index is valid, a dimension's vectors are compared one by one.
+# lint: allow project-filter - which dimensions exist, in all projects
 _LACKING: Final = text("""
     SELECT used.dimension, found.oid IS NOT NULL AS broken
     FROM (
@@ -27,8 +28,8 @@ async def create_missing(owner_url: str, wanted: int | None) -> list[str]:
     """Creates those of the dimensions in use and of the `wanted` one, while others write; one line for each."""
     engine = engines.create_engine(owner_url, pool_size=1, overflow=0, settings={"lock_timeout": "0"}, pooled=True)
     try:
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with engine.connect() as opened:
+            connection = await opened.execution_options(isolation_level="AUTOCOMMIT")
             rows = (await connection.execute(_LACKING, {"wanted": [] if wanted is None else [wanted]})).all()
             return [await _create(connection, row.dimension, broken=row.broken) for row in rows]
     finally:
@@ -41,10 +42,10 @@ async def _create(connection: AsyncConnection, dimension: int, *, broken: bool) 
     if broken:
         statement = f"REINDEX INDEX CONCURRENTLY {name}"
     else:
-        # lint: allow sql-text - a number from a checked column
         statement = (
             f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON embedding USING hnsw"
             f" ((embedding::halfvec({dimension})) halfvec_cosine_ops) WHERE dimension = {dimension} AND approximate"
         )
+    # lint: allow sql-text - composed of a number from a column of numbers
     await connection.execute(text(statement))
     return f"created the HNSW index of vectors with {dimension} dimensions"

@@ -65,7 +65,8 @@ async def build_index(context: JobContext, payload: BuildIndex) -> None:
         for index in known:
             if index.status == "building":
                 await _retire(session, scope, writer, index)
-        opened = await writer.open(current.name, current.dimension, "building")
+        external = context.resources.vector_server is not None
+        opened = await writer.open(current.name, current.dimension, "building", external=external)
         if opened is not None:
             step = EmbedChunks(project_id=payload.project_id, principal=payload.principal, index=opened)
             await enqueue(session, EMBED_CHUNKS, step)

@@ -39,6 +39,7 @@ class KnownIndex:
     dimension: int
     status: str
     approximate: bool
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,24 @@ class IndexWriter:
         query = _open_indexes(self.scope.project_id).with_for_update(read=True)
         return [_known(row) for row in await self.session.scalars(query)]
 
-    async def open(self, model: str, dimension: int, status: str) -> UUID | None:
-        """Creates an index or reopens a retired one of the same model; None if another transaction has done so."""
-        values = {"project_id": self.scope.project_id, "model": model, "dimension": dimension, "status": status}
+    async def open(self, model: str, dimension: int, status: str, *, external: bool = False) -> UUID | None:
+        """Creates an index or reopens a retired one of the same model; None if another transaction has done so.
+
+        All vectors of an external one are handed over as they are written, so it is never moved there.
+        """
+        values = {
+            "project_id": self.scope.project_id, "model": model, "dimension": dimension, "status": status,
+            "external": external, "approximate": external,
+        }  # fmt: skip
         begun = insert(SearchIndex).values(values | {"activated_at": func.now() if status == "active" else None})
         taken_up = begun.on_conflict_do_update(
             constraint="search_index_project_id_model_key",
-            set_={"status": status, "approximate": False, "activated_at": begun.excluded.activated_at},
+            set_={
+                "status": status,
+                "external": external,
+                "approximate": external,
+                "activated_at": begun.excluded.activated_at,
+            },
             where=SearchIndex.status == "retired",
         )
         opened: UUID | None = await self.session.scalar(taken_up.returning(SearchIndex.id))
@@ -150,16 +162,26 @@ class IndexWriter:
             .table_valued("number", "vector", "fault", "message", name="given")
             .render_derived()
         )
+        # As it is now: the caller may have read the index before it moved.
+        external = (
+            select(SearchIndex.external)
+            .where(SearchIndex.project_id == self.scope.project_id, SearchIndex.id == index.id)
+            .scalar_subquery()
+        )
         rows = (
             select(
                 SearchChunk.project_id, literal(index.id), SearchChunk.number, literal(index.dimension),
-                literal(approximate), cast(given.c.vector, HalfVector()), given.c.fault, given.c.message,
+                external, and_(literal(approximate), not_(external)), cast(given.c.vector, HalfVector()),
+                given.c.fault, given.c.message,
             )
             .join(given, given.c.number == SearchChunk.number)
             .where(SearchChunk.project_id == self.scope.project_id)
             .with_for_update(of=SearchChunk, read=True, key_share=True, skip_locked=True)
         )  # fmt: skip
-        columns = ["project_id", "index_id", "chunk", "dimension", "approximate", "embedding", "fault", "fault_message"]
+        columns = [
+            "project_id", "index_id", "chunk", "dimension", "external", "approximate", "embedding", "fault",
+            "fault_message",
+        ]  # fmt: skip
         await self.session.execute(insert(EMBEDDING).from_select(columns, rows).on_conflict_do_nothing())
 
     async def size(self) -> int:
@@ -222,4 +244,4 @@ def _unembedded(number: int, document_id: UUID, context: str, body: str) -> Unem
 
 
 def _known(row: SearchIndex) -> KnownIndex:
-    return KnownIndex(row.id, row.model, row.dimension, row.status, row.approximate)
+    return KnownIndex(row.id, row.model, row.dimension, row.status, row.approximate, row.external)

@@ -25,7 +25,12 @@ _DOCUMENTS = bindparam("documents", type_=ARRAY(Uuid))
 
 def _state(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     index = func.jsonb_build_array(
-        SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.status, SearchIndex.approximate
+        SearchIndex.id,
+        SearchIndex.model,
+        SearchIndex.dimension,
+        SearchIndex.status,
+        SearchIndex.approximate,
+        SearchIndex.external,
     )
     indexes = select(func.jsonb_agg(aggregate_order_by(index, SearchIndex.id))).where(
         allowed, SearchIndex.project_id == PROJECT_ID, SearchIndex.status != literal("retired")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.embedders import Embedder
 from partywall.core.jobs.queue import enqueue_once
+from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, SharedScope
 from partywall.features.search.chunk_repository import ChunkWriter, IndexVectors
 from partywall.features.search.computed_vectors import ComputedVectors
@@ -19,7 +19,7 @@ from partywall.features.search.passage_vectors import EmbeddedPassages
 async def write(
     session: AsyncSession,
     scope: SharedScope,
-    current: Embedder,
+    resources: Resources,
     state: IndexState,
     embedded: EmbeddedPassages,
     *,
@@ -29,7 +29,7 @@ async def write(
     if not embedded.chunks:
         return
     writer, chunks = IndexWriter(session, scope), ChunkWriter(session, scope)
-    indexes = state.indexes or [await _first(writer, current)]
+    indexes = state.indexes or [await _first(writer, resources)]
     size = state.chunks + len(embedded.chunks)
     parts = [IndexVectors(each, embedded.vectors[each.model]) for each in indexes if each.model in embedded.vectors]
     numbers = await chunks.add(
@@ -56,12 +56,13 @@ async def add_vectors(writer: IndexWriter, index: KnownIndex, made: ComputedVect
     await _promote_once_large(writer, index, size)
 
 
-async def _first(writer: IndexWriter, current: Embedder) -> KnownIndex:
+async def _first(writer: IndexWriter, resources: Resources) -> KnownIndex:
     """Opens the project's first index, with its first chunk."""
-    opened = await writer.open(current.name, current.dimension, "active")
+    current, external = resources.embedders.current, resources.vector_server is not None
+    opened = await writer.open(current.name, current.dimension, "active", external=external)
     if opened is None:
         raise IndexesChanged
-    return KnownIndex(opened, current.name, current.dimension, "active", approximate=False)
+    return KnownIndex(opened, current.name, current.dimension, "active", approximate=external, external=external)
 
 
 async def _promote_once_large(writer: IndexWriter, index: KnownIndex, size: int) -> None:

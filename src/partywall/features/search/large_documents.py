@@ -70,7 +70,7 @@ class LargeDocument:
             kept = await self.lease.keep(session, scope, [self.document.id])
             if kept.get(self.document.id) != version:
                 return False
-            await write(session, scope, self.lease.resources.embedders.current, state, embedded, staged_for=version)
+            await write(session, scope, self.lease.resources, state, embedded, staged_for=version)
         return True
 
     async def _switch(self, outcome: IndexOutcome) -> None:

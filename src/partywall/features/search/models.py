@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    literal_column,
     text,
     types,
 )
@@ -61,7 +62,10 @@ class SearchStatistic(Base):
 
 
 class SearchIndex(Base):
-    """One model's vectors: `building` until every chunk has one, `active` while searches use it, then `retired`."""
+    """One model's vectors: `building` until every chunk has one, `active` while searches use it, then `retired`.
+
+    `external`: new vectors are handed to the vector server. `approximate`: all of them are there, or in the HNSW index.
+    """
 
     __tablename__ = "search_index"
     __table_args__ = (
@@ -78,6 +82,7 @@ class SearchIndex(Base):
     model: Mapped[str] = mapped_column(Text)
     dimension: Mapped[int] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(Text)
+    external: Mapped[bool] = mapped_column(Boolean, server_default="false")
     approximate: Mapped[bool] = mapped_column(Boolean, server_default="false")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     activated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -140,7 +145,8 @@ def hnsw_index(dimension: int) -> str:
 
 
 # One row per chunk and index; `fault` is what the model could not read of the chunk (`Fault`), mostly null. Vectors of
-# all dimensions are in one table. Each dimension has its own HNSW index, of those that are `approximate`.
+# all dimensions are in one table. Each dimension has its own HNSW index, of those that are `approximate`. The vector
+# server gets those that are `external`.
 EMBEDDING: Final = Table(
     "embedding",
     Base.metadata,
@@ -148,6 +154,7 @@ EMBEDDING: Final = Table(
     Column("index_id", Uuid, nullable=False),
     Column("chunk", BigInteger, nullable=False),
     Column("dimension", SmallInteger, nullable=False),
+    Column("external", Boolean, server_default="false", nullable=False),
     Column("approximate", Boolean, nullable=False),
     Column("embedding", HalfVector(), nullable=False),
     Column("fault", Text),
@@ -162,9 +169,28 @@ EMBEDDING: Final = Table(
     Index("embedding_fault_idx", "project_id", "index_id", "chunk", postgresql_where=text("fault IS NOT NULL")),
     Index(
         hnsw_index(BUNDLED_DIMENSION),
-        text(f"(embedding::halfvec({BUNDLED_DIMENSION})) halfvec_cosine_ops"),
+        literal_column(f"embedding::halfvec({BUNDLED_DIMENSION})").label("vector"),
         postgresql_using="hnsw",
+        postgresql_ops={"vector": "halfvec_cosine_ops"},
         postgresql_where=text(f"dimension = {BUNDLED_DIMENSION} AND approximate"),
     ),
+    info={"kind": TableKind.PROJECT},
+)
+
+
+# What the vector server does not know yet; a trigger on `embedding` writes it.
+VECTOR_CHANGE: Final = Table(
+    "vector_change",
+    Base.metadata,
+    Column("project_id", Uuid, nullable=False),
+    Column("index_id", Uuid, nullable=False),
+    Column("chunk", BigInteger, nullable=False),
+    Column("deleted_once", Boolean, server_default="false", nullable=False),
+    Column("due_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    PrimaryKeyConstraint("project_id", "index_id", "chunk"),
+    ForeignKeyConstraint(
+        ["project_id", "index_id"], ["search_index.project_id", "search_index.id"], ondelete="CASCADE"
+    ),
+    Index("vector_change_due_idx", "project_id", "due_at"),
     info={"kind": TableKind.PROJECT},
 )

@@ -1,11 +1,10 @@
-"""SQL that moves a project's vectors into the HNSW index while others write."""
+"""SQL that moves a project's vectors into the HNSW index, or to the vector server and back, while others write."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, and_, not_, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Select, not_, or_, select, update
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.tenancy import SharedScope
@@ -18,13 +17,17 @@ class VectorPromoter:
     session: AsyncSession
     scope: SharedScope
 
+    async def turn(self, index: KnownIndex, *, external: bool) -> None:
+        """From now on new vectors are handed to the vector server, or not; searches compare in PostgreSQL meanwhile."""
+        await self._set(index, external=external, approximate=False)
+
     async def promote(self, index: KnownIndex, after: int, limit: int) -> int | None:
         """Promotes vectors of chunks after number `after`; returns the last chunk's number, None if none is left.
 
         Skips locked rows: waiting for them while holding others could deadlock.
         """
         some = (
-            _exact(self._own(index))
+            self._elsewhere(index)
             .where(EMBEDDING.c.chunk > after)
             .order_by(EMBEDDING.c.chunk)
             .limit(limit)
@@ -33,28 +36,39 @@ class VectorPromoter:
         chunks = list(await self.session.scalars(some))
         if not chunks:
             return None
-        promoted = update(EMBEDDING).where(self._own(index), EMBEDDING.c.chunk.in_(chunks)).values(approximate=True)
-        await self.session.execute(promoted)
+        await self.session.execute(
+            update(EMBEDDING)
+            .where(
+                EMBEDDING.c.project_id == self.scope.project_id,
+                EMBEDDING.c.index_id == index.id,
+                EMBEDDING.c.chunk.in_(chunks),
+            )
+            .values(external=index.external, approximate=not index.external)
+        )
         return chunks[-1]
 
     async def finish(self, index: KnownIndex) -> bool:
-        """Lets searches use the HNSW index; False if a vector is missing there. Waits for transactions that write."""
-        project_id = self.scope.project_id
-        locked = select(SearchIndex.id).where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
+        """Lets searches use the index; False if a vector is missing there. Waits for transactions that write."""
+        locked = select(SearchIndex.id).where(
+            SearchIndex.project_id == self.scope.project_id, SearchIndex.id == index.id
+        )
         await self.session.execute(locked.with_for_update())
-        if await self.session.scalar(_exact(self._own(index)).limit(1)) is not None:
+        if await self.session.scalar(self._elsewhere(index).limit(1)) is not None:
             return False
-        finished = (
+        return await self._set(index, approximate=True)
+
+    async def _set(self, index: KnownIndex, **values: bool) -> bool:
+        done = (
             update(SearchIndex)
-            .where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
-            .values(approximate=True)
+            .where(SearchIndex.project_id == self.scope.project_id, SearchIndex.id == index.id)
+            .values(**values)
             .returning(SearchIndex.id)
         )
-        return (await self.session.scalar(finished)) is not None
+        return (await self.session.scalar(done)) is not None
 
-    def _own(self, index: KnownIndex) -> ColumnElement[bool]:
-        return and_(EMBEDDING.c.project_id == self.scope.project_id, EMBEDDING.c.index_id == index.id)
-
-
-def _exact(own: ColumnElement[bool]) -> Select[int]:
-    return select(EMBEDDING.c.chunk).where(own, not_(EMBEDDING.c.approximate))
+    def _elsewhere(self, index: KnownIndex) -> Select[int]:
+        vectors = EMBEDDING.c
+        outside = not_(vectors.external) if index.external else or_(vectors.external, not_(vectors.approximate))
+        return select(vectors.chunk).where(
+            vectors.project_id == self.scope.project_id, vectors.index_id == index.id, outside
+        )

@@ -10,11 +10,13 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Float,
     Select,
     Text,
     Uuid,
     and_,
+    any_,
     bindparam,
     cast,
     column,
@@ -24,19 +26,22 @@ from sqlalchemy import (
     select,
     table,
     text,
+    union,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search import bm25
-from partywall.features.search.constants import Breadth
+from partywall.features.search.constants import EXACT_CHUNKS, Breadth
 from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import (
     EMBEDDING,
+    VECTOR_CHANGE,
     HalfVector,
     SearchChunk,
     SearchIndex,
@@ -86,6 +91,22 @@ _ITERATE: Final = select(
 _INDEXED_ROWS: Final = text(
     "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
 )
+# The latest changes are enough: older ones are late, or too many to be compared with each search.
+_UNKNOWN: Final = (
+    select(VECTOR_CHANGE.c.chunk)
+    .where(
+        VECTOR_CHANGE.c.project_id == bindparam("project_id", type_=Uuid),
+        VECTOR_CHANGE.c.index_id == bindparam("index_id", type_=Uuid),
+    )
+    .order_by(VECTOR_CHANGE.c.chunk.desc())
+    .limit(EXACT_CHUNKS)
+    .subquery("unknown")
+)
+# An array is looked up by key; a subquery would be joined to all vectors of the project.
+_PROPOSED: Final = func.array(
+    union(select(func.unnest(bindparam("only", type_=ARRAY(BigInteger)))), select(_UNKNOWN.c.chunk)).scalar_subquery(),
+    type_=ARRAY(BigInteger),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +117,7 @@ class ServingIndex:
     model: str
     dimension: int
     approximate: bool
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +161,7 @@ def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     return (
         select(
             SearchStatistic.chunks, SearchStatistic.terms, SearchStatistic.configurations,
-            SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate,
+            SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate, SearchIndex.external,
             staged.correlate(OPENED).label("staged"),
             func.wall.has_deleted_documents(PROJECT_ID).label("purging"),
         )
@@ -179,10 +201,14 @@ class SearchRepository:
         status: str | None,
         *,
         approximate: bool,
+        only: Sequence[int] | None = None,
         staged: bool = False,
         purging: bool = False,
     ) -> list[Candidate]:
-        """The nearest chunks by cosine similarity, best first: exact, or through the HNSW index if `approximate`."""
+        """The nearest chunks by cosine similarity, best first: exact, or through the HNSW index if `approximate`.
+
+        With `only`, of these chunks and of those that the vector server does not know yet.
+        """
         if approximate:
             await self.session.execute(_ITERATE)
         query = _nearest(
@@ -190,6 +216,7 @@ class SearchRepository:
             documents=purging or status is not None,
             status=status is not None,
             approximate=approximate,
+            only=only is not None,
             staged=staged,
         )
         values = {
@@ -198,6 +225,7 @@ class SearchRepository:
             "vector": vector,
             **asdict(breadth),
             "status": status,
+            **({} if only is None else {"only": list(only)}),
         }
         rows = await self.session.execute(query, values)
         found = [Candidate(chunk, document_id, 1 - distance) for chunk, document_id, distance in rows]
@@ -222,7 +250,7 @@ class SearchRepository:
 
 @functools.lru_cache(maxsize=256)
 def _nearest(
-    dimension: int, *, documents: bool, status: bool, approximate: bool, staged: bool
+    dimension: int, *, documents: bool, status: bool, approximate: bool, only: bool, staged: bool
 ) -> Select[int, UUID, float]:
     vectors = EMBEDDING.c
     # A subquery is evaluated once; a plain cast would parse the parameter again for every row.
@@ -236,6 +264,8 @@ def _nearest(
     )
     if approximate:
         nearest = nearest.where(vectors.dimension == literal_column(str(dimension)), vectors.approximate)
+    if only:
+        nearest = nearest.where(vectors.chunk == any_(_PROPOSED))
     if staged:
         hidden = select(SearchChunk.number).where(
             SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.staged_for.is_not(None)

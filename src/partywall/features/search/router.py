@@ -10,7 +10,7 @@ from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.search.dependencies import SearchServiceDep
-from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
+from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
 from partywall.features.search.schemas import SearchQuery, SearchResult
 
 MODE_HEADER: Final = "X-Search-Mode"
@@ -24,10 +24,15 @@ router = APIRouter(prefix="/projects/{project_id}/search", tags=["search"])
     summary="Search a project's documents",
     description=(
         "Text search, vector search or both, best hits first. Offsets are in characters. The header `X-Search-Mode` "
-        "names the mode used: `text` if the embedding model of a hybrid search did not answer."
+        "names the mode used: `text` if the embedding model or the vector index of a hybrid search did not answer."
     ),
     responses=documented(
-        ProjectNotFoundError, MissingRightError, SearchModelUnavailable, SearchTimeoutError, TooManyRequestsError
+        ProjectNotFoundError,
+        MissingRightError,
+        SearchModelUnavailable,
+        VectorIndexUnavailable,
+        SearchTimeoutError,
+        TooManyRequestsError,
     ),
 )
 async def search_documents(

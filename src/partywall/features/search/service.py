@@ -24,17 +24,18 @@ from partywall.core.rights import require
 from partywall.core.similarity import SimilarityScale, SimilarityScales
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
+from partywall.core.vector_server import VectorServerError
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import fusion, relevance
 from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MORE, NARROW, WIDE, Breadth
 from partywall.features.search.copies import Group, fold
-from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
+from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.query_text import words_of
 from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
 from partywall.features.search.results import Result, hit, rerank
 from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
-from partywall.features.search.vector_index import PgvectorIndex, VectorIndex, Wanted
+from partywall.features.search.vector_index import PgvectorIndex, ServerIndex, VectorIndex, Wanted
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -67,7 +68,7 @@ class SearchService:
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
         return cls(
             reader, resources.sessions, resources.embedders, resources.searches, resources.settings.search.timeout,
-            PgvectorIndex(), resources.similarities, resources.reranker,
+            vector_index(resources), resources.similarities, resources.reranker,
         )  # fmt: skip
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
@@ -77,11 +78,12 @@ class SearchService:
             return Answer(SearchResult(items=[], reranked=None), query.mode)
         async with self.slots.hold(self.reader.principal.tenant):
             vector, scale = await self._embed(corpus, query)
+            vector, proposed = await self._propose(scope, corpus, query, vector)
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                search = _Search(corpus, query, mode, vector, until, self.vectors, scale, most)
+                search = _Search(corpus, query, mode, vector, until, self.vectors, proposed, scale, most)
                 found = await self._results(scope, search)
             results, reranked = await self._reranked(query.q, found)
         shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
@@ -116,7 +118,9 @@ class SearchService:
         scope, row = await self.reader.row(CORPUS, project_id, {})
         require(scope, DOCUMENT_READ)
         index = (
-            None if row["id"] is None else ServingIndex(row["id"], row["model"], row["dimension"], row["approximate"])
+            None
+            if row["id"] is None
+            else ServingIndex(row["id"], row["model"], row["dimension"], row["approximate"], row["external"])
         )
         size = (row["chunks"] or 0, row["terms"] or 0)
         staged, purging = bool(row["staged"]), bool(row["purging"])
@@ -137,6 +141,24 @@ class SearchService:
             log.warning("search_without_vectors", model=corpus.index.model, reason=str(error))
             return None, None
 
+    async def _propose(
+        self, scope: ProjectScope, corpus: Corpus, query: SearchQuery, vector: str | None
+    ) -> tuple[str | None, list[int] | None]:
+        """The vector, and what the vector index proposes for it; without an answer, neither."""
+        if vector is None or corpus.index is None:
+            return None, None
+        try:
+            return vector, await self.vectors.propose(scope, corpus.index, vector)
+        except VectorServerError as error:
+            log.warning("search_without_vectors", model=corpus.index.model, reason=str(error))
+            if query.mode is SearchMode.VECTOR:  # there is no fallback
+                raise VectorIndexUnavailable from error
+            return None, None
+
+
+def vector_index(resources: Resources) -> VectorIndex:
+    return PgvectorIndex() if resources.vector_server is None else ServerIndex(resources.vector_server)
+
 
 @contextmanager
 def _timeouts() -> Iterator[None]:
@@ -156,6 +178,7 @@ class _Search:
     vector: str | None
     until: float
     vectors: VectorIndex
+    proposed: list[int] | None
     scale: SimilarityScale | None
     most: int
 
@@ -226,14 +249,16 @@ class _Search:
         if index is None or vector is None:
             return []
 
-        async def compare(*, approximate: bool) -> list[Candidate]:
+        async def compare(*, approximate: bool = False, only: Sequence[int] | None = None) -> list[Candidate]:
             self.refuse_late()
             hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
             return await repository.by_vector(
-                index, vector, breadth, self.query.status, approximate=approximate, **hidden
+                index, vector, breadth, self.query.status, approximate=approximate, only=only, **hidden
             )
 
-        return await self.vectors.nearest(repository, compare, Wanted(index, breadth.candidates, self.corpus.chunks))
+        narrowed = self.query.status is not None or self.corpus.staged or self.corpus.purging
+        wanted = Wanted(index, breadth.candidates, self.corpus.chunks, narrowed)
+        return await self.vectors.nearest(repository, compare, wanted, self.proposed)
 
 
 @dataclass(frozen=True, slots=True)

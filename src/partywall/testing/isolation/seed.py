@@ -165,6 +165,14 @@ async def indexing(superuser: Superuser, project: UUID, most: int) -> None:
     )  # fmt: skip
 
 
+async def vector_changes(superuser: Superuser, project: UUID) -> None:
+    """What a vector server would not know yet of the project's vectors."""
+    await superuser.execute(
+        "INSERT INTO vector_change (project_id, index_id, chunk)"
+        " SELECT project_id, index_id, chunk FROM embedding WHERE project_id = $1 ON CONFLICT DO NOTHING", project,
+    )  # fmt: skip
+
+
 async def archive_entries(superuser: Superuser, project: UUID, mark: Mark) -> None:
     """Documents that were made of the files in an archive."""
     await superuser.execute(

@@ -149,6 +149,7 @@ class _Builder:
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
             await seed.dead_letter(self.superuser, realm.project)
             await seed.indexing(self.superuser, realm.project, 1)
+            await seed.vector_changes(self.superuser, realm.project)
             await seed.archive_entries(self.superuser, realm.project, realm.mark)
             await seed.trash(self.superuser, realm.project, realm.mark, 1)
             run = await seed.waiting_run(self.superuser, realm.project, realm.mark)

@@ -21,6 +21,7 @@ CREATE TABLE search_index (
     model text NOT NULL,
     dimension integer NOT NULL,
     status text NOT NULL,
+    external boolean DEFAULT false NOT NULL,
     approximate boolean DEFAULT false NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     activated_at timestamptz,
@@ -82,13 +83,15 @@ CREATE POLICY purging ON posting TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
 GRANT SELECT, INSERT ON posting TO :runtime_role;
 
--- Vectors of any dimension; `fault` is what the model could not read. Each dimension has an HNSW index of its own; that
+-- Vectors of any dimension; `fault` is what the model could not read. Those that are `external` are handed to the vector
+-- server (`vector_changes.sql`), and are in no index here. Each dimension has an HNSW index of its own; that
 -- of the bundled model is made here, others by `partywall migrate`. Until one exists, vectors are compared one by one.
 CREATE TABLE embedding (
     project_id uuid NOT NULL,
     index_id uuid NOT NULL,
     chunk bigint NOT NULL,
     dimension smallint NOT NULL,
+    external boolean DEFAULT false NOT NULL,
     approximate boolean NOT NULL,
     embedding halfvec NOT NULL,
     fault text,
@@ -108,4 +111,21 @@ ALTER TABLE embedding ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON embedding USING (project_id = (SELECT wall.current_project()));
 CREATE POLICY purging ON embedding TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
-GRANT SELECT, INSERT, DELETE, UPDATE (approximate) ON embedding TO :runtime_role;
+GRANT SELECT, INSERT, DELETE, UPDATE (external, approximate) ON embedding TO :runtime_role;
+
+-- What the vector server does not know yet: it gets the vector if it is still there, and else deletes it, twice.
+CREATE TABLE vector_change (
+    project_id uuid NOT NULL,
+    index_id uuid NOT NULL,
+    chunk bigint NOT NULL,
+    deleted_once boolean DEFAULT false NOT NULL,
+    due_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT vector_change_pkey PRIMARY KEY (project_id, index_id, chunk),
+    CONSTRAINT vector_change_project_id_index_id_fkey
+        FOREIGN KEY (project_id, index_id) REFERENCES search_index (project_id, id) ON DELETE CASCADE
+);
+CREATE INDEX vector_change_due_idx ON vector_change (project_id, due_at);
+ALTER TABLE vector_change ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON vector_change USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY noting ON vector_change TO CURRENT_USER USING (true);
+GRANT SELECT, INSERT, DELETE, UPDATE (deleted_once, due_at) ON vector_change TO :runtime_role;

@@ -56,8 +56,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--collection", type=Path, required=True)
     parser.add_argument("--documents", type=int, default=5000)
-    parser.add_argument("--engine", choices=["wordllama", "minilm"], default="wordllama")
-    parser.add_argument("--models", type=Path, help="where `partywall models install` has put MiniLM")
+    parser.add_argument("--engine", choices=["wordllama", "minilm", "e5"], default="wordllama")
+    parser.add_argument("--models", type=Path, help="where `partywall models install` has put models")
     arguments = parser.parse_args()
     asyncio.run(run(arguments.collection, arguments.documents, arguments.engine, arguments.models))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import LocalEngine
-from partywall.adapters.embeddings.openai import OpenAiOptions
+from partywall.adapters.embeddings.openai import OpenAiOptions, with_dimension
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
@@ -16,7 +16,7 @@ from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
 from partywall.core.blobs import BlobStore
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
-from partywall.core.outgoing.endpoints import Tls, open_endpoint_client
+from partywall.core.outgoing.endpoints import Tls, open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.core.vector_server import VectorServer
 from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings, VectorSettings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from partywall.adapters.rerankers.endpoint import EndpointReranker
     from partywall.core.rerankers import Reranker
 
+DIMENSION_RETRIES: Final = Retries(2)
 VECTOR_RETRIES: Final = Retries(2, first=0.1)
 
 # With obstore, which takes 8 MB.
@@ -47,14 +48,20 @@ class MissingUrlError(Exception):
 def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions:
     if settings.engine != "openai":
         return settings.engine
-    if settings.url is None or settings.model is None or settings.dimension is None:
-        raise MissingUrlError(
-            "EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL, EMBEDDINGS__MODEL and EMBEDDINGS__DIMENSION"
-        )
+    if settings.url is None or settings.model is None:
+        raise MissingUrlError("EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL and EMBEDDINGS__MODEL")
     budgets = (settings.timeout, settings.query_timeout)
     return OpenAiOptions(
-        str(settings.url), settings.model, settings.dimension, settings.api_key, *budgets, settings.batch_size
+        str(settings.url), settings.model, settings.dimension or 0, settings.api_key, *budgets, settings.batch_size
     )
+
+
+async def require_dimension(settings: Settings) -> None:
+    """Raises EmbeddingError if the endpoint has to be asked for its dimension and does not answer."""
+    engine = embedding_engine(settings.embeddings)
+    if isinstance(engine, OpenAiOptions) and not engine.dimension:
+        async with open_endpoint_client(DIMENSION_RETRIES, tls_context(settings.outgoing.ca_file)) as client:
+            await with_dimension(client, engine)
 
 
 def create_reranker(settings: RerankSettings, client: httpx2.AsyncClient) -> Reranker:

@@ -136,6 +136,8 @@ def _imported(command: Command) -> typer.Typer:
     """Imports without garbage collection, which takes a seventh of the time: modules stay loaded until the end."""
     gc.disable()
     if command.module in LONG_RUNNING:
+        # Several threads embed texts; those of OpenBLAS would wait for each other, busily.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         import_structlog()
     app: typer.Typer = importlib.import_module(f"partywall.commands.{command.module}").app
     gc.freeze()

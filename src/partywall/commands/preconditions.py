@@ -12,10 +12,11 @@ from partywall.adapter_options import (
     embedding_engine,
     open_vector_server,
     refusal_of_blobs,
+    require_dimension,
 )
 
 # lint: allow adapter-import - checks for the model's files before any process starts
-from partywall.adapters.embeddings.minilm_files import installed_files
+from partywall.adapters.embeddings.installed import require_installed
 from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
@@ -77,8 +78,7 @@ def refusals() -> Iterator[None]:
 def _check_embeddings(settings: Settings) -> None:
     chosen = settings.embeddings
     embedding_engine(chosen)
-    if chosen.engine == "minilm":
-        installed_files(settings.data_dir / "models")
+    require_installed(chosen.engine, settings.data_dir / "models")
 
 
 def _check_mail(settings: Settings) -> None:
@@ -109,6 +109,7 @@ def _check_agents(settings: Settings) -> None:
 async def _check_engines(settings: Settings) -> None:
     await _check_database(settings)
     await refuse_wrong_cache(settings.cache.url)
+    await require_dimension(settings)
     await _check_vector_server(settings)
 
 

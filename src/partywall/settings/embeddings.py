@@ -10,11 +10,13 @@ from partywall.settings.values import Key, Text, WebAddress
 
 
 class EmbeddingSettings(Section):
-    engine: Literal["wordllama", "minilm", "openai"] = "wordllama"
+    engine: Literal["wordllama", "minilm", "e5", "openai"] = "wordllama"
     url: WebAddress | None = None
     model: Text | None = None
     api_key: Key | None = None
-    dimension: int | None = Field(default=None, ge=1, le=4000)
+    dimension: int | None = Field(
+        default=None, ge=1, le=4000, description="Of an endpoint's vectors; without it, the endpoint is asked at start."
+    )
     timeout: timedelta = Field(
         default=5 * MINUTE,
         ge=SECOND,
@@ -28,8 +30,6 @@ class EmbeddingSettings(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.engine == "openai" and None in (self.url, self.model, self.dimension):
-            raise ValueError(
-                "EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL, EMBEDDINGS__MODEL and EMBEDDINGS__DIMENSION"
-            )
+        if self.engine == "openai" and None in (self.url, self.model):
+            raise ValueError("EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL and EMBEDDINGS__MODEL")
         return self

@@ -17,7 +17,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from partywall.adapters.embeddings import minilm_files
 from partywall.adapters.embeddings.minilm import load_minilm
-from partywall.adapters.embeddings.minilm_files import ModelInstallError, install_minilm, installed_files
+from partywall.adapters.embeddings.minilm_files import install_minilm, installed_files
+from partywall.adapters.embeddings.model_files import ModelInstallError
 from partywall.core.embedders import EmbeddingError
 
 INSTALLED = os.environ.get("PARTYWALL_TEST_MODELS")
@@ -74,7 +75,7 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_padding_does_not_change_a_vector(installed: Path) -> None:
+async def test_other_texts_do_not_change_a_vector(installed: Path) -> None:
     """A text's vector is the same alone and next to longer texts."""
     embedder = load_minilm(installed)
     texts = ["a happy dog", "a", "a happy person " * 100, ""]

@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
-from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
+from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions, with_dimension
 from partywall.core.embedders import EmbeddingError, TextRefused
 from partywall.core.outgoing.circuits import FAILURES_UNTIL_OPEN
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
@@ -95,6 +95,27 @@ async def test_an_unreachable_endpoint_is_an_error(client: httpx2.AsyncClient) -
 async def test_another_dimension_is_refused(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     with pytest.raises(EmbeddingError, match="answers 256 dimensions, EMBEDDINGS__DIMENSION says 1536"):
         await embedder(client, endpoint.url, 1536).embed_query("a text")
+
+
+async def test_an_unknown_dimension_is_asked_for_once(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
+    endpoint.dimension = 77
+    options = await with_dimension(client, OpenAiOptions(endpoint.url, "a-model", 0))
+    assert await with_dimension(client, options) == options
+    assert len(endpoint.requests) == 1
+    asked = OpenAiEmbedder(client, options)
+    assert (asked.name, asked.dimension) == ("openai:a-model@77", 77)
+    assert (await asked.embed_documents(["a text"])).vectors.shape == (1, 77)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "complaint"), [([], "answers 0 dimensions"), ([0.5] * 4001, "answers 4001 dimensions, not 1 to 4000")]
+)
+async def test_a_dimension_that_cannot_be_stored_is_refused(
+    client: httpx2.AsyncClient, endpoint: Endpoint, numbers: list[float], complaint: str
+) -> None:
+    endpoint.faults.append(lambda: broken({"data": [{"index": 0, "embedding": numbers}]}))
+    with pytest.raises(EmbeddingError, match=complaint):
+        await with_dimension(client, OpenAiOptions(endpoint.url, "a-model", 0))
 
 
 def broken(body: object) -> Response:

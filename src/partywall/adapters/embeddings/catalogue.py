@@ -8,22 +8,24 @@ from typing import Final, Literal
 
 import httpx2
 
-from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions, options_of
+from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions, options_of, with_dimension
 from partywall.core.embedders import Embedder, EmbeddingError
 from partywall.core.lazy import Lazy, lazy
 
-type LocalEngine = Literal["wordllama", "minilm"]
+type LocalEngine = Literal["wordllama", "minilm", "e5"]
 type Load = Callable[[Path], Embedder]
 
 # Imported by the processes that use the model.
 _LOCAL: Final[dict[LocalEngine, Lazy[Load]]] = {
     "wordllama": lazy("partywall.adapters.embeddings.wordllama:load_wordllama"),
     "minilm": lazy("partywall.adapters.embeddings.minilm:load_minilm"),
+    "e5": lazy("partywall.adapters.embeddings.e5:load_e5"),
 }
 # How the names of the indexes of a model begin.
 _BEGINNINGS: Final[dict[str, LocalEngine]] = {
     "wordllama-": "wordllama",
     "all-MiniLM-": "minilm",
+    "multilingual-e5-small-": "e5",
 }
 
 
@@ -72,14 +74,15 @@ def _load_local(name: str, models: Path) -> Embedder | None:
 async def open_catalogue(
     engine: LocalEngine | OpenAiOptions, *, models: Path, client: httpx2.AsyncClient | None
 ) -> EmbedderCatalogue:
-    """Loads the configured model; an endpoint needs `client`. Raises EmbeddingError if it is not installed."""
+    """Loads the configured model, which is not installed if this raises EmbeddingError; an endpoint needs `client`."""
     if not isinstance(engine, OpenAiOptions):
         current = await asyncio.to_thread(lambda: _LOCAL[engine].load()(models))
         return EmbedderCatalogue(current, models, lambda _name: None, {}, asyncio.Lock())
     assert client is not None
+    known = await with_dimension(client, engine)
 
     def another(name: str) -> Embedder | None:
-        options = options_of(name, engine)
+        options = options_of(name, known)
         return None if options is None else OpenAiEmbedder(client, options)
 
-    return EmbedderCatalogue(OpenAiEmbedder(client, engine), models, another, {}, asyncio.Lock())
+    return EmbedderCatalogue(OpenAiEmbedder(client, known), models, another, {}, asyncio.Lock())

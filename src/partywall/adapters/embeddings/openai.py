@@ -18,7 +18,7 @@ from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
 from partywall.adapters.embeddings.request_size import RequestSize
 from partywall.adapters.embeddings.requests import Fault, RequestFailed, Requests, new_vectors
-from partywall.core.embedders import EmbeddingUnavailable, TextRefused, TextVectors, Vectors
+from partywall.core.embedders import EmbeddingError, EmbeddingUnavailable, TextRefused, TextVectors, Vectors
 from partywall.core.log_masks import one_clean_line
 from partywall.core.outgoing.endpoints import RETRIES, CircuitOpenConnectError
 from partywall.core.outgoing.retries import seconds_asked
@@ -34,6 +34,7 @@ _BROKEN: Final = 500
 _UNREACHED: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _SILENT: Final = (httpx2.ReadTimeout, httpx2.WriteTimeout)
 _FRESH: Final = 60.0
+_MOST_DIMENSIONS: Final = 4000
 
 
 class _Item(BaseModel):
@@ -51,6 +52,7 @@ class OpenAiOptions:
     """The API's base (`.../v1`) or the embeddings route itself."""
     model: str
     dimension: int
+    """0 if the endpoint is to be asked, see `with_dimension`."""
     api_key: SecretStr | None = None
     budget: timedelta = timedelta(minutes=5)
     """For all requests of one call, with retries and pauses."""
@@ -157,7 +159,7 @@ class OpenAiEmbedder:
             raise EmbeddingUnavailable("the embeddings endpoint's answer is not in OpenAI's format") from error
         if [item.index for item in items] != list(range(count)):
             raise EmbeddingUnavailable(f"the embeddings endpoint answered {len(items)} vectors for {count} texts")
-        found = {len(item.embedding) for item in items} - {self.dimension}
+        found = {len(item.embedding) for item in items} - {self.dimension or len(items[0].embedding)}
         if found:
             raise EmbeddingUnavailable(
                 f"the model answers {found.pop()} dimensions, EMBEDDINGS__DIMENSION says {self.dimension}"
@@ -165,6 +167,19 @@ class OpenAiEmbedder:
         self._answered_at = time.monotonic()
         with np.errstate(over="ignore"):  # infinity is refused below
             return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
+
+
+async def with_dimension(client: httpx2.AsyncClient, options: OpenAiOptions) -> OpenAiOptions:
+    """Asks the endpoint for its dimension, unless it is known. Raises EmbeddingError."""
+    if options.dimension:
+        return options
+    try:
+        dimension = len(await OpenAiEmbedder(client, options).embed_query("dimension"))
+    except EmbeddingError as error:
+        raise EmbeddingError(f"EMBEDDINGS__DIMENSION is not set, and {error}") from error
+    if not 0 < dimension <= _MOST_DIMENSIONS:
+        raise EmbeddingError(f"the model {options.model} answers {dimension} dimensions, not 1 to {_MOST_DIMENSIONS}")
+    return replace(options, dimension=dimension)
 
 
 def name_of(options: OpenAiOptions) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +17,12 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
 from partywall.adapters.embeddings.local import LocalEmbedder
+from partywall.adapters.embeddings.mapped_tensors import mapped_tensors
 from partywall.core.embedders import EmbeddingError, Vectors
 
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
 _TENSOR: Final = "embedding.weight"
-# A safetensors file starts with the length of its JSON header; offsets in it count from the header's end.
-_LENGTH_BYTES: Final = 8
 _BATCH: Final = 64
 # No token of this vocabulary spans the start of a word: splitting by word gives the same ids in linear time.
 _WORD: Final = Regex("▁+[^▁]*")
@@ -34,7 +32,7 @@ class WordLlamaEmbedder(LocalEmbedder):
     """English, 16 MB of weights, no network; a document takes about .3 ms of one core."""
 
     def __init__(self, tokenizer: Tokenizer, weights: NDArray[np.float16], name: str) -> None:
-        super().__init__(threads=2)
+        super().__init__(texts_at_once=512)
         self._tokenizer = tokenizer
         self._weights = weights
         self.name = name
@@ -84,13 +82,9 @@ def load_wordllama(_models: Path | None = None) -> WordLlamaEmbedder:
 
 def _mapped(path: Path) -> tuple[NDArray[np.float16], str]:
     """Shape (vocabulary, 256), mapped from the file; and the file's SHA-256."""
+    tensor = mapped_tensors(path)[_TENSOR]
+    if tensor.dtype != np.float16:
+        raise ValueError(f"{_TENSOR} is {tensor.dtype}, not float16")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        header_bytes = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-        tensor = json.loads(file.read(header_bytes))[_TENSOR]
-        if tensor["dtype"] != "F16":
-            raise ValueError(f"{_TENSOR} is {tensor['dtype']}, not F16")
-        offset = _LENGTH_BYTES + header_bytes + tensor["data_offsets"][0]
-        mapped = np.memmap(file, dtype="<f2", mode="r", offset=offset, shape=tuple(tensor["shape"]))
-    return np.asarray(mapped), digest
+    return np.asarray(tensor, dtype=np.float16), digest

@@ -44,9 +44,12 @@ def retired(seeded_project: SeededProject) -> KnownIndex:
     return KnownIndex(uuid5(seeded_project.project, "retired"), "an old model", 256, "retired", approximate=False)
 
 
-def change(seeded_project: SeededProject) -> VectorChange:
-    where = (retired(seeded_project).id, NUMBERS[0])
-    return VectorChange(*where, "an old model", 256, deleted_once=True, claim=DUE, kept=False, vector=None)
+def changes(seeded_project: SeededProject) -> list[VectorChange]:
+    index = retired(seeded_project)
+    return [
+        VectorChange(index.id, number, index.model, 256, deleted_once=True, claim=DUE, kept=False, vector=None)
+        for number in NUMBERS
+    ]
 
 
 def serving(seeded_project: SeededProject) -> ServingIndex:
@@ -212,8 +215,8 @@ CALLS: Final[Mapping[str, Call]] = {
     "HeldVectors.still": lambda r, seeded_project: r.still(known(seeded_project).id, NUMBERS),
     "HeldVectors.waiting": lambda r, seeded_project: r.waiting(retired(seeded_project).id),
     "VectorChanges.claim": lambda r, _: r.claim(10),
-    "VectorChanges.confirm": lambda r, seeded_project: r.confirm([change(seeded_project)]),
-    "VectorChanges.release": lambda r, seeded_project: r.release([change(seeded_project)]),
+    "VectorChanges.confirm": lambda r, seeded_project: r.confirm(changes(seeded_project)),
+    "VectorChanges.release": lambda r, seeded_project: r.release(changes(seeded_project)),
     "VectorChanges.note": lambda r, seeded_project: r.note(known(seeded_project).id, NUMBERS),
     "VectorPromoter.turn": lambda r, seeded_project: r.turn(known(seeded_project), external=True),
     "VectorPromoter.finish": lambda r, seeded_project: r.finish(known(seeded_project)),

@@ -94,6 +94,7 @@ FAULTY: Final = """
 """
 EXTERNAL: Final = "UPDATE embedding SET external = true WHERE project_id = $1"
 SETTLED: Final = "DELETE FROM vector_change WHERE project_id = $1 AND index_id <> $2"
+NOTED: Final = "UPDATE vector_change SET due_at = $2 WHERE project_id = $1"
 SENDING: Final = "UPDATE webhook_delivery SET status = 'pending', next_attempt_at = $2 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
@@ -128,6 +129,7 @@ async def attacked_copy(
             await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)
             await copy.users.execute(EXTERNAL, seeded_project.project)
             await copy.users.execute(SETTLED, seeded_project.project, retired(seeded_project).id)
+            await copy.users.execute(NOTED, seeded_project.project, DUE)
             await copy.users.execute(UNREAD, seeded_project.project, unread(seeded_project))
             for document in (seeded_project.document, seeded_project.trashed):
                 of_archive = (document, unread(seeded_project), "taken")

@@ -69,14 +69,14 @@ class _Checks:
 
     async def run(self, projects: list[UUID]) -> int:
         """1 if something differs and is not being mended."""
-        strangers = [] if projects or self.server is None else await self._strangers(self.server)
-        wrong, checked = len(strangers), 0
+        absent = [] if projects or self.server is None else await self._of_no_project(self.server)
+        wrong, checked = len(absent), 0
         async for project_id, difference in self._differences(projects):
             checked += 1
             if not difference.is_none:
                 wrong += 1
                 print_line(f"{project_id}: {_told(difference)}")
-        for each in strangers:
+        for each in absent:
             print_line(f"{each}: the vector server has vectors of this project, which does not exist")
         print_line(f"{checked} indexes compared, {wrong} differ" + (": being mended" if wrong and self.mend else ""))
         return 1 if wrong and not self.mend else 0
@@ -95,7 +95,7 @@ class _Checks:
             except ProjectNotFoundError:
                 print_line(f"there is no project {project_id}", err=True)
 
-    async def _strangers(self, server: VectorServer) -> list[UUID]:
+    async def _of_no_project(self, server: VectorServer) -> list[UUID]:
         """Projects that were deleted while a vector of theirs was on its way; deletes them if it is to mend."""
         found = set[UUID]()
         async with self.acting.sessions.read() as session:

@@ -261,8 +261,8 @@ async def test_an_operator_verifies_and_repairs(
         monkeypatch.setenv(name, value)
     await stocked.put("cats and dogs", "tax law")
     await stocked.send()
-    stranger = make_scope(UUID(int=7), Principal.service(UUID(int=7)), "service")
-    await stocked.engine.write(stranger, stocked.space, [Point(10**15, str([1.0] * stocked.space.dimension))])
+    absent = make_scope(UUID(int=7), Principal.service(UUID(int=7)), "service")
+    await stocked.engine.write(absent, stocked.space, [Point(10**15, str([1.0] * stocked.space.dimension))])
     await stocked.engine.delete(stocked.scope, stocked.space, await stocked.there())
     for arguments, code, last in (
         (["verify"], 1, "2 differ"),
@@ -271,7 +271,7 @@ async def test_an_operator_verifies_and_repairs(
         assert await asyncio.to_thread(run, ("index", *arguments)) == code
         told = capsys.readouterr().out
         assert f"{stocked.project}: index of {stocked.space.model}: 2 vectors are not on the vector server\n" in told
-        assert f"{stranger.project_id}: the vector server has vectors of this project, which does not exist\n" in told
+        assert f"{absent.project_id}: the vector server has vectors of this project, which does not exist\n" in told
         assert told.endswith(f"{last}\n")
     await stocked.send()
     assert await asyncio.to_thread(run, ("index", "verify", "--project", str(stocked.project))) == 0

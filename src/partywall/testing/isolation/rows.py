@@ -34,7 +34,7 @@ _KEYS = """
 """
 _VALUES: Mapping[str, str] = {
     "text": "'x'", "integer": "1", "bigint": "1", "smallint": "1", "boolean": "false", "jsonb": "'{}'",
-    "json": "'{}'", "date": "'2026-11-01'",
+    "json": "'{}'", "halfvec": "'[1]'", "date": "'2026-11-01'",
     "text[]": "'{}'", "timestamp with time zone": "now() + interval '1 hour'",
 }  # fmt: skip
 
@@ -111,8 +111,6 @@ def _value(name: str, type_: str, rule: str | None) -> str:
         return "(SELECT id FROM account LIMIT 1)"
     if type_ in ("uuid", "text", "bytea"):
         return f"'{uuid4()}'"
-    if type_.startswith("halfvec"):
-        return f"array_fill(1, ARRAY[{re.sub(r'\D', '', type_)}])::real[]::halfvec"
     return _VALUES[type_]
 
 

@@ -56,7 +56,6 @@ DROP SCHEMA wall CASCADE;
 DROP TABLE run_step, run_turn, run, agent_usage, agent_budget;
 DROP TABLE embedding_256, embedding_384, embedding_768, embedding_1024, embedding_1536, embedding_3072;
 DROP TABLE posting, chunk, search_index, search_statistic;
-DROP TEXT SEARCH CONFIGURATION partywall_plain;
 DROP TABLE indexing_attempt, archive_entry, document_text, document_version, document;
 DROP TABLE webhook_delivery, webhook_progress, webhook;
 DROP TABLE api_key;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,10 +27,10 @@ from partywall.features.search import fusion, vector_plan
 from partywall.features.search.constants import CANDIDATES, WIDER
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
-from partywall.features.search.highlights import spans
-from partywall.features.search.query_text import words_of
+from partywall.features.search.highlights import Highlighter, Span
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.terms import QueryWords, WordList
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -71,7 +71,8 @@ class SearchService:
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             with _timeouts():
-                items = await self._hits(scope, _Search(corpus, query, mode, vector, until))
+                words = QueryWords.of(query.q, corpus.configurations)
+                items = await self._hits(scope, _Search(corpus, query, words, mode, vector, until))
         return Answer(SearchResult(items=items), mode)
 
     async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
@@ -80,8 +81,17 @@ class SearchService:
             repository = SearchRepository(session, scope)
             ranked = await search.run(repository)
             search.refuse_late()
-            found = await repository.shown([hit.chunk for hit in ranked], search.words)
-        return _hits(ranked, found)
+            found = await repository.shown([hit.chunk for hit in ranked])
+            highlights = await self._highlights(repository, search.words.words, found)
+        return _hits(ranked, found, highlights)
+
+    async def _highlights(
+        self, repository: SearchRepository, asked: WordList, found: Sequence[Found]
+    ) -> Mapping[int, list[Span]]:
+        """By the chunks' numbers."""
+        highlighter = Highlighter.of(asked, [(each.configuration, each.text) for each in found])
+        highlighter.matched = await repository.matching(highlighter.words, len(asked.numbers))
+        return {each.number: highlighter.spans(position) for position, each in enumerate(found)}
 
     async def _corpus(self, project_id: UUID) -> tuple[ProjectScope, Corpus]:
         scope, row = await self.reader.row(CORPUS, project_id, {})
@@ -123,6 +133,7 @@ def _timeouts() -> Iterator[None]:
 class _Search:
     corpus: Corpus
     query: SearchQuery
+    words: QueryWords
     mode: SearchMode
     vector: str | None
     until: float
@@ -131,10 +142,6 @@ class _Search:
         """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
         if asyncio.get_running_loop().time() > self.until:
             raise SearchTimeoutError
-
-    @property
-    def words(self) -> str:
-        return words_of(self.query.q)
 
     async def run(self, repository: SearchRepository) -> list[Ranked]:
         """The best chunks; takes more candidates if the first ones belong to too few documents."""
@@ -182,13 +189,15 @@ class _Ranking:
     cut_off: bool
 
 
-def _hits(ranked: Sequence[Ranked], found: Sequence[Found]) -> list[SearchHit]:
+def _hits(
+    ranked: Sequence[Ranked], found: Sequence[Found], highlights: Mapping[int, Sequence[Span]]
+) -> list[SearchHit]:
     """In the order of the ranking, without chunks that were removed meanwhile."""
     by_number = {each.number: each for each in found}
-    return [_hit(by_number[hit.chunk], hit.score) for hit in ranked if hit.chunk in by_number]
+    return [_hit(by_number[hit.chunk], hit.score, highlights[hit.chunk]) for hit in ranked if hit.chunk in by_number]
 
 
-def _hit(found: Found, score: float) -> SearchHit:
+def _hit(found: Found, score: float, spans: Sequence[Span]) -> SearchHit:
     return SearchHit(
         document_id=found.document_id,
         external_id=found.external_id,
@@ -201,5 +210,5 @@ def _hit(found: Found, score: float) -> SearchHit:
         start=found.first,
         end=found.last,
         score=score,
-        highlights=[Highlight(start=span.start, end=span.end) for span in spans(found.marked, found.text)],
+        highlights=[Highlight(start=span.start, end=span.end) for span in spans],
     )

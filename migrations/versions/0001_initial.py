@@ -56,7 +56,6 @@ _DROP = """
 DROP SCHEMA wall CASCADE;
 DROP TABLE run_step, run_turn, run, agent_usage, agent_budget;
 DROP TABLE vector_change, embedding, posting, chunk, search_index, search_statistic;
-DROP TEXT SEARCH CONFIGURATION partywall_plain;
 DROP TABLE indexing_attempt, archive_entry, document_text, document_version, document;
 DROP TABLE webhook_delivery, webhook_progress, webhook;
 DROP TABLE api_key;

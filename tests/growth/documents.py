@@ -13,14 +13,18 @@ from partywall.core.http.charsets import other_charset
 from partywall.features.documents.extraction import plain_name
 from partywall.features.documents.file_router import _attachment
 from partywall.features.documents.html_text import markdown_of
+from partywall.features.search.characters import folded
 from partywall.features.search.chunker import MAX_CHARACTERS, chunk_text
-from partywall.features.search.highlights import CLOSE, OPEN, spans
+from partywall.features.search.compounds import LONGEST, parts
+from partywall.features.search.languages import detected
 from partywall.features.search.machine_text import readable
+from partywall.features.search.tokens import forms, tokens
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import HEADINGS, repeated
 
 _CHUNKING: Final = "features/search/chunker.py:"
 _MACHINE: Final = "features/search/machine_text.py:"
+_TOKENS: Final = "features/search/tokens.py:"
 _PAGE: Final = "features/documents/html/"
 _INGEST: Final = "features/documents/extraction.py:"
 _NAMES: Final = "client/document_export/names.py:"
@@ -169,11 +173,38 @@ DOCUMENTS: Final = (
         refusing=(ValueError, RecursionError),
     ),
     Reader(
-        ("features/search/highlights.py:_MARKED",),
-        lambda text: spans("".join(f"{OPEN}{each}{CLOSE}" for each in text), text),
-        MAX_CHARACTERS,
-        {"openings": repeated(OPEN), "openings, letters": repeated(OPEN + "a")},
+        tuple(
+            _TOKENS + each
+            for each in ("_ASCII_TOKENS", "_TOKENS", "_PART", "_UNSPACED_START", "_CLUSTER", "_HUMP", "_RUN")
+        )
+        + tuple(_TOKENS + each for each in ("_GROUPED", "_VERSION", "_SEGMENT"))
+        + tuple(f"features/search/characters.py:{each}" for each in ("plain", "folded")),
+        lambda text: (folded(text), [forms(token) for token in tokens(text)]),
+        MAX_CHARACTERS + 1000,  # a chunk with its title and its heading
+        {
+            "hyphens": repeated("a-"),
+            "numbers": repeated("1."),
+            "thousands": repeated(",000", start="1"),
+            "a path": repeated("a/"),
+            "colons": repeated("a::"),
+            "underscores": repeated("_"),
+            "humps": repeated("aA"),
+            "letters and digits": repeated("a1"),
+            "plus signs": repeated("a++"),
+            "sections": repeated("\u00a7 "),
+            "tags": repeated("<a "),
+            "Thai vowels": repeated("\u0e40"),
+            "stacked consonants": repeated("\u1780\u17d2"),
+            "symbols": repeated("\u00bd"),
+        },
     ),
+    Reader(
+        tuple(f"features/search/compounds.py:{each}" for each in ("_LINK", "_PARTICLE")),
+        lambda text: list(parts(text)),
+        LONGEST,
+        {"links": repeated("ungs"), "nouns": repeated("werk"), "particles": repeated("auf", "werk")},
+    ),
+    Reader(("features/search/languages.py:_WORD",), detected, DOCUMENT),
     Reader(
         ("adapters/embeddings/wordllama.py:WordLlamaEmbedder._embed_batch",),
         _tokens(),

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from partywall.core.db.scopes import open_shared_scope
 from partywall.core.resources import Resources
 from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
+from partywall.features.search.terms import counted_words
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.isolation import rows
 from partywall.testing.isolation.rows import Connection, ForeignKey
@@ -130,7 +131,7 @@ async def test_the_program_itself_is_stopped_in_its_own_project(users: Users, re
 async def _add(resources: Resources, person: Person, project: UUID, chunk: NewChunk) -> None:
     async with resources.sessions.begin() as session:
         await ChunkWriter(session, await open_shared_scope(session, person.principal, project)).add(
-            [chunk], None, [], large=False
+            [chunk], counted_words([chunk]), None, [], large=False
         )
 
 

@@ -11,7 +11,7 @@ from partywall.features.search import document_indexer
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.constants import CONFIGURATIONS, PLAIN_CONFIGURATION
 from partywall.features.search.index_repository import KnownIndex
-from partywall.features.search.languages import configuration_of
+from partywall.features.search.languages import configuration_of, detected, language_of
 from partywall.features.search.passage_vectors import EmbeddedPassages, PassageVectors
 from tests.features.search.search_workspace import SearchWorkspace
 
@@ -19,23 +19,59 @@ from tests.features.search.search_workspace import SearchWorkspace
 @pytest.mark.parametrize(
     ("metadata", "configuration"),
     [
-        ({}, "english"),
+        ({}, "french"),
         ({"language": "en-GB"}, "english"),
         ({"language": "DE"}, "german"),
         ({"language": "pt_BR"}, "portuguese"),
         ({"language": "pl"}, PLAIN_CONFIGURATION),
         ({"language": "tlh"}, PLAIN_CONFIGURATION),
-        ({"language": ""}, "english"),
-        ({"language": 7}, "english"),
+        ({"language": ""}, "french"),
+        ({"language": 7}, "french"),
     ],
 )
 def test_the_tag_names_the_configuration(metadata: dict[str, JsonValue], configuration: str) -> None:
-    assert configuration_of(metadata) == configuration
+    language = language_of(metadata, "La facture est arrivée et le paiement est en retard.")
+    assert configuration_of(language) == configuration
 
 
-async def test_the_database_has_every_configuration(workspace: SearchWorkspace) -> None:
-    names = [*CONFIGURATIONS.values(), PLAIN_CONFIGURATION]
-    assert await workspace.value("SELECT count(*) FROM unnest($1::text[]) AS n WHERE n::regconfig IS NULL", names) == 0
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The invoice is late, and it has to be paid by the end of the month.", "en"),
+        ("Die Rechnung ist überfällig und muss bis zum Ende des Monats bezahlt werden.", "de"),
+        ("La factura está vencida y se debe pagar antes de que termine el mes.", "es"),
+        ("Fakturaen er forfalden, og den skal betales af kunden inden månedens udgang.", "da"),
+        ("Faktura jest przeterminowana i należy ją zapłacić do końca miesiąca, bo inaczej to się nie uda.", "pl"),
+        ("Счёт просрочен, и его нужно оплатить до конца месяца, как это было указано в договоре.", "ru"),
+        ("Το τιμολόγιο έχει λήξει", "el"),
+        ("您可以在三十天内申请退款。", None),
+        ("Invoice", None),
+        ("", None),
+    ],
+)
+def test_the_language_of_a_text_is_recognised(text: str, language: str | None) -> None:
+    assert detected(text) == language
+
+
+async def test_a_document_without_a_language_is_found_in_that_of_its_text(workspace: SearchWorkspace) -> None:
+    text = "Die Häuser stehen am Fluss, und das ist nicht von der Stadt zu sehen."
+    await workspace.index(await workspace.put("Häuser", text), await workspace.put("Bäume"))
+    assert await workspace.titles("Haus", mode="text") == ["Häuser"]
+    assert await workspace.titles("Baum", mode="text") == ["Bäume"]
+
+
+async def test_stop_words_of_one_language_are_not_asked_for_in_another(workspace: SearchWorkspace) -> None:
+    await workspace.put("Fluss", "Die Häuser stehen am Fluss.", metadata={"language": "de"})
+    await workspace.put("Die", "They die in the war.", metadata={"language": "en"})
+    await workspace.work()
+    assert await workspace.titles("wie steht es um die Häuser, und was ist", mode="text") == ["Fluss"]
+    assert await workspace.titles("die", mode="text") == ["Die"]
+
+
+async def test_the_database_has_every_stemmer(workspace: SearchWorkspace) -> None:
+    names = [f"{name}_stem" for name in CONFIGURATIONS.values()]
+    missing = "SELECT count(*) FROM unnest($1::text[]) AS name WHERE name::regdictionary IS NULL"
+    assert await workspace.value(missing, names) == 0
 
 
 async def test_a_document_is_found_in_its_own_language(workspace: SearchWorkspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,7 @@ from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.index_queue import ClaimedDocument
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunker import Chunk
-from partywall.features.search.languages import configuration_of
+from partywall.features.search.languages import configuration_of, language_of
 from partywall.features.search.page_chunks import chunk_document, chunks_of, cut, request
 
 # In characters. Longer texts go to a separate process, which takes about 25 ms to start. The parser takes time for each
@@ -44,11 +45,22 @@ def _cost(content: str) -> int:
 
 
 def _new_chunks(found: Sequence[ClaimedDocument], cuts: Mapping[UUID, Sequence[Chunk]]) -> list[NewChunk]:
-    return [chunk for document in found for chunk in _of_document(document, cuts[document.id])]
+    """A document whose language is unknown gets that of most others claimed with it, which are of the same project."""
+    languages = {each.id: language_of(each.metadata, _beginning(each, cuts[each.id])) for each in found}
+    known = Counter(filter(None, languages.values())).most_common(1)
+    usual = known[0][0] if known else None
+    return [
+        chunk
+        for document in found
+        for chunk in _of_document(document, cuts[document.id], configuration_of(languages[document.id] or usual))
+    ]
 
 
-def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk]) -> Iterator[NewChunk]:
-    configuration = configuration_of(document.metadata)
+def _beginning(document: ClaimedDocument, chunks: Sequence[Chunk]) -> str:
+    return "\n".join([document.title, *(chunk.text for chunk in chunks[:3])])
+
+
+def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk], configuration: str) -> Iterator[NewChunk]:
     for chunk in chunks:
         begins_with_heading = chunk.text.startswith(chunk.section)
         context = document.title if begins_with_heading else f"{document.title}\n{chunk.section}"

@@ -11,38 +11,43 @@ from sqlalchemy import text
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.tenancy import SharedScope
-from partywall.features.search.constants import LONGEST_TERM, visible
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_repository import KnownIndex
+from partywall.features.search.terms import OCCURRENCES, TERMS, CountedWords
 
 _ADDING: Final = """
 WITH serving AS MATERIALIZED (
     SELECT id, dimension, external, approximate FROM search_index
     WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
 ), given AS MATERIALIZED (
-    SELECT document_id, first, last, configuration, context, body, page, section, vector,
-        to_tsvector(CAST(configuration AS regconfig), {words}) AS words
+    SELECT document_id, first, last, configuration, context, body, page, section, vector, place
     FROM unnest(
         CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
         CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]),
-        CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:vectors AS text[])
-    ) AS given (document_id, first, last, configuration, context, body, page, section, vector)
+        CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:vectors AS text[]), CAST(:chunks AS integer[])
+    ) AS given (document_id, first, last, configuration, context, body, page, section, vector, place)
+), stem AS MATERIALIZED ({terms}
+), counted AS MATERIALIZED (
+    SELECT place, term, coalesce(sum(count) FILTER (WHERE NOT extra), 0) AS own,
+        greatest(sum(count) FILTER (WHERE NOT extra), sum(count) FILTER (WHERE extra)) AS frequency
+    FROM ({occurrences}) AS occurrence JOIN stem ON stem.number = occurrence.number
+    GROUP BY place, term
 ), made AS (
     INSERT INTO chunk (
         project_id, document_id, first, last, length, configuration, context, text, page, section, staged_for
     )
     SELECT :project_id, document_id, first, last,
-        (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(words)), configuration, context, body,
-        page, section, CAST(:staged_for AS integer)
-    FROM given
+        coalesce(measured.length, 0), configuration, context, body, page, section, CAST(:staged_for AS integer)
+    FROM given LEFT JOIN (SELECT place, sum(own) AS length FROM counted GROUP BY place) AS measured
+        ON measured.place = given.place
+    ORDER BY given.place
     RETURNING number, document_id, first, length
 ), posted AS (
     INSERT INTO posting (project_id, chunk, frequency, length, term)
-    SELECT :project_id, made.number, cardinality(word.positions), least(made.length, 32767), word.lexeme
+    SELECT :project_id, made.number, least(frequency, 32767), least(made.length, 32767), term
     FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
-        CROSS JOIN unnest(given.words) AS word
-    WHERE octet_length(word.lexeme) <= :longest_term
-    ORDER BY word.lexeme COLLATE "C"
+        JOIN counted ON counted.place = given.place
+    ORDER BY term COLLATE "C"
 ){embedded}
 SELECT made.number, made.document_id, made.first, ARRAY(SELECT id FROM serving) AS serving FROM made
 """
@@ -53,9 +58,8 @@ _EMBEDDED: Final = """, embedded AS (
     FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
         JOIN serving ON serving.id = CAST(:index_id AS uuid)
 )"""
-_WORDS: Final = visible("context || E'\\n' || body")
-_ADD: Final = text(_ADDING.format(words=_WORDS, embedded=""))
-_ADD_EMBEDDED: Final = text(_ADDING.format(words=_WORDS, embedded=_EMBEDDED))
+_ADD: Final = text(_ADDING.format(terms=TERMS, occurrences=OCCURRENCES, embedded=""))
+_ADD_EMBEDDED: Final = text(_ADDING.format(terms=TERMS, occurrences=OCCURRENCES, embedded=_EMBEDDED))
 
 # One lookup per document: without good statistics, another plan would read all chunks of the project.
 _REMOVE: Final = text("""
@@ -115,6 +119,7 @@ class ChunkWriter:
     async def add(
         self,
         chunks: Sequence[NewChunk],
+        words: CountedWords,
         embedded: IndexVectors | None,
         expected: Collection[UUID],
         *,
@@ -137,8 +142,9 @@ class ChunkWriter:
             "pages": [chunk.page for chunk in chunks],
             "sections": [chunk.section for chunk in chunks],
             "vectors": [] if embedded is None else embedded.vectors,
-            "longest_term": LONGEST_TERM,
             "staged_for": staged_for,
+            "chunks": [words.places[chunk.document_id, chunk.first] for chunk in chunks],
+            **words.parameters,
         }
         statement = _ADD
         if embedded is not None:

@@ -1,4 +1,4 @@
-"""Limits of indexing and search, and the form in which text is indexed."""
+"""Limits of indexing and search, and the languages of texts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ BYTES_AT_ONCE: Final = 128 * 1024
 DOCUMENTS_AT_ONCE: Final = 100
 
 DEFAULT_CONFIGURATION: Final = "english"
-PLAIN_CONFIGURATION: Final = "partywall_plain"
+PLAIN_CONFIGURATION: Final = "simple"
 """Folds case and accents without stemming, for languages that PostgreSQL has no stemmer for."""
 
 CONFIGURATIONS: Final = {
@@ -94,46 +94,3 @@ CONFIGURATIONS: Final = {
     "yi": "yiddish",
 }
 """PostgreSQL's text search configurations by the primary subtag of a BCP 47 language tag."""
-
-# Invisible characters: soft hyphens, joiners, marks of direction, variants. A zero-width space separates words.
-_INVISIBLE: Final = "".join(
-    f"\\u{code:04X}"
-    for code in (0x200B, 0xAD, 0x61C, 0x180E, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060,
-                 *range(0x2066, 0x206A), 0xFE0E, 0xFE0F, 0xFEFF)
-)  # fmt: skip
-
-
-# NFKC turns these into letters and digits that would join the next word: `liability¹`, `Windows™`, `½`, `①`, `№`, `Ⅳ`.
-_MARKS: Final = r"\u00AA\u00B2\u00B3\u00B9\u00BA\u00BC-\u00BE\u2070-\u209C\u2100-\u218B\u2460-\u24FF\u3200-\u33FF"
-# Han, kana and hangul: written without spaces, or as endings of words in another script.
-_EAST_ASIAN: Final = (
-    r"\u2E80-\u2FDF\u3005-\u3007\u3041-\u30FF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7AF\uF900-\uFAFF"
-    r"\uFF66-\uFF9F"
-)
-_APART: Final = f"[{_MARKS}]+|[{_EAST_ASIAN}]+"
-# The sigma of a word's end, which lower case does not make of a capital.
-_LAST_SIGMA: Final = r"[\u03A3\u03C3]\M"
-# Without words of its own: a tag, which may contain slashes, and the start of a URL.
-_MARKUP: Final = r"</?[A-Za-z][A-Za-z0-9-]*(\s[^<>]*)?/?>|\w+://"
-# PostgreSQL takes `client/server` for the name of a file: one word, which ends at the first letter beyond ASCII.
-_WITH_PARTS: Final = r"""(
-    SELECT CASE WHEN shown LIKE '%/%' THEN concat_ws(' ', shown, (
-        SELECT string_agg(translate(part, '/~', '  '), ' ')
-        FROM regexp_split_to_table(regexp_replace(shown, '{markup}', ' ', 'g'), '[\s<>]+') AS part
-        WHERE part LIKE '%/%'
-    )) ELSE shown END
-    FROM (SELECT {shown} OFFSET 0) AS normalised (shown)
-)"""
-
-
-def visible(text: str) -> str:
-    """SQL that normalises a text before it is split into words.
-
-    Removes invisible characters, ligatures and wide forms; separates marks such as `™` and runs of East Asian script
-    from adjacent letters; writes a Greek word's last sigma in its own form. Words joined by slashes, such as
-    `client/server`, stay whole, and their parts are added to the end of the text.
-    """
-    shown = f"translate({text}, E'{_INVISIBLE}', ' ')"
-    shown = f"normalize(regexp_replace({shown}, E'{_APART}', ' \\& ', 'g'), NFKC)"
-    shown = f"regexp_replace({shown}, '{_LAST_SIGMA}', E'\\u03C2', 'g')"
-    return _WITH_PARTS.format(shown=shown, markup=_MARKUP)

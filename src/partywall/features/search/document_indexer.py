@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,7 @@ from partywall.features.search.indexing_lease import MAX_ATTEMPTS, IndexingLease
 from partywall.features.search.large_documents import LargeDocument
 from partywall.features.search.missing_vectors import MissingVectors
 from partywall.features.search.passage_vectors import EmbeddedPassages
+from partywall.features.search.terms import counted_words
 
 log = structlog.get_logger(__name__)
 
@@ -114,11 +116,12 @@ class DocumentIndexer:
                 return
 
     async def _store(self, outcomes: Sequence[IndexOutcome], embedded: EmbeddedPassages, state: IndexState) -> None:
+        words = await asyncio.to_thread(counted_words, embedded.chunks)
         async with self.lease.begin() as (session, scope):
             ours = await self.lease.settle(session, scope, outcomes)
             if state.replaced:
                 await ChunkWriter(session, scope).remove(sorted(ours))
-            await write(session, scope, self.lease.resources, state, embedded.of(ours))
+            await write(session, scope, self.lease.resources, state, embedded.of(ours), words)
 
     async def _fail(self, document: ClaimedDocument, error: Exception) -> None:
         log.warning("document_not_indexed", document_id=str(document.id), exc_info=error)

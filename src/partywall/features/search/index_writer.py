@@ -14,6 +14,7 @@ from partywall.features.search.index_repository import IndexWriter, KnownIndex
 from partywall.features.search.index_state import IndexState
 from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
 from partywall.features.search.passage_vectors import EmbeddedPassages
+from partywall.features.search.terms import CountedWords
 
 
 async def write(
@@ -22,6 +23,7 @@ async def write(
     resources: Resources,
     state: IndexState,
     embedded: EmbeddedPassages,
+    words: CountedWords,
     *,
     staged_for: int | None = None,
 ) -> None:
@@ -34,6 +36,7 @@ async def write(
     parts = [IndexVectors(each, embedded.vectors[each.model]) for each in indexes if each.model in embedded.vectors]
     numbers = await chunks.add(
         embedded.chunks,
+        words,
         parts[0] if parts else None,
         [each.id for each in indexes],
         large=size > EXACT_CHUNKS,

@@ -6,6 +6,7 @@ the next one continues after the chunks that are already staged.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
@@ -22,6 +23,7 @@ from partywall.features.search.indexing_lease import IndexingLease
 from partywall.features.search.jobs import SWEEP_CHUNKS, SweepChunks
 from partywall.features.search.passage_vectors import EmbeddedPassages
 from partywall.features.search.staging_repository import FORMER, StagedReader, StagedWriter
+from partywall.features.search.terms import counted_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,13 @@ class LargeDocument:
         state = await self.lease.state([self.document.id])
         embedded = EmbeddedPassages(chunks) if by_words else await self.lease.embedding.embed(state.indexes, chunks)
         findings.add(embedded, range(len(chunks)))
+        words = await asyncio.to_thread(counted_words, chunks)
         version = self.document.version
         async with self.lease.begin() as (session, scope):
             kept = await self.lease.keep(session, scope, [self.document.id])
             if kept.get(self.document.id) != version:
                 return False
-            await write(session, scope, self.lease.resources, state, embedded, staged_for=version)
+            await write(session, scope, self.lease.resources, state, embedded, words, staged_for=version)
         return True
 
     async def _switch(self, outcome: IndexOutcome) -> None:

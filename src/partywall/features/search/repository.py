@@ -38,7 +38,6 @@ from partywall.features.search import bm25
 from partywall.features.search.constants import EXACT_CHUNKS, Breadth
 from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
-from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import (
     EMBEDDING,
     VECTOR_CHANGE,
@@ -48,34 +47,25 @@ from partywall.features.search.models import (
     SearchStatistic,
     hnsw_index,
 )
+from partywall.features.search.terms import TERMS, QueryWords, WordList
 
 # The columns of documents that a search reads.
 _DOCUMENT: Final = table(
     "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
 )
-_MARKS: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
 _EF_SEARCH: Final = "200"
 
-# Parses the query once per configuration, not per chunk.
 _SHOWN: Final = text("""
-WITH asked AS MATERIALIZED (
-    SELECT configuration, plainto_tsquery(CAST(configuration AS regconfig), :query) AS words
-    FROM (
-        SELECT DISTINCT configuration FROM chunk
-        WHERE project_id = :project_id AND number = ANY (CAST(:numbers AS bigint[]))
-    ) AS used
-)
 SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document.revision, document.title, chunk.page,
-    chunk.section, chunk.first, chunk.last, chunk.text,
-    ts_headline(
-        CAST(chunk.configuration AS regconfig), chunk.text,
-        (SELECT words FROM asked WHERE asked.configuration = chunk.configuration),
-        CAST(:marks AS text)
-    )
+    chunk.section, chunk.first, chunk.last, chunk.text, chunk.configuration
 FROM chunk
 JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
 WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[])) AND chunk.staged_for IS NULL
 """)
+_MATCHING: Final = """
+WITH stem AS MATERIALIZED ({terms})
+SELECT DISTINCT number FROM stem WHERE term IN (SELECT term FROM stem WHERE number <= :asked)
+"""
 
 _WORDINGS: Final = text("""
 SELECT chunk.number,
@@ -88,6 +78,7 @@ WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bi
 _ITERATE: Final = select(
     func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
 )
+_MATCHED: Final = text(_MATCHING.format(terms=TERMS))
 _INDEXED_ROWS: Final = text(
     "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
 )
@@ -137,7 +128,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk to show; `marked` is its text with the query's words between OPEN and CLOSE."""
+    """A chunk to show."""
 
     number: int
     id: UUID
@@ -150,7 +141,7 @@ class Found:
     first: int
     last: int
     text: str
-    marked: str
+    configuration: str
 
 
 def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
@@ -178,13 +169,12 @@ class SearchRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def by_text(self, corpus: Corpus, query: str, breadth: Breadth, status: str | None) -> list[Candidate]:
+    async def by_text(self, corpus: Corpus, words: QueryWords, breadth: Breadth, status: str | None) -> list[Candidate]:
         """The best chunks by BM25 that contain any word of the query, best first."""
         values: dict[str, object] = {
             "project_id": self.scope.project_id,
-            "configurations": corpus.configurations,
-            "query": query,
             **asdict(breadth),
+            **words.parameters,
             **bm25.parameters(corpus.chunks, corpus.terms),
         }
         documents = status is not None or corpus.purging
@@ -242,10 +232,15 @@ class SearchRepository:
         rows = await self.session.execute(_WORDINGS, {"project_id": self.scope.project_id, "numbers": list(numbers)})
         return {number: Wording(content, first) for number, content, first in rows}
 
-    async def shown(self, numbers: Sequence[int], query: str) -> list[Found]:
+    async def shown(self, numbers: Sequence[int]) -> list[Found]:
         """The chunks with their documents' titles, unordered."""
-        values = {"project_id": self.scope.project_id, "numbers": list(numbers), "query": query, "marks": _MARKS}
+        values = {"project_id": self.scope.project_id, "numbers": list(numbers)}
         return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
+
+    async def matching(self, words: WordList, asked: int) -> set[int]:
+        """The numbers of the words that have a term in common with the first `asked`."""
+        rows = await self.session.execute(_MATCHED, {**words.parameters, "asked": asked})
+        return {number for (number,) in rows}
 
 
 @functools.lru_cache(maxsize=256)

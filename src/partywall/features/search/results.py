@@ -9,7 +9,7 @@ from partywall.core.rerankers import Reranker
 from partywall.features.search.constants import MOST_DUPLICATES
 from partywall.features.search.copies import Group
 from partywall.features.search.fusion import Ranked
-from partywall.features.search.highlights import spans
+from partywall.features.search.highlights import Span
 from partywall.features.search.repository import Found
 from partywall.features.search.schemas import Explanation, Half, Highlight, SearchHit, TextHalf
 
@@ -21,6 +21,7 @@ class Result:
     group: Group
     found: Found
     score: float
+    highlights: Sequence[Span]
     rerank: float | None = None
 
 
@@ -55,7 +56,7 @@ def hit(result: Result, *, explain: bool) -> SearchHit:
         start=found.first,
         end=found.last,
         score=round(result.score, 4),
-        highlights=[Highlight(start=span.start, end=span.end) for span in spans(found.marked, found.text)],
+        highlights=[Highlight(start=span.start, end=span.end) for span in result.highlights],
         duplicates=len(duplicates),
         duplicate_ids=duplicates[:MOST_DUPLICATES],
         explanation=_explanation(result.group.best, result.rerank) if explain else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,10 +31,11 @@ from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MORE
 from partywall.features.search.copies import Group, fold
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
 from partywall.features.search.fusion import Candidate, Ranked
-from partywall.features.search.query_text import words_of
-from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
+from partywall.features.search.highlights import Highlighter, Span
+from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.results import Result, hit, rerank
 from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.terms import QueryWords, WordList
 from partywall.features.search.vector_index import PgvectorIndex, ServerIndex, VectorIndex, Wanted
 from partywall.features.search.vectors import vector_text
 
@@ -83,7 +84,8 @@ class SearchService:
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                search = _Search(corpus, query, mode, vector, until, self.vectors, proposed, scale, most)
+                words = QueryWords.of(query.q, corpus.configurations)
+                search = _Search(corpus, query, words, mode, vector, until, self.vectors, proposed, scale, most)
                 found = await self._results(scope, search)
             results, reranked = await self._reranked(query.q, found)
         shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
@@ -96,14 +98,23 @@ class SearchService:
             repository = SearchRepository(session, scope)
             groups = await search.run(repository)
             search.refuse_late()
-            found = await repository.shown([each.best.chunk for each in groups], search.words)
+            found = await repository.shown([each.best.chunk for each in groups])
+            highlights = await self._highlights(repository, search.words.words, found)
         by_number = {each.number: each for each in found}  # a chunk may have been removed meanwhile
         scores = relevance.scores([each.best for each in groups], search.mode, search.scale)
         return [
-            Result(group, by_number[group.best.chunk], score)
+            Result(group, by_number[group.best.chunk], score, highlights[group.best.chunk])
             for group, score in zip(groups, scores, strict=True)
             if group.best.chunk in by_number
         ]
+
+    async def _highlights(
+        self, repository: SearchRepository, asked: WordList, found: Sequence[Found]
+    ) -> Mapping[int, list[Span]]:
+        """By the chunks' numbers."""
+        highlighter = Highlighter.of(asked, [(each.configuration, each.text) for each in found])
+        highlighter.matched = await repository.matching(highlighter.words, len(asked.numbers))
+        return {each.number: highlighter.spans(position) for position, each in enumerate(found)}
 
     async def _reranked(self, query: str, results: list[Result]) -> tuple[list[Result], bool | None]:
         if self.reranker is None or not results:
@@ -174,6 +185,7 @@ def _timeouts() -> Iterator[None]:
 class _Search:
     corpus: Corpus
     query: SearchQuery
+    words: QueryWords
     mode: SearchMode
     vector: str | None
     until: float
@@ -186,10 +198,6 @@ class _Search:
         """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
         if asyncio.get_running_loop().time() > self.until:
             raise SearchTimeoutError
-
-    @property
-    def words(self) -> str:
-        return words_of(self.query.q)
 
     async def run(self, repository: SearchRepository) -> list[Group]:
         """The best chunks; looks at more if too many of the first ones have the same text."""

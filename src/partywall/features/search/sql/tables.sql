@@ -1,7 +1,3 @@
--- For languages without a configuration of their own: words as they are, without accents.
-CREATE TEXT SEARCH CONFIGURATION partywall_plain (COPY = simple);
-ALTER TEXT SEARCH CONFIGURATION partywall_plain ALTER MAPPING FOR word, hword, hword_part WITH unaccent, simple;
-
 CREATE TABLE search_statistic (
     project_id uuid NOT NULL,
     chunks bigint DEFAULT 0 NOT NULL,

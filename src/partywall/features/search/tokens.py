@@ -1,0 +1,187 @@
+"""Splits text into tokens, and tokens into the forms by which people ask for them.
+
+`E-4021` is found as `E4021` and `4021`, `well-known` as `known` and `wellknown`, `getUserName` as `user`, and Chinese,
+Japanese, Korean, Thai, Lao, Burmese and Khmer by pairs of adjacent characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from partywall.features.search.characters import MARKS, SYMBOLS, UNSPACED, folded, lower, plain
+
+LONGEST_WHOLE: Final = 64
+"""In characters. A longer path or code is found by its parts."""
+_LONGEST_VERSION: Final = 8  # parts
+_MOST_RUNS: Final = 5  # of letters and digits: a hash has more, and none of them is asked for
+
+# `C++`, `C#`, `g++`
+_SUFFIX: Final = r"(?:\+\+(?!\w)|\#(?!\w))?+"
+# Between the parts of one token; not an apostrophe: `supplier's`.
+_JOINT: Final = r"(?:[-./\\@&~\u2010\u2011]|_++|::?|\+\+?|(?<=\d),(?=\d))"
+_ASCII: Final = "[A-Za-z0-9]++"
+_ANY: Final = rf"[^\W_{SYMBOLS}{UNSPACED}]++(?:[{MARKS}]++[^\W_{SYMBOLS}{UNSPACED}]*+)*+"
+
+
+def _token(word: str) -> str:
+    return rf"(?:(?<![\w.])\.(?=[A-Za-z]))?+{word}{_SUFFIX}(?:{_JOINT}{word}{_SUFFIX})*+"
+
+
+# Without words of their own: tags and declarations, character references and the start of a URL.
+_MARKUP: Final = r"</?[A-Za-z][A-Za-z0-9-]*+(?:\s[^<>]*+)?/?>|<[?!][^<>]*+>|&\#?[A-Za-z0-9]{2,8};|\bhttps?://"
+_ASCII_TOKENS: Final = re.compile(rf"{_MARKUP}|({_token(_ASCII)})")
+_TOKENS: Final = re.compile(
+    rf"{_MARKUP}|(§++[ \u00a0\u202f]?+\d++[A-Za-z]?+|{_token(_ANY)}|[{UNSPACED}][{UNSPACED}{MARKS}]*+|[{SYMBOLS}]++)"
+)
+_PART: Final = re.compile(rf"[^\W_]++(?:[{MARKS}]++[^\W_]*+)*+(?:\+\+|\#)?+")
+_UNSPACED_START: Final = re.compile(f"[{UNSPACED}]")
+# Thai and Lao vowels written before their consonant, and consonants stacked by a sign below.
+_CLUSTER: Final = re.compile(
+    rf"[\u0E40-\u0E44\u0EC0-\u0EC4]?+[^{MARKS}](?:[\u17D2\u1039].|[{MARKS}\u0E30\u0E32\u0E33\u0E45])*+", re.DOTALL
+)
+_HUMP: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_RUN: Final = re.compile(r"[^\W\d_]++|\d++")
+# With the sign of thousands: `1,250,000`, `1,250.50`, `1.250.000,50`.
+_GROUPED: Final = re.compile(r"(\d{1,3}(?:,\d{3})++)(?:\.(\d++))?+|(\d{1,3}(?:\.\d{3})++)(?:,(\d++))?+")
+_VERSION: Final = re.compile(r"\d++(?:\.\d++)++")
+_SEGMENT: Final = re.compile(r"[^/\\:@~]++")
+
+
+_GROUP: Final = itemgetter(1)
+
+
+class Form(NamedTuple):
+    """A form by which a token is found, and its place in the token.
+
+    An `exact` form is not stemmed. An `extra` form is found as well, but is not a word of the text.
+    """
+
+    text: str
+    start: int
+    end: int
+    exact: bool = False
+    extra: bool = False
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens in order."""
+    return list(filter(None, (_ASCII_TOKENS if text.isascii() else _TOKENS).findall(text)))
+
+
+def places(text: str) -> Iterator[re.Match[str]]:
+    """The tokens in order, each as group 1 of a match."""
+    return filter(_GROUP, (_ASCII_TOKENS if text.isascii() else _TOKENS).finditer(text))
+
+
+def forms(token: str) -> list[Form]:
+    """The forms of a token, each once. The single characters of an unspaced text come last."""
+    if is_plain(token):
+        return [Form(token.lower(), 0, len(token))]
+    text = plain(token)
+    found = _of_unspaced(text) if _UNSPACED_START.match(text) else _of_words(text)
+    if len(text) == len(token):
+        return list(found)
+    return [form._replace(start=0, end=len(token)) for form in found]
+
+
+def is_plain(token: str) -> bool:
+    """Whether its only form is itself in lower case."""
+    return token.isascii() and token.isalpha() and (token.islower() or not _has_humps(token))
+
+
+def asked(token: str) -> list[Form]:
+    """The forms to look up for a query's token: of unspaced text the pairs, or its only character."""
+    found = forms(token)
+    return [form for form in found if not (form.extra and _UNSPACED_START.match(form.text))]
+
+
+def _of_unspaced(text: str) -> Iterator[Form]:
+    """Pairs of adjacent clusters; a cluster is a character with its marks."""
+    clusters = [found.span() for found in _CLUSTER.finditer(text)]
+    for (start, _), (_, end) in pairwise(clusters):
+        yield Form(text[start:end], start, end, exact=True)
+    for start, end in clusters:
+        yield Form(text[start:end], start, end, exact=True, extra=len(clusters) > 1)
+
+
+def _of_words(text: str) -> Iterator[Form]:
+    parts = list(_PART.finditer(text))
+    if text.startswith("§"):
+        yield Form("§" + lower(parts[0][0]), 0, parts[0].end(), exact=True, extra=True)
+    elif text.startswith(".") and parts:
+        yield Form("." + lower(parts[0][0]), 0, parts[0].end(), exact=True, extra=True)
+    if len(parts) > 1 and all(part[0].isdecimal() for part in parts) and set(text) <= set("0123456789.,"):
+        yield from _of_number(text, parts)
+        return
+    for part in parts:
+        yield from _of_part(part[0], part.start())
+    yield from _wholes(text, parts)
+
+
+def _of_number(text: str, parts: Sequence[re.Match[str]]) -> Iterator[Form]:
+    """Numbers and versions; `1.250` may be either."""
+    end = len(text)
+    if grouped := _GROUPED.fullmatch(text):
+        thousands, fraction = grouped[1] or grouped[3], grouped[2] or grouped[4]
+        digits = thousands.replace(",", "").replace(".", "")
+        yield Form(f"{digits}.{fraction}" if fraction else digits, 0, end, exact=True, extra="," not in text)
+        if "," in text:
+            return
+    if len(parts) == 2:
+        yield Form(text.replace(",", "."), 0, end, exact=True)
+        return
+    for part in parts:
+        is_part = "." in text
+        yield Form(part[0], part.start(), part.end(), exact=True, extra=is_part)
+    if "," not in text:
+        for last in parts[1:_LONGEST_VERSION]:
+            yield Form(text[: last.end()], 0, last.end(), exact=True, extra=last is not parts[-1])
+
+
+def _of_part(part: str, start: int) -> Iterator[Form]:
+    """A word, a number, or a mixture such as `E4021`, which is found by its runs of letters and of digits too."""
+    word, end = lower(part), start + len(part)
+    name = word.rstrip("+#")
+    is_word = name == word and not any(map(str.isdecimal, word))
+    yield Form(word if is_word else folded(word), start, end, exact=not is_word)
+    if name != word:
+        yield Form(name, start, start + len(name), extra=True)
+    if is_word and not (part.isascii() and _has_humps(part)):
+        return
+    runs = list((_HUMP if is_word else _RUN).finditer(part))
+    for run in runs if 1 < len(runs) <= _MOST_RUNS else ():
+        if len(run[0]) > 1:
+            yield Form(lower(run[0]), start + run.start(), start + run.end(), run[0].isdecimal(), extra=True)
+
+
+def _has_humps(word: str) -> bool:
+    """`getUserName`, but not `PDFs`."""
+    return not (word.islower() or word[1:].islower() or word.isupper() or word[:-1].isupper())
+
+
+def _wholes(text: str, parts: Sequence[re.Match[str]]) -> Iterator[Form]:
+    """The token without its joints, and each segment of a path or an address."""
+    if len(parts) < 2:
+        return
+    for version in _VERSION.finditer(text):
+        if len(version[0]) <= LONGEST_WHOLE:
+            yield Form(version[0], *version.span(), exact=True, extra=True)
+    segments = [found.span() for found in _SEGMENT.finditer(text)]
+    for start, end in segments if len(segments) == 1 else [(0, len(text)), *segments]:
+        if end - start <= 2 * LONGEST_WHOLE:
+            inside = _PART.findall(text, start, end)
+            whole = folded(lower(_joined(inside)))
+            if len(inside) > 1 and len(whole) <= LONGEST_WHOLE:
+                yield Form(whole, start, end, exact=not whole.isalpha(), extra=True)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """`E-4021` becomes `E4021`; numbers stay apart."""
+    whole = ""
+    for part in parts:
+        whole += f".{part}" if whole[-1:].isdecimal() and part[0].isdecimal() else part
+    return whole

@@ -1,0 +1,72 @@
+"""Words are found as people write them and ask for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.features.search.search_workspace import SearchWorkspace
+
+PAGES = 100
+
+
+async def test_the_page_of_a_code_comes_first(workspace: SearchWorkspace) -> None:
+    for number in range(4000, 4000 + PAGES):
+        await workspace.put(f"Error E-{number}", f"What the error code E-{number} means, and what to do about it.")
+    await workspace.work()
+    for query in ("E-4021", "e4021", "4021", "error 4021", "what does error code 4021 mean"):
+        assert (await workspace.titles(query))[0] == "Error E-4021", query
+
+
+@pytest.mark.parametrize(
+    ("text", "queries"),
+    [
+        ("See CVE-2026-2332 and ISO-9001.", ["cve-2026-2332", "2332", "ISO 9001", "iso9001"]),
+        ("Python 3.12.4 on 192.168.17.4", ["3.12.4", "3.12", "192.168.17.4"]),
+        ("It cost 1,250,000 EUR.", ["1250000", "1,250,000"]),
+        ("Es kostet 1.250.000,50 EUR.", ["1250000.50"]),
+        ("C++ and C# on .NET for AT&T", ["C++", "c#", ".net", "AT&T"]),
+        ("nach § 5 Abs. 2", ["§5", "§ 5"]),
+        ("The file docs/report_2025.final.pdf", ["report_2025.final.pdf", "report", "2025", "pdf"]),
+        ("Write to ann.lee@mail.example.com", ["ann.lee@mail.example.com", "ann", "lee", "mail.example.com"]),
+        ("Call foo.bar() or getUserName", ["foo.bar", "bar", "user name", "getusername"]),
+        ("A well-known e-mail", ["well-known", "wellknown", "known", "email", "e-mails"]),
+        ("您可以在三十天内申请退款。", ["退款", "申请退款", "款"]),
+        ("クレジットカードで支払います", ["カード", "支払", "ｶｰﾄﾞ"]),
+        ("환불을 신청하세요", ["환불", "신청"]),
+        ("คุณสามารถขอคืนเงินได้ภายในสามสิบวัน", ["คืนเงิน", "สามสิบวัน"]),
+        ("អ្នកអាចស្នើសុំសំណងបាន", ["សំណង"]),
+        ("هٰذَا كِتَابٌ مُفِيدٌ", ["كتاب", "مفيد"]),
+        ("הַסֵּפֶר הַטּוֹב", ["הספר", "הטוב"]),
+        ("Zażółć gęślą jaźń", ["zazolc", "GĘŚLĄ", "jazn"]),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+async def test_words_are_found_as_people_ask_for_them(
+    workspace: SearchWorkspace, text: str, queries: list[str]
+) -> None:
+    await workspace.index(await workspace.put("Found", text), await workspace.put("Other", "Nothing of that kind."))
+    assert [query for query in queries if await workspace.titles(query, mode="text") != ["Found"]] == []
+
+
+async def test_german_compounds_are_found_by_their_nouns(workspace: SearchWorkspace) -> None:
+    text = "Die Kündigungsfristen stehen im Mietvertrag, und die Gerechtigkeit siegt."
+    await workspace.index(await workspace.put("Found", text, metadata={"language": "de"}))
+    for query in ("Frist", "Kündigung", "Vertrag", "Miete", "Kündigungsfrist"):
+        assert await workspace.titles(query, mode="text") == ["Found"], query
+    assert await workspace.titles("recht", mode="text") == []
+    [hit] = (await workspace.search("Frist", mode="text")).json()["items"]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["fristen"]
+
+
+async def test_accents_change_no_stem(workspace: SearchWorkspace) -> None:
+    await workspace.index(await workspace.put("Found", "La facturación del año", metadata={"language": "es"}))
+    for query in ("facturación", "facturacion", "facturaciones", "ano"):
+        assert await workspace.titles(query, mode="text") == ["Found"], query
+
+
+async def test_extra_forms_do_not_make_a_passage_longer(workspace: SearchWorkspace) -> None:
+    await workspace.index(await workspace.put("", "The well-known Kraków E4021"))
+    assert await workspace.value("SELECT length FROM chunk WHERE project_id = $1", workspace.project) == 4
+    terms = "SELECT array_agg(term ORDER BY term) FROM posting WHERE project_id = $1"
+    found = ["4021", "e4021", "known", "krakow", "well", "well-known".replace("-", "")]
+    assert await workspace.value(terms, workspace.project) == found

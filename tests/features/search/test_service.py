@@ -63,6 +63,12 @@ async def test_a_repeated_query_word_counts_twice(workspace: SearchWorkspace) ->
     assert twice == pytest.approx(2 * once)
 
 
+async def test_a_code_weighs_twice_as_much_as_a_word(workspace: SearchWorkspace) -> None:
+    await workspace.index(await workspace.put("One", "4021"), await workspace.put("Two", "dog"))
+    [code], [word] = await bm25(workspace, "4021"), await bm25(workspace, "dog")
+    assert code == pytest.approx(2 * word)
+
+
 async def test_a_project_without_an_index_has_no_hits(workspace: SearchWorkspace) -> None:
     answer = await ask(workspace, SearchQuery(q="cats", mode=SearchMode.VECTOR))
     assert (answer.result.items, answer.mode) == ([], SearchMode.VECTOR)

@@ -123,7 +123,8 @@ class HeldVectors:
 
     async def waiting(self, index_id: UUID) -> int:
         """The number of changes that wait."""
-        return await self.session.scalar(_WAITING, self._values(index_id)) or 0
+        found: int | None = await self.session.scalar(_WAITING, self._values(index_id))
+        return found or 0
 
     def _values(self, index_id: UUID) -> dict[str, object]:
         return {"project_id": self.scope.project_id, "index_id": index_id}

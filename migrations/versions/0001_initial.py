@@ -43,6 +43,7 @@ _FILES = (
     "features/documents/sql/versions.sql",
     "features/documents/sql/deletion.sql",
     "features/documents/sql/indexing.sql",
+    "features/documents/sql/filters.sql",
     "features/search/sql/tables.sql",
     "features/search/sql/statistics.sql",
     "features/budgets/sql/tables.sql",
@@ -57,7 +58,8 @@ DROP TABLE run_step, run_turn, run, agent_usage, agent_budget;
 DROP TABLE embedding_256, embedding_384, embedding_768, embedding_1024, embedding_1536, embedding_3072;
 DROP TABLE posting, chunk, search_index, search_statistic;
 DROP TEXT SEARCH CONFIGURATION partywall_plain;
-DROP TABLE indexing_attempt, archive_entry, document_text, document_version, document;
+DROP TABLE indexing_attempt, archive_entry, document_value, document_deletion;
+DROP TABLE document_text, document_version, document;
 DROP TABLE webhook_delivery, webhook_progress, webhook;
 DROP TABLE api_key;
 DROP TABLE project_usage, project_quota, account_quota, quota_default;

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 from pydantic import BaseModel, ConfigDict
 
 from partywall.client.api import Api
@@ -37,9 +39,12 @@ class _Hits(BaseModel):
     items: list[Hit]
 
 
-def search(api: Api, project_id: str, query: str, *, limit: int, mode: str) -> bytes:
-    """Returns the response body unchanged; `read_hits` parses it."""
-    return api.get(f"/projects/{project_id}/search", {"q": query, "limit": limit, "mode": mode})
+def search(api: Api, project_id: str, query: str, *, limit: int, mode: str, filter_: str | None = None) -> bytes:
+    """Returns the response body unchanged; `read_hits` parses it. `filter_` is the JSON of a filter."""
+    asked: dict[str, str | int] = {"q": query, "limit": limit, "mode": mode}
+    if filter_ is None:
+        return api.get(f"/projects/{project_id}/search", asked)
+    return api.post(f"/projects/{project_id}/search", {**asked, "filter": json.loads(filter_)})
 
 
 def read_hits(answer: bytes) -> list[Hit]:

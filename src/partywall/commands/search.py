@@ -11,6 +11,7 @@ from rich.text import Text
 from partywall.client.search import Hit, excerpt, place, read_hits
 from partywall.client.search import search as ask
 from partywall.commands.connection import ProjectOption, ServerOption, connect
+from partywall.commands.filters import FilterOption
 from partywall.commands.terminal import print_json, print_line, printable
 
 EXCERPT_CHARACTERS = 300
@@ -30,13 +31,14 @@ def search(
     project: ProjectOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many documents.")] = 10,
     mode: Annotated[Mode, typer.Option(help="By words and meaning, by words, or by meaning.")] = Mode.HYBRID,
+    filter_: FilterOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the server's response.")] = False,
     server: ServerOption = None,
 ) -> None:
     """Find documents for QUERY, best first."""
     with connect(server) as connection:
         where = connection.project(project)
-        answer = ask(connection.api, where.id, query, limit=limit, mode=mode.value)
+        answer = ask(connection.api, where.id, query, limit=limit, mode=mode.value, filter_=filter_)
     if as_json:
         print_json(answer.decode(errors="replace"))
         return

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, Float, Integer, Select, TextClause, bindparam, column, select, text, true
 
+from partywall.features.documents.filters.tree import Filter
 from partywall.features.search.constants import LONGEST_TERM, QUERY_TERMS, visible
+from partywall.features.search.kept_passages import document_of
 
 # The usual ones; tuning on the SciFact train queries gained nothing.
 _K1: Final = 1.2
@@ -32,31 +36,44 @@ WITH asked AS (
         weight * rare * frequency * (CAST(:k1 AS float8) + 1)
             / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
     ) AS score
-    FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
+    FROM found JOIN rarity ON rarity.term = found.term {kept} GROUP BY found.chunk
 )
 """
+_SCORES: Final = "SELECT * FROM scored"
 _BEST: Final = """
 SELECT best.chunk, chunk.document_id, best.score
 FROM (SELECT scored.chunk, scored.score FROM scored ORDER BY scored.score DESC, scored.chunk LIMIT :candidates) AS best
 JOIN chunk ON chunk.project_id = :project_id AND chunk.number = best.chunk
 """
-_BEST_OF_DOCUMENTS: Final = """
-SELECT scored.chunk, chunk.document_id, scored.score
-FROM scored
-JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
-JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
-    AND document.status = coalesce(CAST(:status AS text), document.status)
-ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
-"""
 _NOT_STAGED: Final = """
     AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
 """
-# Keys: whether to join the documents, and whether the project has staged chunks.
-STATEMENTS: Final = {
-    (documents, staged): text(_SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best)
-    for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
-    for staged in (False, True)
-}
+_KEPT: Final = "WHERE found.chunk IN (SELECT unnest(CAST(:kept AS bigint[])))"
+
+
+@cache
+def best(*, staged: bool = False, kept: bool = False) -> TextClause:
+    """The best passages. `staged`: some are staged, and not found. `kept`: only those with the numbers `kept`."""
+    return text(_scored(staged=staged, kept=kept) + _BEST)
+
+
+def best_of_matching(tree: Filter | None, *, staged: bool) -> Select[int, UUID, float]:
+    """The best passages of documents that match, looked up in the order of the scores."""
+    scored = text(_scored(staged=staged) + _SCORES).columns(column("chunk", BigInteger), column("score", Float))
+    scores = scored.subquery("scored")
+    order = (scores.c.score.desc(), scores.c.chunk)
+    first = select(scores).order_by(*order).subquery("first")
+    its = document_of(tree, first.c.chunk)
+    return (
+        select(first.c.chunk, its.c.document_id, first.c.score)
+        .join_from(first, its, true())
+        .order_by(first.c.score.desc(), first.c.chunk)
+        .limit(bindparam("candidates", type_=Integer))
+    )
+
+
+def _scored(*, staged: bool, kept: bool = False) -> str:
+    return _SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "", kept=_KEPT if kept else "")
 
 
 def parameters(chunks: int, terms: int) -> dict[str, object]:

@@ -1,44 +1,26 @@
-"""The statements of a search: the corpus, the nearest vectors, the chunks to show. Words are scored in `bm25.py`."""
+"""The statements of a search: the corpus, the candidates (see `bm25.py` and `nearest.py`), and the chunks to show."""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import (
-    Float,
-    Select,
-    Text,
-    Uuid,
-    and_,
-    bindparam,
-    cast,
-    column,
-    exists,
-    func,
-    literal_column,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import Executable, Row, Select, and_, exists, func, literal_column, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search import bm25
+from partywall.features.documents.filters.tree import Filter
+from partywall.features.search import bm25, nearest
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.highlights import CLOSE, OPEN
-from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
+from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
+from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic
 
-# The columns of documents that a search reads.
-_DOCUMENT: Final = table(
-    "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
-)
 _MARKS: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
 _EF_SEARCH: Final = "200"
 
@@ -137,18 +119,25 @@ class SearchRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def by_text(self, corpus: Corpus, query: str, candidates: int, status: str | None) -> list[Candidate]:
+    async def numbers(self, tree: Filter) -> list[int] | None:
+        """The passages that a filter keeps; None if they are many."""
+        return await self.session.scalar(numbers_of(tree), self._project)
+
+    async def by_text(self, corpus: Corpus, query: str, candidates: int, kept: Kept | None) -> list[Candidate]:
         """The best chunks by BM25 that contain any word of the query, best first."""
         values: dict[str, object] = {
-            "project_id": self.scope.project_id,
+            **self._project,
             "configurations": corpus.configurations,
             "query": query,
             "candidates": candidates,
             **bm25.parameters(corpus.chunks, corpus.terms),
         }
-        documents = status is not None or corpus.purging
-        asked = bm25.STATEMENTS[documents, corpus.staged]
-        rows = await self.session.execute(asked, values | {"status": status} if documents else values)
+        if kept is None:
+            rows = await self._candidates(bm25.best(staged=corpus.staged), values)
+        elif kept.numbers is not None:
+            rows = await self._candidates(bm25.best(kept=True), {**values, "kept": list(kept.numbers)})
+        else:
+            rows = await self._candidates(bm25.best_of_matching(kept.tree, staged=corpus.staged), values)
         found = [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
@@ -157,33 +146,41 @@ class SearchRepository:
         index: ServingIndex,
         vector: str,
         candidates: int,
-        status: str | None,
+        kept: Kept | None,
         *,
         approximate: bool,
         staged: bool = False,
-        purging: bool = False,
     ) -> list[Candidate]:
         """The nearest chunks by cosine similarity, best first: exact, or through the HNSW index if `approximate`."""
         if approximate:
             await self.session.execute(_ITERATE)
-        query = _nearest(
-            index.dimension,
-            documents=purging or status is not None,
-            status=status is not None,
-            approximate=approximate,
-            staged=staged,
-        )
-        values = {
-            "project_id": self.scope.project_id,
-            "index_id": index.id,
-            "vector": vector,
-            "candidates": candidates,
-            "status": status,
-        }
-        rows = await self.session.execute(query, values)
+        values = {**self._project, "index_id": index.id, "vector": vector, "candidates": candidates}
+        near = nearest.vectors(index.dimension, approximate=approximate, staged=staged)
+        if kept is None:
+            rows = await self._candidates(nearest.best(near), values)
+        elif kept.numbers is not None:
+            rows = await self._candidates(nearest.best_of(near), {**values, "kept": list(kept.numbers)})
+        elif approximate:
+            rows = await self._candidates(nearest.best_in_index(near, kept.tree), values)
+        else:
+            rows = await self._checked(nearest.best_of_matching(near, kept.tree), values, candidates)
         found = [Candidate(chunk, document_id, 1 - distance) for chunk, document_id, distance in rows]
-        near = (candidate for candidate in found if math.isfinite(candidate.score))
-        return sorted(near, key=lambda candidate: (-candidate.score, candidate.chunk))
+        finite = (candidate for candidate in found if math.isfinite(candidate.score))
+        return sorted(finite, key=lambda candidate: (-candidate.score, candidate.chunk))
+
+    async def _checked(
+        self, query: Select[int, UUID, float], values: Mapping[str, object], candidates: int
+    ) -> Sequence[Row[int, UUID, float]]:
+        """Checks the documents of the first ones, which costs no sort of all, and of all if these are not enough."""
+        rows = await self._candidates(query, {**values, "among": candidates * CHECKED_FIRST})
+        return rows if len(rows) == candidates else await self._candidates(query, {**values, "among": None})
+
+    async def _candidates(self, query: Executable, values: Mapping[str, object]) -> Sequence[Row[int, UUID, float]]:
+        return (await self.session.execute(query, values)).all()
+
+    @property
+    def _project(self) -> dict[str, object]:
+        return {"project_id": self.scope.project_id}
 
     async def indexed_rows(self, index: ServingIndex) -> float:
         """Estimated number of vectors in the HNSW index, of all projects."""
@@ -194,38 +191,3 @@ class SearchRepository:
         """The chunks with their documents' titles, unordered."""
         values = {"project_id": self.scope.project_id, "numbers": list(numbers), "query": query, "marks": _MARKS}
         return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
-
-
-@functools.cache
-def _nearest(
-    dimension: int, *, documents: bool, status: bool, approximate: bool, staged: bool
-) -> Select[int, UUID, float]:
-    vectors = EMBEDDINGS[dimension].c
-    # A subquery is evaluated once; a plain cast would parse the parameter again for every row.
-    asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
-    distance = vectors.embedding.op("<=>", return_type=Float())(asked).label("distance")
-    nearest = select(vectors.chunk, distance).where(
-        vectors.project_id == bindparam("project_id", type_=Uuid),
-        vectors.index_id == bindparam("index_id", type_=Uuid),
-    )
-    if approximate:
-        nearest = nearest.where(vectors.approximate)
-    if staged:
-        hidden = select(SearchChunk.number).where(
-            SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.staged_for.is_not(None)
-        )
-        nearest = nearest.where(vectors.chunk.not_in(hidden))
-    if documents:
-        nearest = nearest.join(
-            SearchChunk, and_(SearchChunk.project_id == vectors.project_id, SearchChunk.number == vectors.chunk)
-        ).join(
-            _DOCUMENT,
-            and_(
-                _DOCUMENT.c.project_id == SearchChunk.project_id,
-                _DOCUMENT.c.id == SearchChunk.document_id,
-                *([_DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
-            ),
-        )
-    best = nearest.order_by(distance).limit(bindparam("candidates")).subquery("best")
-    its_chunk = and_(SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.number == best.c.chunk)
-    return select(best.c.chunk, SearchChunk.document_id, best.c.distance).join(SearchChunk, its_chunk)

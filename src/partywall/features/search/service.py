@@ -22,12 +22,14 @@ from partywall.core.resources import Resources
 from partywall.core.rights import require
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
+from partywall.features.documents.filters.facets import count_facets
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import fusion, vector_plan
 from partywall.features.search.constants import CANDIDATES, WIDER
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.highlights import spans
+from partywall.features.search.kept_passages import Kept
 from partywall.features.search.query_text import words_of
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.schemas import Highlight, SearchGroup, SearchHit, SearchMode, SearchQuery, SearchResult
@@ -62,23 +64,27 @@ class SearchService:
         return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout)
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
-        """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
+        """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller.
+
+        Counting facets raises as `ScopedReader.long_row` does.
+        """
         scope, corpus = await self._corpus(project_id)
+        facets = await count_facets(self.reader, project_id, query.wanted, query.facets)
         if corpus.chunks == 0:
-            return Answer(SearchResult(items=[]), query.mode)
+            return Answer(SearchResult(items=[], facets=facets), query.mode)
         async with self.slots.hold(self.reader.principal.tenant):
             vector = await self._embed(corpus, query)
             mode = SearchMode.TEXT if vector is None else query.mode
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             with _timeouts():
                 items = await self._hits(scope, _Search(corpus, query, mode, vector, until))
-        return Answer(SearchResult(items=items), mode)
+        return Answer(SearchResult(items=items, facets=facets), mode)
 
     async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
         async with self.sessions.read() as session:
             scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
-            ranked = await search.run(repository)
+            ranked = await search.run(repository, await search.kept(repository))
             search.refuse_late()
             found = await repository.shown([hit.chunk for hit in ranked], search.words)
         return _hits(ranked, found)
@@ -136,17 +142,24 @@ class _Search:
     def words(self) -> str:
         return words_of(self.query.q)
 
-    async def run(self, repository: SearchRepository) -> list[Ranked]:
+    async def kept(self, repository: SearchRepository) -> Kept | None:
+        """What the filter keeps, without passages of deleted documents; None for all."""
+        tree = self.query.wanted
+        if tree is None:
+            return Kept(None) if self.corpus.purging else None
+        return Kept(tree, await repository.numbers(tree))
+
+    async def run(self, repository: SearchRepository, kept: Kept | None) -> list[Ranked]:
         """The best chunks; takes more candidates if the first ones belong to too few documents."""
-        found = await self._ranked(repository, CANDIDATES)
+        found = await self._ranked(repository, kept, CANDIDATES)
         if len(found.ranked) < self.query.limit and found.cut_off:
-            found = await self._ranked(repository, CANDIDATES * WIDER)
+            found = await self._ranked(repository, kept, CANDIDATES * WIDER)
         return found.ranked[: self.query.limit]
 
-    async def _ranked(self, repository: SearchRepository, candidates: int) -> _Ranking:
+    async def _ranked(self, repository: SearchRepository, kept: Kept | None, candidates: int) -> _Ranking:
         self.refuse_late()
-        text = await self._by_text(repository, candidates) if self.mode is not SearchMode.VECTOR else []
-        vector = await self._by_vector(repository, candidates) if self.mode is not SearchMode.TEXT else []
+        text = await self._by_text(repository, kept, candidates) if self.mode is not SearchMode.VECTOR else []
+        vector = await self._by_vector(repository, kept, candidates) if self.mode is not SearchMode.TEXT else []
         ranked = (
             fusion.fuse(text, vector, depth=CANDIDATES)
             if self.mode is SearchMode.HYBRID
@@ -156,24 +169,27 @@ class _Search:
             ranked = fusion.best_per_document(ranked)
         return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})
 
-    async def _by_text(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
-        return await repository.by_text(self.corpus, self.words, candidates, self.query.status)
+    async def _by_text(self, repository: SearchRepository, kept: Kept | None, candidates: int) -> list[Candidate]:
+        return await repository.by_text(self.corpus, self.words, candidates, kept)
 
-    async def _by_vector(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
+    async def _by_vector(self, repository: SearchRepository, kept: Kept | None, candidates: int) -> list[Candidate]:
         index, vector = self.corpus.index, self.vector
         if index is None or vector is None:
             return []
-        hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
-        nearest = partial(repository.by_vector, index, vector, candidates, self.query.status, **hidden)
-        approximate = index.approximate and vector_plan.uses_index(
-            self.corpus.chunks, await repository.indexed_rows(index)
-        )
+        nearest = partial(repository.by_vector, index, vector, candidates, kept, staged=self.corpus.staged)
+        approximate = await self._uses_index(repository, index, kept)
         found = await nearest(approximate=approximate)
         if approximate and len(found) < candidates:
             self.refuse_late()
             # Identical vectors of another project can form an island in the shared graph that the scan does not leave.
             found = await nearest(approximate=False)
         return found
+
+    async def _uses_index(self, repository: SearchRepository, index: ServingIndex, kept: Kept | None) -> bool:
+        if not index.approximate or (kept is not None and kept.numbers is not None):
+            return False
+        filters = kept is not None and kept.tree is not None
+        return vector_plan.uses_index(self.corpus.chunks, await repository.indexed_rows(index), filters=filters)
 
 
 @dataclass(frozen=True, slots=True)

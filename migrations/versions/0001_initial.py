@@ -43,6 +43,7 @@ _FILES = (
     "features/documents/sql/versions.sql",
     "features/documents/sql/deletion.sql",
     "features/documents/sql/indexing.sql",
+    "features/documents/sql/filters.sql",
     "features/search/sql/tables.sql",
     "features/search/sql/statistics.sql",
     "features/search/sql/vector_changes.sql",
@@ -56,7 +57,8 @@ _DROP = """
 DROP SCHEMA wall CASCADE;
 DROP TABLE run_step, run_turn, run, agent_usage, agent_budget;
 DROP TABLE vector_change, embedding, posting, chunk, search_index, search_statistic;
-DROP TABLE indexing_attempt, archive_entry, document_text, document_version, document;
+DROP TABLE indexing_attempt, archive_entry, document_value, document_deletion;
+DROP TABLE document_text, document_version, document;
 DROP TABLE webhook_delivery, webhook_progress, webhook;
 DROP TABLE api_key;
 DROP TABLE project_usage, project_quota, account_quota, quota_default;

@@ -52,6 +52,7 @@ TAKES_KEYS_WITHIN = {"POST /api/v1/projects/{project_id}/mcp"}
 ACCEPTS_AND_ANSWERS = {
     "POST /api/v1/projects/{project_id}/mcp": {"202"},
     "POST /api/v1/projects/{project_id}/documents/upload": {"200"},
+    "POST /api/v1/projects/{project_id}/documents/delete": {"200"},
 }
 
 # Accepts a WebSocket and authenticates its caller with the first message.

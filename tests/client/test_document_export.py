@@ -13,7 +13,7 @@ from partywall.cli import run
 from partywall.client.api import Api
 from partywall.client.document_export import MANIFEST, Export, ExportCounts, ForeignFolder, Restore, read_entries
 from partywall.client.document_export.manifest import UNFINISHED
-from partywall.client.document_import import Import, documents_in, known_documents
+from partywall.client.document_import import Import, count_documents, documents_in, known_documents
 from partywall.client.document_import.existing import list_documents
 from partywall.client.projects import Project
 from tests.client.conftest import PASSWORD, Person
@@ -237,6 +237,19 @@ def test_a_hostile_manifest_reads_nothing_outside(exporter: Exporter, person: Pe
     assert counts == [0, 0, 0]
     assert len(failures) == 7
     assert list(list_documents(exporter.api, other)) == []
+
+
+def test_a_filter_chooses_what_the_folder_has(exporter: Exporter) -> None:
+    for year in (2024, 2025):
+        exporter.create(f"Of {year}", "text", f"{year}.txt", metadata={"year": year})
+    exporter.run()
+    only = json.dumps({"field": "metadata.year", "op": "eq", "value": 2025})
+    project = Project(id=exporter.project, name="P")
+    run = Export(exporter.api, project, exporter.folder, lambda _counts: None, only)
+    run.run()
+    assert (run.counts.written, run.counts.unchanged) == (0, 1)
+    assert [each.name for each in (exporter.folder / "files").iterdir()] == ["2025.txt"]
+    assert count_documents(exporter.api, exporter.project, only) == 1
 
 
 def test_other_documents_are_not_overwritten_unless_it_is_told_to(exporter: Exporter, person: Person) -> None:

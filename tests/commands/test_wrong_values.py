@@ -39,6 +39,8 @@ WRONG = (
     (("import", ".", "--prefix", "/a"), "--prefix: use names"),
     (("import", ".", "--prefix", "../x"), "--prefix: use names"),
     (("import", ".", "--prefix", "x//y"), "--prefix: use names"),
+    (("search", "x", "--filter", "{year: 2025}"), "--filter is not JSON"),
+    (("export", "x", "--filter", "[]"), "--filter is not a JSON object"),
     (("migrate", ""), "is not a revision"),
     (("migrate", "--", "-1x"), "'-1x' is not a revision"),
     (("migrate", "--bogus"), "is not a revision"),

@@ -33,6 +33,7 @@ from partywall.core.security.secrets import Signer
 from partywall.features.accounts.constants import MAX_PASSWORD
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.refresh_tokens import RefreshTokens
+from partywall.features.documents.filters.grammar import GivenFilter
 from partywall.features.live.schemas import EventNumber, TypePatterns
 from partywall.features.mcp.accept import AcceptedTypes
 from partywall.features.mcp.messages import MessageError, read_message
@@ -132,6 +133,19 @@ EDGES: Final = (
         MEDIUM_BYTES,
         {"params": repeated('"a":{},', '"b":1}}', '{"jsonrpc":"2.0","id":1,"method":"a","params":{')},
         refusing=(MessageError,),
+    ),
+    Reader(
+        ("features/documents/filters/values.py:_date",),
+        validating(GivenFilter),
+        HEADERS,
+        {
+            "nested": repeated('{"not":'),
+            "lists": repeated('[{"and":', start='{"and":'),
+            "conditions": repeated('{"not":{}},', "{}]}", '{"or":['),
+            "values": repeated("1,", "1]}", '{"field":"metadata.a","op":"in","value":['),
+            "keys": repeated("a.", '"}', '{"op":"eq","value":1,"field":"metadata.'),
+        },
+        refusing=(ValidationError,),
     ),
     Reader((), lambda text: AcceptedTypes.of([_header(text)]), HEADERS, {"parameters": repeated(";q=0")}),
     Reader(("core/http/charsets.py:_BEYOND_ASCII",), lambda text: escaped(text.encode()), PUBLIC_BYTES),

@@ -17,8 +17,8 @@ from partywall.core.http import dependencies
 from partywall.core.http.dependencies import PrincipalDep, ReadSessionDep, get_read_project_scope, require_principal
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
-from partywall.features.documents import reader_repository
-from partywall.features.documents.reader_repository import Listing
+from partywall.features.documents import list_repository, reader_repository
+from partywall.features.documents.list_repository import Listing
 from tests.isolation.faults import AttackedApp, patched, without_filter
 
 
@@ -34,14 +34,14 @@ async def a_repository_method_without_its_filter(at: AttackedApp) -> AsyncIterat
 @asynccontextmanager
 async def a_policy_beside_the_wall_that_lets_all_through(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """The list's filter is missing, too. One permissive policy is enough to undo all others."""
-    page_of = reader_repository.page_of
+    page_of = list_repository.page_of
 
     def unfiltered_page(listing: Listing) -> ScopedQuery:
         return without_filter(page_of(listing))
 
     generous = "CREATE POLICY generous ON document FOR SELECT USING (true)"
     async with at.altered(generous, undo=("DROP POLICY generous ON document",)):
-        with patched((reader_repository, "page_of", unfiltered_page)):
+        with patched((list_repository, "page_of", unfiltered_page)):
             yield at.app
 
 

@@ -12,9 +12,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from partywall.core.http.dependencies import ReadProjectScopeDep, require_principal
 from partywall.features.api_keys.models import ApiKey
 from partywall.features.api_keys.repository import ApiKeyRepository
-from partywall.features.documents import reader_repository
+from partywall.features.documents import list_repository, reader_repository
+from partywall.features.documents.filters.matches import Matching
+from partywall.features.documents.list_repository import Listing
 from partywall.features.documents.models import Document
-from partywall.features.documents.reader_repository import Listing
 from partywall.features.projects.invitation_repository import InvitationRepository
 from partywall.features.projects.member_repository import MemberRepository
 from partywall.features.projects.models import Invitation, Project, ProjectMember
@@ -67,19 +68,19 @@ async def projects_counted_in_the_whole_deployment(at: AttackedApp) -> AsyncIter
 @asynccontextmanager
 async def documents_found_by_a_filter_counted_over_all_projects(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """The page is HOME's; only its total counts all projects, and only with a filter."""
-    total = reader_repository._total
+    total = list_repository._total
 
-    def forgetful(listing: Listing, allowed: ColumnElement[bool]) -> Total:
+    def forgetful(listing: Listing, matching: Matching | None, allowed: ColumnElement[bool]) -> Total:
         if not (listing.counts and listing.filters):
-            return total(listing, allowed)
-        _, *filters = reader_repository._conditions(listing)
+            return total(listing, matching, allowed)
+        _, *filters = list_repository._conditions(listing, matching)
         return select(func.count()).select_from(Document).where(*filters).scalar_subquery()
 
     async with at.without_policies("document"):
-        reader_repository.page_of.cache_clear()
-        with patched((reader_repository, "_total", forgetful)):
+        list_repository.page_of.cache_clear()
+        with patched((list_repository, "_total", forgetful)):
             yield at.app
-        reader_repository.page_of.cache_clear()
+        list_repository.page_of.cache_clear()
 
 
 @asynccontextmanager

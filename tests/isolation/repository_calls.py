@@ -15,6 +15,7 @@ from partywall.core.events.batches import WireEvent
 from partywall.core.ids import new_id
 from partywall.core.security.api_keys import new_key
 from partywall.core.tenancy import Role
+from partywall.features.documents.filters.tree import Comparison, Field, Operator
 from partywall.features.documents.patch import DocumentFields
 from partywall.features.documents.repository import DocumentChange, DocumentRepository
 from partywall.features.search.chunk_repository import NewChunk
@@ -60,6 +61,10 @@ def corpus(seeded_project: SeededProject) -> Corpus:
     return Corpus(chunks=2, terms=20, configurations=["english"], index=serving(seeded_project))
 
 
+def deletion(seeded_project: SeededProject) -> UUID:
+    return UUID(seeded_project.ids["deletion_id"])
+
+
 def in_an_hour() -> datetime:
     return utc_now() + timedelta(hours=1)
 
@@ -96,6 +101,7 @@ async def _summaries(repository: DocumentRepository, seeded_project: SeededProje
 # When the deliveries were found due, and their results.
 DUE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 REFUSED: Final = Outcome(500, "no")
+EVERYTHING: Final = Comparison(Field("created_at"), Operator.GT, (datetime(2020, 1, 1, tzinfo=UTC),))
 PAGE: Final = ("created_at", 10, 0, None)
 CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyRepository.count": lambda r, _: r.count(),
@@ -177,6 +183,13 @@ CALLS: Final[Mapping[str, Call]] = {
     "ProjectWriter.describe": lambda r, _: r.describe("taken", None, keep_description=False),
     "ProjectWriter.delete": lambda r, _: r.delete(),
     "UsageRepository.usage": lambda r, _: r.usage(),
+    "SearchRepository.numbers": lambda r, _: r.numbers(EVERYTHING),
+    "DeletionWriter.add": lambda r, _: r.add({}),
+    "DeletionWriter.unfinished": lambda r, _: r.unfinished(),
+    "DeletionWriter.lock": lambda r, seeded_project: r.lock(deletion(seeded_project)),
+    "DeletionWriter.matching": lambda r, _: r.matching(EVERYTHING, in_an_hour(), None, 10),
+    "DeletionWriter.advance": lambda r, seeded_project: r.advance(deletion(seeded_project), seeded_project.document, 1),
+    "DeletionWriter.finish": lambda r, seeded_project: r.finish(deletion(seeded_project)),
     "SearchRepository.by_text": lambda r, seeded_project: r.by_text(
         corpus(seeded_project), seeded_project.word, 10, None
     ),

@@ -15,7 +15,7 @@ from partywall.testing.users import Person, Users
 from tests.isolation.job_runner import index
 
 # Besides the tables whose rows are addressed by `<table>_id`.
-_NAMED_OTHERWISE = {"delivery_id": "webhook_delivery", "key_id": "api_key"}
+_NAMED_OTHERWISE = {"deletion_id": "document_deletion", "delivery_id": "webhook_delivery", "key_id": "api_key"}
 _NUMBERS = {"number", "other"}
 # Text that all projects have, so that a query with results in one would also match the others.
 COMMON = "harbour"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import json
+
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from partywall.client.api import Api
 
@@ -67,16 +69,17 @@ def search(
     *,
     limit: int,
     mode: str,
+    filter_: str | None = None,
     min_score: float | None = None,
     explain: bool = False,
 ) -> bytes:
-    """Returns the response body unchanged; `read_hits` parses it."""
-    asked: dict[str, str | int] = {"q": query, "limit": limit, "mode": mode}
+    """Returns the response body unchanged; `read_hits` parses it. `filter_` is the JSON of a filter."""
+    body: dict[str, JsonValue] = {"q": query, "limit": limit, "mode": mode, "explain": explain}
     if min_score is not None:
-        asked["min_score"] = str(min_score)
-    if explain:
-        asked["explain"] = "true"
-    return api.get(f"/projects/{project_id}/search", asked)
+        body["min_score"] = min_score
+    if filter_ is not None:
+        body["filter"] = json.loads(filter_)
+    return api.post(f"/projects/{project_id}/search", body)
 
 
 def read_hits(answer: bytes) -> Hits:

@@ -10,6 +10,7 @@ from partywall.client.document_export import Export, ForeignFolder
 from partywall.client.document_import import count_documents
 from partywall.client.errors import ClientError
 from partywall.commands.connection import ProjectOption, ServerOption, connect
+from partywall.commands.filters import FilterOption
 from partywall.commands.paths import given_path
 from partywall.commands.progress import open_meter
 from partywall.commands.terminal import print_line
@@ -25,17 +26,19 @@ app = typer.Typer()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", parser=given_path, help="A new or empty folder.")],
     project: ProjectOption = None,
+    filter_: FilterOption = None,
     server: ServerOption = None,
 ) -> int:
     """Write a project's documents with their versions and metadata to FOLDER.
 
-    `partywall import FOLDER` creates them again. A repeated export writes only what has changed.
+    `partywall import FOLDER` creates them again. A repeated export writes only what has changed, and removes what is
+    gone or does not match its filter.
     """
     stopped = 0
     with connect(server, RetryBudget(MAX_WAIT_SECONDS, _waiting)) as connection:
         where = connection.project(project)
-        with open_meter("exporting", count_documents(connection.api, where.id)) as meter:
-            run = Export(connection.api, where, folder, lambda counts: meter.reach(counts.done))
+        with open_meter("exporting", count_documents(connection.api, where.id, filter_)) as meter:
+            run = Export(connection.api, where, folder, lambda counts: meter.reach(counts.done), filter_)
             try:
                 run.run()
             except KeyboardInterrupt:

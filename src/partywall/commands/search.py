@@ -11,6 +11,7 @@ from rich.text import Text
 from partywall.client.search import Hit, excerpt, explained, place, read_hits
 from partywall.client.search import search as ask
 from partywall.commands.connection import ProjectOption, ServerOption, connect
+from partywall.commands.filters import FilterOption
 from partywall.commands.terminal import print_json, print_line, printable
 
 EXCERPT_CHARACTERS = 300
@@ -30,6 +31,7 @@ def search(
     project: ProjectOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many documents.")] = 10,
     mode: Annotated[Mode, typer.Option(help="By words and meaning, by words, or by meaning.")] = Mode.HYBRID,
+    filter_: FilterOption = None,
     min_score: Annotated[
         float | None, typer.Option(min=0, max=1, help="Only documents with at least this score, from 0 to 1.")
     ] = None,
@@ -41,8 +43,9 @@ def search(
     with connect(server) as connection:
         where = connection.project(project)
         answer = ask(
-            connection.api, where.id, query, limit=limit, mode=mode.value, min_score=min_score, explain=explain
-        )
+            connection.api, where.id, query,
+            limit=limit, mode=mode.value, filter_=filter_, min_score=min_score, explain=explain,
+        )  # fmt: skip
     if as_json:
         print_json(answer.decode(errors="replace"))
         return

@@ -21,6 +21,9 @@ from partywall.features.documents.creation_repository import (
     values_of,
     values_of_many,
 )
+from partywall.features.documents.filters.matches import Matching
+from partywall.features.documents.filters.tree import Comparison, Field, Operator
+from partywall.features.documents.list_repository import Listing, page_of, page_of_matching
 from partywall.features.documents.reader_repository import (
     CONTENT,
     CONTENT_PIECE,
@@ -29,8 +32,6 @@ from partywall.features.documents.reader_repository import (
     TAKEN,
     TEXT_PAGE,
     VERSION,
-    Listing,
-    page_of,
     version_page,
 )
 from partywall.features.documents.schemas import DocumentCreate
@@ -53,6 +54,7 @@ PLANS = [
 ]
 SHA256 = hashlib.sha256(b"C1").hexdigest()
 FILTERS = frozenset({"external_id", "status", "index_status", "q_title"})
+TREE = Comparison(Field("metadata", ("a",)), Operator.EQ, (1,))
 READS: dict[str, ScopedQuery] = {
     "one": ONE,
     "stats": STATS,
@@ -66,6 +68,7 @@ READS: dict[str, ScopedQuery] = {
     "list": page_of(Listing("-created_at", goes_on=False, counts=False, filters=frozenset())),
     "list-title": page_of(Listing("title", goes_on=False, counts=True, filters=frozenset())),
     "list-filtered": page_of(Listing("-updated_at", goes_on=False, counts=True, filters=FILTERS)),
+    "list-matching": page_of_matching(Listing("title", goes_on=False, counts=True, filters=FILTERS), Matching(TREE)),
     "list-on": page_of(Listing("title", goes_on=True, counts=False, filters=frozenset())),
 }
 
@@ -93,7 +96,7 @@ class Case:
 
 @pytest.fixture
 async def case(workspace: Workspace, database: DatabaseUrls) -> AsyncIterator[Case]:
-    batch = [{"title": f"A {n}", "content": f"C{n}", "external_id": f"e{n}"} for n in range(3)]
+    batch = [{"title": f"A {n}", "content": f"C{n}", "external_id": f"e{n}", "metadata": {"a": 1}} for n in range(3)]
     items = (await workspace.post("/batch", json={"documents": batch})).json()["items"]
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))
     yield Case(connection, workspace.project, UUID(items[1]["id"]))

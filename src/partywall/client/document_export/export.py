@@ -45,12 +45,16 @@ class ExportCounts:
 
 @dataclass(slots=True)
 class Export:
-    """`notify` is called for every document. Documents that are in the folder already, unchanged, stay."""
+    """`notify` is called for every document. Documents that are in the folder already, unchanged, stay.
+
+    With `filter_`, the JSON of a filter, the folder has the documents that match, and no others.
+    """
 
     api: Api
     project: Project
     folder: Path
     notify: Callable[[ExportCounts], None]
+    filter_: str | None = None
     counts: ExportCounts = field(default_factory=ExportCounts)
     _names: FileNames = field(default_factory=FileNames)
     _ids: list[str] = field(default_factory=list)
@@ -64,7 +68,7 @@ class Export:
         try:
             former = self._former_paths(manifest)
             with RequestThreads[Entry](self.api) as threads:
-                for document in list_documents(self.api, self.project.id):
+                for document in list_documents(self.api, self.project.id, filter_=self.filter_):
                     self._export(document, manifest, threads)
                 threads.drain()
             ids = [id_ for id_ in self._ids if manifest.find(id_) is not None]

@@ -72,7 +72,7 @@ class ExistingDocument(BaseModel):
         return root if isinstance(root, str) else None
 
 
-class _Stats(BaseModel):
+class _Total(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     total: int
@@ -83,11 +83,13 @@ class _Page(BaseModel):
     next_cursor: str | None
 
 
-def list_documents(api: Api, project_id: str, index_status: str | None = None) -> Iterator[ExistingDocument]:
-    """Yields the project's documents, oldest first."""
+def list_documents(
+    api: Api, project_id: str, index_status: str | None = None, filter_: str | None = None
+) -> Iterator[ExistingDocument]:
+    """Yields the project's documents, oldest first. `filter_` is the JSON of a filter."""
     params: dict[str, str | int] = {"limit": 100, "sort": "created_at"}
-    if index_status is not None:
-        params["index_status"] = index_status
+    given = {"index_status": index_status, "filter": filter_}
+    params |= {name: value for name, value in given.items() if value is not None}
     while True:
         page = _Page.model_validate_json(api.get(f"/projects/{project_id}/documents", params))
         yield from page.items
@@ -96,8 +98,11 @@ def list_documents(api: Api, project_id: str, index_status: str | None = None) -
         params["cursor"] = page.next_cursor
 
 
-def count_documents(api: Api, project_id: str) -> int:
-    return _Stats.model_validate_json(api.get(f"/projects/{project_id}/documents/stats")).total
+def count_documents(api: Api, project_id: str, filter_: str | None = None) -> int:
+    if filter_ is None:
+        return _Total.model_validate_json(api.get(f"/projects/{project_id}/documents/stats")).total
+    params: dict[str, str | int] = {"filter": filter_, "offset": 0, "limit": 1}
+    return _Total.model_validate_json(api.get(f"/projects/{project_id}/documents", params)).total
 
 
 def known_documents(api: Api, project_id: str) -> dict[str, ExistingDocument]:

@@ -19,6 +19,16 @@ class NotInTrashError(NotFoundError):
     title = "The trash has no such document"
 
 
+class DeletionNotFoundError(NotFoundError):
+    code = "deletion_not_found"
+    title = "No such deletion"
+
+
+class TooManyDeletionsError(ConflictError):
+    code = "too_many_deletions"
+    title = "Other deletions by filter of this project have yet to end"
+
+
 class VersionNotFoundError(NotFoundError):
     code = "version_not_found"
     title = "The document has no such version"

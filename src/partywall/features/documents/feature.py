@@ -7,7 +7,7 @@ from partywall.core.feature import Feature, Tag
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.lazy import lazy
-from partywall.features.documents.jobs import DELETE_ENTRIES, PURGE_DOCUMENT, READ_FILE, RELEASE_BLOBS
+from partywall.features.documents.jobs import DELETE_ENTRIES, DELETE_MATCHING, PURGE_DOCUMENT, READ_FILE, RELEASE_BLOBS
 from partywall.features.documents.rights import DOCUMENT_PURGE, DOCUMENT_READ, DOCUMENT_WRITE
 
 feature: Final = Feature(
@@ -18,6 +18,7 @@ feature: Final = Feature(
         lazy("partywall.features.documents.version_router:router"),
         lazy("partywall.features.documents.file_router:router"),
         lazy("partywall.features.documents.trash_router:router"),
+        lazy("partywall.features.documents.bulk_router:router"),
     ),
     rights=(DOCUMENT_READ, DOCUMENT_WRITE, DOCUMENT_PURGE),
     events=(
@@ -38,6 +39,11 @@ feature: Final = Feature(
             give_up=lazy("partywall.features.documents.file_reader:give_up_reading"),
         ),
         handles(DELETE_ENTRIES, lazy("partywall.features.documents.archive_entries:delete_entries")),
+        handles(
+            DELETE_MATCHING,
+            lazy("partywall.features.documents.bulk_deletion:delete_matching"),
+            give_up=lazy("partywall.features.documents.bulk_deletion:fail_deletion"),
+        ),
         handles(PURGE_DOCUMENT, lazy("partywall.features.documents.purge:purge_document")),
     ),
     schedules=(

@@ -42,12 +42,19 @@ class DeleteEntries(ProjectJobPayload):
     archive_id: UUID
 
 
+class DeleteMatching(ProjectJobPayload):
+    """Delete the documents that match the filter of a deletion."""
+
+    deletion_id: UUID
+
+
 RELEASE_BLOBS: Final = JobKind("release_blobs", ReleaseBlobs)
 # Each attempt continues where the last one stopped.
 PURGE_DOCUMENT: Final = JobKind("purge_document", PurgeDocument, max_attempts=1_000)
 READ_FILE: Final = JobKind("read_file", ReadFile)
 # Each attempt continues where the last one stopped.
 DELETE_ENTRIES: Final = JobKind("delete_entries", DeleteEntries, max_attempts=100)
+DELETE_MATCHING: Final = JobKind("delete_matching", DeleteMatching, max_attempts=100)
 
 
 async def enqueue_reading(session: AsyncSession, project_id: UUID, document_id: UUID) -> None:

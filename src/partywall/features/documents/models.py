@@ -187,8 +187,43 @@ class IndexingAttempt(Base):
     words: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
+class DocumentValue(Base):
+    """A value in a document's metadata; see `sql/filters.sql` for how it is written."""
+
+    __tablename__ = "document_value"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        Index("document_value_project_id_document_id_idx", "project_id", "document_id"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    value: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+
+
+class DocumentDeletion(Base):
+    """A deletion of all documents that match a filter. `last_document` is how far it has come, in the order of ids."""
+
+    __tablename__ = "document_deletion"
+    __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=func.uuidv7())
+    filter: Mapped[dict[str, JsonValue]] = mapped_column(JSONB)
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    last_document: Mapped[UUID | None] = mapped_column(Uuid)
+    deleted: Mapped[int] = mapped_column(Integer, server_default="0")
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    error: Mapped[str | None] = mapped_column(Text)
+
+
 # For statements without the ORM. `cast`, because declarative classes type `__table__` as FromClause.
 DOCUMENT: Final = cast("Table", Document.__table__)
 DOCUMENT_VERSION: Final = cast("Table", DocumentVersion.__table__)
 INDEXING_ATTEMPT: Final = cast("Table", IndexingAttempt.__table__)
 DOCUMENT_TEXT: Final = cast("Table", DocumentText.__table__)
+DOCUMENT_DELETION: Final = cast("Table", DocumentDeletion.__table__)
+DOCUMENT_VALUE: Final = cast("Table", DocumentValue.__table__)

@@ -16,9 +16,12 @@ from partywall.core.errors import ForeignCursorError, InvalidInputError
 from partywall.core.pagination import Cursors
 from partywall.core.rights import require
 from partywall.core.schemas import PageQuery
+from partywall.features.documents import list_repository as lists
 from partywall.features.documents import reader_repository as reads
 from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
-from partywall.features.documents.reader_repository import KEYSET, Listing
+from partywall.features.documents.filters.lookup import look_up
+from partywall.features.documents.filters.matches import Matching
+from partywall.features.documents.list_repository import KEYSET, Listing
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.documents.schemas import DocumentQuery, VersionQuery
 
@@ -89,20 +92,26 @@ def _shown(row: asyncpg.Record) -> DocumentJson:
 async def list_documents(reader: ScopedReader, project_id: UUID, query: DocumentQuery, cursors: Cursors) -> bytes:
     query.refuse_both()
     filters = {name: value for name in _FILTERS if (value := getattr(query, name)) is not None}
-    listing = ("documents", project_id, query.sort, *(f"{name}={value}" for name, value in filters.items()))
+    matching = None if query.filter is None else await look_up(reader, project_id, query.filter)
+    named = (f"{name}={value}" for name, value in filters.items())
+    listing = ("documents", project_id, query.sort, *named, *([] if matching is None else [matching.tree]))
     after: Mapping[str, Value] = {}
     if query.cursor is not None:
         position = await position_of(reader, project_id, cursors, listing, query.cursor, 2)
         after = KEYSET.parse(query.sort, position)
     page = Listing(query.sort, bool(after), query.offset is not None, frozenset(filters))
     values: dict[str, Value] = {**window(query), **filters, **after}
-    read = reader.long_row if page.is_long else reader.row
-    scope, row = await read(reads.page_of(page), project_id, values)
+    read = reader.long_row if page.is_long or matching is not None else reader.row
+    scope, row = await read(_page(page, matching), project_id, values)
     if row["items"] is None:
-        scope, row = await read(reads.page_of(page._replace(short=True)), project_id, values)
+        scope, row = await read(_page(page._replace(short=True), matching), project_id, values)
     require(scope, DOCUMENT_READ)
     cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
     return page_json(row["items"], cursor, row["total"])
+
+
+def _page(listing: Listing, matching: Matching | None) -> ScopedQuery:
+    return lists.page_of(listing) if matching is None else lists.page_of_matching(listing, matching)
 
 
 async def list_versions(

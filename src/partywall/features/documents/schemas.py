@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StrictBool, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from partywall.core.schemas import (
@@ -25,6 +25,8 @@ from partywall.features.documents.constants import (
     MAX_METADATA_BYTES,
     MAX_TITLE,
 )
+from partywall.features.documents.filters.grammar import FILTER, FilterText, read_filter
+from partywall.features.documents.filters.tree import Filter
 
 type Status = Literal["draft", "published"]
 type TextType = Literal["text/plain", "text/markdown"]
@@ -197,6 +199,57 @@ class TrashedDocument(ResponseModel):
     purge_at: Instant
 
 
+class DeletionRequest(RequestModel):
+    """Which documents to delete. A filter is never empty."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"filter": {"field": "metadata.batch", "op": "eq", "value": "2027-01"}}]}
+    )
+
+    filter: JsonObject = Field(description=FILTER)
+    dry_run: StrictBool = Field(default=False, description="Delete nothing, and answer how many documents match.")
+
+    @field_validator("filter")
+    @classmethod
+    def _valid(cls, given: JsonObject) -> JsonObject:
+        read_filter(given)
+        return given
+
+    @property
+    def tree(self) -> Filter:
+        return read_filter(self.filter)
+
+
+class DeletionPreview(ResponseModel):
+    """How many documents match, and the oldest 20 of them."""
+
+    matching: int
+    items: list[DocumentSummary]
+
+
+class Deletion(ResponseModel):
+    """`deleted` grows while it runs; it has ended once `finished_at` is set, and has failed if there is an `error`."""
+
+    id: UUID
+    deleted: int
+    error: str | None
+    created_at: Instant
+    finished_at: Instant | None
+
+
+class FacetValue(ResponseModel):
+    value: str | int | float | bool = Field(examples=["contract"])
+    count: int = Field(examples=[12])
+
+
+class Facet(ResponseModel):
+    """The 50 most frequent values of a field; `more` says that it has others."""
+
+    field: str = Field(examples=["metadata.kind"])
+    values: list[FacetValue]
+    more: bool
+
+
 class ByStatus(ResponseModel):
     draft: int
     published: int
@@ -228,6 +281,7 @@ class DocumentQuery(PageQuery):
     q_title: Storable | None = Field(
         default=None, max_length=MAX_TITLE, description="A part of the title; case is ignored."
     )
+    filter: FilterText | None = Field(default=None, description=FILTER)
 
 
 class VersionQuery(PageQuery):

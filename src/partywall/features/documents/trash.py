@@ -26,8 +26,8 @@ from partywall.features.documents.jobs import (
     enqueue_deletion_of_entries,
     enqueue_reading,
 )
+from partywall.features.documents.list_repository import KEYSET
 from partywall.features.documents.reader import DocumentJson, page_json, position_of, window
-from partywall.features.documents.reader_repository import KEYSET
 from partywall.features.documents.repository import DocumentWriter
 from partywall.features.documents.rights import DOCUMENT_PURGE, DOCUMENT_READ, DOCUMENT_WRITE
 from partywall.features.documents.schemas import TrashQuery

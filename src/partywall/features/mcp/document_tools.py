@@ -16,7 +16,8 @@ from partywall.features.search.dependencies import get_search_service
 async def _search(caller: Caller, query: SearchArguments, _: ReportProgress) -> SearchAnswer:
     service = await get_search_service(caller.reader, caller.resources)
     answer = await service.search(caller.project_id, query)
-    return SearchAnswer(items=answer.result.items, reranked=answer.result.reranked, mode=answer.mode)
+    result = answer.result
+    return SearchAnswer(items=result.items, facets=result.facets, reranked=result.reranked, mode=answer.mode)
 
 
 async def _list(caller: Caller, wanted: ListArguments, _: ReportProgress) -> Page[DocumentSummary]:

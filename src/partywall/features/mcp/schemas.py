@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from partywall.core.schemas import MAX_LIMIT, WHOLE, RequestModel, ResponseModel
+from partywall.features.documents.filters.grammar import FILTER, GivenFilter
 from partywall.features.documents.schemas import DocumentQuery, ExternalId, IndexStatus, Sort, Status
 from partywall.features.mcp.constants import LONGEST_WAIT_SECONDS, MOST_CHARACTERS, PAGE_CHARACTERS, WAIT_SECONDS
 from partywall.features.runs.schemas import Run, RunStart
@@ -34,9 +35,7 @@ class NoArguments(ToolArguments):
 
 
 class SearchArguments(ToolArguments, SearchQuery):
-    """The parameters of `GET /search`; `limit` is strict, because JSON has numbers."""
-
-    limit: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] = 10
+    """The body of `POST /search`."""
 
 
 class SearchAnswer(SearchResult):
@@ -55,10 +54,11 @@ class ListArguments(ToolArguments):
     status: Status | None = None
     index_status: IndexStatus | None = None
     q_title: str | None = Field(default=None, description="A part of the title; upper and lower case are equal.")
+    filter: GivenFilter | None = Field(default=None, description=FILTER)
 
     def query(self) -> DocumentQuery:
         """Raises ValidationError, as for the arguments themselves."""
-        return DocumentQuery.model_validate(self.model_dump())
+        return DocumentQuery.model_validate({**self.model_dump(exclude={"filter"}), "filter": self.filter})
 
 
 class ReadArguments(ToolArguments):

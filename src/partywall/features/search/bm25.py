@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, Float, Integer, Select, TextClause, bindparam, column, func, select, text, true
 
+from partywall.features.documents.filters.tree import Filter
 from partywall.features.search.constants import QUERY_TERMS
+from partywall.features.search.kept_passages import document_of
 from partywall.features.search.terms import ASKED
 
 # The usual ones; tuning on the SciFact train queries gained nothing.
@@ -46,41 +50,69 @@ WITH asked AS (
         found.weight * rare * frequency * (CAST(:k1 AS float8) + 1)
             / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
     ) AS score, sum(found.weight * rare) AS information
-    FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
+    FROM found JOIN rarity ON rarity.term = found.term {kept} GROUP BY found.chunk
 )
+"""
+_KEPT: Final = "WHERE found.chunk IN (SELECT unnest(CAST(:kept AS bigint[])))"
+_NOT_STAGED: Final = """
+    AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
+"""
+_SCORES: Final = """
+SELECT scored.chunk, scored.score, scored.information, whole.information AS asked FROM scored, whole
 """
 _BEST: Final = """, best AS (
     SELECT near.chunk, chunk.document_id, near.score, near.information
     FROM (SELECT * FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
     JOIN chunk ON chunk.project_id = :project_id AND chunk.number = near.chunk
 )
-"""
-_BEST_OF_DOCUMENTS: Final = """, best AS (
-    SELECT scored.chunk, chunk.document_id, scored.score, scored.information
-    FROM scored
-    JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
-    JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
-        AND document.status = coalesce(CAST(:status AS text), document.status)
-    ORDER BY scored.score DESC, scored.chunk LIMIT :looked_at
-)
-"""
-# A large document must not fill the candidates alone.
-_KEPT: Final = """
 SELECT chunk, document_id, score, least(1, placed.information / whole.information), whole.information
 FROM (
     SELECT best.*, row_number() OVER (PARTITION BY document_id ORDER BY score DESC, chunk) AS place FROM best
 ) AS placed, whole
 WHERE place <= :of_document ORDER BY score DESC, chunk LIMIT :candidates
 """
-_NOT_STAGED: Final = """
-    AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
-"""
-# Keys: whether to join the documents, and whether the project has staged chunks.
-STATEMENTS: Final = {
-    (documents, staged): text(_SCORED.format(terms=ASKED, only=_NOT_STAGED if staged else "") + best + _KEPT)
-    for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
-    for staged in (False, True)
-}
+
+type Best = Select[int, UUID, float, float, float]
+
+
+@cache
+def best(*, staged: bool = False, kept: bool = False) -> TextClause:
+    """The best passages, at most `of_document` of each document, which must not fill the candidates alone.
+
+    `staged`: some are staged, and not found. `kept`: only those with the numbers `kept`.
+    """
+    return text(_scored(staged=staged, kept=kept) + _BEST)
+
+
+def best_of_matching(tree: Filter | None, *, staged: bool) -> Best:
+    """The best passages of documents that match, looked up in the order of the scores."""
+    numbers = (column(name, Float) for name in ("score", "information", "asked"))
+    scored = text(_scored(staged=staged) + _SCORES).columns(column("chunk", BigInteger), *numbers).subquery("scored")
+    first = select(scored).order_by(scored.c.score.desc(), scored.c.chunk).subquery("first")
+    its = document_of(tree, first.c.chunk)
+    near = (
+        select(first, its.c.document_id)
+        .join_from(first, its, true())
+        .order_by(first.c.score.desc(), first.c.chunk)
+        .limit(bindparam("looked_at", type_=Integer))
+        .subquery("near")
+    )
+    order = (near.c.score.desc(), near.c.chunk)
+    place = func.row_number().over(partition_by=near.c.document_id, order_by=order).label("place")
+    placed = select(near, place).subquery("placed")
+    return (
+        select(
+            placed.c.chunk, placed.c.document_id, placed.c.score,
+            func.least(1, placed.c.information / placed.c.asked), placed.c.asked,
+        )
+        .where(placed.c.place <= bindparam("of_document", type_=Integer))
+        .order_by(placed.c.score.desc(), placed.c.chunk)
+        .limit(bindparam("candidates", type_=Integer))
+    )  # fmt: skip
+
+
+def _scored(*, staged: bool, kept: bool = False) -> str:
+    return _SCORED.format(terms=ASKED, only=_NOT_STAGED if staged else "", kept=_KEPT if kept else "")
 
 
 def parameters(chunks: int, terms: int) -> dict[str, object]:

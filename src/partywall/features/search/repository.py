@@ -1,58 +1,28 @@
-"""The statements of a search: the corpus, the nearest vectors, the chunks to show. Words are scored in `bm25.py`."""
+"""The statements of a search: the corpus, the candidates (see `bm25.py` and `nearest.py`), and the chunks to show."""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    Float,
-    Select,
-    Text,
-    Uuid,
-    and_,
-    any_,
-    bindparam,
-    cast,
-    column,
-    exists,
-    func,
-    literal_column,
-    select,
-    table,
-    text,
-    union,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Executable, Row, Select, and_, exists, func, literal_column, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search import bm25
-from partywall.features.search.constants import EXACT_CHUNKS, Breadth
+from partywall.features.documents.filters.tree import Filter
+from partywall.features.search import bm25, nearest
+from partywall.features.search.constants import Breadth
 from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
-from partywall.features.search.models import (
-    EMBEDDING,
-    VECTOR_CHANGE,
-    HalfVector,
-    SearchChunk,
-    SearchIndex,
-    SearchStatistic,
-    hnsw_index,
-)
-from partywall.features.search.terms import TERMS, QueryWords, WordList
+from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
+from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic, hnsw_index
+from partywall.features.search.terms import TERMS, QueryWords
 
-# The columns of documents that a search reads.
-_DOCUMENT: Final = table(
-    "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
-)
 _EF_SEARCH: Final = "200"
 
 _SHOWN: Final = text("""
@@ -81,22 +51,6 @@ _ITERATE: Final = select(
 _MATCHED: Final = text(_MATCHING.format(terms=TERMS))
 _INDEXED_ROWS: Final = text(
     "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
-)
-# The latest changes are enough: older ones are late, or too many to be compared with each search.
-_UNKNOWN: Final = (
-    select(VECTOR_CHANGE.c.chunk)
-    .where(
-        VECTOR_CHANGE.c.project_id == bindparam("project_id", type_=Uuid),
-        VECTOR_CHANGE.c.index_id == bindparam("index_id", type_=Uuid),
-    )
-    .order_by(VECTOR_CHANGE.c.chunk.desc())
-    .limit(EXACT_CHUNKS)
-    .subquery("unknown")
-)
-# An array is looked up by key; a subquery would be joined to all vectors of the project.
-_PROPOSED: Final = func.array(
-    union(select(func.unnest(bindparam("only", type_=ARRAY(BigInteger)))), select(_UNKNOWN.c.chunk)).scalar_subquery(),
-    type_=ARRAY(BigInteger),
 )
 
 
@@ -169,17 +123,24 @@ class SearchRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def by_text(self, corpus: Corpus, words: QueryWords, breadth: Breadth, status: str | None) -> list[Candidate]:
+    async def numbers(self, tree: Filter) -> list[int] | None:
+        """The passages that a filter keeps; None if they are many."""
+        return await self.session.scalar(numbers_of(tree), self._project)
+
+    async def by_text(self, corpus: Corpus, words: QueryWords, breadth: Breadth, kept: Kept | None) -> list[Candidate]:
         """The best chunks by BM25 that contain any word of the query, best first."""
         values: dict[str, object] = {
-            "project_id": self.scope.project_id,
+            **self._project,
             **asdict(breadth),
             **words.parameters,
             **bm25.parameters(corpus.chunks, corpus.terms),
         }
-        documents = status is not None or corpus.purging
-        asked = bm25.STATEMENTS[documents, corpus.staged]
-        rows = await self.session.execute(asked, values | {"status": status} if documents else values)
+        asked: Executable = bm25.best(staged=corpus.staged)
+        if kept is not None and kept.numbers is not None:
+            asked, values = bm25.best(kept=True), {**values, "kept": list(kept.numbers)}
+        elif kept is not None:
+            asked = bm25.best_of_matching(kept.tree, staged=corpus.staged)
+        rows = await self.session.execute(asked, values)
         found = [Candidate(*row) for row in rows]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
@@ -188,12 +149,11 @@ class SearchRepository:
         index: ServingIndex,
         vector: str,
         breadth: Breadth,
-        status: str | None,
+        kept: Kept | None,
         *,
         approximate: bool,
         only: Sequence[int] | None = None,
         staged: bool = False,
-        purging: bool = False,
     ) -> list[Candidate]:
         """The nearest chunks by cosine similarity, best first: exact, or through the HNSW index if `approximate`.
 
@@ -201,26 +161,39 @@ class SearchRepository:
         """
         if approximate:
             await self.session.execute(_ITERATE)
-        query = _nearest(
-            index.dimension,
-            documents=purging or status is not None,
-            status=status is not None,
-            approximate=approximate,
-            only=only is not None,
-            staged=staged,
-        )
-        values = {
-            "project_id": self.scope.project_id,
+        values: dict[str, object] = {
+            **self._project,
+            **asdict(breadth),
             "index_id": index.id,
             "vector": vector,
-            **asdict(breadth),
-            "status": status,
             **({} if only is None else {"only": list(only)}),
         }
-        rows = await self.session.execute(query, values)
+        near = nearest.vectors(index.dimension, approximate=approximate, only=only is not None, staged=staged)
+        if kept is None:
+            rows = await self._rows(nearest.best(near), values)
+        elif kept.numbers is not None:
+            rows = await self._rows(nearest.best_of(near), {**values, "kept": list(kept.numbers)})
+        elif approximate or only is not None:
+            rows = await self._rows(nearest.best_in_order(near, kept.tree), values)
+        else:
+            rows = await self._checked(nearest.best_of_matching(near, kept.tree), values, breadth)
         found = [Candidate(chunk, document_id, 1 - distance) for chunk, document_id, distance in rows]
-        near = (candidate for candidate in found if math.isfinite(candidate.score))
-        return sorted(near, key=lambda candidate: (-candidate.score, candidate.chunk))
+        finite = (candidate for candidate in found if math.isfinite(candidate.score))
+        return sorted(finite, key=lambda candidate: (-candidate.score, candidate.chunk))
+
+    async def _checked(
+        self, query: Executable, values: Mapping[str, object], breadth: Breadth
+    ) -> Sequence[Row[int, UUID, float]]:
+        """Checks the documents of the first ones, which costs no sort of all, and of all if these are not enough."""
+        rows = await self._rows(query, {**values, "among": breadth.looked_at * CHECKED_FIRST})
+        return rows if len(rows) == breadth.candidates else await self._rows(query, {**values, "among": None})
+
+    async def _rows(self, query: Executable, values: Mapping[str, object]) -> Sequence[Row[int, UUID, float]]:
+        return (await self.session.execute(query, values)).all()
+
+    @property
+    def _project(self) -> dict[str, object]:
+        return {"project_id": self.scope.project_id}
 
     async def indexed_rows(self, index: ServingIndex) -> float | None:
         """Estimated number of vectors in the HNSW index, of all projects; None if their dimension has no index."""
@@ -229,62 +202,15 @@ class SearchRepository:
 
     async def wordings(self, numbers: Sequence[int]) -> dict[int, Wording]:
         """What the chunks' documents say; a document without any text has a wording of its own."""
-        rows = await self.session.execute(_WORDINGS, {"project_id": self.scope.project_id, "numbers": list(numbers)})
+        rows = await self.session.execute(_WORDINGS, {**self._project, "numbers": list(numbers)})
         return {number: Wording(content, first) for number, content, first in rows}
 
     async def shown(self, numbers: Sequence[int]) -> list[Found]:
         """The chunks with their documents' titles, unordered."""
-        values = {"project_id": self.scope.project_id, "numbers": list(numbers)}
+        values = {**self._project, "numbers": list(numbers)}
         return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
 
     async def matching(self, words: WordList, asked: int) -> set[int]:
         """The numbers of the words that have a term in common with the first `asked`."""
         rows = await self.session.execute(_MATCHED, {**words.parameters, "asked": asked})
         return {number for (number,) in rows}
-
-
-@functools.lru_cache(maxsize=256)
-def _nearest(
-    dimension: int, *, documents: bool, status: bool, approximate: bool, only: bool, staged: bool
-) -> Select[int, UUID, float]:
-    vectors = EMBEDDING.c
-    # A subquery is evaluated once; a plain cast would parse the parameter again for every row.
-    asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
-    # The index is on the vector with its dimension; an exact scan needs no cast.
-    compared = cast(vectors.embedding, HalfVector(dimension)) if approximate else vectors.embedding
-    distance = compared.op("<=>", return_type=Float())(asked).label("distance")
-    nearest = select(vectors.chunk, distance).where(
-        vectors.project_id == bindparam("project_id", type_=Uuid),
-        vectors.index_id == bindparam("index_id", type_=Uuid),
-    )
-    if approximate:
-        nearest = nearest.where(vectors.dimension == literal_column(str(dimension)), vectors.approximate)
-    if only:
-        nearest = nearest.where(vectors.chunk == any_(_PROPOSED))
-    if staged:
-        hidden = select(SearchChunk.number).where(
-            SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.staged_for.is_not(None)
-        )
-        nearest = nearest.where(vectors.chunk.not_in(hidden))
-    if documents:
-        nearest = nearest.join(
-            SearchChunk, and_(SearchChunk.project_id == vectors.project_id, SearchChunk.number == vectors.chunk)
-        ).join(
-            _DOCUMENT,
-            and_(
-                _DOCUMENT.c.project_id == SearchChunk.project_id,
-                _DOCUMENT.c.id == SearchChunk.document_id,
-                *([_DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
-            ),
-        )
-    best = nearest.order_by(distance).limit(bindparam("looked_at")).subquery("best")
-    its_chunk = and_(SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.number == best.c.chunk)
-    # A large document must not fill the candidates alone.
-    place = func.row_number().over(partition_by=SearchChunk.document_id, order_by=best.c.distance).label("place")
-    placed = select(best, SearchChunk.document_id, place).join(SearchChunk, its_chunk).subquery("placed")
-    return (
-        select(placed.c.chunk, placed.c.document_id, placed.c.distance)
-        .where(placed.c.place <= bindparam("of_document"))
-        .order_by(placed.c.distance)
-        .limit(bindparam("candidates"))
-    )

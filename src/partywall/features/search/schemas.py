@@ -4,9 +4,14 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictInt, StringConstraints
 
-from partywall.core.schemas import NOT_BLANK, RequestModel, ResponseModel
+from partywall.core.schemas import NOT_BLANK, WHOLE, RequestModel, ResponseModel
+from partywall.features.documents.filters.facets import GivenFacets
+from partywall.features.documents.filters.grammar import FILTER, FilterText, GivenFilter
+from partywall.features.documents.filters.tree import Comparison, Filter, Operator, both
+from partywall.features.documents.filters.tree import Field as Column
+from partywall.features.documents.schemas import Facet
 from partywall.features.search.constants import MAX_QUERY_CHARACTERS, MOST_DUPLICATES
 
 DocumentStatus = Literal["draft", "published"]
@@ -30,7 +35,7 @@ QueryText = Annotated[
 
 class SearchQuery(RequestModel):
     q: QueryText = Field(description="What to look for: words, a question, or a whole passage.", examples=["refunds"])
-    limit: int = Field(default=10, ge=1, le=100)
+    limit: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] = 10
     mode: SearchMode = Field(default=SearchMode.HYBRID, description="Text search (BM25), vector search, or both fused.")
     group: SearchGroup = Field(default=SearchGroup.DOCUMENT, description="One hit per document, or one per chunk.")
     status: DocumentStatus | None = Field(default=None, description="Only documents with this status.")
@@ -38,6 +43,25 @@ class SearchQuery(RequestModel):
         default=None, ge=0, le=1, allow_inf_nan=False, description="Only hits whose `score` is at least this."
     )
     explain: bool = Field(default=False, description="Show in `explanation` how each hit's place comes about.")
+    filter: GivenFilter | None = Field(default=None, description=FILTER)
+    facets: GivenFacets = Field(
+        default_factory=list,
+        description="Count the values of up to 8 fields in all documents that match the filter and the status, "
+        "whether or not the words are in them.",
+    )
+
+    @property
+    def wanted(self) -> Filter | None:
+        """The filter, which includes the status."""
+        status = None if self.status is None else Comparison(Column("status"), Operator.EQ, (self.status,))
+        return both(status, self.filter)
+
+
+class SearchParameters(SearchQuery):
+    """The same in a query string."""
+
+    limit: int = Field(default=10, ge=1, le=100)
+    filter: FilterText | None = Field(default=None, description=FILTER)
 
 
 class Highlight(ResponseModel):
@@ -109,3 +133,4 @@ class SearchResult(ResponseModel):
         description="False if the reranker did not answer: then the hits are as the search found them. Null where none "
         "is set up."
     )
+    facets: list[Facet] = Field(description="In the order in which they were asked for.")

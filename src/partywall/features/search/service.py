@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Final, Self
 from uuid import UUID
 
@@ -25,18 +24,17 @@ from partywall.core.similarity import SimilarityScale, SimilarityScales
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.vector_server import VectorServerError
+from partywall.features.documents.filters.facets import count_facets
 from partywall.features.documents.rights import DOCUMENT_READ
-from partywall.features.search import fusion, relevance
-from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MORE, NARROW, WIDE, Breadth
-from partywall.features.search.copies import Group, fold
+from partywall.features.search import relevance
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
-from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.highlights import Highlighter, Span
+from partywall.features.search.one_search import Search
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.results import Result, hit, rerank
-from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.schemas import SearchMode, SearchQuery, SearchResult
 from partywall.features.search.terms import QueryWords, WordList
-from partywall.features.search.vector_index import PgvectorIndex, ServerIndex, VectorIndex, Wanted
+from partywall.features.search.vector_index import PgvectorIndex, ServerIndex, VectorIndex
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
@@ -73,10 +71,14 @@ class SearchService:
         )  # fmt: skip
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
-        """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
+        """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller.
+
+        Counting facets raises as `ScopedReader.long_row` does.
+        """
         scope, corpus = await self._corpus(project_id)
+        facets = await count_facets(self.reader, project_id, query.wanted, query.facets)
         if corpus.chunks == 0:
-            return Answer(SearchResult(items=[], reranked=None), query.mode)
+            return Answer(SearchResult(items=[], facets=facets, reranked=None), query.mode)
         async with self.slots.hold(self.reader.principal.tenant):
             vector, scale = await self._embed(corpus, query)
             vector, proposed = await self._propose(scope, corpus, query, vector)
@@ -85,18 +87,18 @@ class SearchService:
             most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
                 words = QueryWords.of(query.q, corpus.configurations)
-                search = _Search(corpus, query, words, mode, vector, until, self.vectors, proposed, scale, most)
+                search = Search(corpus, query, words, mode, vector, until, self.vectors, proposed, scale, most)
                 found = await self._results(scope, search)
             results, reranked = await self._reranked(query.q, found)
         shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
         items = [hit(each, explain=query.explain) for each in shown]
-        return Answer(SearchResult(items=items, reranked=reranked), mode)
+        return Answer(SearchResult(items=items, facets=facets, reranked=reranked), mode)
 
-    async def _results(self, scope: ProjectScope, search: _Search) -> list[Result]:
+    async def _results(self, scope: ProjectScope, search: Search) -> list[Result]:
         async with self.sessions.read() as session:
             scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
-            groups = await search.run(repository)
+            groups = await search.run(repository, await search.kept(repository))
             search.refuse_late()
             found = await repository.shown([each.best.chunk for each in groups])
             highlights = await self._highlights(repository, search.words.words, found)
@@ -179,97 +181,3 @@ def _timeouts() -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) != QUERY_CANCELED:
             raise
         raise SearchTimeoutError from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    corpus: Corpus
-    query: SearchQuery
-    words: QueryWords
-    mode: SearchMode
-    vector: str | None
-    until: float
-    vectors: VectorIndex
-    proposed: list[int] | None
-    scale: SimilarityScale | None
-    most: int
-
-    def refuse_late(self) -> None:
-        """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
-        if asyncio.get_running_loop().time() > self.until:
-            raise SearchTimeoutError
-
-    async def run(self, repository: SearchRepository) -> list[Group]:
-        """The best chunks; looks at more if too many of the first ones have the same text."""
-        found = await self._ranked(repository)
-        groups = await self._folded(repository, found.ranked)
-        if len(groups) < self.query.limit and found.cut_off:
-            found = await self._ranked(repository, wide=True)
-            groups = await self._folded(repository, found.ranked)
-        return groups[: self.most]
-
-    async def _folded(self, repository: SearchRepository, ranked: Sequence[Ranked]) -> list[Group]:
-        """Compares the texts of the best ones, and of all if too many of these are the same."""
-        if not ranked:
-            return []
-        whole, some = self.query.group is SearchGroup.DOCUMENT, ranked[: max(FOLDED_AT_ONCE, 2 * self.most)]
-        groups = fold(some, await repository.wordings([each.chunk for each in some]), whole=whole)
-        if len(groups) >= self.most or len(some) == len(ranked):
-            return groups
-        self.refuse_late()
-        return fold(ranked, await repository.wordings([each.chunk for each in ranked]), whole=whole)
-
-    async def _ranked(self, repository: SearchRepository, *, wide: bool = False) -> _Ranking:
-        by_text, by_vector = partial(self._by_text, repository), partial(self._by_vector, repository)
-        text = await self._enough(by_text, wide=wide) if self.mode is not SearchMode.VECTOR else []
-        vector = await self._enough(by_vector, wide=wide) if self.mode is not SearchMode.TEXT else []
-        ranked = self._fused(text, vector)
-        if self.query.group is SearchGroup.DOCUMENT:
-            ranked = fusion.best_per_document(ranked)
-        return _Ranking(ranked, cut_off=NARROW.candidates in {len(text), len(vector)})
-
-    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate]) -> list[Ranked]:
-        match self.mode:
-            case SearchMode.TEXT:
-                return fusion.by_text(text)
-            case SearchMode.VECTOR:
-                return fusion.by_vector(vector)
-            case SearchMode.HYBRID:
-                return fusion.fuse(text, vector, depth=CANDIDATES, scale=self.scale)
-
-    async def _enough(self, half: Callable[[Breadth], Awaitable[list[Candidate]]], *, wide: bool) -> list[Candidate]:
-        """Adds more chunks if the first ones belong to fewer documents than asked for; the first ones stay."""
-        self.refuse_late()
-        found = await half(NARROW)
-        grouped = self.query.group is SearchGroup.DOCUMENT
-        wide = wide or (grouped and len({each.document_id for each in found}) < self.query.limit)
-        if len(found) < NARROW.candidates or not wide:
-            return found
-        self.refuse_late()
-        first = {each.chunk for each in found}
-        return found + [each for each in await half(WIDE if grouped else MORE) if each.chunk not in first]
-
-    async def _by_text(self, repository: SearchRepository, breadth: Breadth) -> list[Candidate]:
-        return await repository.by_text(self.corpus, self.words, breadth, self.query.status)
-
-    async def _by_vector(self, repository: SearchRepository, breadth: Breadth) -> list[Candidate]:
-        index, vector = self.corpus.index, self.vector
-        if index is None or vector is None:
-            return []
-
-        async def compare(*, approximate: bool = False, only: Sequence[int] | None = None) -> list[Candidate]:
-            self.refuse_late()
-            hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
-            return await repository.by_vector(
-                index, vector, breadth, self.query.status, approximate=approximate, only=only, **hidden
-            )
-
-        narrowed = self.query.status is not None or self.corpus.staged or self.corpus.purging
-        wanted = Wanted(index, breadth.candidates, self.corpus.chunks, narrowed)
-        return await self.vectors.nearest(repository, compare, wanted, self.proposed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranking:
-    ranked: list[Ranked]
-    cut_off: bool

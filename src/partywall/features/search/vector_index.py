@@ -14,6 +14,7 @@ from partywall.core.vector_server import VectorServer, VectorSpace
 from partywall.features.search import vector_plan
 from partywall.features.search.constants import MORE
 from partywall.features.search.fusion import Candidate
+from partywall.features.search.kept_passages import Kept
 from partywall.features.search.repository import SearchRepository, ServingIndex
 
 
@@ -32,13 +33,28 @@ class Compare(Protocol):
 class Wanted:
     """How many candidates to find, in which index of a project with so many chunks.
 
-    `narrowed`: not every passage may be found, because of a filter or because some are staged or being deleted.
+    `kept`: what a filter leaves, or without a tree what is not being deleted. `staged`: some passages are staged.
     """
 
     index: ServingIndex
     candidates: int
     chunks: int
-    narrowed: bool
+    kept: Kept | None = None
+    staged: bool = False
+
+    @property
+    def filters(self) -> bool:
+        return self.kept is not None and self.kept.tree is not None
+
+    @property
+    def is_few(self) -> bool:
+        """Comparing each of the passages is cheap."""
+        return self.kept is not None and self.kept.numbers is not None
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Not every passage may be found."""
+        return self.staged or self.kept is not None
 
 
 class VectorIndex(Protocol):
@@ -75,8 +91,8 @@ class PgvectorIndex:
         index = wanted.index
         approximate = (
             index.approximate
-            and not index.external
-            and vector_plan.uses_index(wanted.chunks, await repository.indexed_rows(index))
+            and not (index.external or wanted.is_few)
+            and vector_plan.uses_index(wanted.chunks, await repository.indexed_rows(index), filters=wanted.filters)
         )
         found = await compare(approximate=approximate)
         if approximate and len(found) < wanted.candidates:
@@ -105,10 +121,10 @@ class ServerIndex:
     async def nearest(
         self, repository: SearchRepository, compare: Compare, wanted: Wanted, proposed: list[int] | None
     ) -> list[Candidate]:
-        if proposed is None:
+        if proposed is None or wanted.is_few:
             return await self.inside.nearest(repository, compare, wanted, None)
         found = await compare(only=proposed)
-        if wanted.narrowed and len(found) < wanted.candidates:
+        if wanted.is_narrowed and len(found) < wanted.candidates:
             # Few of the nearest may be found, so the passages that may are few, or far away: all are compared.
             found = await compare()
         return found

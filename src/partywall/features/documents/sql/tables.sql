@@ -137,3 +137,41 @@ ALTER TABLE indexing_attempt ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY
 CREATE POLICY wall ON indexing_attempt USING (project_id = (SELECT wall.current_project()));
 CREATE POLICY waiting ON indexing_attempt FOR SELECT TO CURRENT_USER USING (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON indexing_attempt TO :runtime_role;
+
+-- The values in the metadata of documents, maintained by the database. They narrow a filter down; the metadata itself
+-- decides. Names and values are cut.
+CREATE TABLE document_value (
+    project_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    CONSTRAINT document_value_pkey PRIMARY KEY (project_id, name, value, document_id),
+    CONSTRAINT document_value_project_id_document_id_fkey
+        FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
+);
+CREATE INDEX document_value_project_id_document_id_idx ON document_value (project_id, document_id);
+ALTER TABLE document_value ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON document_value USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY keeping ON document_value TO CURRENT_USER USING (true);
+GRANT SELECT ON document_value TO :runtime_role;
+
+-- The deletions of all documents that match a filter. `last_document` is how far one has come, in the order of ids.
+CREATE TABLE document_deletion (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    filter jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    last_document uuid,
+    deleted integer DEFAULT 0 NOT NULL,
+    finished_at timestamptz,
+    error text,
+    CONSTRAINT document_deletion_pkey PRIMARY KEY (project_id, id),
+    CONSTRAINT document_deletion_project_id_fkey FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE CASCADE
+);
+ALTER TABLE document_deletion ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON document_deletion USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY purging ON document_deletion TO CURRENT_USER
+    USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
+GRANT SELECT, INSERT, DELETE, UPDATE (last_document, deleted, finished_at, error) ON document_deletion
+    TO :runtime_role;

@@ -69,8 +69,9 @@ BEGIN
     PERFORM FROM public.event_counter AS c WHERE c.project_id = doomed FOR UPDATE;
     FOR part IN SELECT * FROM (VALUES
         ('search_statistic', 1, '0'), ('posting', 10, '0'),
-        ('embedding', 1, '0'), ('vector_change', 10, '0'), ('chunk', 1, '0'), ('archive_entry', 1, '0'), ('document_version', 1, '0'),
-        ('document_text', 1, 'size'), ('document', 1, 'size'), ('search_index', 1, '0'),
+        ('embedding', 1, '0'), ('vector_change', 10, '0'), ('chunk', 1, '0'), ('archive_entry', 1, '0'),
+        ('document_value', 10, '0'), ('document_version', 1, '0'), ('document_text', 1, 'size'),
+        ('document', 1, 'size'), ('search_index', 1, '0'), ('document_deletion', 1, '0'),
         ('webhook_delivery', 1, '0'), ('webhook', 1, '0'),
         ('run_step', 1, 'coalesce(pg_column_size(result), 0) + coalesce(pg_column_size(effect), 0)'),
         ('run_turn', 1, 'pg_column_size(messages)'),

@@ -21,7 +21,7 @@ from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
 from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic, hnsw_index
-from partywall.features.search.terms import TERMS, QueryWords
+from partywall.features.search.terms import TERMS, QueryWords, WordList
 
 _EF_SEARCH: Final = "200"
 

@@ -189,6 +189,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "DeletionWriter.lock": lambda r, seeded_project: r.lock(deletion(seeded_project)),
     "DeletionWriter.matching": lambda r, _: r.matching(EVERYTHING, in_an_hour(), None, 10),
     "DeletionWriter.advance": lambda r, seeded_project: r.advance(deletion(seeded_project), seeded_project.document, 1),
+    "DeletionWriter.fail": lambda r, seeded_project: r.fail(deletion(seeded_project), "user:somebody", "no"),
     "DeletionWriter.finish": lambda r, seeded_project: r.finish(deletion(seeded_project)),
     "SearchRepository.by_text": lambda r, seeded_project: r.by_text(
         corpus(seeded_project), seeded_project.word, 10, None

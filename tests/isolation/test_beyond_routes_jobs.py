@@ -21,7 +21,7 @@ from partywall.core.jobs.payloads import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError
 from partywall.features.documents.index_queue import WorkKind
-from partywall.features.documents.jobs import DeleteEntries, PurgeDocument, ReadFile, ReleaseBlobs
+from partywall.features.documents.jobs import DeleteEntries, DeleteMatching, PurgeDocument, ReadFile, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
 from partywall.features.runs.jobs import RunAgent
 from partywall.features.search.jobs import (
@@ -58,6 +58,9 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "clear_index": lambda project, by, of: ClearIndex(project_id=project, principal=by, index=of.index),
     "delete_entries": lambda project, by, of: DeleteEntries(
         project_id=project, principal=by, archive_id=of.seeded_project.document
+    ),
+    "delete_matching": lambda project, by, of: DeleteMatching(
+        project_id=project, principal=by, deletion_id=UUID(of.seeded_project.ids["deletion_id"])
     ),
     "deliver_webhook": lambda project, by, of: DeliverWebhook(
         project_id=project, principal=by, webhook_id=UUID(of.seeded_project.ids["webhook_id"])

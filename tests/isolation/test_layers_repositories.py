@@ -95,6 +95,7 @@ FAULTY: Final = """
 EXTERNAL: Final = "UPDATE embedding SET external = true WHERE project_id = $1"
 SETTLED: Final = "DELETE FROM vector_change WHERE project_id = $1 AND index_id <> $2"
 NOTED: Final = "UPDATE vector_change SET due_at = $2 WHERE project_id = $1"
+BEGUN: Final = "UPDATE document_deletion SET created_by = 'user:somebody' WHERE project_id = $1"
 SENDING: Final = "UPDATE webhook_delivery SET status = 'pending', next_attempt_at = $2 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
@@ -124,6 +125,7 @@ async def attacked_copy(
         for seeded_project in (mine, foreign):
             await copy.users.execute(RETIRED, seeded_project.project, retired(seeded_project).id)
             await copy.users.execute(SENDING, seeded_project.project, DUE)
+            await copy.users.execute(BEGUN, seeded_project.project)
             await copy.users.execute(LEASED, seeded_project.project, seeded_project.document)
             await copy.users.execute(STAGED, seeded_project.project, seeded_project.document)
             await copy.users.execute(FAULTY, seeded_project.project, seeded_project.document)

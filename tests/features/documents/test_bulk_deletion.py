@@ -106,7 +106,7 @@ async def test_it_ends_when_its_caller_may_no_longer_delete(
     editor = await users.person()
     await users.join(filled.project, editor, "editor")
     url = (await editor.client.post(f"{filled.url}/delete", json={"filter": ODD})).headers["Location"]
-    await users.execute("UPDATE project_member SET role = 'viewer' WHERE user_id = $1", editor.id)
+    await users.execute("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", editor.id)
 
     async def ended() -> bool:
         return (await filled.client.get(url)).json()["finished_at"] is not None

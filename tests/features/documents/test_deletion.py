@@ -50,7 +50,8 @@ async def test_nothing_of_it_remains(
     uploaded = (await workspace.post("/upload", files=sent, headers=KEY)).json()["id"]
     await index(users, resources, workspace.project, id_, UUID(uploaded))
     before = await in_tables(users, word)
-    assert before == {"document": 4, "document_text": 1, "chunk": 2, "posting": 2, "idempotency_key": 3}
+    stored = {"document": 4, "document_value": 3, "document_text": 1, "chunk": 2, "posting": 2, "idempotency_key": 3}
+    assert before == stored
     for each in (id_, uploaded, *(clone["id"] for clone in twins)):
         assert (await workspace.client.delete(f"{workspace.url}/{each}?permanent=true")).status_code == 204
     await work_off(users, resources, database, feature.jobs, workspace.project)

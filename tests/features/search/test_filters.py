@@ -56,6 +56,7 @@ async def test_a_filter_comes_before_the_ranking_in_every_mode(
     stocked: SearchWorkspace, monkeypatch: pytest.MonkeyPatch, most_kept: int
 ) -> None:
     """Few passages are ranked by their numbers, many are checked in their order; so is here each of them at first."""
+    ranked = await titles(stocked, mode="text")
     monkeypatch.setattr(kept_passages, "MOST_KEPT", most_kept)
     monkeypatch.setattr(kept_passages, "MOST_READ", most_kept)
     monkeypatch.setattr("partywall.features.search.service.CANDIDATES", 3)
@@ -65,7 +66,6 @@ async def test_a_filter_comes_before_the_ranking_in_every_mode(
         for mode in ("text", "vector", "hybrid"):
             found = await titles(stocked, mode=mode, filter=given, limit=3)
             assert set(found) == expected, (given, mode)
-    ranked = await titles(stocked, mode="text")
     kept = await titles(stocked, mode="text", filter=FILTERS[0][0])
     assert kept == [title for title in ranked if title in FILTERS[0][1]]
 

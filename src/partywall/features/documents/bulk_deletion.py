@@ -30,7 +30,7 @@ from partywall.features.documents.rights import DOCUMENT_READ, DOCUMENT_WRITE
 from partywall.features.documents.trash import Trash
 
 DELETED_AT_ONCE: Final = 50
-MOST_UNFINISHED: Final = 5
+MOST_UNFINISHED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ async def fail_deletion(context: JobContext, payload: DeleteMatching) -> None:
     service = payload.model_copy(update={"principal": str(Principal.service(payload.project_id))})
     with suppress(ProjectNotFoundError):
         async with context.begin(service) as (session, scope):
-            await DeletionWriter(session, scope).finish(payload.deletion_id, "The documents could not be deleted.")
+            error = "The documents could not be deleted."
+            await DeletionWriter(session, scope).fail(payload.deletion_id, payload.principal, error)
 
 
 async def _delete_some(context: JobContext, payload: DeleteMatching) -> bool:

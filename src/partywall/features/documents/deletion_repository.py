@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, bindparam, delete, func, insert, literal, select, update
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
@@ -67,13 +67,18 @@ class DeletionWriter:
         return None if found is None else tuple(found)
 
     async def advance(self, id_: UUID, last: UUID, deleted: int) -> None:
-        await self._update(id_, last_document=last, deleted=_DELETION.deleted + deleted)
+        await self._update(_DELETION.id == id_, last_document=last, deleted=_DELETION.deleted + deleted)
 
-    async def finish(self, id_: UUID, error: str | None = None) -> None:
-        await self._update(id_, finished_at=func.now(), error=error)
+    async def finish(self, id_: UUID) -> None:
+        await self._update(_DELETION.id == id_, finished_at=func.now())
 
-    async def _update(self, id_: UUID, **values: object) -> None:
-        await self.session.execute(update(DOCUMENT_DELETION).where(self._mine, _DELETION.id == id_).values(**values))
+    async def fail(self, id_: UUID, created_by: str, error: str) -> None:
+        """Nothing happens to the deletion of another principal."""
+        own = and_(_DELETION.id == id_, _DELETION.created_by == created_by, _DELETION.finished_at.is_(None))
+        await self._update(own, finished_at=func.now(), error=error)
+
+    async def _update(self, which: ColumnElement[bool], **values: object) -> None:
+        await self.session.execute(update(DOCUMENT_DELETION).where(self._mine, which).values(**values))
 
     @property
     def _mine(self) -> ColumnElement[bool]:

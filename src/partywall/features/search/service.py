@@ -24,7 +24,7 @@ from partywall.core.similarity import SimilarityScale, SimilarityScales
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.vector_server import VectorServerError
-from partywall.features.documents.filters.facets import count_facets
+from partywall.features.documents.facets import count_facets
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import relevance
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable

@@ -182,6 +182,14 @@ async def archive_entries(superuser: Superuser, project: UUID, mark: Mark) -> No
     )  # fmt: skip
 
 
+async def deletion(superuser: Superuser, project: UUID) -> None:
+    """A deletion by filter, which has ended."""
+    await superuser.execute(
+        "INSERT INTO document_deletion (project_id, filter, created_by, finished_at)"
+        " VALUES ($1, '{}', 'user:somebody', now())", project,
+    )  # fmt: skip
+
+
 async def dead_letter(superuser: Superuser, project: UUID) -> None:
     """A job that waits for an operator."""
     await superuser.execute(

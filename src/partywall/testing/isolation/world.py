@@ -151,6 +151,7 @@ class _Builder:
             await seed.indexing(self.superuser, realm.project, 1)
             await seed.vector_changes(self.superuser, realm.project)
             await seed.archive_entries(self.superuser, realm.project, realm.mark)
+            await seed.deletion(self.superuser, realm.project)
             await seed.trash(self.superuser, realm.project, realm.mark, 1)
             run = await seed.waiting_run(self.superuser, realm.project, realm.mark)
             await seed.spending(self.superuser, realm.project)

@@ -1,12 +1,10 @@
-"""Counts the documents that match a filter by the values of fields, for all fields in one pass."""
+"""The statement that counts documents by the values of fields, for all fields in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Final
-from uuid import UUID
 
-import orjson
 from pydantic import Field as SchemaField
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -27,18 +25,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
-from partywall.core.rights import require
 from partywall.core.schemas import JsonObject
 from partywall.features.documents.filters.conditions import at
 from partywall.features.documents.filters.fields import read_field
-from partywall.features.documents.filters.lookup import look_up
 from partywall.features.documents.filters.matches import Matching
-from partywall.features.documents.filters.tree import Field, Filter
+from partywall.features.documents.filters.tree import Field
 from partywall.features.documents.models import DOCUMENT
-from partywall.features.documents.rights import DOCUMENT_READ
-from partywall.features.documents.schemas import Facet, FacetValue
 
 MOST_FACETS: Final = 8
 MOST_VALUES: Final = 50
@@ -69,26 +62,7 @@ GivenFacets = Annotated[
 ]
 
 
-async def count_facets(
-    reader: ScopedReader, project_id: UUID, tree: Filter | None, fields: Sequence[Field]
-) -> list[Facet]:
-    if not fields:
-        return []
-    matching = None if tree is None else await look_up(reader, project_id, tree)
-    scope, row = await reader.long_row(_counts(matching, fields), project_id, {})
-    require(scope, DOCUMENT_READ)
-    found: Mapping[int, list[tuple[int, str]]] = {number: [] for number in range(len(fields))}
-    for number, value, count in zip(row["numbers"] or (), row["found"] or (), row["counts"] or (), strict=True):
-        found[number].append((-count, value))
-    return [_facet(field, sorted(found[number])) for number, field in enumerate(fields)]
-
-
-def _facet(field: Field, found: Sequence[tuple[int, str]]) -> Facet:
-    values = [FacetValue(value=orjson.loads(value), count=-count) for count, value in found[:MOST_VALUES]]
-    return Facet(field=".".join((field.name, *field.path)), values=values, more=len(found) > MOST_VALUES)
-
-
-def _counts(matching: Matching | None, fields: Sequence[Field]) -> ScopedQuery:
+def value_counts(matching: Matching | None, fields: Sequence[Field]) -> ScopedQuery:
     """Arrays of a field's number, a value as JSON, and its count: one value more than MOST_VALUES of each field."""
 
     def counted(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:

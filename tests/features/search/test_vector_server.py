@@ -20,6 +20,7 @@ from partywall.core.tenancy import Principal, ProjectScope, make_scope
 from partywall.core.vector_server import Point, VectorSpace
 from partywall.features.projects.feature import feature as projects
 from partywall.features.search import vector_sender
+from partywall.features.search.constants import Breadth
 from partywall.features.search.promotion import move_vectors
 from partywall.features.search.vector_change_repository import VectorChanges
 from partywall.features.search.vector_check import Difference, VectorCheck
@@ -194,7 +195,7 @@ async def test_what_a_server_names_wrongly_is_not_found(stocked: Stocked) -> Non
 
 async def test_a_filter_is_applied_before_the_ranking(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server names only drafts, which are nearer than the published document."""
-    monkeypatch.setattr("partywall.features.search.vector_index.CANDIDATES", 1)
+    monkeypatch.setattr("partywall.features.search.vector_index.MORE", Breadth(5, 5, 5))
     await stocked.put("the moon", "tax law", status="published")
     await stocked.put(*[f"cats and dogs {number}" for number in range(8)])
     await stocked.send()
@@ -205,6 +206,19 @@ async def test_a_filter_is_applied_before_the_ranking(stocked: Stocked, monkeypa
     finally:
         app.state.resources = kept
     assert sorted(found) == ["tax law", "the moon"]
+
+
+async def test_a_large_document_hides_no_other(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server names only its passages, which are nearest."""
+    few = Breadth(5, 5, 5)
+    monkeypatch.setattr("partywall.features.search.vector_index.MORE", few)
+    monkeypatch.setattr("partywall.features.search.one_search.NARROW", few)
+    large = await stocked.workspace.put("cats", "cats and dogs " * 1_500)
+    await stocked.workspace.index(large, resources=stocked.resources)
+    await stocked.put("tax law", "the moon")
+    assert len(await stocked.chunks()) > 7
+    await stocked.send()
+    assert sorted((await stocked.found("cats"))[1]) == ["cats", "tax law", "the moon"]
 
 
 async def test_the_engine_changes_there_and_back(stocked: Stocked) -> None:

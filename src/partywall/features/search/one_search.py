@@ -110,7 +110,7 @@ class Search:
                 index, vector, breadth, kept, approximate=approximate, only=only, staged=staged
             )
 
-        wanted = Wanted(index, breadth.candidates, self.corpus.chunks, kept, staged)
+        wanted = Wanted(index, breadth.candidates, self.corpus.chunks, kept, staged, wide=breadth is WIDE)
         return await self.vectors.nearest(repository, compare, wanted, self.proposed)
 
 

@@ -34,6 +34,7 @@ class Wanted:
     """How many candidates to find, in which index of a project with so many chunks.
 
     `kept`: what a filter leaves, or without a tree what is not being deleted. `staged`: some passages are staged.
+    `wide`: other documents are wanted that may be far behind a large one.
     """
 
     index: ServingIndex
@@ -41,6 +42,7 @@ class Wanted:
     chunks: int
     kept: Kept | None = None
     staged: bool = False
+    wide: bool = False
 
     @property
     def filters(self) -> bool:
@@ -54,7 +56,7 @@ class Wanted:
     @property
     def is_narrowed(self) -> bool:
         """Not every passage may be found."""
-        return self.staged or self.kept is not None
+        return self.staged or self.wide or self.kept is not None
 
 
 class VectorIndex(Protocol):

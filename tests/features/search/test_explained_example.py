@@ -23,7 +23,7 @@ async def test_the_example_of_the_page_is_true(workspace: SearchWorkspace) -> No
     assert shown == [line for line in page.splitlines() if line.startswith(tuple(f"| {each} |" for each in DOCUMENTS))]
     scale = await workspace.resources.similarities.of(workspace.resources.embedders.current)
     assert scale is not None
-    assert f"count\nfrom {scale.unrelated:.2f} to {scale.alike:.2f}." in page
+    assert f"count\nfrom {scale.unrelated:.2f} to {scale.alike:.2f}, so" in page
 
 
 def _row(hit: dict[str, Any]) -> str:

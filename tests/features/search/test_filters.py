@@ -8,6 +8,7 @@ from httpx2 import AsyncClient
 from pydantic import JsonValue
 
 from partywall.features.search import kept_passages
+from partywall.features.search.constants import Breadth
 from partywall.testing.users import Users
 from tests.features.search.search_workspace import SearchWorkspace
 
@@ -59,8 +60,8 @@ async def test_a_filter_comes_before_the_ranking_in_every_mode(
     ranked = await titles(stocked, mode="text")
     monkeypatch.setattr(kept_passages, "MOST_KEPT", most_kept)
     monkeypatch.setattr(kept_passages, "MOST_READ", most_kept)
-    monkeypatch.setattr("partywall.features.search.service.CANDIDATES", 3)
-    monkeypatch.setattr("partywall.features.search.service.WIDER", 1)
+    for breadth in ("NARROW", "MORE", "WIDE"):
+        monkeypatch.setattr(f"partywall.features.search.one_search.{breadth}", Breadth(3, 3, 3))
     monkeypatch.setattr("partywall.features.search.repository.CHECKED_FIRST", 1)
     for given, expected in FILTERS:
         for mode in ("text", "vector", "hybrid"):
@@ -91,7 +92,7 @@ async def test_facets_count_what_the_filter_keeps(stocked: SearchWorkspace) -> N
     body = {"q": "nothing-like-it", "mode": "text", "facets": ["metadata.kind", "status", "metadata.none"],
             "filter": of("metadata.day", "lt", "2025-01-08")}  # fmt: skip
     answer = await stocked.person.client.post(f"/api/v1/projects/{stocked.project}/search", json=body)
-    assert answer.json() == {"items": [], "facets": [
+    assert answer.json() == {"items": [], "reranked": None, "facets": [
         {"field": "metadata.kind", "more": False, "values": [
             {"value": "contract", "count": 2}, {"value": "invoice", "count": 2}, {"value": "letter", "count": 2},
             {"value": "memo", "count": 1},

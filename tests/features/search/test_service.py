@@ -4,7 +4,7 @@ import pytest
 
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.search import service as searching
+from partywall.features.search import one_search as searching
 from partywall.features.search.constants import Breadth
 from partywall.features.search.schemas import SearchMode, SearchQuery
 from partywall.features.search.service import Answer, SearchService

@@ -57,9 +57,9 @@ async def test_words_are_found_while_the_server_has_not_answered(
     resources = await using(workspace, endpoint, client)
     endpoint.hold = asyncio.Event()
     async with working(resources):
-        for number in range(3):
-            await workspace.put(f"T{number}", f"Words about cats{number}.")
-            await until(partial(is_found, workspace, f"cats{number}", [f"T{number}"]))
+        for word in ("cats", "lions", "pumas"):
+            await workspace.put(word, f"Words about {word}.")
+            await until(partial(is_found, workspace, word, [word]))
         document = await workspace.put("Last", "Words about dogs.")
         await until(partial(is_found, workspace, "dogs", ["Last"]))
         assert (await status(workspace, document))[0] == "pending"

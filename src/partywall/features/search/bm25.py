@@ -58,7 +58,7 @@ _NOT_STAGED: Final = """
     AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
 """
 _SCORES: Final = """
-SELECT scored.chunk, scored.score, scored.information, whole.information AS asked FROM scored, whole
+SELECT scored.*, whole.information AS asked FROM scored, whole
 """
 _BEST: Final = """, best AS (
     SELECT near.chunk, chunk.document_id, near.score, near.information

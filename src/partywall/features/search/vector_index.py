@@ -90,17 +90,22 @@ class PgvectorIndex:
         wanted: Wanted,
         proposed: list[int] | None,  # noqa: ARG002 - the port's
     ) -> list[Candidate]:
-        index = wanted.index
-        approximate = (
-            index.approximate
-            and not (index.external or wanted.is_few)
-            and vector_plan.uses_index(wanted.chunks, await repository.indexed_rows(index), filters=wanted.filters)
-        )
+        approximate = await self._uses_index(repository, wanted)
         found = await compare(approximate=approximate)
         if approximate and len(found) < wanted.candidates:
             # Identical vectors of another project can form an island in the shared graph that the scan does not leave.
             found = await compare()
         return found
+
+    @staticmethod
+    async def _uses_index(repository: SearchRepository, wanted: Wanted) -> bool:
+        index = wanted.index
+        if not index.approximate or index.external or wanted.is_few:
+            return False
+        rows = await repository.indexed_rows(index)
+        if rows is not None and wanted.filters:  # the index also visits the vectors that a filter does not keep
+            rows /= vector_plan.KEPT_SHARE
+        return vector_plan.uses_index(wanted.chunks, rows)
 
 
 @dataclass(frozen=True, slots=True)

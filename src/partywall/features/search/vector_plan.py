@@ -9,16 +9,16 @@ _EXACT_MS_PER_CHUNK: Final = 0.0003
 _INDEX_MS: Final = 1.0
 _INDEX_MS_PER_INVERSE_SHARE: Final = 1.8
 # What a filter that keeps many documents may leave of them.
-_KEPT_SHARE: Final = 0.1
+KEPT_SHARE: Final = 0.1
 
 
-def uses_index(chunks: int, indexed_rows: float | None, *, filters: bool = False) -> bool:
+def uses_index(chunks: int, indexed_rows: float | None) -> bool:
     """Compares the two costs: exact grows with the project, HNSW as its share of the `indexed_rows` shrinks.
 
-    The index also visits other projects' vectors: at a share of 1 % it visits a hundred times as many. So it does with
-    those that a filter does not keep. None: the vectors' dimension has no index.
+    The index also visits other projects' vectors: at a share of 1 % it visits a hundred times as many. None: the
+    vectors' dimension has no index.
     """
     if chunks <= 0 or indexed_rows is None:
         return False
-    inverse_share = max(1.0, indexed_rows / chunks) / (_KEPT_SHARE if filters else 1.0)
+    inverse_share = max(1.0, indexed_rows / chunks)
     return _INDEX_MS + _INDEX_MS_PER_INVERSE_SHARE * inverse_share < _EXACT_MS_PER_CHUNK * chunks

@@ -31,7 +31,7 @@ _OTHERS: Final = re.compile(
 # What lets a caller see rows of other projects: the switch, and a policy that does not compare with the wall.
 _OPENED: Final = re.compile(
     r"\b(?:DISABLE|NO\s+FORCE)\s+ROW\s+LEVEL\s+SECURITY\b"
-    r"|\bCREATE\s+POLICY\b(?![^;]{0,2000}(?:\bwall\.current_|\bRESTRICTIVE\b))",
+    r"|\bCREATE\s+POLICY\b(?![^;]{0,2000}(?:\bwall\.current_|\bRESTRICTIVE\b|\bTO\s+CURRENT_USER\b))",
     re.IGNORECASE,
 )
 _NAME: Final = r'(?:ONLY\s+)?(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:public\.)?"?(?P<name>\w+(?:\.\w+)?)"?'

@@ -29,7 +29,10 @@ def _require_migration(history: FeatureHistory, file: Path, revision: str | None
     except LoadError as error:
         said = f"has the migration {file.name}, which cannot be imported: {error}"
         raise FeatureError(f"the feature {history.feature} {said}") from error
-    steps = (getattr(module, name, None) for name in ("upgrade", "downgrade"))
-    if revision is None or getattr(module, "revision", None) != revision or not all(map(callable, steps)):
-        said = f'has {file.name}, which is no migration: give it revision = "...", upgrade and downgrade, or move it'
+    if (
+        revision is None
+        or getattr(module, "revision", None) != revision
+        or not callable(module.__dict__.get("upgrade"))
+    ):
+        said = f'has {file.name}, which is no migration: give it revision = "..." and upgrade, or move it'
         raise FeatureError(f"the feature {history.feature} {said}")

@@ -56,7 +56,7 @@ def _unguarded(route: object, kind: type[APIRoute | APIWebSocketRoute], installe
 
 def _wrong_routers(feature: Feature) -> Iterator[str]:
     for router in (*feature.routers, *feature.root_routers, *feature.socket_routers):
-        kind = type(router.load())
+        kind: type[object] = type(router.load())
         if not issubclass(kind, APIRouter):
             yield f"names {router.target}, which is no APIRouter: correct the name"
         elif kind is not APIRouter and is_installed(feature):

@@ -96,7 +96,7 @@ class AttackRun:
     def _fault(self, attempt: Attempt, sent: Sent) -> Leak | None:
         said = _all_text(sent)
         reached = content_fault(sent.answer, self.forbidden_texts, said)
-        fault = reached or error_fault(attempt, sent.answer)
+        fault = error_fault(attempt, sent.answer) or reached
         if sent.answer.succeeded and not attempt.operation.reads:
             # Values that were sent and stored in HOME no longer indicate a leak; guards are never sent.
             self.forbidden_texts -= {each for each in self.forbidden_texts if each in said}

@@ -108,5 +108,5 @@ def used(pids: Sequence[int]) -> Used:
 
 
 def _nanoseconds(pid: int) -> int:
-    """Finer than the clock ticks of `stat`, which are too coarse for a short turn."""
+    """Finer than the clock ticks of `stat`, which are too coarse for a short round."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])

@@ -1,8 +1,8 @@
 """CPU of each process for creating a document and for refreshing tokens. `make bench-requests`.
 
 Uses a complete `partywall serve` (API, worker, PostgreSQL and Valkey) on all cores. `--before CHECKOUT` also measures
-an older commit, in turns; the side that is not measured is paused (SIGSTOP). Each turn starts with an idle worker, if
-the worker can index the documents of the turn before within a minute.
+an older commit, in turns; the side that is not measured is paused (SIGSTOP). Each round starts with an idle worker, if
+the worker can index the documents of the round before within a minute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.server_process import Served, serving
 
 SESSIONS = 16
 TURN_SECONDS = 300.0
-# The longest wait after each turn for the worker to finish indexing.
+# The longest wait after each round for the worker to finish indexing.
 SETTLING = 60.0
 ENVIRONMENT = {
     "ACCOUNTS__ACCESS_TOKEN_TTL": "PT4H",
@@ -45,7 +45,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One turn: answers per second, and milliseconds of CPU per answer, by process."""
+    """One round: answers per second, and milliseconds of CPU per answer, by process."""
 
     rate: float
     cpu_ms: Mapping[str, float]
@@ -67,11 +67,11 @@ class Side:
     tokens: list[str]
 
 
-type Turn = Callable[[Side, int], Awaitable[float]]
+type Round = Callable[[Side, int], Awaitable[float]]
 
 
-def creating(connections: int) -> Turn:
-    async def turn(side: Side, count: int) -> float:
+def creating(connections: int) -> Round:
+    async def one_round(side: Side, count: int) -> float:
         chance = random.Random(3)
         path = f"/api/v1/projects/{side.project}/documents"
         bodies = [json.dumps(document(chance, number)).encode() for number in range(400)]
@@ -82,7 +82,7 @@ def creating(connections: int) -> Turn:
         )
         return result.rate
 
-    return turn
+    return one_round
 
 
 async def refreshing(side: Side, count: int) -> float:
@@ -109,7 +109,7 @@ async def _refresh(port: int, token: str, times: int) -> str:
     return token
 
 
-SCENARIOS: dict[str, Turn] = {
+SCENARIOS: dict[str, Round] = {
     "create, 16 connections": creating(16),
     "create, 100 connections": creating(100),
     "refresh, 16 sessions": refreshing,
@@ -126,15 +126,15 @@ async def ready(name: str, served: Served) -> Side:
     return Side(name, served, [*headers.items()], project, tokens)
 
 
-async def measured(turn: Turn, side: Side, count: int) -> Measured:
+async def measured(one_round: Round, side: Side, count: int) -> Measured:
     before = await side.served.cpu()
-    rate = await turn(side, count)
+    rate = await one_round(side, count)
     after = await side.served.cpu()
     return Measured(rate, {name: 1000 * (after[name] - before.get(name, 0.0)) / count for name in sorted(after)})
 
 
 async def settled(side: Side) -> None:
-    """Waits until the worker has indexed what the turn created, or for SETTLING seconds."""
+    """Waits until the worker has indexed what the round created, or for SETTLING seconds."""
     url = f"http://127.0.0.1:{side.served.port}/api/v1/projects/{side.project}/documents/stats"
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLING), httpx2.AsyncClient(headers=side.headers) as client:
@@ -142,16 +142,16 @@ async def settled(side: Side) -> None:
                 await asyncio.sleep(0.2)
 
 
-async def measure(sides: list[Side], turns: int, count: int, only: str) -> dict[str, dict[str, list[Measured]]]:
+async def measure(sides: list[Side], rounds: int, count: int, only: str) -> dict[str, dict[str, list[Measured]]]:
     found: dict[str, dict[str, list[Measured]]] = {}
-    for scenario, turn in SCENARIOS.items():
+    for scenario, one_round in SCENARIOS.items():
         if only not in scenario:
             continue
         found[scenario] = {side.name: [] for side in sides}
-        for number in range(-1, turns):
+        for number in range(-1, rounds):
             for side in sides[:: 1 if number % 2 else -1]:
                 side.served.resume()
-                seen = await measured(turn, side, count if number >= 0 else count // 10)
+                seen = await measured(one_round, side, count if number >= 0 else count // 10)
                 await settled(side)
                 side.served.pause()
                 if number >= 0:
@@ -169,17 +169,17 @@ async def run(options: argparse.Namespace) -> bool:
             stack.callback(served.resume)
             sides.append(await ready(name, served))
             served.pause()
-        found = await measure(sides, options.turns, options.count, options.only)
-    results = [report(scenario, turns) for scenario, turns in found.items()]
+        found = await measure(sides, options.rounds, options.count, options.only)
+    results = [report(scenario, rounds) for scenario, rounds in found.items()]
     others = {"load_before": load_before, "load_after": os.getloadavg()}
     print(json.dumps({"benchmark": "requests", "machine": machine.facts(), **others, "results": results}))
     return all(bool(each["met"]) for each in results)
 
 
-def report(scenario: str, turns: Mapping[str, list[Measured]]) -> dict[str, object]:
+def report(scenario: str, rounds: Mapping[str, list[Measured]]) -> dict[str, object]:
     target = TARGET_REFRESH_MS if scenario.startswith("refresh") else TARGET_CREATE_MS
     found: dict[str, object] = {"scenario": scenario, "target_ms": target}
-    for name, seen in turns.items():
+    for name, seen in rounds.items():
         total, rate = median(each.total_ms for each in seen), median(each.rate for each in seen)
         parts = {part: median(each.cpu_ms.get(part, 0.0) for each in seen) for part in seen[0].cpu_ms}
         print(f"{scenario:24} {name:7} {rate:6.0f}/s  {total:.2f} ms of CPU without indexing")
@@ -187,18 +187,18 @@ def report(scenario: str, turns: Mapping[str, list[Measured]]) -> dict[str, obje
             print(f"{'':33}{used:7.3f}  {part}")
         rounded = {part: round(used, 3) for part, used in parts.items()}
         found[name] = {"per_second": round(rate), "cpu_ms": rounded, "without_indexing_ms": round(total, 3)}
-    ratios = [a.rate / b.rate for a, b in zip(turns["now"], turns.get("before", []), strict=False)]
+    ratios = [a.rate / b.rate for a, b in zip(rounds["now"], rounds.get("before", []), strict=False)]
     if ratios:
         found["ratio_of_rates"] = round(median(ratios), 2)
         print(f"{'':24} ratio of rates {median(ratios):.2f}")
-    found["met"] = median(each.total_ms for each in turns["now"]) <= target
+    found["met"] = median(each.total_ms for each in rounds["now"]) <= target
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--count", type=int, default=5000, help="answers per turn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--count", type=int, default=5000, help="answers per round")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--before", type=Path, help="checkout of an older commit to measure in turns with this one")
     sys.exit(0 if uvloop.run(run(parser.parse_args())) else 1)

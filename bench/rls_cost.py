@@ -43,7 +43,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Round:
     """Time per answer, and CPU of the database's backends per answer, in microseconds."""
 
     time_us: float
@@ -55,8 +55,8 @@ class Price:
     """Extra time per answer with the wall, relative to the time without: the median of the pairs."""
 
     scenario: Scenario
-    with_wall: Sequence[Turn]
-    without: Sequence[Turn]
+    with_wall: Sequence[Round]
+    without: Sequence[Round]
 
     @property
     def pairs(self) -> list[float]:
@@ -122,24 +122,24 @@ def scenarios(seeded: Seeded, library: str, queries: Sequence[str]) -> list[Scen
     return [Scenario(each.name, TARGETS[each.name], each.requests, each.expected) for each in found]
 
 
-async def turn(scenario: Scenario, side: Side, seconds: float) -> Turn:
+async def one_round(scenario: Scenario, side: Side, seconds: float) -> Round:
     pids = await backends(side.deployment)
     before = used(pids)
     result = await load.run(
         side.server.port, scenario.requests, scenario.expected, connections=CONNECTIONS, seconds=seconds
     )
-    return Turn(1e6 / result.rate, used(pids).since(before) / result.answers * 1e6)
+    return Round(1e6 / result.rate, used(pids).since(before) / result.answers * 1e6)
 
 
-async def measure(scenario: Scenario, sides: tuple[Side, Side], *, turns: int, seconds: float) -> Price:
+async def measure(scenario: Scenario, sides: tuple[Side, Side], *, rounds: int, seconds: float) -> Price:
     """Measures in pairs, each side first in every second pair."""
     before = [await throughput.rows(side.deployment) for side in sides]
     for side in sides:
-        await turn(scenario, side, WARM_UP_SECONDS)
-    found: dict[str, list[Turn]] = {side.server.name: [] for side in sides}
-    for number in range(turns):
+        await one_round(scenario, side, WARM_UP_SECONDS)
+    found: dict[str, list[Round]] = {side.server.name: [] for side in sides}
+    for number in range(rounds):
         for side in sides if number % 2 else reversed(sides):
-            found[side.server.name].append(await turn(scenario, side, seconds))
+            found[side.server.name].append(await one_round(scenario, side, seconds))
     for side, counted in zip(sides, before, strict=True):
         stored = {table: count - counted[table] for table, count in (await throughput.rows(side.deployment)).items()}
         assert len(set(stored.values())) == 1, f"not every answer stored its rows: {stored}"
@@ -163,7 +163,7 @@ async def run(options: argparse.Namespace) -> bool:
         prices = []
         for scenario in wanted:
             if options.only in scenario.name:
-                prices.append(await measure(scenario, sides, turns=options.turns, seconds=options.seconds))
+                prices.append(await measure(scenario, sides, rounds=options.rounds, seconds=options.seconds))
                 report(prices[-1])
     facts = {"load_average": machine.load_average(), "machine": machine.facts()}
     print(json.dumps({"benchmark": "wall_price", "results": [summary(each) for each in prices], **facts}))
@@ -171,8 +171,8 @@ async def run(options: argparse.Namespace) -> bool:
 
 
 def report(price: Price) -> None:
-    one, other = (median(turn.time_us for turn in turns) for turns in (price.with_wall, price.without))
-    database = [median(turn.database_us for turn in turns) for turns in (price.without, price.with_wall)]
+    one, other = (median(one_round.time_us for one_round in rounds) for rounds in (price.with_wall, price.without))
+    database = [median(one_round.database_us for one_round in rounds) for rounds in (price.without, price.with_wall)]
     print(
         f"{price.scenario.name:18} without {1e6 / other:6.0f}/s  with {1e6 / one:6.0f}/s  price {price.share:+6.1%} "
         f"(at most {price.scenario.target:.0%}: {'met' if price.met else 'MISSED'})  "
@@ -195,8 +195,8 @@ def summary(price: Price) -> dict[str, str | float | bool | list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=30, help="pairs of turns for each scenario")
-    parser.add_argument("--seconds", type=float, default=0.5, help="per turn")
+    parser.add_argument("--rounds", type=int, default=30, help="pairs of rounds for each scenario")
+    parser.add_argument("--seconds", type=float, default=0.5, help="per round")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:

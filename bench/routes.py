@@ -52,7 +52,7 @@ async def prepared(search_server: SearchServer) -> BenchProject:
     return BenchProject(project, ids, runs, headers, chance)
 
 
-async def turn(port: int, target: BenchProject, route: Route, count: int) -> list[float]:
+async def one_round(port: int, target: BenchProject, route: Route, count: int) -> list[float]:
     """The latency of each answer, in seconds."""
     requests = [route.make(target) for _ in range(count)]
     try:
@@ -95,7 +95,7 @@ async def measure(search_server: SearchServer, target: BenchProject, rounds: int
             if name == STREAM:
                 found = await streamed(search_server, target, count)
             else:
-                found = await turn(port, target, routes[name], count)
+                found = await one_round(port, target, routes[name], count)
             if number:
                 taken[name] += found
         print(f"round {number} of {rounds}; load {machine.load_average():.1f}", file=sys.stderr, flush=True)

@@ -139,6 +139,7 @@ async def time_events(port: int, shared: SharedProjects, followers: list[Reader]
 
 
 async def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Polls less often than `partywall.testing.conditions.until`, because that takes time from what is measured."""
     try:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - polls the readers' counts

@@ -46,7 +46,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One turn: answers per second, CPU per answer, and the 99th percentile of the latency."""
+    """One round: answers per second, CPU per answer, and the 99th percentile of the latency."""
 
     rate: float
     cpu_us: float
@@ -80,7 +80,7 @@ def scenarios(seeded: Seeded) -> list[Scenario]:
     ]  # fmt: skip
 
 
-async def turn(scenario: Scenario, target: Server, seconds: float) -> Measured:
+async def one_round(scenario: Scenario, target: Server, seconds: float) -> Measured:
     before = cpu_seconds(target.pid)
     result = await load.run(target.port, scenario.requests, scenario.expected, connections=CONNECTIONS, seconds=seconds)
     cpu = (cpu_seconds(target.pid) - before) / result.answers
@@ -88,15 +88,15 @@ async def turn(scenario: Scenario, target: Server, seconds: float) -> Measured:
 
 
 async def measure(
-    scenario: Scenario, servers: Sequence[Server], *, turns: int, seconds: float
+    scenario: Scenario, servers: Sequence[Server], *, rounds: int, seconds: float
 ) -> dict[str, list[Measured]]:
     """Measures floor and product in turns, so that other load on the machine affects both."""
     found: dict[str, list[Measured]] = {each.name: [] for each in servers}
     for each in servers:
-        await turn(scenario, each, WARM_UP_SECONDS)
-    for _ in range(turns):
+        await one_round(scenario, each, WARM_UP_SECONDS)
+    for _ in range(rounds):
         for each in servers:
-            found[each.name].append(await turn(scenario, each, seconds))
+            found[each.name].append(await one_round(scenario, each, seconds))
     return found
 
 
@@ -159,7 +159,7 @@ async def run(options: argparse.Namespace) -> bool:
         for scenario in scenarios(seeded):
             if options.only in scenario.name:
                 before = await rows(deployment)
-                found = await measure(scenario, servers, turns=options.turns, seconds=options.seconds)
+                found = await measure(scenario, servers, rounds=options.rounds, seconds=options.seconds)
                 stored = {table: count - before[table] for table, count in (await rows(deployment)).items()}
                 results.append(report(scenario, found, stored))
     print(json.dumps({"benchmark": "throughput", "machine": machine.facts(), "results": results}))
@@ -170,8 +170,8 @@ def report(
     scenario: Scenario, found: dict[str, list[Measured]], stored: dict[str, int]
 ) -> dict[str, str | float | bool | list[float]]:
     assert len(set(stored.values())) == 1, f"not every answer stored its rows: {stored}"
-    rates = {name: median(each.rate for each in turns) for name, turns in found.items()}
-    cpu = {name: median(each.cpu_us for each in turns) for name, turns in found.items()}
+    rates = {name: median(each.rate for each in rounds) for name, rounds in found.items()}
+    cpu = {name: median(each.cpu_us for each in rounds) for name, rounds in found.items()}
     ratio = rates["product"] / rates["floor"]
     print(
         f"{scenario.name:20} floor {rates['floor']:7.0f}/s  product {rates['product']:7.0f}/s  ratio {ratio:.2f} "
@@ -193,8 +193,8 @@ def report(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0, help="per turn")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3.0, help="per round")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:

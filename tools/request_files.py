@@ -23,8 +23,9 @@ from partywall.settings import Settings
 from partywall.testing.engines import new_database, shared_engines
 from partywall.testing.users import Person, Users
 
-SOURCE = Path(partywall.__file__).parents[1]
-FEATURES = str(SOURCE / "partywall" / "features")
+# Beside an installed package are those of others.
+PACKAGE = Path(partywall.__file__).parent
+FEATURES = str(PACKAGE / "features")
 
 
 class Trace:
@@ -60,7 +61,7 @@ def is_called_by_feature(frame: FrameType | None) -> bool:
 
 def files_of(codes: Iterable[CodeType]) -> list[str]:
     paths = {Path(code.co_filename) for code in codes}
-    return sorted(path.relative_to(SOURCE).as_posix() for path in paths if path.is_relative_to(SOURCE))
+    return sorted(path.relative_to(PACKAGE.parent).as_posix() for path in paths if path.is_relative_to(PACKAGE))
 
 
 async def post(person: Person, path: str) -> None:

@@ -45,6 +45,7 @@ PRIVATE: Final = frozenset(
         "suspects",
         "tails",
         "twin",
+        "twins",
         "unpark",
         "whoever",
         "wish",
@@ -84,6 +85,14 @@ def test_no_identifier_has_a_private_word() -> None:
         for line, name in identifiers(path.read_text())
     ]
     assert found == [], "use the word of docs/reference/glossary.md"
+
+
+def test_no_sql_has_a_private_word() -> None:
+    """Texts and comments of SQL files, too."""
+    files = [path for path in tracked_files() if path.suffix == ".sql"]
+    found = {path.relative_to(ROOT): words for path in files if (words := private_words(path.read_text()))}
+    assert files
+    assert found == {}, "use the word of docs/reference/glossary.md"
 
 
 def test_no_module_is_named_by_a_private_word() -> None:

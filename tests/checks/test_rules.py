@@ -98,6 +98,13 @@ ENDPOINT = "\n\n@router.get('/more')\nasync def list_more() -> None: ...\n"
             '    name="orders",\n    public_routes=frozenset({"list_none"}),\n',
             "no public route list_none",
         ),
+        ("router.py", "\n\nrouter.route_class = Bare\n", "PW014: route_class may serve without a principal"),
+        ("dependencies.py", "\n\nclass Bare(APIRoute): ...\n", "PW014: Bare may serve without a principal"),
+        (
+            "feature.py",
+            '    name="orders",\n    optional=(READ, READ),\n',
+            "PW022: optional lists READ twice: remove one",
+        ),
         ("router.py", ENDPOINT + ENDPOINT, "PW022: the endpoint list_more is declared twice: rename one of them"),
     ],
 )
@@ -125,6 +132,73 @@ def test_sql_of_a_migration_is_read(orders: Path, statement: str) -> None:
     text = f'from alembic import op\n\ndef upgrade() -> None:\n    op.execute("""\n        {statement}\n    """)\n'
     put(orders, "migrations/0002_other.py", text)
     assert [line for line in found(orders) if line.startswith("src/orders/migrations/0002_other.py:5: PW012: ")]
+
+
+MIGRATION = """
+from alembic import op
+from sqlalchemy import Column, Enum, Uuid
+
+
+def upgrade() -> None:
+    {step}
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ('op.drop_table(table_name="document")', "PW012: this changes document, which is not yours"),
+        ('op.create_index(op.f("x"), table_name="document", columns=[])', "PW012: this changes document, which"),
+        ('op.add_column("orders_item", Column("mood", Enum("a", name="mood")))', "PW012: this changes mood, which"),
+        ('op.execute("COMMENT ON TABLE document IS 1")', "PW012: this changes document, which is not yours"),
+        ('op.execute("CREATE SCHEMA orders_more")', "PW012: this changes SCHEMA orders_more, which is not yours: lea"),
+        ('op.execute("CREATE EXTENSION hstore")', "PW012: this changes EXTENSION hstore, which is not yours: leave"),
+        ('op.execute("ALTER ROLE CURRENT_USER SET search_path = public")', "PW012: this changes ROLE CURRENT_USER, "),
+        ('op.create_table("orders_extra", Column("project_id", Uuid))', "PW013: no migration creates the policy of"),
+        ('op.execute("ALTER TABLE orders_item DISABLE ROW LEVEL SECURITY")', "PW013: this opens a table to other"),
+        ('op.execute("CREATE POLICY everyone ON orders_item USING (true)")', "PW013: this opens a table to other"),
+        ('op.execute("CREATE POLICY x ON orders_item USING (project_id = (SELECT wall.current_project()))")', None),
+        ('op.create_index("orders_x", "orders_item", ["title"])', None),
+    ],
+)
+def test_a_step_of_a_later_migration_is_read(orders: Path, step: str, said: str | None) -> None:
+    put(orders, "migrations/0002_other.py", MIGRATION.format(step=step))
+    [line] = [line for line in found(orders) if ":7: PW01" in line] or [""]
+    assert said in line if said else line == ""
+
+
+REPOSITORY = """
+from partywall.api.scope import ProjectScope
+from sqlalchemy import func, select
+from orders.models import Item
+
+def own(scope: ProjectScope) -> object:
+    return Item.project_id == scope.project_id
+
+async def read(session, scope: ProjectScope, item_id) -> object:
+    ours = Item.project_id == scope.project_id
+    return await session.scalar({query})
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "is_wrong"),
+    [
+        ("select(func.count()).select_from(Item)", True),
+        ("session.get(Item, item_id)", True),
+        ("session.get(Item, (scope.project_id, item_id))", False),
+        ("select(Item).where(own(scope), Item.id == item_id)", False),
+        ("select(func.count()).select_from(Item).where(ours)", False),
+    ],
+)
+def test_a_query_names_its_project_in_any_form(orders: Path, query: str, is_wrong: bool) -> None:
+    put(orders, "reading.py", REPOSITORY.format(query=query))
+    assert bool([line for line in found(orders) if "reading.py" in line and ": PW015: " in line]) == is_wrong
+
+
+def test_what_only_tests_get_with_partywall_is_no_dependency(orders: Path) -> None:
+    put(orders, "reading.py", "import pytest\n")
+    assert [line for line in found(orders) if "PW007: pytest is not a dependency: add pytest to dependencies" in line]
 
 
 def test_the_command_has_exit_codes(

@@ -58,6 +58,10 @@ feature = Feature(
     ("text", "said"),
     [
         (FEATURE, "the feature orders names orders_work:remind, which cannot be imported: No module"),
+        (
+            'from partywall.api import Feature\nfeature = Feature(name="orders", migrations="orders_migrations")',
+            "the feature orders has the migration 0001_x.py, which cannot be imported: No module",
+        ),
         ("import os; os._exit(7)", "FEATURES__ENABLED: importing orders ended the process with exit code 7"),
     ],
 )
@@ -67,6 +71,8 @@ def test_a_feature_that_a_child_would_refuse_leaves_nothing(tmp_path: Path, text
     (packages / "orders-1.dist-info" / "entry_points.txt").write_text("[partywall.features]\norders = orders:feature\n")
     (packages / "orders.py").write_text(text)
     (packages / "orders_work.py").write_text("import no_such_module")
+    (packages / "orders_migrations").mkdir()
+    (packages / "orders_migrations" / "0001_x.py").write_text('revision = "0001"\nimport no_such_module')
     folder.mkdir()
     environment = {"PYTHONPATH": str(packages), "FEATURES__ENABLED": "orders"}
     command = [sys.executable, "-m", "partywall", "serve", "--data-dir", "data"]

@@ -104,12 +104,19 @@ def test_agents_that_break_a_rule_are_found(install: Install, old: str, new: str
     assert [each for each in found if each.startswith("the feature orders ") and said in each], found
 
 
+OWN_ROUTES = f"from fastapi.routing import APIRoute\nclass Own(APIRoute): ...\n{ROUTER}".replace(
+    'prefix="/orders"', 'prefix="/orders", route_class=Own'
+)
+
+
 @pytest.mark.parametrize(
     ("router", "said"),
     [
-        (ROUTER + '\nrouter.add_route("/raw", list_orders)', "has the route /raw without a principal"),
+        (ROUTER + '\nrouter.add_route("/raw", list_orders)', "/raw without a principal: add it with get, post, put,"),
         (ROUTER + '\nrouter.mount("/app", list_orders)', "has the route /app without a principal"),
         (ROUTER.replace('get("")', 'websocket("/ws")'), "has the route /orders/ws without a principal"),
+        (OWN_ROUTES, "has the route /orders/prices of the class Own, which may skip authentication: leave out r"),
+        (OWN_ROUTES + "\nclass More(APIRouter): ...\nrouter = More()", "of the class More, which may skip authentic"),
         (ROUTER.replace("list_orders", "stream_events"), "has the endpoint stream_events, a name that another"),
     ],
 )
@@ -145,8 +152,9 @@ def test_a_path_that_only_resembles_one_of_ours_is_accepted(install: Install, ro
     assert problems(install, router=text) == []
 
 
-def test_a_public_route_opens_no_project(install: Install) -> None:
-    text = ROUTER.replace('get("/prices")', 'get("/{project_id}/prices")')
+@pytest.mark.parametrize("parameter", ["{project_id}", "{project_id:uuid}"])
+def test_a_public_route_opens_no_project(install: Install, parameter: str) -> None:
+    text = ROUTER.replace('get("/prices")', f'get("/{parameter}/prices")')
     assert (
         "the feature orders opens a project with the public route list_prices: remove it"
         in problems(install, router=text)[0]

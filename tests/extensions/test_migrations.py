@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from alembic.util import CommandError
 
-from partywall.core.db.foreign_changes import ForeignChangeError
+from partywall.core.db.feature_migrations import FailedMigrationError
 from partywall.core.db.migrate import DataLossError
 from partywall.core.feature import Feature, FeatureError
 from partywall.extensions.histories import histories
@@ -133,14 +133,27 @@ async def test_its_table_is_behind_the_wall(engines: Urls, package: Path) -> Non
         ("CREATE TABLE wall.orders_all (id uuid)", "changes orders_all"),
         ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC", "changes default privileges"),
         ("CREATE TABLE orders_paid (project_id uuid)", "leaves the table orders_paid open to other projects"),
+        ("CREATE POLICY everyone ON orders USING (true)", "leaves the table orders open to other projects"),
+        ("CREATE TYPE mood AS ENUM ('good')", "changes mood, which is not its own"),
+        ("COMMENT ON TABLE document IS 'mine'", "changes the comment on public.document, which is not its own"),
+        ("COMMENT ON SCHEMA wall IS 'mine'", "changes the comment on wall, which is not its own"),
+        (
+            "ALTER ROLE CURRENT_USER SET search_path = public",
+            "the settings of a role or database, which is not its own",
+        ),
+        ("CREATE TEXT SEARCH CONFIGURATION english (COPY = simple)", "changes english, which is not its own"),
+        ("CREATE STATISTICS orders_s ON id, title FROM document", "changes document, which is not its own"),
+        ("SELEKT 1", 'fails: syntax error at or near "SELEKT": correct it'),
+        ("CREATE ROLE orders_all", "fails: permission denied to create role: correct it"),
     ],
 )
-async def test_a_migration_that_changes_what_is_not_its_own_is_rolled_back(
+async def test_a_migration_that_changes_what_is_not_its_own_or_fails_is_rolled_back(
     wandering: DatabaseUrls, package: Path, up: str, said: str
 ) -> None:
     second(package, up)
-    with pytest.raises(ForeignChangeError, match=said) as refused:
+    with pytest.raises(FailedMigrationError, match=said) as refused:
         await move(wandering, "orders@head")
+    assert str(refused.value).startswith("the migration 0002_more.py of the feature orders ")
     assert "\n" not in str(refused.value)
     assert await fetch(wandering, "SELECT version_num FROM orders_alembic_version") == ["0001"]
 
@@ -148,6 +161,20 @@ async def test_a_migration_that_changes_what_is_not_its_own_is_rolled_back(
 @pytest.fixture(scope="module")
 async def wandering(engines: Urls) -> DatabaseUrls:
     return await new_database(engines, "wandering")
+
+
+async def test_whatever_begins_with_its_name_is_its_own(wandering: DatabaseUrls, package: Path) -> None:
+    kinds = "CREATE TYPE orders_mood AS ENUM ('good'); CREATE DOMAIN orders_sum AS int CHECK (VALUE > 0)"
+    said = "COMMENT ON TYPE orders_mood IS 'x'; COMMENT ON POLICY wall ON orders IS 'x'; COMMENT ON TABLE orders IS 'x'"
+    text = FIRST.replace('revision = "0001"\ndown_revision = None', 'revision = "0002"\ndown_revision = "0001"')
+    steps = "".join(f"    op.execute({step!r})\n" for step in f"{kinds}; {said}".split("; "))
+    head, _, _ = text.partition("    create_project_table(")
+    back = "    op.execute('DROP TYPE orders_mood')\n    op.execute('DROP DOMAIN orders_sum')\n"
+    (package / "0002_more.py").write_text(f"{head}{steps}\ndef downgrade():\n{back}")
+    [done] = await move(wandering, "orders@head")
+    assert done.endswith(" to revision 0002")
+    [done] = await move(wandering, "orders@-1")
+    assert done.endswith(" to revision 0001")
 
 
 async def test_a_wrong_target_is_one_line(engines: Urls, package: Path) -> None:
@@ -159,6 +186,33 @@ async def test_a_wrong_target_is_one_line(engines: Urls, package: Path) -> None:
     ):
         with pytest.raises(CommandError, match=said):
             await move(database, target)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nowhere_at_all", "cannot be imported: No module named 'nowhere_at_all': install nowhere_at_all, or"),
+        ("raise SystemExit", "0002_more.py, which cannot be imported: SystemExit: correct it"),
+        ("HELP = 1", "0002_more.py, which is no migration: give it revision"),
+    ],
+)
+async def test_a_migration_that_cannot_be_imported_is_refused_before_anything_is_done(
+    package: Path, text: str, said: str
+) -> None:
+    (package / "0002_more.py").write_text(text)
+    nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
+    with pytest.raises(FeatureError, match=f"the feature orders has .*{said}"):
+        await migrate_all(nowhere, nowhere, "head", FEATURES)
+
+
+async def test_whatever_a_migration_raises_is_one_line(engines: Urls, package: Path) -> None:
+    database = await new_database(engines, "raising")
+    second(package, "SELECT 1")
+    text = (package / "0002_more.py").read_text()
+    for error, said in (("RuntimeError('one\\ntwo')", "one two"), ("SystemExit", "SystemExit")):
+        (package / "0002_more.py").write_text(text.replace("op.execute('SELECT 1')", f"raise {error}"))
+        with pytest.raises(FailedMigrationError, match=f"^the migration 0002_more.py .* fails: {said}: correct it$"):
+            await move(database)
 
 
 def test_a_missing_package_is_refused() -> None:
@@ -174,7 +228,7 @@ def test_a_missing_package_is_refused() -> None:
         ({"0002": '"0001"', "0002b": '"0001"', "0003": '("0002", "0002b")'}, "2 heads: 0002 and 0002b follow 0001"),
         ({"0002": '"0007"'}, "0002 follows 0007, which does not exist: correct its down_revision"),
         ({"0001": "None"}, "2 revisions are called 0001: rename all but one"),
-        ({"0002": '"0001"\n)'}, r"a migration that cannot be read: unmatched '\)' \(0002\.py, line 3\)"),
+        ({"0002": '"0001"\n)'}, r"a migration that cannot be read: unmatched '\)' \(0002\.py, line 3\): correct it"),
     ],
 )
 def test_migrations_in_no_line_are_refused(package: Path, files: dict[str, str], said: str) -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 
+from partywall.core.feature import FeatureError
 from partywall.extensions.new_package import write_package
 from partywall.testing.engines import APART, Urls
+from tests.extensions.packages import Install
 from tests.server import UNMEASURED
 
 
@@ -44,6 +46,13 @@ async def test_its_tests_pass_and_the_attack_finds_nothing(
     said = (await process.communicate())[0].decode()
     outcomes = re.findall(r"::(\w+) (PASSED|FAILED|ERROR)", said)
     assert (process.returncode, len(outcomes)) == (0, passed), said
+
+
+@pytest.mark.parametrize("name", ["orders_b", "orders"])
+def test_a_name_like_that_of_an_installed_feature_is_refused(install: Install, tmp_path: Path, name: str) -> None:
+    install()
+    with pytest.raises(FeatureError, match=f"the feature {name} has a name like the installed feature orders: choose"):
+        write_package(name, tmp_path / "new")
 
 
 def test_its_archive_has_no_data_of_a_deployment_that_ran_in_it(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ UNFED: Final[Mapping[str, str]] = {
     "commands/database.py:_TARGET": "what the operator types",
     "commands/events.py:_TYPE": "what the operator types",
     "commands/document_import.py:_LANGUAGE": "what the operator types",
-    "commands/postgres.py:_first_line": "an error of the operator's database",
+    "core/db/availability.py:first_line": "an error of the operator's database",
     "commands/quotas.py:_limit": "the limit that the operator types",
     "commands/feature_process.py:checked_migrations": "what our own process writes",
     "commands/serve.py:_is_loopback": "the address that the operator types",

@@ -165,7 +165,7 @@ def upgrade():
     create_project_table("parcels_parcel", Column("label", Text, nullable=False))
     create_project_table("parcels_stamp", Column("text", Text, nullable=False))
     op.create_check_constraint("parcels_stamp_text_check", "parcels_stamp", "text LIKE 'stamp %'")
-    op.execute("ALTER POLICY wall ON parcels_stamp USING (true)")
+    op.execute("ALTER POLICY wall ON parcels_stamp USING (wall.current_project() IS NOT NULL)")
     op.execute("ALTER TABLE parcels_stamp DROP CONSTRAINT parcels_stamp_pkey, ADD PRIMARY KEY (id)")
 """
 TOOLS: Final = """
@@ -193,6 +193,12 @@ async def peek(call, wanted):
         return await _one(session, Parcel.id == wanted.parcel_id)
 
 
+async def lift(call, wanted):
+    async with call.reading() as (session, scope):
+        chosen = select(Parcel).where(Parcel.project_id == scope.project_id, Parcel.id == wanted.parcel_id)
+        return ShownParcel.model_validate((await session.scalars(chosen)).one())
+
+
 async def _one(session, *conditions):
     found = await session.scalar(select(Parcel).where(*conditions))
     if found is None:
@@ -205,7 +211,7 @@ TOOLS = tuple(
         name=f"parcels_{work.__name__}", title="A parcel", description="Shows a parcel.",
         input=Wanted, output=ShownParcel, work=work,
     )
-    for work in (get, peek)
+    for work in (get, peek, lift)
 )
 """
 SETTINGS: Final = """

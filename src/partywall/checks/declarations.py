@@ -92,6 +92,12 @@ def twice(source: Source, package: Package) -> Iterator[Finding]:
             yield source.finding("", call.lineno, said)
         if name is not None:
             seen.add((kind, name))
+    for call in source.nodes(ast.Call):
+        for field in (each for each in call.keywords if called_name(call) == "Feature"):
+            listed = field.value.elts if isinstance(field.value, ast.Tuple | ast.List) else []
+            for text, times in Counter(map(ast.unparse, listed)).items():
+                if times > 1:
+                    yield source.finding("", field.value.lineno, f"{field.arg} lists {text} twice: remove one of them")
     routes = list(package_routes.endpoints(package))
     counted = Counter(name for *_, name in routes)
     for where, line, name in routes:

@@ -58,7 +58,7 @@ def _distributions() -> dict[str, list[str]]:
 @cache
 def _with_partywall() -> set[str]:
     try:
-        return {OURS, *(_normal(each) for each in requires(OURS) or ())}
+        return {OURS, *(_normal(each) for each in requires(OURS) or () if "extra ==" not in each)}
     except PackageNotFoundError:
         return {OURS}
 

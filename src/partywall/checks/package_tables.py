@@ -21,11 +21,25 @@ _OPERATIONS: Final = {
     "drop_column": 0, "drop_constraint": 1, "drop_index": 0, "drop_table": 0, "guard_project_table": 0,
     "rename_table": 0,
 }  # fmt: skip
+_KEYWORDS: Final = {"new_table_name", "old_table_name", "source_table", "table_name"}
+# What belongs to the whole database, or to all databases of a server.
+_OTHERS: Final = re.compile(
+    r"\b(?:CREATE|ALTER|DROP)\s+(?P<kind>EXTENSION|ROLE|USER|GROUP|DATABASE|SCHEMA|SYSTEM|PUBLICATION|SUBSCRIPTION"
+    r"|SERVER|LANGUAGE|CAST|EVENT\s+TRIGGER|DEFAULT(?=\s+PRIVILEGES))\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?P<name>[^\s;]{1,80})",
+    re.IGNORECASE,
+)
+# What lets a caller see rows of other projects: the switch, and a policy that does not compare with the wall.
+_OPENED: Final = re.compile(
+    r"\b(?:DISABLE|NO\s+FORCE)\s+ROW\s+LEVEL\s+SECURITY\b"
+    r"|\bCREATE\s+POLICY\b(?![^;]{0,2000}(?:\bwall\.current_|\bRESTRICTIVE\b|\bTO\s+CURRENT_USER\b))",
+    re.IGNORECASE,
+)
 _NAME: Final = r'(?:ONLY\s+)?(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:public\.)?"?(?P<name>\w+(?:\.\w+)?)"?'
 _STATEMENTS: Final = tuple(
     re.compile(rf"\b{words}\s+{_NAME}", re.IGNORECASE)
     for words in (
-        r"(?:CREATE|ALTER|DROP)\s+(?:UNLOGGED\s+)?(?:TABLE|VIEW|MATERIALIZED\s+VIEW|SEQUENCE|TYPE)",
+        r"COMMENT\s+ON\s+(?:TABLE|INDEX|VIEW|SEQUENCE|TYPE|DOMAIN|FUNCTION|SCHEMA)",
+        r"(?:CREATE|ALTER|DROP)\s+(?:UNLOGGED\s+)?(?:TABLE|VIEW|MATERIALIZED\s+VIEW|SEQUENCE|TYPE|DOMAIN)",
         r"(?:CREATE(?:\s+OR\s+REPLACE)?|ALTER|DROP)\s+(?:FUNCTION|PROCEDURE)", r"TRUNCATE(?:\s+TABLE)?",
         r"INSERT\s+INTO", r"MERGE\s+INTO", r"DELETE\s+FROM", r"(?<!FOR\s)UPDATE(?=\s+\S+\s+SET\b)",
         r"(?:INDEX|POLICY|TRIGGER|RULE)\b[^;]{0,2000}?\bON", r"(?:GRANT|REVOKE)\b[^;]{0,2000}?\bON(?:\s+TABLE)?",
@@ -77,6 +91,26 @@ def policy(source: Source, package: Package) -> Iterator[Finding]:
         if declared_kind(node) == "project" and name not in guarded:
             said = f"no migration creates the policy of {name}: create it with create_project_table"
             yield source.finding("", node.lineno, said)
+    if _is_migration(source):
+        yield from _opened(source, guarded)
+
+
+def _opened(source: Source, guarded: set[str | None]) -> Iterator[Finding]:
+    """What a migration opens to other projects, whatever an earlier one has guarded."""
+    for call in source.nodes(ast.Call):
+        name = text_of(call.args[0]) if called_name(call) == "create_table" and call.args else None
+        if name is not None and name not in guarded and any(text_of(each) == "project_id" for each in _first(call)):
+            said = f"no migration creates the policy of {name}: create it with create_project_table"
+            yield source.finding("", call.lineno, said)
+    for text, line in _texts(source):
+        for found in _OPENED.finditer(text):
+            said = "this opens a table to other projects: keep what guard_project_table does"
+            yield source.finding("", line + text.count("\n", 0, found.start()), said)
+
+
+def _first(call: ast.Call) -> Iterator[ast.expr]:
+    """The names of the columns."""
+    yield from (each.args[0] for each in call.args if isinstance(each, ast.Call) and each.args)
 
 
 def _forced_by_hand(text: str) -> Iterator[str]:
@@ -97,6 +131,10 @@ def foreign_tables(source: Source, package: Package) -> Iterator[Finding]:
         if not package.owns(name):
             said = f"this changes {name}, which is not yours: change only {package.prefix} and {package.prefix}_..."
             yield source.finding("", line, said)
+    for text, line in _texts(source):
+        for found in _OTHERS.finditer(text):
+            said = f"this changes {found['kind']} {found['name']}, which is not yours: leave it to operators"
+            yield source.finding("", line + text.count("\n", 0, found.start()), said)
 
 
 def one_line(source: Source, package: Package) -> Iterator[Finding]:
@@ -113,8 +151,11 @@ def one_line(source: Source, package: Package) -> Iterator[Finding]:
 def _operated(source: Source) -> Iterator[tuple[str, int]]:
     for call in source.nodes(ast.Call):
         place = _OPERATIONS.get(called_name(call))
-        if place is not None and len(call.args) > place and (name := text_of(call.args[place])) is not None:
-            yield name, call.lineno
+        named = [each.value for each in call.keywords if each.arg in _KEYWORDS] if place is not None else []
+        if called_name(call).upper() in {"ENUM", "DOMAIN"}:
+            named = [each.value for each in call.keywords if each.arg == "name"]
+        given = call.args[place : place + 1] if place is not None else []
+        yield from ((name, call.lineno) for each in (*given, *named) if (name := text_of(each)) is not None)
 
 
 def _in_sql(source: Source) -> Iterator[tuple[str, int]]:

@@ -178,6 +178,7 @@ def _is_json(response: httpx2.Response) -> bool:
 
 
 def _backoff(attempt: int) -> float:
+    """Seconds to wait before a further attempt. The client, which may move to a package of its own, has no core."""
     return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret  # nosec B311
 
 

@@ -52,7 +52,7 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
             raise UsageError("DATABASE__URL has no role: use postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE")
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
-            with database_failures():
+            with database_failures(migrating=True):
                 names = settings.features.enabled
                 for line in await migrate_all(owner, runtime, target, enabled_features(names), keep_data=keep_data):
                     print_line(line)

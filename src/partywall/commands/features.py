@@ -35,7 +35,10 @@ def require_features(settings: Settings, *, api: bool = False, worker: bool = Fa
 
 
 def feature_migrations(settings: Settings) -> dict[str, Path]:
-    """The directories with the migrations of installed features, by their version tables. Raises FeatureError."""
+    """The directories with the migrations of installed features, by their version tables, after importing these.
+
+    Raises FeatureError.
+    """
     if not settings.features.enabled:
         return {}
     # lint: allow import-in-function - as above
@@ -44,7 +47,11 @@ def feature_migrations(settings: Settings) -> dict[str, Path]:
     # lint: allow import-in-function - as above
     from partywall.extensions.histories import histories  # noqa: PLC0415 - see above
 
-    found = histories(enabled_features(settings.features.enabled))
+    # lint: allow import-in-function - as above
+    from partywall.extensions.importable_migrations import require_importable  # noqa: PLC0415 - see above
+
+    found = list(histories(enabled_features(settings.features.enabled)))
+    require_importable(found)
     return {history.version_table: history.folder for history in found}
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
 from partywall.commands.usage_error import UsageError
-from partywall.core.db.availability import is_away
+from partywall.core.db.availability import first_line, is_away
 from partywall.core.db.engine import asyncpg_dsn
 from partywall.core.db.pooler import connect_pooled
 
@@ -86,21 +86,16 @@ async def _drops_settings(connection: Connection, settings: Mapping[str, str]) -
 
 
 @contextmanager
-def database_failures() -> Iterator[None]:
+def database_failures(*, migrating: bool = False) -> Iterator[None]:
     """Turns errors of PostgreSQL into a UsageError of one line."""
     try:
         yield
-    except ProgrammingError as error:
-        raise UsageError(f"{_first_line(error)}: has `partywall migrate` been run with this version?") from None
     except DBAPIError as error:
-        raise UsageError(f"PostgreSQL refused: {_first_line(error)}") from None
+        if isinstance(error, ProgrammingError) and not migrating:
+            raise UsageError(f"{first_line(error)}: has `partywall migrate` been run with this version?") from None
+        raise UsageError(f"PostgreSQL refused: {first_line(error)}") from None
     except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise UsageError(f"PostgreSQL {'is unreachable' if is_away(error) else 'refused'}: {_reason(error)}") from None
-
-
-def _first_line(error: DBAPIError) -> str:
-    cause = error.orig.__cause__ if error.orig is not None and error.orig.__cause__ is not None else error.orig
-    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
 
 
 def place(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Lazy[T]:
 
 
 class LoadError(Exception):
-    """Code cannot be imported; the reason, in one line."""
+    """Code cannot be imported; the reason and what to do, in one line."""
 
 
 @contextmanager
@@ -38,8 +39,17 @@ def load_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        said = " ".join(str(error).split())[:_LONGEST_MESSAGE]
-        raise LoadError(said or type(error).__name__) from error
+        raise LoadError(f"{in_one_line(error)}: {_remedy(error)}") from error
+
+
+def in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:_LONGEST_MESSAGE] or type(error).__name__
+
+
+def _remedy(error: BaseException) -> str:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    package = missing.partition(".")[0] if missing else None
+    return "correct it" if package is None or package in sys.modules else f"install {package}, or correct the name"
 
 
 def lazy[T](target: str) -> Lazy[T]:

@@ -34,8 +34,9 @@ def _folder(feature: str, package: str) -> Path:
 def _require_line(feature: str, folder: Path) -> None:
     """Of several heads, Alembic's `head` would be only one."""
     try:
-        problem = next(not_in_line(read_revisions(folder)), None)
-    except (OSError, SyntaxError, ValueError) as error:
+        with load_errors():
+            problem = next(not_in_line(read_revisions(folder)), None)
+    except LoadError as error:
         raise FeatureError(f"the feature {feature} has a migration that cannot be read: {error}") from error
     if problem is not None:
         revision, why = problem

@@ -11,6 +11,7 @@ from partywall.core.db.feature_migrations import migrate_feature
 from partywall.core.db.migrate import migrate
 from partywall.core.feature import Feature
 from partywall.extensions.histories import histories
+from partywall.extensions.importable_migrations import require_importable
 
 
 async def migrate_all(
@@ -22,6 +23,7 @@ async def migrate_all(
     Other targets leave the features as they are.
     """
     known = {history.feature: history for history in histories(features)}
+    require_importable(known.values())
     feature, separator, step = target.rpartition("@")
     if separator and feature not in known:
         raise CommandError(f"there are no migrations of a feature {feature}: name one of {', '.join(known) or 'none'}")

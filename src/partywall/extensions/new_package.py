@@ -13,7 +13,7 @@ from typing import Final
 from partywall import __version__
 from partywall.core.feature import Feature, FeatureError
 from partywall.core.lazy import lazy
-from partywall.extensions.enabled import enabled_features
+from partywall.extensions.enabled import enabled_features, offered_names
 from partywall.extensions.name_checks import name_problems
 
 _TEMPLATE: Final = Path(__file__).with_name("package_template")
@@ -45,5 +45,8 @@ def _problems(name: str) -> Iterator[str]:
     feature = Feature(name=name, settings=lazy(f"{name}.settings:ItemSettings"))
     features = (*enabled_features(), feature)
     yield from (str(problem) for problem in name_problems(features) if problem.feature == name)
+    for other in sorted(offered_names()):
+        if name.startswith(f"{other}_") or f"{other}_".startswith(f"{name}_"):
+            yield f"the feature {name} has a name like the installed feature {other}: choose one that begins otherwise"
     if iskeyword(name) or name in sys.stdlib_module_names or find_spec(name) is not None:
         yield f"the feature {name} has the name of a Python module or keyword: choose another"

@@ -7,17 +7,10 @@ from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from partywall.core.db.base import TableKind
+from partywall.core.db.open_tables import OPEN_TABLES
 from partywall.core.feature import FeatureError
 from partywall.extensions.enabled import enabled_features, is_installed
 from partywall.extensions.table_checks import tables_of
-
-# Without a policy, a table with forced row-level security shows nothing.
-_OPEN: Final = text("""
-    SELECT relname FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relname = ANY (:names)
-        AND NOT (relrowsecurity AND relforcerowsecurity)
-    ORDER BY relname
-""").bindparams(bindparam("names", type_=ARRAY(Text)))
 
 _MISSING: Final = text(
     "SELECT name FROM unnest(:names) AS name WHERE to_regclass(quote_ident(name)) IS NULL"
@@ -33,11 +26,11 @@ async def refuse_open_tables(connection: AsyncConnection, names: tuple[str, ...]
         guarded = [each.name for each in tables_of(feature) if each.info.get("kind") is not TableKind.SYSTEM]
         for name in await open_tables(connection, guarded):
             raise FeatureError(
-                f"the feature {feature.name} has the table {name} without forced row-level security: add it to its"
-                " migration"
+                f"the feature {feature.name} has the table {name} without forced row-level security, or with a policy"
+                " that does not compare wall.current_project(): correct its migration"
             )
 
 
 async def open_tables(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
     """Those of these tables in which any caller sees every row."""
-    return list((await connection.scalars(_OPEN, {"names": list(names)})).all())
+    return [name for name in await connection.scalars(OPEN_TABLES) if name in names]

@@ -29,9 +29,8 @@ def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
                 feature.name, "has WebSockets or fast routes, which authenticate by themselves: serve others only"
             )
         for route, kind in own:
-            if not isinstance(route.original_route, kind):
-                wanted = "add it to routers with get, post, ..., or to socket_routers with websocket"
-                yield Problem(feature.name, f"has the route {route.path} without a principal: {wanted}")
+            if (why := _unguarded(route.original_route, kind, is_installed(feature))) is not None:
+                yield Problem(feature.name, f"has the route {route.path} {why}")
             elif names[route.name] > 1:
                 yield Problem(feature.name, f"has the endpoint {route.name}, a name that another route has: rename it")
         if is_installed(feature):
@@ -42,14 +41,26 @@ def route_problems(features: Sequence[Feature]) -> Iterator[Problem]:
 
 def _open_projects(feature: Feature, routes: list[FoundRoute]) -> Iterator[str]:
     for route, _ in routes:
-        if route.name in feature.public_routes and "{project_id}" in str(route.path):
+        if route.name in feature.public_routes and "{project_id}" in str(route.path_format):
             yield f"opens a project with the public route {route.name}: remove it from public_routes"
+
+
+def _unguarded(route: object, kind: type[APIRoute | APIWebSocketRoute], installed: bool) -> str | None:
+    """Why a route may serve without its router's dependencies, of which `require_principal` is one."""
+    if not isinstance(route, kind):
+        return "without a principal: add it with get, post, put, patch or delete"
+    if installed and type(route) is not kind:
+        return f"of the class {type(route).__name__}, which may skip authentication: leave out route_class"
+    return None
 
 
 def _wrong_routers(feature: Feature) -> Iterator[str]:
     for router in (*feature.routers, *feature.root_routers, *feature.socket_routers):
-        if not isinstance(router.load(), APIRouter):
+        kind: type[object] = type(router.load())
+        if not issubclass(kind, APIRouter):
             yield f"names {router.target}, which is no APIRouter: correct the name"
+        elif kind is not APIRouter and is_installed(feature):
+            yield f"names {router.target} of the class {kind.__name__}, which may skip authentication: use APIRouter"
 
 
 def _routes(feature: Feature) -> Iterator[FoundRoute]:

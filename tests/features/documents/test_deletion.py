@@ -45,14 +45,14 @@ async def test_nothing_of_it_remains(
     word = f"marker{uuid4().hex}"
     id_ = await marked(workspace, word)
     batch = {"documents": [{"title": "b", "content": "c", "metadata": {"note": word}} for _ in range(2)]}
-    twins = (await workspace.post("/batch", json=batch, headers=KEY)).json()["items"]
+    copies = (await workspace.post("/batch", json=batch, headers=KEY)).json()["items"]
     sent = {"file": ("a.txt", word.encode(), "text/plain")}
     uploaded = (await workspace.post("/upload", files=sent, headers=KEY)).json()["id"]
     await index(users, resources, workspace.project, id_, UUID(uploaded))
     before = await in_tables(users, word)
     stored = {"document": 4, "document_value": 3, "document_text": 1, "chunk": 2, "posting": 2, "idempotency_key": 3}
     assert before == stored
-    for each in (id_, uploaded, *(clone["id"] for clone in twins)):
+    for each in (id_, uploaded, *(clone["id"] for clone in copies)):
         assert (await workspace.client.delete(f"{workspace.url}/{each}?permanent=true")).status_code == 204
     await work_off(users, resources, database, feature.jobs, workspace.project)
     assert await in_tables(users, word) == {}

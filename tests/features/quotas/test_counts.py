@@ -68,8 +68,8 @@ async def act(limited: Limited, alive: list[str], chance: random.Random, step: i
             answer = await limited.document(content, metadata={"k": content[:9]})
             alive += [answer.json()["id"]] if answer.status_code == 201 else []
         case 2:
-            twins = [{"title": "t", "content": content, "external_id": "same" if step % 2 else None}] * 2
-            answer = await limited.post("/documents/batch", {"documents": twins})
+            copies = [{"title": "t", "content": content, "external_id": "same" if step % 2 else None}] * 2
+            answer = await limited.post("/documents/batch", {"documents": copies})
             alive += [each["id"] for each in answer.json()["items"]] if answer.status_code == 201 else []
         case 3:
             file = {"file": ("a.txt", content.encode(), "text/plain")}

@@ -48,8 +48,17 @@ def session_is_away(error: Exception) -> bool:
     """The same for errors of a SQLAlchemy session, or of the network while a connection is opened."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, PoolTimeoutError | OSError)
-    cause = None if error.orig is None else error.orig.__cause__
-    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(cause)
+    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(driver_error(error))
+
+
+def driver_error(error: DBAPIError) -> BaseException:
+    """What asyncpg raised."""
+    return error if error.orig is None else error.orig.__cause__ or error.orig
+
+
+def first_line(error: DBAPIError) -> str:
+    """What PostgreSQL said, without its details."""
+    return next(iter(str(driver_error(error)).splitlines()), type(error).__name__)
 
 
 class _Reported:

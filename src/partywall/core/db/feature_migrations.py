@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -11,10 +13,17 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import DBAPIError
 
+from partywall.core.db.availability import first_line, session_is_away
 from partywall.core.db.feature_history import FeatureHistory
-from partywall.core.db.foreign_changes import OwnChangesOnly
+from partywall.core.db.foreign_changes import ForeignChangeError, OwnChangesOnly
 from partywall.core.db.migrate import DataLossError, Migrated, migrating, migrations_directory
+from partywall.core.lazy import in_one_line
+
+
+class FailedMigrationError(CommandError):
+    """A migration raised an error, or did what it may not; it was rolled back."""
 
 
 async def migrate_feature(
@@ -36,7 +45,8 @@ def _config(history: FeatureHistory, runtime_url: str) -> Config:
 
 
 def _run(connection: Connection, config: Config, history: FeatureHistory, target: str, *, keep_data: bool) -> Migrated:
-    revisions = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())[::-1]
+    revisions = [each.revision for each in scripts]
     before = _revision(connection, history)
     now, then = _places(history.feature, revisions, before, target)
     if then < now and keep_data:
@@ -48,11 +58,27 @@ def _run(connection: Connection, config: Config, history: FeatureHistory, target
     connection.commit()
     config.attributes["connection"] = connection
     config.attributes["options"] = {"version_table": history.version_table, "on_version_apply": guard.check}
-    if then > now:
-        command.upgrade(config, revisions[then - 1])
-    elif then < now:
-        command.downgrade(config, revisions[then - 1] if then else "base")
+    try:
+        if then > now:
+            command.upgrade(config, revisions[then - 1])
+        elif then < now:
+            command.downgrade(config, revisions[then - 1] if then else "base")
+    except (KeyboardInterrupt, CancelledError):
+        raise
+    except BaseException as error:
+        connection.rollback()
+        if isinstance(error, Exception) and session_is_away(error):
+            raise
+        done = ["", *revisions].index(_revision(connection, history) or "")
+        file = Path(scripts[done if then > now else done - 1].path).name
+        raise FailedMigrationError(f"the migration {file} of the feature {history.feature} {_fault(error)}") from error
     return Migrated(before, _revision(connection, history))
+
+
+def _fault(error: BaseException) -> str:
+    if isinstance(error, ForeignChangeError):
+        return str(error)
+    return f"fails: {first_line(error) if isinstance(error, DBAPIError) else in_one_line(error)}: correct it"
 
 
 def _revision(connection: Connection, history: FeatureHistory) -> str | None:

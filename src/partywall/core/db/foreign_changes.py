@@ -7,19 +7,14 @@ from typing import Final
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
+from partywall.core.db.open_tables import OPEN_TABLES
 from partywall.core.db.statements import statement
 
 _OTHERS: Final = text(statement("core/db/sql/statements/foreign_definitions.sql"))
-_OPEN: Final = text("""
-    SELECT relname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'project_id'
-    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-        AND (relname = :feature OR starts_with(relname, :prefix)) AND NOT (relrowsecurity AND relforcerowsecurity)
-    ORDER BY relname
-""")
 
 
 class ForeignChangeError(CommandError):
-    """A migration of a feature changes what is not its own, or leaves a table open; it is rolled back."""
+    """Says what a migration of a feature does that it may not: it is rolled back."""
 
 
 class OwnChangesOnly:
@@ -36,14 +31,15 @@ class OwnChangesOnly:
         changed = sorted({name for name, *_ in self._before ^ self._others()})
         if changed:
             raise ForeignChangeError(
-                f"a migration of the feature {feature} changes {', '.join(changed[:3])}, which is not its own:"
+                f"changes {', '.join(changed[:3])}, which is not its own:"
                 f" change only {feature} and what begins with {feature}_"
             )
-        for name in self._connection.scalars(_OPEN, self._names):
-            raise ForeignChangeError(
-                f"a migration of the feature {feature} leaves the table {name} open to other projects:"
-                " call guard_project_table"
-            )
+        for name, is_project in self._connection.execute(OPEN_TABLES):
+            if is_project and (name == feature or name.startswith(f"{feature}_")):
+                raise ForeignChangeError(
+                    f"leaves the table {name} open to other projects: force its row-level security, and let every"
+                    " policy compare wall.current_project(), as guard_project_table does"
+                )
 
     def _others(self) -> frozenset[tuple[str, ...]]:
         return frozenset(tuple(map(str, row)) for row in self._connection.execute(_OTHERS, self._names))

@@ -37,7 +37,7 @@ def settings_for_attack(
     return Settings.model_validate(
         {
             "data_dir": data,
-            "secret_key": "a secret of the siege, long enough: 0123456789",
+            "secret_key": "only for the attack, and long enough: 0123456789",
             "database": {"engine": "embedded", "url": database.runtime, "pool_size": 5},
             "cache": {"engine": "embedded", "url": cache},
             # Nothing is called here: a webhook's address is only checked when the webhook is created.

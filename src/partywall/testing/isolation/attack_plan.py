@@ -150,7 +150,7 @@ def _likeliest(position: Position, choices: Sequence[Choice]) -> list[Choice]:
 
 
 def _share(position: Position, choices: Sequence[Choice], rng: random.Random) -> list[Choice]:
-    """A few values in each of a few spellings; attempts that differ only in the value share a twin."""
+    """A few values in each of a few spellings; attempts that differ only in the value share a control."""
     size, values = IN_PATHS if position.place is Place.PATH else ELSEWHERE
     forms: dict[tuple[Kind, str], list[Choice]] = {}
     for each in choices:

@@ -1,4 +1,4 @@
-"""Makes attempts, compares them with their twins and finds the attempts that changed FOREIGN."""
+"""Makes attempts, compares them with their controls and finds the attempts that changed FOREIGN."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 from pydantic import JsonValue
@@ -21,7 +22,7 @@ from partywall.testing.isolation.values import SPELLINGS, Kind, Value, scrambled
 from partywall.testing.isolation.world import World
 
 AT_ONCE: Final = 6
-TWINS: Final = 8
+CONTROLS: Final = 8
 _SHOWN: Final = 300
 
 
@@ -45,7 +46,7 @@ class AttackRun:
     rows: Mapping[str, Sequence[str]]
     home: Mapping[str, Sequence[str]]
     foreign_ids: dict[str, dict[str, str]] = field(default_factory=dict)
-    twins: dict[Key, Likeness] = field(default_factory=dict)
+    controls: dict[Key, Likeness] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     rng: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -74,7 +75,7 @@ class AttackRun:
                     to_confirm.append(attempt)
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-        # Repeat every suspicious attempt alone, with a new twin.
+        # Repeat every suspicious attempt alone, with a new control.
         found += [leak for attempt in to_confirm if (leak := await self._confirmed(attempt))]
         if changed := await self._changed():
             found.append(await self._culprit(attempts, changed))
@@ -94,25 +95,27 @@ class AttackRun:
 
     def _fault(self, attempt: Attempt, sent: Sent) -> Leak | None:
         said = _all_text(sent)
-        fault = error_fault(attempt, sent.answer) or content_fault(sent.answer, self.forbidden_texts, said)
+        reached = content_fault(sent.answer, self.forbidden_texts, said)
+        fault = error_fault(attempt, sent.answer) or reached
         if sent.answer.succeeded and not attempt.operation.reads:
             # Values that were sent and stored in HOME no longer indicate a leak; guards are never sent.
             self.forbidden_texts -= {each for each in self.forbidden_texts if each in said}
-        return Leak(attempt, fault, _shown(sent)) if fault else None
+        broken = reached is None and sent.answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return Leak(attempt, fault, _shown(sent), broken) if fault else None
 
     async def _is_answered_alike(self, attempt: Attempt, sent: Sent) -> bool:
         """Whether the same attempt with values that do not exist gets the same answer."""
         likeness_ = self._likeness(sent)
         key = self._common(attempt, sent) or attempt.form
-        if key not in self.twins:
-            self.twins[key] = self._likeness(await self._send(attempt, foreign=False))
-        if self.twins[key] != likeness_ and key != attempt.form:
-            self.twins[attempt.form] = self._likeness(await self._send(attempt, foreign=False))
+        if key not in self.controls:
+            self.controls[key] = self._likeness(await self._send(attempt, foreign=False))
+        if self.controls[key] != likeness_ and key != attempt.form:
+            self.controls[attempt.form] = self._likeness(await self._send(attempt, foreign=False))
             key = attempt.form
-        return self.twins[key] == likeness_
+        return self.controls[key] == likeness_
 
     def _common(self, attempt: Attempt, sent: Sent) -> Key | None:
-        """The key of a shared twin, for unauthenticated refusals and for positions that the operation does not read."""
+        """The key of a shared control, for refusals without a credential and for positions that are not read."""
         who = (attempt.operation.id, attempt.caller.name, attempt.shape)
         if attempt.caller.standing is Standing.NOBODY and sent.answer.status == 401:
             return (*who, "nobody", "", "")
@@ -121,16 +124,18 @@ class AttackRun:
         return None
 
     async def _confirmed(self, attempt: Attempt) -> Leak | None:
-        """A difference counts only if it differs from each of several twins, because semantic search results vary."""
+        """A difference counts only if it differs from several controls, because semantic search results vary."""
         # Rows that an earlier attempt left in HOME could cause a conflict.
         await self.world.superuser.restore(self.world.attackers, self.home)
         sent = await self._send(attempt, foreign=True)
-        twins = [await self._send(attempt, foreign=False)]
-        while self._likeness(twins[-1]) != self._likeness(sent):
-            if len(twins) == TWINS:
-                what = f"answered {excerpt(sent.answer)}\n    but for a nonexistent value: {excerpt(twins[0].answer)}"
+        controls = [await self._send(attempt, foreign=False)]
+        while self._likeness(controls[-1]) != self._likeness(sent):
+            if len(controls) == CONTROLS:
+                what = (
+                    f"answered {excerpt(sent.answer)}\n    but for a nonexistent value: {excerpt(controls[0].answer)}"
+                )
                 return Leak(attempt, what, _shown(sent))
-            twins.append(await self._send(attempt, foreign=False))
+            controls.append(await self._send(attempt, foreign=False))
         return None
 
     async def _send(self, attempt: Attempt, *, foreign: bool) -> Sent:

@@ -28,11 +28,12 @@ _VARYING: Final = re.compile(r"`[^`]*`|'[^']*'|\d+|[,:].*")
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """`what` describes the leak, `attempt` the cause."""
+    """`what` describes the leak, `attempt` the cause. `broken`: a server error, which shows nothing of FOREIGN."""
 
     attempt: Attempt | None
     what: str
     sent: str = ""
+    broken: bool = False
 
     def __str__(self) -> str:
         return f"{self.attempt}\n    sent: {self.sent}\n    {self.what}" if self.attempt else self.what

@@ -2,7 +2,7 @@
 
 -- Moves a document of the bound project to the trash, or marks it as deleted for good if it is kept for no time. The
 -- external id becomes free at once, and no stored answer contains the document any more.
-CREATE OR REPLACE FUNCTION wall.delete_document(doomed uuid, kept_for interval) RETURNS void
+CREATE OR REPLACE FUNCTION wall.delete_document(target_id uuid, kept_for interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -11,11 +11,11 @@ BEGIN
     UPDATE public.document AS d SET deleted_at = now(), purging = true,
         purge_at = CASE WHEN kept_for > interval '0' THEN now() + kept_for END,
         external_id = NULL, former_external_id = d.external_id
-    WHERE d.project_id = opened AND d.id = doomed AND d.deleted_at IS NULL;
+    WHERE d.project_id = opened AND d.id = target_id AND d.deleted_at IS NULL;
     IF FOUND THEN
-        DELETE FROM public.indexing_attempt AS a WHERE a.project_id = opened AND a.document_id = doomed;
+        DELETE FROM public.indexing_attempt AS a WHERE a.project_id = opened AND a.document_id = target_id;
         UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
-        WHERE i.project_id = opened AND i.subjects @> ARRAY[doomed];
+        WHERE i.project_id = opened AND i.subjects @> ARRAY[target_id];
     END IF;
 END
 $$;
@@ -52,11 +52,11 @@ AS $$
 $$;
 
 -- Marks a document in the trash as deleted for good.
-CREATE OR REPLACE FUNCTION wall.purge_trashed(doomed uuid) RETURNS void
+CREATE OR REPLACE FUNCTION wall.purge_trashed(target_id uuid) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
     UPDATE public.document AS d SET purge_at = NULL, purging = true
-    WHERE d.project_id = (SELECT wall.current_project()) AND d.id = doomed AND d.purge_at IS NOT NULL
+    WHERE d.project_id = (SELECT wall.current_project()) AND d.id = target_id AND d.purge_at IS NOT NULL
 $$;
 
 -- The trash of the bound project, the last deleted first, after a position.
@@ -124,7 +124,7 @@ $$;
 
 -- Purges part of a marked document in the bound project, its own row last; returns 0 when it is gone. Of a document in
 -- the trash only the passages are removed.
-CREATE OR REPLACE FUNCTION wall.purge_document(doomed uuid, most integer, bytes bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION wall.purge_document(target_id uuid, most integer, bytes bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -133,24 +133,24 @@ DECLARE
     is_final boolean;
 BEGIN
     SELECT d.purge_at IS NULL INTO is_final FROM public.document AS d
-    WHERE d.project_id = opened AND d.id = doomed AND d.deleted_at IS NOT NULL FOR UPDATE;
+    WHERE d.project_id = opened AND d.id = target_id AND d.deleted_at IS NOT NULL FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
     DELETE FROM public.chunk WHERE ctid = ANY (ARRAY(
-        SELECT c.ctid FROM public.chunk AS c WHERE c.project_id = opened AND c.document_id = doomed LIMIT most
+        SELECT c.ctid FROM public.chunk AS c WHERE c.project_id = opened AND c.document_id = target_id LIMIT most
     ));
     GET DIAGNOSTICS removed = ROW_COUNT;
     IF removed > 0 THEN
         RETURN removed;
     ELSIF NOT is_final THEN
         UPDATE public.document AS d SET purging = false, chunks = 0
-        WHERE d.project_id = opened AND d.id = doomed AND d.purging;
+        WHERE d.project_id = opened AND d.id = target_id AND d.purging;
         RETURN 0;
     END IF;
     DELETE FROM public.document_version WHERE ctid = ANY (ARRAY(
         SELECT v.ctid FROM public.document_version AS v
-        WHERE v.project_id = opened AND v.document_id = doomed LIMIT most
+        WHERE v.project_id = opened AND v.document_id = target_id LIMIT most
     ));
     GET DIAGNOSTICS removed = ROW_COUNT;
     IF removed > 0 THEN
@@ -161,7 +161,7 @@ BEGIN
             SELECT chosen.place, sum(chosen.size) OVER (ROWS UNBOUNDED PRECEDING) - chosen.size AS before
             FROM (
                 SELECT t.ctid AS place, t.size FROM public.document_text AS t
-                WHERE t.project_id = opened AND t.document_id = doomed LIMIT most
+                WHERE t.project_id = opened AND t.document_id = target_id LIMIT most
             ) AS chosen
         ) AS counted WHERE counted.before < bytes
     ));
@@ -169,7 +169,7 @@ BEGIN
     IF removed > 0 THEN
         RETURN removed;
     END IF;
-    DELETE FROM public.document AS d WHERE d.project_id = opened AND d.id = doomed;
+    DELETE FROM public.document AS d WHERE d.project_id = opened AND d.id = target_id;
     RETURN 1;
 END
 $$;

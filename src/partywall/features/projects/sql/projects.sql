@@ -19,26 +19,26 @@ END
 $$;
 
 -- Marks the bound project as deleted and removes all access to it. Only an owner can; returns whether it was done.
-CREATE OR REPLACE FUNCTION wall.delete_project(doomed uuid) RETURNS boolean
+CREATE OR REPLACE FUNCTION wall.delete_project(target_id uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
-    IF wall.current_project() IS DISTINCT FROM doomed OR wall.person_role() IS DISTINCT FROM 'owner' THEN
+    IF wall.current_project() IS DISTINCT FROM target_id OR wall.person_role() IS DISTINCT FROM 'owner' THEN
         RETURN false;
     END IF;
     UPDATE public.project AS p SET deleted_at = now(), name = '', description = NULL,
-        deleted_for = wall.owner_account(doomed)
-    WHERE p.id = doomed AND p.deleted_at IS NULL;
+        deleted_for = wall.owner_account(target_id)
+    WHERE p.id = target_id AND p.deleted_at IS NULL;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    DELETE FROM public.webhook_progress AS w WHERE w.project_id = doomed;
-    DELETE FROM public.invitation AS i WHERE i.project_id = doomed;
-    DELETE FROM public.api_key AS k WHERE k.project_id = doomed;
-    DELETE FROM public.project_member AS m WHERE m.project_id = doomed;
+    DELETE FROM public.webhook_progress AS w WHERE w.project_id = target_id;
+    DELETE FROM public.invitation AS i WHERE i.project_id = target_id;
+    DELETE FROM public.api_key AS k WHERE k.project_id = target_id;
+    DELETE FROM public.project_member AS m WHERE m.project_id = target_id;
     -- An answer outside of the project that created or contains it: the key remains used, and a repetition gets 404.
     UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
-    WHERE i.subjects @> ARRAY[doomed];
+    WHERE i.subjects @> ARRAY[target_id];
     RETURN true;
 END
 $$;
@@ -51,7 +51,7 @@ AS $$ SELECT p.id FROM public.project AS p WHERE p.deleted_at IS NOT NULL ORDER 
 -- Deletes some rows of a marked project: from the first table that has any, at most `most` (ten times as many small
 -- rows), and up to the given bytes. Returns their number; 0 when none is left, null for a project that is not marked.
 -- One call at a time; it locks the event counter before the events, as pruning does.
-CREATE OR REPLACE FUNCTION wall.purge_project(doomed uuid, most integer, bytes bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION wall.purge_project(target_id uuid, most integer, bytes bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -59,14 +59,14 @@ DECLARE
     part record;
     removed bigint;
 BEGIN
-    SELECT p.deleted_at IS NOT NULL INTO marked FROM public.project AS p WHERE p.id = doomed;
+    SELECT p.deleted_at IS NOT NULL INTO marked FROM public.project AS p WHERE p.id = target_id;
     IF marked IS NULL THEN
         RETURN 0;
     ELSIF NOT marked THEN
         RETURN NULL;
     END IF;
-    PERFORM FROM public.project AS p WHERE p.id = doomed FOR UPDATE;
-    PERFORM FROM public.event_counter AS c WHERE c.project_id = doomed FOR UPDATE;
+    PERFORM FROM public.project AS p WHERE p.id = target_id FOR UPDATE;
+    PERFORM FROM public.event_counter AS c WHERE c.project_id = target_id FOR UPDATE;
     FOR part IN SELECT * FROM (VALUES
         ('search_statistic', 1, '0'), ('posting', 10, '0'),
         ('embedding', 1, '0'), ('vector_change', 10, '0'), ('chunk', 1, '0'), ('archive_entry', 1, '0'),
@@ -87,7 +87,7 @@ BEGIN
                     ) AS chosen
                 ) AS counted WHERE counted.before < $3
             ))
-        $batch$, part.name, part.weight) USING doomed, most * part.times, bytes;
+        $batch$, part.name, part.weight) USING target_id, most * part.times, bytes;
         GET DIAGNOSTICS removed = ROW_COUNT;
         IF removed > 0 THEN
             RETURN removed;
@@ -98,9 +98,9 @@ END
 $$;
 
 -- Deletes the last row of a marked project; only single rows are left to cascade to.
-CREATE OR REPLACE FUNCTION wall.forget_project(doomed uuid) RETURNS void
+CREATE OR REPLACE FUNCTION wall.forget_project(target_id uuid) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-AS $$ DELETE FROM public.project AS p WHERE p.id = doomed AND p.deleted_at IS NOT NULL $$;
+AS $$ DELETE FROM public.project AS p WHERE p.id = target_id AND p.deleted_at IS NOT NULL $$;
 
 GRANT EXECUTE ON FUNCTION wall.found_project, wall.delete_project, wall.deleted_projects, wall.purge_project,
     wall.forget_project TO :runtime_role;

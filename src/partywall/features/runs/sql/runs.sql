@@ -92,18 +92,18 @@ CREATE OR REPLACE TRIGGER run_removed AFTER DELETE ON run
 
 -- Deletes a finished run of the bound project with its journal. Stored answers and continuing runs no longer refer to
 -- it.
-CREATE OR REPLACE FUNCTION wall.delete_run(doomed uuid) RETURNS void
+CREATE OR REPLACE FUNCTION wall.delete_run(target_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
     opened uuid := wall.current_project();
 BEGIN
     UPDATE public.run AS r SET continues = NULL, state = r.state + 1
-    WHERE r.project_id = opened AND r.continues = doomed;
-    DELETE FROM public.run AS r WHERE r.project_id = opened AND r.id = doomed AND r.finished_at IS NOT NULL;
+    WHERE r.project_id = opened AND r.continues = target_id;
+    DELETE FROM public.run AS r WHERE r.project_id = opened AND r.id = target_id AND r.finished_at IS NOT NULL;
     IF FOUND THEN
         UPDATE public.idempotency_key AS i SET status = 404, headers = '{}', body = '', subjects = '{}'
-        WHERE i.project_id = opened AND i.subjects @> ARRAY[doomed];
+        WHERE i.project_id = opened AND i.subjects @> ARRAY[target_id];
     END IF;
 END
 $$;

@@ -136,6 +136,7 @@ async def _what_workers_leave(world: World) -> None:
     await seed.archive_entries(world.superuser, project, world.foreign.mark)
     for _ in range(MORE):
         await seed.waiting_run(world.superuser, project, world.foreign.mark)
+        await seed.deletion(world.superuser, project)
         await seed.delivery(world.superuser, project, webhook)
 
 

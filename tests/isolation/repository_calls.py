@@ -20,8 +20,10 @@ from partywall.features.documents.patch import DocumentFields
 from partywall.features.documents.repository import DocumentChange, DocumentRepository
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.computed_vectors import ComputedVectors
+from partywall.features.search.constants import NARROW
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.repository import Corpus, ServingIndex
+from partywall.features.search.terms import QueryWords, counted_words
 from partywall.features.search.vector_change_repository import VectorChange
 from partywall.features.webhooks.repository import WebhookOptions
 from partywall.features.webhooks.retry_policy import Outcome
@@ -136,7 +138,7 @@ CALLS: Final[Mapping[str, Call]] = {
     ),
     "IndexWriter.activate": lambda r, seeded_project: r.activate(known(seeded_project)),
     "ChunkWriter.add": lambda r, seeded_project: r.add(
-        [chunk(seeded_project)], None, [known(seeded_project).id], large=False
+        [chunk(seeded_project)], counted_words([chunk(seeded_project)]), None, [known(seeded_project).id], large=False
     ),
     "IndexWriter.add_vectors": lambda r, seeded_project: r.add_vectors(
         retired(seeded_project), ComputedVectors(NUMBERS, VECTORS), approximate=False
@@ -192,10 +194,10 @@ CALLS: Final[Mapping[str, Call]] = {
     "DeletionWriter.fail": lambda r, seeded_project: r.fail(deletion(seeded_project), "user:somebody", "no"),
     "DeletionWriter.finish": lambda r, seeded_project: r.finish(deletion(seeded_project)),
     "SearchRepository.by_text": lambda r, seeded_project: r.by_text(
-        corpus(seeded_project), seeded_project.word, 10, None
+        corpus(seeded_project), QueryWords.of(seeded_project.word, ["english"]), NARROW, None
     ),
     "SearchRepository.by_vector": lambda r, seeded_project: r.by_vector(
-        serving(seeded_project), VECTOR, 10, None, approximate=False
+        serving(seeded_project), VECTOR, NARROW, None, approximate=False
     ),
     "StagedReader.places": lambda r, seeded_project: r.places(seeded_project.document, 1),
     "StagedWriter.remove": lambda r, seeded_project: r.remove(seeded_project.document, 1, 10),
@@ -245,7 +247,9 @@ CALLS: Final[Mapping[str, Call]] = {
     "WebhookWriter.resume": lambda r, seeded_project: r.resume(webhook(seeded_project)),
     "WebhookWriter.rotate": lambda r, seeded_project: r.rotate(webhook(seeded_project), b"sealed", in_an_hour()),
     "WebhookWriter.start_afresh": lambda r, seeded_project: r.start_afresh(webhook(seeded_project), enabled=True),
-    "SearchRepository.shown": lambda r, seeded_project: r.shown(NUMBERS, seeded_project.word),
+    "SearchRepository.shown": lambda r, _: r.shown(NUMBERS),
+    "SearchRepository.wordings": lambda r, _: r.wordings(NUMBERS),
+    "SearchRepository.matching": lambda r, _: r.matching(QueryWords.of("a word", ["english"]).words, 1),
     **AGENT_CALLS,
     **FILE_CALLS,
     **ENTRY_CALLS,

@@ -71,7 +71,7 @@ async def moved(users: Users, resources: Resources) -> list[str]:
     person, neighbour = await users.person(), await users.person()
     project = await fill(users, resources, person, CORPUS)
     alone = await answers(person, project)
-    assert any(hits and len({hit["score"] for hit in hits}) > 2 for hits in alone), "nothing to compare"
+    assert any(hits and len({hit["explanation"]["fused"] for hit in hits}) > 2 for hits in alone), "nothing to compare"
     await fill(users, resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
     await users.execute("ANALYZE")
     found = ["beside the neighbour"] if await answers(person, project) != alone else []

@@ -6,9 +6,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 # The values of a request, as the command line calls them; others by their own name.
 _ARGUMENTS: Final = {
-    "/query/q": "QUERY",
+    "/q": "QUERY",
+    "/limit": "--limit",
     "/query/limit": "--limit",
-    "/query/mode": "--mode",
+    "/mode": "--mode",
+    "/min_score": "--min-score",
     "/query/after": "--after",
     "/query/types": "--types",
     "/name": "the project's name",

@@ -20,7 +20,7 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.vector_server import VectorServer, VectorServerError, VectorSpace
 from partywall.features.search.vector_check import Difference, VectorCheck
 
-app = typer.Typer(name="index", help="Compares the indexes with what PostgreSQL holds, for operators.")
+app = typer.Typer(name="index", help="Compare the indexes with what PostgreSQL holds, for operators.")
 
 # The owner of the tables sees every project; each is then opened with the scope of its worker.
 _PROJECTS: Final = select(column("id", Uuid)).select_from(table("project")).where(column("deleted_at").is_(None))
@@ -36,7 +36,7 @@ Projects = Annotated[list[UUID] | None, typer.Option("--project", help="Only thi
 
 @app.callback()
 def index() -> None:
-    """Compares the indexes with what PostgreSQL holds, for operators."""
+    """Compare the indexes with what PostgreSQL holds, for operators."""
 
 
 @app.command()

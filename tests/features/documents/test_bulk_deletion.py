@@ -35,9 +35,9 @@ async def titles(workspace: Workspace, path: str = "") -> list[str]:
 
 
 async def test_anonymous_is_refused(anonymous: AsyncClient) -> None:
-    url = f"/api/v1/projects/{uuid4()}/documents/delete"
-    assert (await anonymous.post(url, json={"filter": ODD})).status_code == 401
-    assert (await anonymous.get(f"{url}/{uuid4()}")).status_code == 401
+    project = f"/api/v1/projects/{uuid4()}"
+    assert (await anonymous.post(f"{project}/documents/delete", json={"filter": ODD})).status_code == 401
+    assert (await anonymous.get(f"{project}/document-deletions/{uuid4()}")).status_code == 401
 
 
 async def test_another_project_sees_and_loses_nothing(filled: Workspace, users: Users) -> None:
@@ -47,7 +47,8 @@ async def test_another_project_sees_and_loses_nothing(filled: Workspace, users: 
         answer = await outsider.client.post(f"{filled.url}/delete", json={"filter": ODD, "dry_run": dry_run})
         assert answer.status_code == 404
     own = Workspace(await outsider.project(), outsider)
-    assert (await own.get(f"/delete/{made['id']}")).json()["code"] == "deletion_not_found"
+    answer = await outsider.client.get(f"/api/v1/projects/{own.project}/document-deletions/{made['id']}")
+    assert answer.json()["code"] == "deletion_not_found"
 
 
 async def test_a_viewer_may_not_even_try(filled: Workspace, users: Users) -> None:

@@ -11,7 +11,7 @@ from partywall.core.resources import Resources
 from partywall.features.documents.feature import feature
 from partywall.features.documents.jobs import PurgeDocument
 from partywall.features.documents.purge import purge_document, sweep_documents
-from partywall.features.search import service as searching
+from partywall.features.search import one_search as searching
 from partywall.features.search.constants import Breadth
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users

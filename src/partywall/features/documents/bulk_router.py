@@ -17,7 +17,7 @@ from partywall.features.documents.bulk_deletion import BulkDeletion
 from partywall.features.documents.exceptions import DeletionNotFoundError, TooManyDeletionsError
 from partywall.features.documents.schemas import Deletion, DeletionPreview, DeletionRequest
 
-router = APIRouter(prefix="/projects/{project_id}/documents/delete", tags=["documents"])
+router = APIRouter(prefix="/projects/{project_id}", tags=["documents"])
 
 
 async def get_bulk_deletion(reader: ScopedReaderDep, resources: ResourcesDep) -> BulkDeletion:
@@ -28,7 +28,7 @@ BulkDeletionDep = Annotated[BulkDeletion, Depends(get_bulk_deletion)]
 
 
 @router.post(
-    "",
+    "/documents/delete",
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Deletion,
     summary="Delete the documents that match a filter",
@@ -48,11 +48,15 @@ async def delete_documents(
     if body.dry_run:
         return json_bytes(await deletion.preview(project_id, body.tree))
     made, answer = await deletion.start(project_id, body.filter)
-    return json_bytes(answer, status.HTTP_202_ACCEPTED, {"Location": f"{request.url.path}/{made}"})
+    return json_bytes(
+        answer,
+        status.HTTP_202_ACCEPTED,
+        {"Location": f"{request.url.path.removesuffix('/documents/delete')}/document-deletions/{made}"},
+    )
 
 
 @router.get(
-    "/{deletion_id:uuid}",
+    "/document-deletions/{deletion_id:uuid}",
     response_model=Deletion,
     summary="Follow a deletion by filter",
     description="For 30 days after it has ended.",

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictInt, StringConstraints
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from partywall.core.schemas import NOT_BLANK, WHOLE, RequestModel, ResponseModel
 from partywall.features.documents.filters.facets import GivenFacets
@@ -39,10 +39,10 @@ class SearchQuery(RequestModel):
     mode: SearchMode = Field(default=SearchMode.HYBRID, description="Text search (BM25), vector search, or both fused.")
     group: SearchGroup = Field(default=SearchGroup.DOCUMENT, description="One hit per document, or one per chunk.")
     status: DocumentStatus | None = Field(default=None, description="Only documents with this status.")
-    min_score: float | None = Field(
+    min_score: StrictFloat | None = Field(
         default=None, ge=0, le=1, allow_inf_nan=False, description="Only hits whose `score` is at least this."
     )
-    explain: bool = Field(default=False, description="Show in `explanation` how each hit's place comes about.")
+    explain: StrictBool = Field(default=False, description="Show in `explanation` how each hit's place comes about.")
     filter: GivenFilter | None = Field(default=None, description=FILTER)
     facets: GivenFacets = Field(
         default_factory=list,
@@ -61,6 +61,10 @@ class SearchParameters(SearchQuery):
     """The same in a query string."""
 
     limit: int = Field(default=10, ge=1, le=100)
+    min_score: float | None = Field(
+        default=None, ge=0, le=1, allow_inf_nan=False, description="Only hits whose `score` is at least this."
+    )
+    explain: bool = Field(default=False, description="Show in `explanation` how each hit's place comes about.")
     filter: FilterText | None = Field(default=None, description=FILTER)
 
 

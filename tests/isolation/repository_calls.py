@@ -249,7 +249,6 @@ CALLS: Final[Mapping[str, Call]] = {
     "WebhookWriter.start_afresh": lambda r, seeded_project: r.start_afresh(webhook(seeded_project), enabled=True),
     "SearchRepository.shown": lambda r, _: r.shown(NUMBERS),
     "SearchRepository.wordings": lambda r, _: r.wordings(NUMBERS),
-    "SearchRepository.matching": lambda r, _: r.matching(QueryWords.of("a word", ["english"]).words, 1),
     **AGENT_CALLS,
     **FILE_CALLS,
     **ENTRY_CALLS,

@@ -61,6 +61,16 @@ async def _new_document(world: World, realm: Realm, path: Mapping[str, str]) -> 
     return str(answer.json()["id"])
 
 
+async def _new_deletion(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    answer = await world.http.post(
+        f"/api/v1/projects/{path['project_id']}/documents/delete",
+        json={"filter": {"field": "title", "op": "eq", "value": realm.mark()}},
+        headers=users.bearer(realm.owner.token),
+    )
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
 async def _trashed_document(world: World, realm: Realm, path: Mapping[str, str]) -> str:
     document = await _new_document(world, realm, path)
     answer = await world.http.delete(
@@ -133,6 +143,8 @@ IDS: Final[Mapping[str, MakeId]] = {
     "run_id": _waiting_run,
     # A worker creates a delivery for an event.
     "delivery_id": _new_delivery,
+    # A deletion by filter begins at another path.
+    "deletion_id": _new_deletion,
 }
 
 # The same for a single operation.

@@ -96,6 +96,20 @@ def test_spreadsheets() -> None:
     assert refusal("a.xlsx", xlsx([[]])) is Reason.NO_TEXT
 
 
+def test_spreadsheets_with_white_space_between_their_cells() -> None:
+    cells = "".join(
+        f"\n <table:table-cell office:value-type='string'><text:p>{text}</text:p>\n </table:table-cell><!-- {text} -->"
+        for text in ("Name", "Age > 3")
+    )
+    rows = f"\n<table:table-row>{cells}\n</table:table-row>\n" * 2
+    body = (
+        "<office:body>\n<office:spreadsheet>\n"
+        f"<table:table table:name='S'>{rows}</table:table>\n</office:spreadsheet></office:body>"
+    )
+    found = read("a.ods", odt(body, kind="spreadsheet"))
+    assert found.text == "## S\n\n| Name | Age > 3 |\n| --- | --- |\n| Name | Age > 3 |"
+
+
 def test_mail() -> None:
     raw = (
         b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nFrom: Ann <ann@example.com>\r\nTo: bob@example.com\r\n"

@@ -12,12 +12,11 @@ from typing import Final
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.file_text import MAX_PAGES, FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.layout import MAX_HEADING, Writer, best_title, clean, one_line
 from partywall.features.documents.readers.ocr import Ocr
 from partywall.features.documents.readers.pdf_scans import recognized, scanned_texts
 
-_MAX_PAGES: Final = 20_000
 _PASSWORD_ERRORS: Final = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
 # A heading's type is larger than that of the text by this factor.
 _LARGER: Final = 1.15
@@ -57,9 +56,10 @@ def read_pdf(data: bytes, ocr: Ocr | None = None) -> FileText:
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED if protected else Reason.DAMAGED) from error
     if document.get_formtype():
         document.init_forms()
-    count = min(len(document), _MAX_PAGES)
-    pages = [_read_page(document, number) for number in range(count)]
-    if not count or all(lines is None for lines in pages):
+    if len(document) > MAX_PAGES:
+        raise UnreadableFileError(Reason.TOO_LARGE)
+    pages = [_read_page(document, number) for number in range(len(document))]
+    if all(lines is None for lines in pages):
         raise UnreadableFileError(Reason.DAMAGED)
     whole = [lines or [] for lines in pages]
     usual = _usual_size(whole)

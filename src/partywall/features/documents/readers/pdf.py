@@ -29,6 +29,7 @@ _FEWEST_PAGES: Final = 3
 _FEWEST_LETTERS: Final = 20  # of a page header in large type
 _DIGITS: Final = re.compile(r"\d+|\b[ivxlcIVXLC]+\b")
 _LINE: Final = re.compile(r"[^\r\n]+")
+_LAM_AFTER_ALEF: Final = re.compile("[\u0622\u0623\u0625\u0627\u0671]\u0644")
 # PDFium writes these for a hyphen at the end of a line.
 _HYPHEN: Final = re.compile("[\x02\ufffe]\r?\n?")
 _NOT_CHECKED: Final = "Off"
@@ -85,11 +86,24 @@ def _read_page(document: pdfium.PdfDocument, number: int) -> list[_Line] | None:
         text = text_page.get_text_range() if text_page.count_chars() else ""
     except pdfium.PdfiumError:
         return None
+    text = _LAM_AFTER_ALEF.sub(lambda pair: pair[0][::-1] if _is_ligature(text_page, pair) else pair[0], text)
     lines = [_measured(text_page, found) for found in _LINE.finditer(text)]
     values = _form_values(document, page)
     text_page.close()
     page.close()
     return [line for line in lines if line.text.strip()] + values
+
+
+def _is_ligature(page: pdfium.PdfTextPage, pair: re.Match[str]) -> bool:
+    """Whether two letters are one glyph, which is only the ligature of lam and alef. PDFium reverses its letters."""
+    boxes = []
+    for at, letter in enumerate(pair[0], start=pair.start()):
+        if pdfium_c.FPDFText_GetUnicode(page, at) != ord(letter):
+            return False
+        box = pdfium_c.FS_RECTF()
+        pdfium_c.FPDFText_GetLooseCharBox(page, at, box)
+        boxes.append((box.left, box.right))
+    return boxes[0] == boxes[1] and boxes[0][0] < boxes[0][1]
 
 
 def _measured(page: pdfium.PdfTextPage, found: re.Match[str]) -> _Line:

@@ -169,7 +169,7 @@ def test_an_export_of_another_project_is_left_alone(exporter: Exporter, person: 
 
 
 def test_a_link_does_not_lead_out_of_the_export(exporter: Exporter, tmp_path: Path) -> None:
-    exporter.create("T", "text", "deep/a.txt")
+    exporter.create("T", "text", "deep/deeper/a.txt")
     (tmp_path / "elsewhere").mkdir()
     (exporter.folder / "files").mkdir(parents=True)
     (exporter.folder / MANIFEST).write_text(

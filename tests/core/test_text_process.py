@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import zlib
 from contextlib import suppress
@@ -81,6 +82,17 @@ async def test_a_busy_machine_is_not_blamed_on_the_text(monkeypatch: pytest.Monk
     monkeypatch.setattr(processes, "_MAX_WAIT", 0.01)
     with pytest.raises(TextProcessBusyError):
         await TextProcesses(HASTY).run(read_page, b"<div>" * 300_000, 60 * MEGABYTE)
+
+
+async def test_a_process_that_somebody_kills_is_not_blamed_on_the_text() -> None:
+    before = children()
+    reading = asyncio.create_task(TextProcesses(LIMITS).run(read_page, b"<div>" * 300_000, 60 * MEGABYTE))
+    while not (started := children() - before):
+        await asyncio.sleep(0.01)
+    for pid in started:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(TextProcessBusyError):
+        await reading
 
 
 async def test_a_dead_process_is_an_error() -> None:

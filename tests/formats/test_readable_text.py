@@ -35,6 +35,7 @@ READ = {
     "escapes": (r"\*a\* C:\b \<c\>", r"*a* C:\b <c>"),
     "entities": ("a &amp; b&nbsp;c &#8364; &nothing; R&D", "a & b\xa0c € &nothing; R&D"),
     "tags": ("a<br>b <kbd>c</kbd> H<sub>2</sub>O List<String> <T a={b => {c}} />d", "a b c H2O List<String> d"),
+    "closing tags": ("# Hello <Badge>new</Badge>\n\nBody in</Tag> text", "Hello new \n\nBody in  text"),
     "less than": ("a < b, c <d, 1<2 and 3>2", "a < b, c <d, 1<2 and 3>2"),
     "HTML": ("<div class='a'>\n<td>b</td><td>c</td>\n</div>\n\n<!-- d\n\n*e* -->\nf", "b c \n\nf"),
     "scripts": ("<script>\na < b\n</script>\n\nText <style>c {}</style>d", "\nText d"),

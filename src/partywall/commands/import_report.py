@@ -19,7 +19,7 @@ ALWAYS_SHOWN: Final = 4
 # By code; the server's reason says what happened.
 ADVICE: Final = {
     "empty": "Copy it again from where it came from.",
-    "no_text": "Text in images is read only if the server recognizes it.",
+    "no_text": "If it has images: text in images is read only if the server recognizes it.",
     "unsupported": "Save it in another format.",
     "damaged": "Open it in its program and save it again.",
     "too_large": "Split it.",

@@ -168,9 +168,9 @@ class InlineReader:
         return self._drop(at, end, " " if parts else "")
 
     def _is_tag(self, tag: re.Match[str]) -> bool:
-        """`List<String>` is not one."""
+        """`List<String>` is not one, but every closing tag is."""
         name, start = tag["name"], tag.start()
-        if name is None or name.lower() in HTML_ELEMENTS:
+        if name is None or name.lower() in HTML_ELEMENTS or tag[0][1] == "/":
             return True
         return not (start > self.start and (self.text[start - 1].isalnum() or self.text[start - 1] == "_"))
 

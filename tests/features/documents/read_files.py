@@ -10,8 +10,9 @@ from partywall.features.documents.readers.process import Asked, read_answer, rea
 from partywall.formats.file_kinds import media_type_by_name
 
 
-def read(name: str, data: bytes) -> FileText:
-    found = read_answer(read_file(request(Asked(media_type_by_name(name) or "application/octet-stream")) + data))
+def read(name: str, data: bytes, *, charset: str = "") -> FileText:
+    asked = Asked(media_type_by_name(name) or "application/octet-stream", charset=charset)
+    found = read_answer(read_file(request(asked) + data))
     assert isinstance(found, FileText)
     return found
 

@@ -33,6 +33,10 @@ from tests.features.documents.read_files import read
         ("iso8859-8", "windows-1255", "כל בני האדם נולדו בני חורין ושווים בערכם"),
         ("shift_jis", "shift_jis", "吾輩は猫である。名前はまだ無い。"),
         ("euc_jp", "euc-jp", "吾輩は猫である。名前はまだ無い。"),
+        ("cp932", "shift_jis", "株式会社山田商事の契約書。支払期日は翌月末とする。納品は十日以内に行う。"),
+        ("euc_jp", "euc-jp", "経費精算の申請方法"),
+        ("gb18030", "gb18030", "2024-01-02 12:00 ERROR 文件不存在 path=/var/log/messages"),
+        ("big5", "big5", "會議定於下午三點召開。軟體使用授權合約"),
         ("gb18030", "gb18030", "人人生而自由,在尊严和权利上一律平等。"),
         ("big5", "big5", "人人生而自由\uff0c在尊嚴和權利上一律平等。"),
         ("cp949", "euc-kr", "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다"),
@@ -41,6 +45,34 @@ from tests.features.documents.read_files import read
 def test_encodings(encoding: str, charset: str, text: str) -> None:
     found = read("a.txt", text.encode(encoding))
     assert (found.text, found.charset) == (text, charset)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "start"),
+    [
+        ("a.md", "# Handbuch Änderung\n\n" + "Größe und Höhe. " * 9 + "Ä", "# Handbuch Änderung"),
+        ("a.txt", "Größe Ä", "Größe "),
+        ("a.txt", "люди рождаются свободными", "люди рождаются"),
+        ("a.csv", "名称,数量\n螺丝,3\n中", "名称,数量"),
+        ("a.html", "<meta charset=utf-8><p>Grün ist die Größe Ä", "Grün ist die Größe"),
+    ],
+)
+@pytest.mark.parametrize("charset", ["", "utf-8"])
+def test_utf_8_with_a_character_that_is_cut_off_is_utf_8(name: str, text: str, start: str, charset: str) -> None:
+    found = read(name, text.encode()[:-1], charset=charset)
+    assert (found.text.startswith(start), found.text[-1], found.charset in ("", "utf-8")) == (True, "\ufffd", True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "gb18030"])
+def test_a_wrong_byte_is_only_its_character(encoding: str) -> None:
+    text = "第三条 本合同之規定有効 " * 4
+    found = read("a.txt", text.encode(encoding) + b"\x81\n" + text.encode(encoding))
+    assert found.text == f"{text}\ufffd\n{text}"
+
+
+def test_text_with_more_wrong_bytes_is_not_utf_8() -> None:
+    found = read("a.txt", "Größe".encode() + " déjà vu, garçon".encode("cp1252"))
+    assert (bool(found.charset), "\ufffd" in found.text) == (True, False)
 
 
 def test_a_declared_encoding_is_believed() -> None:

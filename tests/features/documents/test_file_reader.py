@@ -152,6 +152,7 @@ def test_what_is_no_encoding_of_text_is_not_known(name: str) -> None:
         ("a.txt", b"", "empty"),
         ("a.pdf", b"%PDF-1.4 cut off", "damaged"),
         ("a.pdf", pdf([]), "no_text"),
+        ("a.xlsx", xlsx([[]]), "no_text"),
         ("a.xlsx", (FILES / "password.xlsx").read_bytes(), "password_protected"),
     ],
 )
@@ -163,6 +164,7 @@ async def test_a_file_that_cannot_be_read_fails_with_the_reason(
     found = await reading.document(made)
     assert found["index_status"] == "failed"
     assert str(found["index_error"]).startswith(f"{code}: ")
+    assert ("scanned pages" in str(found["index_error"])) == (code == "no_text" and name == "a.pdf")
     events = await reading.inside.events()
     assert [(type_, data.get("reason")) for type_, _, data in events][1:] == [("document.failed", found["index_error"])]
     assert len(files(settings, reading.workspace)) == 1

@@ -96,6 +96,40 @@ def test_spreadsheets() -> None:
     assert refusal("a.xlsx", xlsx([[]])) is Reason.NO_TEXT
 
 
+def test_spreadsheets_with_white_space_between_their_cells() -> None:
+    cells = "".join(
+        f"\n <table:table-cell office:value-type='string'><text:p>{text}</text:p>\n </table:table-cell><!-- {text} -->"
+        for text in ("Name", "Age > 3")
+    )
+    rows = f"\n<table:table-row>{cells}\n</table:table-row>\n" * 2
+    body = (
+        "<office:body>\n<office:spreadsheet>\n"
+        f"<table:table table:name='S'>{rows}</table:table>\n</office:spreadsheet></office:body>"
+    )
+    found = read("a.ods", odt(body, kind="spreadsheet"))
+    assert found.text == "## S\n\n| Name | Age > 3 |\n| --- | --- |\n| Name | Age > 3 |"
+
+
+def test_rows_of_cells_alone_in_rtf() -> None:
+    found = read(
+        "a.rtf", rb"{\rtf1{\info{\title T}} Before\par One\cell{\b Two}\cell\row 3\cell 4\cell\row\pard After\par}"
+    )
+    assert found.text == "Before\n\n| One | Two |\n| --- | --- |\n| 3 | 4 |\n\nAfter"
+
+
+def test_the_ligature_of_lam_and_alef_in_a_pdf() -> None:
+    letters = {"a": "\u0645", "b": "\u0644\u0627", "c": "\u0633", "d": "\u0644", "e": "\u0627"}
+    names = "".join(f"<{ord(key):x}> <{said.encode('utf-16-be').hex()}>\n" for key, said in letters.items())
+    cmap = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff>"
+        f" endcodespacerange {len(letters)} beginbfchar\n{names}endbfchar endcmap end end"
+    )
+    stream = f"6 0 obj\n<< /Length {len(cmap)} >>\nstream\n{cmap}\nendstream\nendobj\nxref\n".encode()
+    font = b"/BaseFont /Helvetica"
+    drawn = pdf([(10, "abc"), (10, "adec")]).replace(font, font + b" /ToUnicode 6 0 R").replace(b"xref\n", stream, 1)
+    assert read("a.pdf", drawn).text == "\u0633\u0644\u0627\u0645\n\u0633\u0627\u0644\u0645"
+
+
 def test_mail() -> None:
     raw = (
         b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nFrom: Ann <ann@example.com>\r\nTo: bob@example.com\r\n"

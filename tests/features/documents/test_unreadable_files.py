@@ -14,6 +14,7 @@ from tests.features.documents.made_files import (
     FILES,
     docx,
     packed,
+    pdf,
     pptx,
 )
 from tests.features.documents.read_files import refusal
@@ -31,6 +32,8 @@ from tests.features.documents.read_files import refusal
         ("a.docx", docx("<w:p>"), Reason.DAMAGED),
         ("a.docx", docx(""), Reason.NO_TEXT),
         ("a.txt", b" \n\t", Reason.NO_TEXT),
+        ("a.txt", b"\x01\x7f\n\x1b", Reason.NO_TEXT),
+        ("a.pdf", pdf([(9, "")]).replace(b"5 0 R] /Count 1", b"5 0 R " * 20_001 + b"] /Count 20001"), Reason.TOO_LARGE),
         ("a.ipynb", b"{}", Reason.DAMAGED),
         ("a.xlsx", (FILES / "password.xlsx").read_bytes(), Reason.PASSWORD_PROTECTED),
         ("a.doc", (FILES / "german-headings.doc").read_bytes()[:3000], Reason.DAMAGED),

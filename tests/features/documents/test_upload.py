@@ -58,6 +58,7 @@ async def test_html_becomes_markdown_and_the_page_is_kept(workspace: Workspace) 
         ("a.html", b"<title>App</title><body><div id=root>&nbsp;</div><script>start()</script>", ["no_text"]),
         ("a.html", b"<p>x", []),
         ("a.md", b"\n", ["no_text"]),
+        ("a.txt", b"\x01\x1f\x7f\xc2\x80", ["no_text"]),
         ("a.txt", b"\r\n \t\xc2\xa0\n", ["no_text"]),
         ("a.txt", "\ufeff\u00a0\u200b\u2060\u3000".encode(), ["no_text"]),
         ("a.txt", "\u6f22".encode(), []),

@@ -144,9 +144,9 @@ class DocumentExport:
         try:
             with os.fdopen(descriptor, "w+b") as file:
                 yield file
-            target.parent.mkdir(parents=True, exist_ok=True)
             if not target.parent.resolve().is_relative_to(self.folder.resolve()):
                 raise ForeignFolder(f"{target.parent} leaves the folder of the export by a link: remove the link")
+            target.parent.mkdir(parents=True, exist_ok=True)
             Path(draft).replace(target)
         except BaseException:
             Path(draft).unlink(missing_ok=True)

@@ -56,7 +56,7 @@ class TextProcessFailedError(TextTooCostlyError):
 
 
 class TextProcessBusyError(UnavailableError):
-    """The work timed out before it used up its CPU time, because the machine is busy."""
+    """The work timed out before it used up its CPU time, because the machine is busy; or its process was killed."""
 
     code = "text_process_busy"
     title = "Reading the text took too long"
@@ -148,9 +148,11 @@ class TextProcesses:
             raise self._failed(work, code, seconds)
         return answer
 
-    def _failed(self, work: Work, code: int, seconds: int) -> TextTooCostlyError:
+    def _failed(self, work: Work, code: int, seconds: int) -> TextTooCostlyError | TextProcessBusyError:
         log.warning("text_process_failed", work=work.__qualname__, code=code)
-        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        if code == -signal.SIGKILL:  # not by a limit: the system ran out of memory, or a person ended it
+            return TextProcessBusyError()
+        if code == -signal.SIGXCPU:
             return TextTooCostlyError(f"This text takes more than {seconds} seconds of CPU time to read.")
         if code in (child.OUT_OF_MEMORY, -signal.SIGABRT):  # libraries that are not in Python abort
             megabytes = self._limits.memory // _MEGABYTE

@@ -11,9 +11,10 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from partywall.core.db.json_rows import rfc3339
 from partywall.features.documents.constants import LARGEST_BLANK, READING
 
-# A visible character: no whitespace, joiner, direction mark, variation selector or byte order mark.
+# A visible character: no whitespace, control character, joiner, direction mark, variation selector or byte order mark.
 _VISIBLE = (
-    r"""E'[^\\s\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFE00-\uFE0F\uFEFF]'"""
+    r"""E'[^\\s\u0001-\u001F\u007F-\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F"""
+    r"""\u205F-\u206F\u3000\uFE00-\uFE0F\uFEFF]'"""
 )
 _READING = "'" + READING.replace("'", "''") + "'"
 

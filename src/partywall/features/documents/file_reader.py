@@ -28,7 +28,7 @@ from partywall.features.documents.extraction import title_of
 from partywall.features.documents.file_repository import FileReader, FileToRead, FileWriter, TextToStore
 from partywall.features.documents.jobs import ReadFile
 from partywall.features.documents.readers.archive import Entries
-from partywall.features.documents.readers.file_text import MESSAGES, FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.file_text import MESSAGES, ONLY_IMAGES, FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.ocr import TESSERACT, Ocr
 from partywall.features.documents.readers.process import Asked, read_answer, request
 from partywall.features.documents.readers.process import read_file as read_in_process
@@ -37,6 +37,12 @@ log = structlog.get_logger(__name__)
 
 # A compressed file has several times its size of text, and gets CPU time for that.
 _COMPRESSED: Final = 8
+# Parts of media types.
+_WITH_IMAGES: Final = ("pdf", "image/", "word", "presentation", "powerpoint", "opendocument.text", "rtf", "epub")
+_NEVER_ENDED: Final = (
+    "Reading the file was begun several times and never ended. It takes too much time or memory, or its process was"
+    " killed from outside: then read it again."
+)
 _MAY_BE_SCANNED: Final = ("application/pdf", "image/")
 
 
@@ -57,14 +63,19 @@ async def read_file(context: JobContext, payload: ReadFile) -> timedelta | None:
     except StorageAwayError:
         return WHILE_AWAY
     except UnreadableFileError as error:
-        await _fail(context, payload, f"{error.reason}: {MESSAGES[error.reason]}", file.key)
+        await _fail(context, payload, _message(error.reason, file.media_type), file.key)
     except QuotaExceededError as error:
         await _fail(context, payload, f"{Reason.TOO_LARGE}: {error.detail or error}", file.key)
     return None
 
 
 async def give_up_reading(context: JobContext, payload: ReadFile) -> None:
-    await _fail(context, payload, f"{Reason.TOO_COSTLY}: {MESSAGES[Reason.TOO_COSTLY]}")
+    await _fail(context, payload, f"{Reason.TOO_COSTLY}: {_NEVER_ENDED}")
+
+
+def _message(reason: Reason, media_type: str) -> str:
+    only_images = reason is Reason.NO_TEXT and any(kind in media_type for kind in _WITH_IMAGES)
+    return f"{reason}: {MESSAGES[reason]}{f' {ONLY_IMAGES}' * only_images}"
 
 
 async def _read(context: JobContext, scope: ProjectScope, file: FileToRead, first: int) -> FileText | Entries:

@@ -19,6 +19,11 @@ _LARGER: Final = {
 }  # fmt: skip
 # Their text may look like another one in UTF-8, so UTF-8 is not tried first.
 _LIKE_ASCII: Final = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")
+# So many valid bytes after the first one of a character make up for a wrong byte: if the encoding is declared, or not.
+_FEW: Final = 1
+_VERY_FEW: Final = 4
+_LOST: Final = "\ufffd"
+_SEVERAL_BYTES: Final = ("utf-8", "cp932", "euc_jp", "gb18030", "big5", "big5hkscs", "cp949")
 # Python's codecs that give text, but from no encoding of text.
 _NO_CHARSETS: Final = frozenset(
     {"charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
@@ -47,10 +52,11 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     try:
         return data.decode(), ""
     except UnicodeDecodeError:
-        pass
-    for said in (declared, _said(data)):
-        name = known(said)
-        if name and (text := _decoded(data, name)):
+        names = known(declared), known(_said(data))
+    if text := _with_few_wrong(data, "utf-8", _FEW if "utf-8" in names else _VERY_FEW):
+        return text, ""
+    for name in filter(None, names):
+        if text := _decoded(data, name) or _with_few_wrong(data, name, _FEW):
             return text, _public(name)
     guessed = _guessed(data[:_GUESSED_FROM])
     return data.decode(guessed, "replace"), _public(guessed)
@@ -61,7 +67,7 @@ def decode_as(data: bytes, charset: str) -> tuple[str, str]:
     name = known(charset)
     if name and not data.startswith(tuple(mark for mark, _ in MARKS)) and (text := _decoded(data, name)):
         return text, _public(name) or "utf-8"
-    text, found = decode(data)
+    text, found = decode(data, charset)
     return text, found or "utf-8"
 
 
@@ -86,6 +92,18 @@ def _decoded(data: bytes, name: str) -> str:
         return data.decode(name)
     except (LookupError, ValueError, TypeError):  # some of Python's codecs are not for text
         return ""
+
+
+def _with_few_wrong(data: bytes, name: str, rate: int) -> str:
+    """The text with U+FFFD for wrong bytes; empty if they are too many. A last character that is cut off is not one."""
+    if name not in _SEVERAL_BYTES:
+        return ""
+    text = data.decode(name, "replace")
+    wrong = text.count(_LOST) - data.count(_LOST.encode()) * (name == "utf-8")
+    is_cut = len(codecs.getincrementaldecoder(name)("replace").decode(data)) < len(text)
+    right = text.replace(_LOST, "")
+    valid = len(right.encode(name, "ignore")) - len(right)
+    return text if valid > 0 and (wrong - is_cut) * rate <= valid else ""
 
 
 def _public(name: str) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue  # not needed to run, and slow to import
 
 MAX_TEXT: Final = 10 * 1024 * 1024
+MAX_PAGES: Final = 20_000
 
 
 class Reason(StrEnum):
@@ -34,10 +35,13 @@ class Reason(StrEnum):
 MESSAGES: Final = {
     Reason.PASSWORD_PROTECTED: "The file is encrypted. Remove its password and upload it again.",
     Reason.EMPTY: "The file has no content (0 bytes).",
-    Reason.NO_TEXT: "No text was found in the file. It may hold only images, such as scanned pages.",
+    Reason.NO_TEXT: "No text was found in the file.",
     Reason.UNSUPPORTED: "Files of this kind cannot be read.",
     Reason.DAMAGED: "The file is damaged or incomplete, and cannot be read.",
-    Reason.TOO_LARGE: f"The file is too large when unpacked, or its text has more than {MAX_TEXT} bytes.",
+    Reason.TOO_LARGE: (
+        f"The file is too large when unpacked, its text has more than {MAX_TEXT} bytes, or a PDF has more than"
+        f" {MAX_PAGES} pages."
+    ),
     Reason.TOO_COSTLY: "Reading the file takes too much time or memory.",
     Reason.TOO_MANY_FILES: "The archive has too many files. Split it.",
     Reason.NESTED_ARCHIVE: "An archive in an archive is not read. Upload it on its own.",
@@ -47,6 +51,10 @@ MESSAGES: Final = {
     Reason.EXTERNAL_ID_TAKEN: "Another document has the file's external id.",
     Reason.QUOTA: "A quota of the project or its account would be exceeded.",
 }
+
+
+ONLY_IMAGES: Final = "It may hold only images, such as scanned pages."
+"""Goes on after the message for `no_text`, of files of which this is likely."""
 
 
 class UnreadableFileError(Exception):

@@ -12,6 +12,7 @@ from kreuzberg.exceptions import KreuzbergError
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.layout import best_title, one_line
 from partywall.features.documents.readers.ppt import slides_of
+from partywall.features.documents.readers.rtf_rows import with_marked_rows
 
 _SLIDES: Final = "application/vnd.ms-powerpoint"
 _MAIL: Final = "application/vnd.ms-outlook"
@@ -29,7 +30,8 @@ def reader_of(media_type: str) -> Callable[[bytes], FileText]:
 def _read(data: bytes, media_type: str) -> FileText:
     config = ExtractionConfig(output_format="markdown", use_cache=False)
     try:
-        found = extract_bytes_sync(data, media_type, config)
+        given = with_marked_rows(data) if media_type == _RTF else data
+        found = extract_bytes_sync(given, media_type, config)
     except (KreuzbergError, ValueError, RuntimeError) as error:
         protected = _PASSWORD.search(str(error))
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED if protected else Reason.DAMAGED) from error

@@ -8,22 +8,36 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from typing import Final, NamedTuple
 
+from partywall.features.documents.readers.frequent_characters import (
+    HANGUL,
+    KANA,
+    KANJI,
+    PUNCTUATION,
+    SIMPLIFIED,
+    TRADITIONAL,
+)
+
 _SAMPLE: Final = 64 * 1024
 _ENOUGH: Final = 0.55
+# Of so many characters beyond ASCII, one may be wrong: a byte that was lost or changed.
+_RARE: Final = 20
 _CYRILLIC: Final = "оеаинтсрвл"
 # Quotation marks, dashes and such, at the same places in the encodings of Latin letters.
 _MARKS: Final = "\u2019\u2018\u201c\u201d\u201e\u2013\u2014\u2026\u20ac"
-_KANA: Final = "".join(map(chr, range(0x3041, 0x30FF)))
 
 
 class _Alphabet(NamedTuple):
-    """Of all characters beyond ASCII in a text, those in `often` are about the fraction `share`; `half` count half."""
+    """Of all characters beyond ASCII in a text, those in `often` are about the fraction `share`; `half` count half.
+
+    `is_wide`: most of them have two bytes or more.
+    """
 
     encoding: str
     often: str
     share: float
     half: str = ""
     is_latin: bool = False
+    is_wide: bool = False
 
 
 _ALPHABETS: Final = (
@@ -50,17 +64,11 @@ _ALPHABETS: Final = (
     _Alphabet("cp1256", "اليمونرتبه", 0.65),
     _Alphabet("iso8859_6", "اليمونرتبه", 0.65),
     _Alphabet("cp874", "านรอกเงมยล่้", 0.5),
-    _Alphabet("cp932", _KANA, 0.5),
-    _Alphabet("euc_jp", _KANA, 0.5),
-    _Alphabet(
-        "gb18030", "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年,。", 0.35
-    ),
-    _Alphabet(
-        "big5",
-        "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年\uff0c。",
-        0.35,
-    ),
-    _Alphabet("cp949", "이다는에의가을를은하고지로한기사도어리자인시대서나일해정아", 0.45),
+    _Alphabet("cp932", KANA + KANJI + PUNCTUATION, 0.75, is_wide=True),
+    _Alphabet("euc_jp", KANA + KANJI + PUNCTUATION, 0.75, is_wide=True),
+    _Alphabet("gb18030", SIMPLIFIED + PUNCTUATION, 0.75, is_wide=True),
+    _Alphabet("big5", TRADITIONAL + PUNCTUATION, 0.75, is_wide=True),
+    _Alphabet("cp949", HANGUL + PUNCTUATION, 0.8, is_wide=True),
 )
 
 
@@ -73,15 +81,13 @@ def guessed_by_letters(data: bytes) -> str:
 
 def _score(data: bytes, alphabet: _Alphabet) -> float:
     """How often its frequent letters occur, compared with an ordinary text."""
-    try:
-        text = getincrementaldecoder(alphabet.encoding)().decode(data).lower()
-    except UnicodeDecodeError:
-        return 0.0
+    text = getincrementaldecoder(alphabet.encoding)("replace").decode(data).lower()
     foreign = [letter for letter in text if letter > "\x7f"]
     latin = sum(letter.isascii() and letter.isalpha() for letter in text)
-    if not foreign or any("\x80" <= letter < "\xa0" for letter in foreign):
+    wrong = sum("\x80" <= letter < "\xa0" or letter == "\ufffd" for letter in foreign)
+    if not foreign or wrong * (_RARE if alphabet.is_wide else len(text) + 1) > len(foreign):
         return 0.0
-    if alphabet.is_latin != (len(foreign) < latin / 2):
+    if not alphabet.is_wide and alphabet.is_latin != (len(foreign) < latin / 2):
         return 0.0
     often = sum(
         (letter in alphabet.often or letter in alphabet.is_latin * _MARKS) + (letter in alphabet.half) / 2

@@ -12,12 +12,11 @@ from typing import Final
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
+from partywall.features.documents.readers.file_text import MAX_PAGES, FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.layout import MAX_HEADING, Writer, best_title, clean, one_line
 from partywall.features.documents.readers.ocr import Ocr
 from partywall.features.documents.readers.pdf_scans import recognized, scanned_texts
 
-_MAX_PAGES: Final = 20_000
 _PASSWORD_ERRORS: Final = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
 # A heading's type is larger than that of the text by this factor.
 _LARGER: Final = 1.15
@@ -30,6 +29,7 @@ _FEWEST_PAGES: Final = 3
 _FEWEST_LETTERS: Final = 20  # of a page header in large type
 _DIGITS: Final = re.compile(r"\d+|\b[ivxlcIVXLC]+\b")
 _LINE: Final = re.compile(r"[^\r\n]+")
+_LAM_AFTER_ALEF: Final = re.compile("[\u0622\u0623\u0625\u0627\u0671]\u0644")
 # PDFium writes these for a hyphen at the end of a line.
 _HYPHEN: Final = re.compile("[\x02\ufffe]\r?\n?")
 _NOT_CHECKED: Final = "Off"
@@ -57,9 +57,10 @@ def read_pdf(data: bytes, ocr: Ocr | None = None) -> FileText:
         raise UnreadableFileError(Reason.PASSWORD_PROTECTED if protected else Reason.DAMAGED) from error
     if document.get_formtype():
         document.init_forms()
-    count = min(len(document), _MAX_PAGES)
-    pages = [_read_page(document, number) for number in range(count)]
-    if not count or all(lines is None for lines in pages):
+    if len(document) > MAX_PAGES:
+        raise UnreadableFileError(Reason.TOO_LARGE)
+    pages = [_read_page(document, number) for number in range(len(document))]
+    if all(lines is None for lines in pages):
         raise UnreadableFileError(Reason.DAMAGED)
     whole = [lines or [] for lines in pages]
     usual = _usual_size(whole)
@@ -85,11 +86,24 @@ def _read_page(document: pdfium.PdfDocument, number: int) -> list[_Line] | None:
         text = text_page.get_text_range() if text_page.count_chars() else ""
     except pdfium.PdfiumError:
         return None
+    text = _LAM_AFTER_ALEF.sub(lambda pair: pair[0][::-1] if _is_ligature(text_page, pair) else pair[0], text)
     lines = [_measured(text_page, found) for found in _LINE.finditer(text)]
     values = _form_values(document, page)
     text_page.close()
     page.close()
     return [line for line in lines if line.text.strip()] + values
+
+
+def _is_ligature(page: pdfium.PdfTextPage, pair: re.Match[str]) -> bool:
+    """Whether two letters are one glyph, which is only the ligature of lam and alef. PDFium reverses its letters."""
+    boxes = []
+    for at, letter in enumerate(pair[0], start=pair.start()):
+        if pdfium_c.FPDFText_GetUnicode(page, at) != ord(letter):
+            return False
+        box = pdfium_c.FS_RECTF()
+        pdfium_c.FPDFText_GetLooseCharBox(page, at, box)
+        boxes.append((box.left, box.right))
+    return boxes[0] == boxes[1] and boxes[0][0] < boxes[0][1]
 
 
 def _measured(page: pdfium.PdfTextPage, found: re.Match[str]) -> _Line:

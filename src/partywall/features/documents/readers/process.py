@@ -31,6 +31,7 @@ _READERS: Final = {
     Kind.NOTEBOOK: ("markup", "read_notebook"),
     Kind.JSON: ("json_text", "read_json"),
 }
+_VISIBLE: Final = re.compile(r"[^\s\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2060\ufeff]")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
@@ -66,7 +67,7 @@ def read_file(given: bytes) -> bytes:
         if isinstance(found, Entries):
             return _packed(found)
         text = found.text.encode(errors="replace")
-        if not text.strip():
+        if not _VISIBLE.search(found.text):
             raise UnreadableFileError(Reason.NO_TEXT if found.is_whole else Reason.DAMAGED)
         if len(text) > MAX_TEXT:
             raise UnreadableFileError(Reason.TOO_LARGE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from typing import Final
+from zipfile import ZipFile
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
@@ -18,11 +20,15 @@ from partywall.features.documents.readers.tables import MAX_COLUMNS
 type Cell = int | float | str | bool | time | date | datetime | timedelta
 
 _ZIP: Final = b"PK"
+_CONTENT: Final = "content.xml"
+_BLANKS: Final = re.compile(rb">[ \t\r\n]++(?=</?table:)")
 
 
 def read_sheets(data: bytes) -> FileText:
     if data.startswith(_ZIP):
-        require_no_password(Package(data))  # and it is not too large when unpacked
+        package = Package(data)  # it is not too large when unpacked
+        require_no_password(package)
+        data = _without_blanks(package) or data
     try:
         workbook = CalamineWorkbook.from_object(BytesIO(data))
     except PasswordError as error:
@@ -43,6 +49,21 @@ def read_sheets(data: bytes) -> FileText:
     if not any(texts):
         raise UnreadableFileError(Reason.DAMAGED if None in texts else Reason.NO_TEXT)
     return FileText(writer.text())
+
+
+def _without_blanks(package: Package) -> bytes:
+    """An OpenDocument without blanks and comments between its cells, which calamine refuses; empty if it has none."""
+    content = package.read(_CONTENT)
+    first, *others = content.split(b"<!--")
+    plain = _BLANKS.sub(b">", first + b"".join(each.partition(b"-->")[2] for each in others))
+    if len(plain) == len(content):
+        return b""
+    file = BytesIO()
+    with ZipFile(file, "w") as archive:
+        for name in filter(package.__contains__, ("mimetype", "META-INF/manifest.xml")):
+            archive.writestr(name, package.read(name))
+        archive.writestr(_CONTENT, plain)
+    return file.getvalue()
 
 
 def _sheet(workbook: CalamineWorkbook, name: str) -> str | None:

@@ -53,7 +53,7 @@ _KINDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.BAD_FORMAT: "string_pattern_mismatch uuid_parsing uuid_version datetime_parsing datetime_object_invalid "
     "datetime_from_date_parsing timezone_naive timezone_aware date_parsing date_from_datetime_parsing time_parsing "
     "time_delta_parsing url_parsing url_scheme url_syntax_violation decimal_parsing email_address not_rfc3339 "
-    "member_id not_an_amount",
+    "member_id not_an_amount not_json",
     FieldCode.BAD_NUMBER: "finite_number multiple_of int_parsing_size decimal_max_digits decimal_max_places "
     "decimal_whole_digits not_finite long_number",
     FieldCode.BLANK: "blank",

@@ -36,6 +36,8 @@ async def at_head(owner_dsn: str, directories: Mapping[str, Path]) -> bool:
             rows = await connection.fetch(f'SELECT version_num FROM "{table}"')  # noqa: S608 - see above  # nosec B608
             if {row["version_num"] for row in rows} != heads(directory):
                 return False
+        if await connection.fetchval("SELECT to_regclass('search_index')") is None:
+            return True  # a program without search
         lacking: bool = await connection.fetchval(_LACKS_INDEX)
         return not lacking
     finally:

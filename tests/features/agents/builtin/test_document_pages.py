@@ -129,7 +129,7 @@ async def test_searches_count_towards_the_limit_of_a_conversation(
     """Also for several searches in one answer of the model."""
     monkeypatch.setattr(document_pages, "MOST_CHARACTERS", 36_000)
     for number in range(8):
-        await workspace.document(f"Terms {number}", "The supplier pays for late delivery. " * 40)
+        await workspace.document(f"Terms {number}", f"Case {number}. " + "The supplier pays for late delivery. " * 40)
     await index(workspace)
     workspace.model.says(Reply(calls=[*SEARCH.calls] * 3), *[SEARCH] * 5, SILENT)
     output_of(await run(workspace, "answer", question="When?"))

@@ -14,9 +14,9 @@ _SEED: Final = 20
 
 def p_value(differences: Sequence[float]) -> float:
     """Fisher's paired randomisation test, two-sided: how often random signs give a mean as far from 0."""
-    values, random = np.asarray(differences), np.random.default_rng(_SEED)
+    values, generator = np.asarray(differences), np.random.default_rng(_SEED)
     observed, extreme = abs(values.mean()), 0
     for _ in range(SAMPLES // _AT_ONCE):
-        signs = random.choice((-1.0, 1.0), size=(_AT_ONCE, len(values)))
+        signs = generator.choice((-1.0, 1.0), size=(_AT_ONCE, len(values)))
         extreme += int(np.count_nonzero(abs(signs @ values) / len(values) >= observed - 1e-12))
     return (extreme + 1) / (SAMPLES + 1)

@@ -126,7 +126,7 @@ async def test_a_filter_joins_the_other_parameters_and_the_pages(filled: Workspa
 
 
 REFUSED: Final = [
-    ("{", "", "invalid"),
+    ("{", "", "bad_format"),
     ("[]", "", "wrong_type"),
     ("{}", "/field", "missing"),
     ('{"and": []}', "/and", "too_short"),

@@ -25,24 +25,29 @@ from partywall.features.search.terms import TERMS, QueryWords, WordList
 
 _EF_SEARCH: Final = "200"
 
-_SHOWN: Final = text("""
+# One lookup for each: without good statistics, another plan would read all documents of the project.
+_WITH_DOCUMENTS: Final = """
+FROM unnest(CAST(:numbers AS bigint[])) AS given (number)
+CROSS JOIN LATERAL (SELECT * FROM chunk WHERE project_id = :project_id AND number = given.number OFFSET 0) AS chunk
+CROSS JOIN LATERAL (
+    SELECT * FROM document WHERE project_id = :project_id AND id = chunk.document_id OFFSET 0
+) AS document
+"""
+_SHOWN: Final = text(f"""
 SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document.revision, document.title, chunk.page,
     chunk.section, chunk.first, chunk.last, chunk.text, chunk.configuration
-FROM chunk
-JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
-WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[])) AND chunk.staged_for IS NULL
+{_WITH_DOCUMENTS}
+WHERE chunk.staged_for IS NULL
 """)
 _MATCHING: Final = """
 WITH stem AS MATERIALIZED ({terms})
 SELECT DISTINCT number FROM stem WHERE term IN (SELECT term FROM stem WHERE number <= :asked)
 """
 
-_WORDINGS: Final = text("""
-SELECT chunk.number,
+_WORDINGS: Final = text(f"""
+SELECT given.number,
     CASE WHEN document.size = 0 THEN CAST(document.id AS text) ELSE document.content_sha256 END, chunk.first
-FROM chunk
-JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
-WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[]))
+{_WITH_DOCUMENTS}
 """)
 
 _ITERATE: Final = select(

@@ -1,4 +1,4 @@
-"""Turns the coverage tracer off and on. Each change takes milliseconds: Python prepares every function anew."""
+"""Turns the coverage tracer off and on. Each change takes milliseconds: Python prepares every function again."""
 
 from __future__ import annotations
 

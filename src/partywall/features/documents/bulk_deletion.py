@@ -103,7 +103,7 @@ async def _delete_some(context: JobContext, payload: DeleteMatching) -> bool:
             return False
         trash, deleted = Trash(session, scope, context.resources.settings.documents.trash_period), 0
         for id_ in ids:
-            with suppress(DocumentNotFoundError):  # somebody else has deleted it meanwhile
+            with suppress(DocumentNotFoundError):  # another client has deleted it meanwhile
                 await trash.delete(id_, None)
                 deleted += 1
         await writer.advance(payload.deletion_id, ids[-1], deleted)

@@ -26,7 +26,7 @@ class Result:
 
 
 async def rerank(reranker: Reranker, query: str, results: Sequence[Result]) -> list[Result]:
-    """Orders the first ones anew, by the reranker's scores, which become theirs. Raises RerankError."""
+    """Orders the first ones again, by the reranker's scores, which become theirs. Raises RerankError."""
     judged, others = results[: reranker.candidates], results[reranker.candidates :]
     scores = await reranker.score(query, [_read(each.found) for each in judged])
     ordered = sorted(

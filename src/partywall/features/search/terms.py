@@ -171,7 +171,7 @@ class CountedWords:
 
 
 def counted_words(passages: Iterable[Passage]) -> CountedWords:
-    """Takes about 0.2 ms for a passage of 200 words."""
+    """Takes about 0.35 ms for a passage of 200 words."""
     words = WordList()
     known: dict[str, _Known] = {}
     places: dict[tuple[UUID, int], int] = {}

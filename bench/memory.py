@@ -24,7 +24,7 @@ READY_SECONDS = 120.0
 PARTS: dict[str, Callable[[list[str]], bool]] = {
     "api": lambda words: "api" in words,
     "worker": lambda words: "worker" in words,
-    "supervisor": lambda words: "serve" in words,
+    "supervisor": lambda words: "supervise" in words,
     "postgres": lambda words: "postgres" in words[0],
     "valkey": lambda words: "valkey" in words[0],
 }

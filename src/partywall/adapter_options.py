@@ -11,8 +11,6 @@ from partywall.adapters.embeddings.catalogue import LocalEngine
 from partywall.adapters.embeddings.openai import OpenAiOptions, with_dimension
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
-from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
-from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
 from partywall.core.blobs import BlobStore
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
@@ -27,7 +25,9 @@ if TYPE_CHECKING:
     import httpx2
 
     from partywall.adapters.blobs.s3_options import S3Options
+    from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
     from partywall.adapters.rerankers.endpoint import EndpointReranker
+    from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
     from partywall.core.rerankers import Reranker
 
 DIMENSION_RETRIES: Final = Retries(2)
@@ -37,7 +37,11 @@ VECTOR_RETRIES: Final = Retries(2, first=0.1)
 _S3_OPTIONS: Final[Lazy[type[S3Options]]] = lazy("partywall.adapters.blobs.s3_options:S3Options")
 _S3_STORE: Final[Lazy[Callable[[S3Options], BlobStore]]] = lazy("partywall.adapters.blobs.s3:S3BlobStore")
 _REFUSAL: Final[Lazy[Callable[[S3Options], str | None]]] = lazy("partywall.adapters.blobs.s3_check:refusal_of")
-# Few deployments have one.
+# Not every deployment has them.
+_SMTP_OPTIONS: Final[Lazy[type[SmtpOptions]]] = lazy("partywall.adapters.mail.smtp:SmtpOptions")
+_SMTP_MAILER: Final[Lazy[type[SmtpMailer]]] = lazy("partywall.adapters.mail.smtp:SmtpMailer")
+_QDRANT: Final[Lazy[type[Qdrant]]] = lazy("partywall.adapters.vectors.qdrant:Qdrant")
+_QDRANT_OPTIONS: Final[Lazy[type[QdrantOptions]]] = lazy("partywall.adapters.vectors.qdrant:QdrantOptions")
 _RERANKER: Final[Lazy[type[EndpointReranker]]] = lazy("partywall.adapters.rerankers.endpoint:EndpointReranker")
 
 
@@ -80,7 +84,8 @@ async def open_vector_server(settings: VectorSettings, tls: Tls) -> AsyncIterato
         return
     key = None if settings.api_key is None else settings.api_key.get_secret_value()
     async with open_endpoint_client(VECTOR_RETRIES, tls()) as client:
-        yield Qdrant.of(client, QdrantOptions(str(settings.url), key, settings.collection_prefix, settings.timeout))
+        options = _QDRANT_OPTIONS.load()(str(settings.url), key, settings.collection_prefix, settings.timeout)
+        yield _QDRANT.load().of(client, options)
 
 
 def create_mailer(settings: Settings) -> Mailer:
@@ -90,11 +95,11 @@ def create_mailer(settings: Settings) -> Mailer:
         return DirectoryMailer(settings.mail_directory, mail.sender)
     if not mail.host:
         raise MissingUrlError("MAIL__ENGINE=smtp needs MAIL__HOST")
-    options = SmtpOptions(
+    options = _SMTP_OPTIONS.load()(
         mail.host, mail.sender, mail.port, mail.security, mail.username, mail.password, mail.ca_file,
         mail.timeout.total_seconds(),
     )  # fmt: skip
-    return SmtpMailer(options)
+    return _SMTP_MAILER.load()(options)
 
 
 def model_options(settings: AgentSettings) -> ModelOptions:

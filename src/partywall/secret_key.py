@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import os
-import secrets
-from pathlib import Path
-
-from partywall.core.git_ignore import keep_out_of_git
+from partywall.core.secret_key_file import kept_secret_key
 from partywall.settings import Settings
 
 
@@ -12,22 +8,4 @@ def secret_key(settings: Settings) -> str:
     """The configured secret; in development, one created on first start and kept in the data directory."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
-    path = settings.data_dir / "secret.key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        keep_out_of_git(path.parent)
-        _create(path)
-    return path.read_text(encoding="ascii").strip()
-
-
-def _create(path: Path) -> None:
-    """Creates the file atomically; the first of two processes wins."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    with open(draft, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(secrets.token_urlsafe(48))
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    return kept_secret_key(settings.data_dir)

@@ -31,7 +31,8 @@ main()
     ("module", "signum", "command", "code"),
     [
         ("typer", signal.SIGINT, "serve", 130),
-        ("partywall.supervisor.serve", signal.SIGTERM, "serve", 143),
+        ("partywall.supervisor.options", signal.SIGTERM, "serve", 143),
+        ("partywall.supervisor.serve", signal.SIGTERM, "supervise", 143),
         ("uvicorn", signal.SIGINT, "api", 130),
     ],
 )

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from partywall import supervisor
 from partywall.adapters.embedded.postgres import CONNECTIONS
 from partywall.cli import run
 from partywall.settings import CacheSettings, DatabaseSettings, Settings
-from partywall.supervisor import ServeOptions
+from partywall.supervisor.options import ServeOptions
 
 MAX_WAIT = 60.0
 
@@ -84,16 +83,19 @@ def test_a_feature_that_a_child_would_refuse_leaves_nothing(tmp_path: Path, text
     assert list(folder.iterdir()) == []
 
 
+def through_json(options: ServeOptions) -> ServeOptions:
+    """What the supervisor reads; it must miss nothing."""
+    read = ServeOptions.from_json(options.as_json())
+    assert read == options
+    return read
+
+
 def options_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> ServeOptions:
     """What `serve` would do, without starting anything."""
     monkeypatch.chdir(tmp_path)
     asked: list[ServeOptions] = []
 
-    def serve(options: ServeOptions) -> int:
-        asked.append(options)
-        return 0
-
-    monkeypatch.setattr(supervisor, "serve", serve)
+    monkeypatch.setattr("partywall.commands.serve.execute", lambda options: asked.append(through_json(options)))
     assert run(["serve", "--host", host]) == 0
     return asked[0]
 

@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from partywall.supervisor import ServeOptions, serve
+from partywall.supervisor.options import ServeOptions
+from partywall.supervisor.serve import serve
 
 if __name__ == "__main__":
     data_dir, port, migrations, *flags = sys.argv[1:]

@@ -14,8 +14,8 @@ from partywall.core.db.migrate import DataLossError
 from partywall.core.feature import Feature, FeatureError
 from partywall.extensions.histories import histories
 from partywall.extensions.migrations import migrate_all
-from partywall.supervisor import ServeOptions
 from partywall.supervisor.migrations import at_head
+from partywall.supervisor.options import ServeOptions
 from partywall.testing.engines import DatabaseUrls, Urls, new_database
 
 FIRST = """

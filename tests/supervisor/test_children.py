@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from partywall.adapters.embedded import EmbeddedValkey, EngineError
-from partywall.supervisor import ServeOptions
 from partywall.supervisor.children import Child, EngineHealth, describe, keep_engine
+from partywall.supervisor.options import ServeOptions
 
 TOLD, LEFT = 7, 8
 WAITS = f"import sys; sys.exit({TOLD} if sys.stdin.readline() else {LEFT})"

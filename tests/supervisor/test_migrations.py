@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from partywall.supervisor import ServeOptions
 from partywall.supervisor.migrations import heads
+from partywall.supervisor.options import ServeOptions
 
 
 def write(directory: Path, revision: str, down_revision: str) -> None:

@@ -22,7 +22,7 @@ from partywall.core.security.secrets import SecretKeeper
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
 from partywall.settings.base import FromEnvironment
-from partywall.supervisor import Endpoints, EngineError, embedded_engines
+from partywall.supervisor.engines import Endpoints, EngineError, embedded_engines
 
 STATEMENT_TIMEOUT_MS = 60_000
 

@@ -31,7 +31,7 @@ from partywall.core.outgoing.endpoints import shared_tls
 from partywall.features.agents.registry import RegistrationError, registry_of
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
-from partywall.supervisor import EngineError
+from partywall.supervisor.engines import EngineError
 
 
 def checked_settings(*, api: bool = False, worker: bool = False) -> Settings:

@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 import typer
 
-from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.feature_process import checked_migrations
@@ -16,9 +15,10 @@ from partywall.commands.ocr import require_ocr
 from partywall.commands.paths import given_path, listening_host
 from partywall.core.db.constants import LONG_READS
 from partywall.core.lazy import Lazy, lazy
-from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, Settings
-from partywall.settings.base import inheritable
+from partywall.settings.base import DOTENV, DOTENV_INHERITED, inheritable
+from partywall.supervisor.options import ServeOptions
+from partywall.supervisor.program import execute
 
 app = typer.Typer()
 
@@ -38,7 +38,7 @@ def serve(
     stop_with_parent: Annotated[
         bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one ends.")
     ] = False,
-) -> int:
+) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API and worker."""
     # Reject what the API would reject, before anything is created or started.
     settings = load_settings(
@@ -51,24 +51,26 @@ def serve(
     if settings.blobs.engine == "s3":
         REQUIRE_BLOBS.load()(settings)
     public_url = settings.http.public_url
-    options = supervisor.ServeOptions(
+    options = ServeOptions(
         data_dir=data_dir,
         host=host,
         port=port,
         public_url=None if public_url is None else str(public_url),
         mail=_mail_target(settings),
         warning=None if _is_loopback(host) else _exposure(host, settings),
-        prepare=lambda: secret_key(settings),
+        creates_secret_key=settings.secret_key is None,
         given=(settings.data_dir / "secret.key", settings.data_dir / "models", *_own_directories(settings)),
         written=_written(settings),
         read=tuple(filter(None, (*_authorities(settings), settings.data_dir / "models"))),
         environment=inheritable(os.environ),
+        # It cannot read `.env`.
+        account_environment={DOTENV: DOTENV_INHERITED},
         feature_migrations=migrations,
         connections=_connections(settings.database),
         answers_within=KILL_FACTOR * settings.processes.loop_timeout.total_seconds(),
         stop_with_parent=stop_with_parent,
     )
-    return supervisor.serve(options)
+    execute(options)
 
 
 def _connections(database: DatabaseSettings) -> int:

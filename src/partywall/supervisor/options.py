@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 PACKAGED = Path(__file__).parents[1] / "_migrations"
 CHECKOUT = Path(__file__).parents[3] / "migrations"
@@ -19,10 +20,10 @@ class ServeOptions:
 
     `mail` is shown as the destination of mails, `public_url` is the API's public address if it differs from the served
     one, `warning` is printed first. Started as root, the children run as a system user: it becomes the owner of
-    `given`, files of an earlier start; it writes to the directories `written` and reads `read`. PostgreSQL accepts at
-    least `connections`. A child that does not answer for `answers_within` seconds is killed. `prepare` is called first,
-    as the user who started `serve`, and creates what all children share. `feature_migrations` are the directories of
-    installed features by the names of their version tables.
+    `given`, files of an earlier start; it writes to the directories `written`, reads `read`, and gets
+    `account_environment` too. PostgreSQL accepts at least `connections`. A child that does not answer for
+    `answers_within` seconds is killed. With `creates_secret_key`, the data directory gets a secret key if it has none.
+    `feature_migrations` are the directories of installed features by the names of their version tables.
     """
 
     data_dir: Path = Path(".data")
@@ -31,7 +32,7 @@ class ServeOptions:
     public_url: str | None = None
     mail: str | None = None
     warning: str | None = None
-    prepare: Callable[[], object] = lambda: None
+    creates_secret_key: bool = False
     given: tuple[Path, ...] = ()
     written: tuple[Path, ...] = ()
     read: tuple[Path, ...] = ()
@@ -40,11 +41,26 @@ class ServeOptions:
     feature_migrations: Mapping[str, Path] = field(default_factory=dict)
     # lint: allow environ - passed to the children, not read here
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    account_environment: Mapping[str, str] = field(default_factory=dict)
     connections: int = 0
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
     answers_within: float = 45.0
     stop_seconds: float = 15.0
     stop_with_parent: bool = False
+
+    def as_json(self) -> bytes:
+        return json.dumps({each.name: getattr(self, each.name) for each in fields(self)}, default=_plain).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """Raises ValueError or TypeError if `as_json` did not write it."""
+        given = json.loads(text)
+        for name in ("data_dir", "migrations"):
+            given[name] = Path(given[name])
+        for name in ("given", "written", "read"):
+            given[name] = tuple(map(Path, given[name]))
+        directories = {table: Path(directory) for table, directory in given["feature_migrations"].items()}
+        return cls(**{**given, "program": tuple(given["program"]), "feature_migrations": directories})
 
     @property
     def version_tables(self) -> dict[str, Path]:
@@ -54,3 +70,9 @@ class ServeOptions:
     def base_url(self) -> str:
         host = "localhost" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def _plain(value: object) -> str | dict[str, object]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import compileall
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from partywall.adapters.embedded import EngineError
 from partywall.adapters.embedded.account import ACCOUNT_NAME, Account
 from partywall.adapters.embedded.ownership import hand_over, make_private
-from partywall.settings.base import DOTENV, DOTENV_INHERITED
+from partywall.core.secret_key_file import kept_secret_key
 from partywall.supervisor.options import ServeOptions
 
 _PACKAGE: Final = Path(__file__).parents[1]
@@ -21,15 +21,20 @@ _FIRST_PORT_FOR_ALL: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`reach`: paths that the account needs although directories above may be closed to it."""
+    """`reach`: paths that the account needs although directories above may be closed to it.
+
+    `account_environment`: variables that only the account gets.
+    """
 
     account: Account | None
     reach: tuple[Path, ...] = ()
+    account_environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def prepared(cls, options: ServeOptions, account: Account | None) -> Service:
         """Makes the account the owner of what the children write. Raises EngineError if it cannot serve."""
-        options.prepare()
+        if options.creates_secret_key:
+            kept_secret_key(options.data_dir)
         if account is None:
             return cls(None)
         _require_port(options.port)
@@ -39,14 +44,14 @@ class Service:
             hand_over(path, account)
         for path in options.written:
             make_private(path, account)
-        return cls(account, tuple(dict.fromkeys(_needed(options, account))))
+        return cls(account, tuple(dict.fromkeys(_needed(options, account))), options.account_environment)
 
     def environment(self, inherited: Mapping[str, str], data_dir: Path) -> dict[str, str]:
-        """The children's environment. The account has no home, and inherits root's `.env`, which it cannot read."""
+        """The children's environment. The account has no home."""
         if self.account is None:
             return dict(inherited)
-        own = {"HOME": str(data_dir), "USER": ACCOUNT_NAME, "LOGNAME": ACCOUNT_NAME, DOTENV: DOTENV_INHERITED}
-        return {**inherited, **own}
+        own = {"HOME": str(data_dir), "USER": ACCOUNT_NAME, "LOGNAME": ACCOUNT_NAME}
+        return {**inherited, **own, **self.account_environment}
 
 
 def _require_port(port: int) -> None:

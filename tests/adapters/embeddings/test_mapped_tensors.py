@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from partywall.adapters.embeddings.mapped_tensors import Tensor, mapped_tensors, write_tensors
+from partywall.adapters.embeddings.tensor_rows import TensorRows
 
 TENSORS: dict[str, Tensor] = {
     "bytes": np.arange(7, dtype=np.uint8),
@@ -33,6 +34,17 @@ def test_they_are_mapped_aligned_and_read_only(tmp_path: Path) -> None:
     assert all(tensor.flags.aligned and not tensor.flags.writeable for tensor in found.values())
 
 
+def test_rows_are_read_without_the_rest(tmp_path: Path) -> None:
+    matrix = np.arange(12, dtype=np.float16).reshape(4, 3)
+    save_file({"first": TENSORS["weights"], "matrix": matrix}, tmp_path / "rows")
+    rows = TensorRows(tmp_path / "rows", "matrix")
+    assert rows.columns == 3
+    assert (rows.read(np.array([3, 0, 3])) == matrix[[3, 0, 3]]).all()
+    assert rows.read(np.array([], dtype=np.int64)).shape == (0, 3)
+    with pytest.raises(ValueError, match="not a matrix of float16"):
+        TensorRows(tmp_path / "rows", "first")
+
+
 HEADER = json.dumps({"cut": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
 
 
@@ -43,3 +55,5 @@ def test_a_broken_file_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken").write_bytes(content)
     with pytest.raises((OSError, ValueError, AttributeError)):
         mapped_tensors(tmp_path / "broken")
+    with pytest.raises((OSError, ValueError, AttributeError)):
+        TensorRows(tmp_path / "broken", "cut")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,23 +20,49 @@ _LENGTH_BYTES: Final = 8
 _ALIGNMENT: Final = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tensor is in its file: `start` and `size` in bytes."""
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    start: int
+    size: int
+
+
 def mapped_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors, which cannot be written to. Raises OSError, ValueError and KeyError for a file that is broken."""
     with path.open("rb") as file:
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return {name: _tensor(content, place) for name, place in _places(content).items()}
+
+
+def tensor_place(path: Path, name: str) -> Place:
+    """Where the tensor `name` is. Raises OSError, ValueError and KeyError for a file that is broken."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = _places(content)[name]
+        if place.start + place.size > len(content):
+            raise ValueError(f"{name} is cut off")
+        return place
+
+
+def _places(content: mmap.mmap) -> dict[str, Place]:
     start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
     header = json.loads(content[_LENGTH_BYTES:start])
     return {
-        name: _tensor(content, start, said["dtype"], said["shape"], said["data_offsets"])
+        name: _place(start, said["dtype"], said["shape"], said["data_offsets"])
         for name, said in header.items()
         if name != "__metadata__"
     }
 
 
-def _tensor(content: mmap.mmap, start: int, kind: str, shape: list[int], offsets: list[int]) -> Tensor:
-    dtype = np.dtype(_TYPES[kind])
-    count = (offsets[1] - offsets[0]) // dtype.itemsize
-    return np.frombuffer(content, dtype, count, start + offsets[0]).reshape(shape)
+def _place(start: int, kind: str, shape: list[int], offsets: list[int]) -> Place:
+    return Place(np.dtype(_TYPES[kind]), tuple(shape), start + offsets[0], offsets[1] - offsets[0])
+
+
+def _tensor(content: mmap.mmap, place: Place) -> Tensor:
+    count = place.size // place.dtype.itemsize
+    return np.frombuffer(content, place.dtype, count, place.start).reshape(place.shape)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

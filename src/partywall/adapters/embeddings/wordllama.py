@@ -1,7 +1,7 @@
 """WordLlama's 256-dimensional token embeddings, mean-pooled.
 
 Reads the files of the wheel without importing the library, which needs twice the memory and looks in a cache folder.
-The embeddings are memory-mapped, so processes share one copy and load only the pages that they use.
+The embeddings stay in the file, whose pages the kernel caches once for all processes.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
 from partywall.adapters.embeddings.local import LocalEmbedder
-from partywall.adapters.embeddings.mapped_tensors import mapped_tensors
+from partywall.adapters.embeddings.tensor_rows import TensorRows
 from partywall.core.embedders import EmbeddingError, Vectors
 
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
@@ -31,15 +30,15 @@ _WORD: Final = Regex("▁+[^▁]*")
 class WordLlamaEmbedder(LocalEmbedder):
     """English, 16 MB of weights, no network; a document takes about .3 ms of one core."""
 
-    def __init__(self, tokenizer: Tokenizer, weights: NDArray[np.float16], name: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, rows: TensorRows, name: str) -> None:
         super().__init__(texts_at_once=512)
         self._tokenizer = tokenizer
-        self._weights = weights
+        self._rows = rows
         self.name = name
 
     @property
     def dimension(self) -> int:
-        return int(self._weights.shape[1])
+        return self._rows.columns
 
     @property
     def is_quick(self) -> bool:
@@ -56,7 +55,7 @@ class WordLlamaEmbedder(LocalEmbedder):
         tokens = [np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings]
         # Converts each distinct token to 32 bits once per batch: the conversion is most of the cost of pooling.
         distinct, positions = np.unique(np.concatenate(tokens), return_inverse=True)
-        rows = self._weights[distinct].astype(np.float32)
+        rows = self._rows.read(distinct).astype(np.float32)
         end = 0
         for index, ids in enumerate(tokens):
             start, end = end, end + len(ids)
@@ -72,19 +71,14 @@ def load_wordllama(_models: Path | None = None) -> WordLlamaEmbedder:
         raise EmbeddingError("the package wordllama is not installed")
     package = Path(spec.submodule_search_locations[0])
     try:
-        weights, digest = _mapped(package / _WEIGHTS)
+        rows, digest = TensorRows(package / _WEIGHTS, _TENSOR), _digest(package / _WEIGHTS)
         tokenizer = Tokenizer.from_file(str(package / _TOKENIZER))
     except Exception as error:
         raise EmbeddingError(f"the files of the package wordllama cannot be read: {error}") from error
     tokenizer.pre_tokenizer = Split(_WORD, "isolated")
-    return WordLlamaEmbedder(tokenizer, weights, f"wordllama-l2-supercat-256@{digest[:12]}")
+    return WordLlamaEmbedder(tokenizer, rows, f"wordllama-l2-supercat-256@{digest[:12]}")
 
 
-def _mapped(path: Path) -> tuple[NDArray[np.float16], str]:
-    """Shape (vocabulary, 256), mapped from the file; and the file's SHA-256."""
-    tensor = mapped_tensors(path)[_TENSOR]
-    if tensor.dtype != np.float16:
-        raise ValueError(f"{_TENSOR} is {tensor.dtype}, not float16")
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return np.asarray(tensor, dtype=np.float16), digest
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,43 @@
+"""The supervisor as a program: `partywall serve` replaces itself with it once the settings are checked.
+
+The libraries that read settings would otherwise stay in memory, 14 MB, as long as it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+from typing import Final, NoReturn
+
+from partywall.supervisor.console import complain
+from partywall.supervisor.options import ServeOptions
+
+# `partywall.cli` knows it too.
+SUPERVISE: Final = "supervise"
+
+
+def execute(options: ServeOptions) -> NoReturn:
+    """Replaces this process with the supervisor."""
+    with TemporaryFile() as file:
+        file.write(options.as_json())
+        file.seek(0)
+        os.set_inheritable(file.fileno(), True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "partywall", SUPERVISE, str(file.fileno())])  # noqa: S606 - a constant program
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the options in the given descriptor; returns the exit code."""
+    # lint: allow import-in-function - `execute` is called by a process that needs none of it
+    from partywall.supervisor.serve import serve  # noqa: PLC0415 - see above
+
+    try:
+        with os.fdopen(int(arguments[0]), "rb") as file:
+            options = ServeOptions.from_json(file.read())
+    except (IndexError, ValueError, TypeError, OSError):
+        complain("`partywall serve` calls this: use that")
+        return 2
+    return serve(options)

@@ -25,8 +25,8 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs the command line and returns its exit code, see `partywall.commands.dispatch`."""
-    # lint: allow import-in-function - the imports are slow, and the signal handlers must be installed first
     if arguments[:1] == ["supervise"]:  # what `serve` turns into
+        # lint: allow import-in-function - the imports are slow, and the signal handlers must be installed first
         from partywall.supervisor import program  # noqa: PLC0415 - see above
 
         return program.run(arguments[1:])

@@ -11,7 +11,7 @@ from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from partywall.core.db.availability import NoConnectionError
+from partywall.core.db.driver_errors import NoConnectionError
 from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.middleware import RequestContext
 from partywall.core.outages import outage_of

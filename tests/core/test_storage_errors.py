@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from partywall.adapters.embedded import EmbeddedPostgres
-from partywall.core.db.availability import reported
+from partywall.core.db.driver_errors import reported
 from partywall.core.db.engine import create_engine
 from partywall.core.http.problems import system_fact
 from partywall.core.resources import Resources

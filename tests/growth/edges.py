@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from partywall.client import sse
 from partywall.core.errors import InvalidInputError, PartywallError, PreconditionFailedError
 from partywall.core.events.filters import TypeFilter
-from partywall.core.http import etag, ranges
+from partywall.core.http import ranges, responses
 from partywall.core.http.body_limits import MEDIUM_BYTES, PUBLIC_BYTES
 from partywall.core.http.charsets import escaped, refuse_other_charsets
 from partywall.core.http.request_facts import choose_request_id, read_traceparent
@@ -59,7 +59,7 @@ def _header(text: str) -> str:
 
 def _conditions(text: str) -> None:
     given = _header(text)
-    etag.unchanged(given, '"1-0"')
+    responses.unchanged(given, '"1-0"')
     require_match(given, 1)
 
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core.db.availability import is_away
+from partywall.core.db.driver_errors import is_away
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scoped_query import ScopedQuery

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from partywall.core.db.base import Base, TableKind
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import violations
 from partywall.core.db.json_rows import json_row, json_rows
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.scoped_access import ScopedReader, ScopedWriter

@@ -16,7 +16,6 @@ from partywall.core.http.dependencies import (
     ScopedWriterDep,
     SessionDep,
 )
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import (
     IdempotencyKeyReusedError,
     RequestInProgressError,
@@ -24,7 +23,7 @@ from partywall.core.http.idempotency import (
 from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_response
+from partywall.core.http.responses import IfMatch, IfNoneMatch, entity_tag, json_response, not_modified, unchanged
 
 __all__ = [
     "CursorsDep",

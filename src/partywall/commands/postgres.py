@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
 from partywall.commands.usage_error import UsageError
-from partywall.core.db.availability import first_line, is_away
+from partywall.core.db.driver_errors import first_line, is_away
 from partywall.core.db.engine import asyncpg_dsn
 from partywall.core.db.pooler import connect_pooled
 

@@ -12,7 +12,7 @@ from redis.exceptions import TimeoutError as CacheTimeoutError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from partywall.core.db.availability import DatabaseAwayError, NoConnectionError, is_away, session_is_away
+from partywall.core.db.driver_errors import DatabaseAwayError, NoConnectionError, is_away, session_is_away
 from partywall.core.errors import PartywallError, UnavailableError
 from partywall.core.log_masks import error_fields
 from partywall.core.storage_errors import StorageAwayError, StorageFullError, is_full, is_storage_away

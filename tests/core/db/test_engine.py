@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from partywall.core.db import engine as engines
-from partywall.core.db.availability import NoConnectionError
+from partywall.core.db.driver_errors import NoConnectionError
 from partywall.core.db.engine import asyncpg_dsn, create_engine, server_settings
 from partywall.testing.engines import DatabaseUrls
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
-from partywall.core.db.availability import NoConnectionError
+from partywall.core.db.driver_errors import NoConnectionError
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
 from partywall.core.db.pools import UNUSED_SECONDS, PoolDemand, SharedQueuePool
 from partywall.core.db.read_pool import ReadPool

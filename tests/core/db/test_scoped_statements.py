@@ -8,8 +8,7 @@ import asyncpg
 import pytest
 from pydantic import JsonValue
 
-from partywall.core.db.availability import DatabaseAwayError, reported
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import DatabaseAwayError, reported, violations
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.errors import ConflictError
 from partywall.core.resources import Resources

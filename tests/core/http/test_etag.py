@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from partywall.core.errors import PreconditionFailedError
-from partywall.core.http.etag import entity_tag, unchanged
+from partywall.core.http.responses import entity_tag, unchanged
 from partywall.core.preconditions import require_match
 
 # As the API sends them, and as proxies change them.

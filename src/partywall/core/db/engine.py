@@ -12,7 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from partywall.core.db.availability import NoConnectionError
+from partywall.core.db.driver_errors import NoConnectionError
 from partywall.core.db.long_reads import LONG_READ_SECONDS, LongReadPool
 from partywall.core.db.pooler import connect_pooled
 from partywall.core.db.pools import SharedQueuePool

@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core.db.availability import first_line, session_is_away
+from partywall.core.db.driver_errors import first_line, session_is_away
 from partywall.core.db.feature_history import FeatureHistory
 from partywall.core.db.foreign_changes import ForeignChangeError, OwnChangesOnly
 from partywall.core.db.migrate import DataLossError, Migrated, migrating, migrations_directory

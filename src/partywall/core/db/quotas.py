@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine, ExceptionContext
 
+from partywall.core.db.driver_errors import exceeded_quota
 from partywall.core.db.session import Sessions
-from partywall.core.errors import QuotaExceededError
 
-_CONSTRAINT: Final = "quota_"
 _PUBLISH: Final = text("""
     INSERT INTO quota_default AS known (quota, most) VALUES (:quota, CAST(:most AS numeric))
     ON CONFLICT (quota) DO UPDATE SET most = excluded.most WHERE known.most IS DISTINCT FROM excluded.most
@@ -27,17 +24,6 @@ async def publish_quotas(sessions: Sessions, limits: Mapping[str, int | Decimal 
         await session.execute(_PUBLISH, [{"quota": quota, "most": most} for quota, most in sorted(limits.items())])
 
 
-def exceeded_quota(error: BaseException | None) -> QuotaExceededError | None:
-    """The domain error for an error raised by `wall.require_quota`; None for others."""
-    if not isinstance(error, asyncpg.CheckViolationError):
-        return None
-    constraint = error.constraint_name or ""
-    if not constraint.startswith(_CONSTRAINT):
-        return None
-    numbers = [int(each) for each in (error.detail or "").split()]
-    return QuotaExceededError(constraint.removeprefix(_CONSTRAINT), *numbers, why=error.hint)
-
-
 def raise_exceeded_quotas(engine: Engine) -> None:
     """Makes every statement of the engine raise QuotaExceededError for an exceeded quota."""
 
@@ -47,15 +33,3 @@ def raise_exceeded_quotas(engine: Engine) -> None:
             raise found from context.original_exception
 
     event.listen(engine, "handle_error", translate)
-
-
-@contextmanager
-def quotas_reported() -> Iterator[None]:
-    """The same for statements sent through asyncpg directly."""
-    try:
-        yield
-    except asyncpg.CheckViolationError as error:
-        found = exceeded_quota(error)
-        if found is None:
-            raise
-        raise found from error

@@ -9,8 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from partywall.core.db.availability import reported
-from partywall.core.db.quotas import quotas_reported
+from partywall.core.db.driver_errors import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_query import APPENDED, ROLE, ScopedQuery, Value
 from partywall.core.db.session import Announce, AsyncSession, note_appended
@@ -105,7 +104,7 @@ class ScopedWriter:
         """The scope and the answer. Nothing is written if the caller has none of `roles`.
 
         Raises ProjectNotFoundError without access, QuotaExceededError, and constraint violations as the driver or
-        SQLAlchemy raises them: see `core.db.constraints`.
+        SQLAlchemy raises them: see `core.db.driver_errors`.
         """
         bound = {"principal": str(self.principal), "project_id": project_id, "roles": roles, **values}
         row = await self._run(query.sql, query.arguments(bound))
@@ -115,7 +114,7 @@ class ScopedWriter:
 
     async def _run(self, sql: str, arguments: Sequence[Value]) -> Mapping[str, object]:
         if isinstance(self.transaction, Autocommit):
-            with reported(), quotas_reported():
+            with reported():
                 [row] = await self.transaction.pool.fetch(sql, *arguments)
             return dict(row)
         connection = await self.transaction.connection()

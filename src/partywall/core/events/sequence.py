@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from partywall.core.db.availability import reported
+from partywall.core.db.driver_errors import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.tenancy import Principal, ProjectScope, make_scope
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Header
 from starlette.responses import Response, StreamingResponse
 
 from partywall.core.errors import PartywallError
-from partywall.core.http.etag import IfNoneMatch, not_modified, unchanged
+from partywall.core.http.responses import IfNoneMatch, not_modified, unchanged
 
 _RANGE: Final = re.compile(r"\s*+bytes\s*+=\s*+(\d{0,18}+)\s*+-\s*+(\d{0,18}+)\s*+", re.ASCII | re.IGNORECASE)
 

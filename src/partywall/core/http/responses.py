@@ -1,11 +1,16 @@
+"""Answers, and their entity tags of the form `"<revision>-<state>"`: the revision counts edits, the state any visible
+change. `If-Range` is about bytes and accepts only the strong form; for `If-Match` see `core.preconditions`.
+"""
+
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import Header
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,8 +18,13 @@ from starlette.types import Receive, Scope, Send
 from partywall.core.http.address_limiter import end_request_slot
 from partywall.core.http.spooled_answers import send_large
 from partywall.core.large_answers import LARGE_ANSWER_BYTES, LargeAnswers
+from partywall.core.preconditions import tags_in
 from partywall.core.tenant import current_tenant
 
+IfMatch = Annotated[str | None, Header(description="Write only if the content's revision is still this one.")]
+IfNoneMatch = Annotated[str | None, Header(description="Answer 304 if nothing visible has changed since.")]
+
+NOT_MODIFIED: Final = 304
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -73,3 +83,17 @@ class DelayedResponse(Response):
 
 def delayed(response: Response, seconds: float) -> Response:
     return DelayedResponse(response, seconds) if seconds > 0 else response
+
+
+def entity_tag(revision: int, state: object = 0) -> str:
+    return f'"{revision}-{state}"'
+
+
+def unchanged(if_none_match: str | None, tag: str) -> bool:
+    if if_none_match is None:
+        return False
+    return any(given in ("*", tag) for given in tags_in(if_none_match))
+
+
+def not_modified(tag: str) -> Response:
+    return Response(status_code=NOT_MODIFIED, headers={"ETag": tag})

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from partywall.core.db.availability import NoConnectionError
+from partywall.core.db.driver_errors import NoConnectionError
 from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
 from partywall.core.http.problems import failure, problem
 from partywall.core.http.request_facts import begin_request, choose_request_id, request_id_of

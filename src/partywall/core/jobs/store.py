@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from partywall.core.db.availability import reported
+from partywall.core.db.driver_errors import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.ids import new_id
 from partywall.core.jobs.fair_scheduler import WINDOW, ChosenLine, JobLine

@@ -4,9 +4,8 @@ from fastapi import APIRouter, Response
 
 from partywall.core.errors import PreconditionFailedError
 from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep, ResourcesDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_response
+from partywall.core.http.responses import IfMatch, IfNoneMatch, entity_tag, json_response, not_modified, unchanged
 from partywall.features.accounts import service as accounts
 from partywall.features.accounts.constants import JWKS_MAX_AGE
 from partywall.features.accounts.dependencies import AccountServiceDep

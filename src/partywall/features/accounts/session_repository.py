@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
-from partywall.core.db.availability import reported
+from partywall.core.db.driver_errors import reported
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import AsyncReadSession, AsyncSession

@@ -4,9 +4,8 @@ from fastapi import APIRouter, Response
 
 from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_response
+from partywall.core.http.responses import IfMatch, IfNoneMatch, entity_tag, json_response, not_modified, unchanged
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.budgets import service as budgets
 from partywall.features.budgets.dependencies import BudgetServiceDep

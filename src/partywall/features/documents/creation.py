@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import violations
 from partywall.core.db.scoped_access import ScopedReader, ScopedWriter
 from partywall.core.db.scoped_query import ScopedQuery, Value
 from partywall.core.db.session import AsyncReadSession

@@ -30,10 +30,10 @@ from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import FILE_BYTES, MEDIUM_BYTES
 from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
-from partywall.core.http.etag import IfMatch, unchanged
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
+from partywall.core.http.responses import IfMatch, unchanged
 from partywall.core.large_answers import LARGE_ANSWER_BYTES
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, exists
 from sqlalchemy.orm import InstrumentedAttribute
 
-from partywall.core.db.availability import reported
+from partywall.core.db.driver_errors import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, publish

@@ -17,14 +17,13 @@ from partywall.core.errors import (
 )
 from partywall.core.http.body_limits import LARGE_BODY_BYTES
 from partywall.core.http.dependencies import BackpressureDep, LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
-from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.fast_path.declaration import fast
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.idempotent import idempotent_write
 from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import delayed, json_bytes
+from partywall.core.http.responses import IfMatch, IfNoneMatch, delayed, entity_tag, json_bytes, not_modified, unchanged
 from partywall.core.http.spooled_answers import large_answer
 from partywall.core.large_answers import LARGE_ANSWER_BYTES, Produced
 from partywall.core.schemas import Page

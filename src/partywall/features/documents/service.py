@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import violations
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import publish

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import violations
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scoped_query import Value
 from partywall.core.db.session import AsyncSession

@@ -10,13 +10,12 @@ from fastapi import APIRouter, Query, Response, status
 from partywall.core.db.long_reads import ReadTimeoutError
 from partywall.core.errors import MissingRightError, PreconditionFailedError, TooManyRequestsError
 from partywall.core.http.dependencies import ScopedReaderDep
-from partywall.core.http.etag import IfMatch
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.idempotent import idempotent
 from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_bytes
+from partywall.core.http.responses import IfMatch, json_bytes
 from partywall.core.idempotency.replay import Show
 from partywall.core.rights import requires
 from partywall.core.schemas import Page

@@ -15,7 +15,7 @@ from python_multipart.multipart import parse_options_header
 
 from partywall.core.blobs import BlobStore, StoredBlob
 from partywall.core.budget import SharedBudget
-from partywall.core.db.availability import DatabaseAwayError
+from partywall.core.db.driver_errors import DatabaseAwayError
 from partywall.core.db.scoped_access import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ContentTooLargeError, PartywallError

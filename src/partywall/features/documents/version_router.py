@@ -11,14 +11,13 @@ from fastapi.responses import PlainTextResponse
 from partywall.core.db.long_reads import ReadTimeoutError
 from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError, TooManyRequestsError
 from partywall.core.http.dependencies import LargeAnswersDep, ResourcesDep, ScopedReaderDep
-from partywall.core.http.etag import IfMatch
 from partywall.core.http.fast_path.declaration import fast
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.idempotent import idempotent
 from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_bytes
+from partywall.core.http.responses import IfMatch, json_bytes
 from partywall.core.http.spooled_answers import large_answer
 from partywall.core.idempotency.replay import Show
 from partywall.core.large_answers import Produced

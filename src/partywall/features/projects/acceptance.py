@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import violations
 from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventDraft, publish

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Query, Response, status
 
 from partywall.core.errors import MissingRightError, PersonRequiredError, QuotaExceededError, TooManyRequestsError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import entity_tag
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_response
+from partywall.core.http.responses import entity_tag, json_response
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects import invitations

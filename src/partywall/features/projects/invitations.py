@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.clock import utc_now
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import violations
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventDraft, publish
 from partywall.core.ids import new_id

@@ -6,10 +6,9 @@ from fastapi import APIRouter, Query, Response, status
 
 from partywall.core.errors import MissingRightError, PreconditionFailedError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import IfMatch, entity_tag
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
-from partywall.core.http.responses import json_response
+from partywall.core.http.responses import IfMatch, entity_tag, json_response
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects import members

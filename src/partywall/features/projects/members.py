@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from partywall.core.db.constraints import violations
+from partywall.core.db.driver_errors import violations
 from partywall.core.db.scopes import open_exclusive_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventDraft, publish

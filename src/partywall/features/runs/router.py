@@ -8,13 +8,12 @@ from fastapi import APIRouter, Query, Request, Response, status
 from partywall.core.errors import MissingRightError, QuotaExceededError
 from partywall.core.http.body_limits import MEDIUM_BYTES
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
-from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.idempotent import idempotent
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.request_facts import request_id_of, traceparent_of
-from partywall.core.http.responses import json_response
+from partywall.core.http.responses import IfNoneMatch, entity_tag, json_response, not_modified, unchanged
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.rights import requires
 from partywall.core.schemas import Page

@@ -16,7 +16,7 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from partywall.core.db.availability import session_is_away
+from partywall.core.db.driver_errors import session_is_away
 from partywall.core.errors import MissingRightError, PartywallError, UnavailableError
 from partywall.core.model_failures import ModelBrokeOffError
 from partywall.core.tenancy import ProjectNotFoundError

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from partywall.core.db.availability import DatabaseAwayError, session_is_away
+from partywall.core.db.driver_errors import DatabaseAwayError, session_is_away
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.jobs.context import JobContext
 from partywall.core.pagination import Cursors

@@ -26,11 +26,13 @@ def execute(options: ServeOptions) -> NoReturn:
         os.set_inheritable(file.fileno(), True)
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execv(sys.executable, [sys.executable, "-m", "partywall", SUPERVISE, str(file.fileno())])  # noqa: S606 - a constant program
+        # The command's own arguments are for those who look for it in a list of processes.
+        program = [sys.executable, "-m", "partywall", SUPERVISE, str(file.fileno()), *sys.argv[1:]]
+        os.execv(sys.executable, program)  # noqa: S606 - a constant program
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the options in the given descriptor; returns the exit code."""
+    """Runs the options in the descriptor that the first argument names; returns the exit code."""
     # lint: allow import-in-function - `execute` is called by a process that needs none of it
     from partywall.supervisor.serve import serve  # noqa: PLC0415 - see above
 

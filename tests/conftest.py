@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Generator, Iterator
 from importlib import import_module
 from pkgutil import walk_packages
@@ -47,16 +48,22 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collection takes twice as long under the tracer. Importing our modules covers their lines."""
-    if Coverage.current() is not None:
+    running = Coverage.current()
+    if running is not None and session.config.pluginmanager.has_plugin("dsession"):
+        running.stop()  # this process only hands out tests: its workers have started, and measure
+    elif running is not None:
         for found in walk_packages(partywall.__path__, "partywall."):
             if found.name not in ("partywall.__main__", "partywall.asgi"):  # these start to work on import
                 import_module(found.name)
     TRACER.follow(measured=False)
+    gc.disable()  # what is collected stays until the end
     try:
         return (yield)
     finally:
+        gc.freeze()
+        gc.enable()
         TRACER.follow(measured=True)
 
 

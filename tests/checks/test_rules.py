@@ -283,34 +283,3 @@ def test_a_file_is_no_directory_of_a_package(orders: Path, capsys: pytest.Captur
 def test_an_unknown_rule_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--explain", "PW999"]) == 2
     assert capsys.readouterr().err == "partywall: there is no rule 'PW999': the rules are PW001 to PW023\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("Orders", "has no valid name"),
-        ("documents", "has a name that is taken: choose another"),
-        ("document", "has a name with which our table document begins"),
-        ("current", "has a name with which our function current_principal begins"),
-        ("wall", "has a name with which our schema wall begins"),
-        ("tests", "has a name that SQL, Python or a package's tests use"),
-        ("none", "has a name that SQL, Python or a package's tests use"),
-        ("mail", "has settings in the section MAIL, which is ours"),
-        ("json", "has the name of a Python module or keyword"),
-        ("lambda", "has the name of a Python module or keyword"),
-        ("../orders", "has no valid name"),
-    ],
-)
-def test_a_name_that_cannot_be_used_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
-) -> None:
-    assert run(["new", "feature", name, "--dir", str(tmp_path / "new")]) == 2
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err.count("\n")) == ("", 1)
-    assert said in printed.err
-    assert not (tmp_path / "new").exists()
-
-
-def test_an_existing_directory_is_refused(orders: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["new", "feature", "bills", "--dir", str(orders)]) == 2
-    assert "exists already: give another directory with --dir" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def project_filter(source: Source, codebase: Codebase) -> Iterator[Finding]:
 def _statements(source: Source, tables: tuple[Table, ...]) -> Iterator[Finding]:
     symbols = {table.symbol for table in tables}
     helpers = set(_helpers(source))
-    parents = {child: node for node in ast.walk(source.tree) for child in ast.iter_child_nodes(node)}
+    parents = {child: node for node in source.nodes(ast.AST) for child in ast.iter_child_nodes(node)}
     for call in source.nodes(ast.Call):
         touched = _touched(call, symbols)
         if not touched or _narrows(_whole_chain(call, parents), helpers):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, cast
 
 from partywall.checks.tables import Table, collect_tables
 
@@ -73,8 +73,15 @@ class Source:
         """Cached, because every lint reads nodes and a walk is slow."""
         return tuple(ast.walk(self.tree))
 
+    @cached_property
+    def _of_kinds(self) -> dict[tuple[type[ast.AST], ...], tuple[ast.AST, ...]]:
+        """The answers of `nodes`: rules about a whole package ask for the same ones again in each of its files."""
+        return {}
+
     def nodes[N: ast.AST](self, *kinds: type[N]) -> Iterator[N]:
-        return (node for node in self._walked if isinstance(node, kinds))
+        if kinds not in self._of_kinds:
+            self._of_kinds[kinds] = tuple(node for node in self._walked if isinstance(node, kinds))
+        return cast("Iterator[N]", iter(self._of_kinds[kinds]))
 
     def functions(self) -> Iterator[Function]:
         return self.nodes(ast.FunctionDef, ast.AsyncFunctionDef)

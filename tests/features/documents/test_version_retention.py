@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,9 +10,31 @@ from partywall.core.clock import utc_now
 from partywall.core.resources import Resources
 from partywall.features.documents import version_retention
 from partywall.features.documents.version_retention import prune_versions
+from partywall.settings import Settings
 from partywall.settings.documents import DocumentSettings
+from partywall.testing.engines import Urls
 from partywall.testing.users import Users
 from tests.features.documents.conftest import Workspace
+from tests.isolation.app_copies import Copy, open_copy
+from tests.slow_calls import HELD
+
+
+@pytest.fixture(scope="module")
+async def copy(engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Copy]:
+    """Without the projects of other tests: each pruning goes through all projects, one by one."""
+    async with open_copy(engines, settings, "pruned", tmp_path_factory.mktemp("pruned")) as copy:
+        with HELD.watch(copy.resources.engine):
+            yield copy
+
+
+@pytest.fixture
+def users(copy: Copy) -> Users:
+    return copy.users
+
+
+@pytest.fixture
+def resources(copy: Copy) -> Resources:
+    return copy.resources
 
 
 async def numbers(workspace: Workspace, id_: object) -> list[int]:

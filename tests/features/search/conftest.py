@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
 import structlog
 
+from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
 from partywall.core.jobs import dead_letter
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.core.resources import Resources
-from partywall.features.search import document_indexer, indexer, passage_vectors
+from partywall.features.search import document_indexer, indexer, passage_vectors, vector_sender
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.users import Users
 from tests.adapters.embeddings.endpoint import Endpoint, serving
+from tests.adapters.vectors.qdrant_server import qdrant_server
 from tests.features.search.search_workspace import SearchWorkspace
+from tests.features.search.vector_project import VectorProject
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +53,16 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
         yield opened
+
+
+@pytest.fixture
+async def stocked(
+    workspace: SearchWorkspace, client: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[VectorProject]:
+    """Deletes the indexes of other tests, because a change of the engine affects the whole database."""
+    for name in ("POLL", "FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(vector_sender, name, 0.05)
+    await workspace.users.execute("DELETE FROM search_index WHERE project_id <> $1", workspace.project)
+    async with qdrant_server("edge", tmp_path) as server:
+        engine = Qdrant.of(client, QdrantOptions(server.url, None, "test", timedelta(seconds=60)))
+        yield VectorProject(workspace, replace(workspace.resources, vector_server=engine), server, engine)

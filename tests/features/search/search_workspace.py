@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from httpx2 import Response
+from httpx2 import ASGITransport, AsyncClient, Response
 
 from partywall.core.embedders import Embedder
 from partywall.core.ids import new_id
@@ -101,3 +101,19 @@ class Chosen:
 
 def with_embedder(resources: Resources, current: Embedder, *others: Embedder) -> Resources:
     return replace(resources, embedders=Chosen(current, others))
+
+
+async def titles(workspace: SearchWorkspace, resources: Resources, q: str, mode: str) -> tuple[str, list[str]]:
+    """Searches the same application with other resources."""
+    app = workspace.person.client._transport.app  # type: ignore[attr-defined]  # the application under test
+    kept, app.state.resources = app.state.resources, resources
+    try:
+        headers = dict(workspace.person.client.headers)
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://test", headers=headers) as client:
+            path = f"/api/v1/projects/{workspace.project}/search"
+            answer = await client.get(path, params={"q": q, "mode": mode})
+    finally:
+        app.state.resources = kept
+    if answer.status_code != 200:
+        return answer.json()["code"], []
+    return answer.headers["X-Search-Mode"], [item["title"] for item in answer.json()["items"]]

@@ -26,9 +26,8 @@ from partywall.testing.conditions import until
 from partywall.testing.workers import working
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint
 from tests.adapters.embeddings.test_errors import Rule, at_most, no_longer_than, not_about
-from tests.features.search.search_workspace import SearchWorkspace
+from tests.features.search.search_workspace import SearchWorkspace, titles
 from tests.features.search.test_document_indexer import status
-from tests.features.search.test_index_rebuild import titles
 from tests.features.search.test_large_documents import text_of
 
 DOWN: Rule = not_about("", 503)

@@ -10,8 +10,8 @@ from partywall.features.search.hnsw_indexes import create_missing
 from partywall.supervisor.migrations import at_head
 from partywall.supervisor.options import ServeOptions
 from partywall.testing.engines import DatabaseUrls
-from tests.features.search.search_workspace import SearchWorkspace
-from tests.features.search.test_index_rebuild import Marked, change, stocked, titles
+from tests.features.search.search_workspace import SearchWorkspace, titles
+from tests.features.search.test_index_rebuild import Marked, change, stocked
 
 __all__ = ["stocked"]
 

@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 import pytest
-from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.embedders import Embedder, EmbeddingError, TextVectors, Vectors
 from partywall.core.jobs.queue import enqueue
@@ -16,7 +15,7 @@ from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.jobs import EMBED_CHUNKS, EmbedChunks
 from partywall.testing.conditions import until
 from partywall.testing.workers import working
-from tests.features.search.search_workspace import SearchWorkspace, with_embedder
+from tests.features.search.search_workspace import SearchWorkspace, titles, with_embedder
 
 _MARK: Final = re.compile(r"(?<!\S)#(\d{1,2})\b")
 
@@ -79,22 +78,6 @@ async def change(workspace: SearchWorkspace, current: Embedder, *others: Embedde
     await notice_change(resources)
     await workspace.work(resources)
     return resources
-
-
-async def titles(workspace: SearchWorkspace, resources: Resources, q: str, mode: str) -> tuple[str, list[str]]:
-    """Searches the same application with other resources."""
-    app = workspace.person.client._transport.app  # type: ignore[attr-defined]  # the application under test
-    kept, app.state.resources = app.state.resources, resources
-    try:
-        headers = dict(workspace.person.client.headers)
-        async with AsyncClient(transport=ASGITransport(app), base_url="http://test", headers=headers) as client:
-            path = f"/api/v1/projects/{workspace.project}/search"
-            answer = await client.get(path, params={"q": q, "mode": mode})
-    finally:
-        app.state.resources = kept
-    if answer.status_code != 200:
-        return answer.json()["code"], []
-    return answer.headers["X-Search-Mode"], [item["title"] for item in answer.json()["items"]]
 
 
 async def dimensions(workspace: SearchWorkspace) -> dict[int, int]:

@@ -3,116 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from pathlib import Path
-from uuid import UUID
+from dataclasses import replace
 
-import httpx2
 import pytest
 
-from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
-from partywall.cli import run
 from partywall.core.db.scopes import open_shared_scope
-from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, make_scope
-from partywall.core.vector_server import Point, VectorSpace
+from partywall.core.tenancy import Principal
+from partywall.core.vector_server import Point
 from partywall.features.projects.feature import feature as projects
-from partywall.features.search import vector_sender
 from partywall.features.search.constants import Breadth
-from partywall.features.search.promotion import move_vectors
 from partywall.features.search.vector_change_repository import VectorChanges
-from partywall.features.search.vector_check import Difference, VectorCheck
 from partywall.features.search.vector_sender import VectorSender, send_vectors
-from partywall.settings import Settings
 from partywall.testing.conditions import until
-from partywall.testing.workers import run_due_jobs, working
-from tests.adapters.vectors.qdrant_server import QdrantServer, qdrant_server
-from tests.features.search.search_workspace import SearchWorkspace
-from tests.features.search.test_index_rebuild import titles
+from partywall.testing.workers import run_due_jobs
+from tests.features.search.search_workspace import titles
+from tests.features.search.vector_project import VectorProject
 
-UNSENT = "SELECT count(*) FROM vector_change WHERE project_id = $1 AND NOT deleted_once"
 DUE_NOW = "UPDATE vector_change SET due_at = now() WHERE project_id = $1"
 
 
-@dataclass(frozen=True, slots=True)
-class Stocked:
-    """A project on a vector server."""
-
-    workspace: SearchWorkspace
-    resources: Resources
-    server: QdrantServer
-    engine: Qdrant
-
-    @property
-    def project(self) -> UUID:
-        return self.workspace.project
-
-    @property
-    def scope(self) -> ProjectScope:
-        return make_scope(self.project, Principal.service(self.project), "service")
-
-    @property
-    def space(self) -> VectorSpace:
-        model = self.resources.embedders.current
-        return VectorSpace(model.name, model.dimension)
-
-    async def put(self, *texts: str, status: str = "draft") -> list[UUID]:
-        """Indexes documents with these titles, and the same words as their content; sends nothing."""
-        made = [await self.workspace.put(text, text, status=status) for text in texts]
-        await self.workspace.index(*made, resources=self.resources)
-        return made
-
-    async def send(self) -> None:
-        """Until nothing waits, except the repetition of deletions."""
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(send_vectors(self.resources, stop))
-            await until(self.all_sent)
-            stop.set()
-
-    async def all_sent(self) -> bool:
-        return await self.workspace.value(UNSENT, self.project) == 0
-
-    async def found(self, q: str, mode: str = "vector") -> tuple[str, list[str]]:
-        return await titles(self.workspace, self.resources, q, mode)
-
-    async def there(self) -> list[int]:
-        return [number async for some in self.engine.numbers(self.scope, self.space) for number in some]
-
-    async def chunks(self) -> list[int]:
-        rows = await self.workspace.users.fetch("SELECT number FROM chunk WHERE project_id = $1", self.project)
-        return sorted(row["number"] for row in rows)
-
-    async def delete(self, document: UUID) -> None:
-        await self.workspace.users.execute("DELETE FROM document WHERE id = $1", document)
-
-    async def check(self) -> Difference:
-        [found] = await VectorCheck(self.resources.sessions, self.engine, self.project).differences()
-        return found
-
-    async def moved(self, *, to: bool) -> None:
-        """Changes the engine, as a restart does."""
-        resources = self.resources if to else replace(self.resources, vector_server=None)
-        await move_vectors(resources)
-        await self.workspace.work(resources)
-
-
-@pytest.fixture
-async def stocked(
-    workspace: SearchWorkspace, client: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Stocked]:
-    """Deletes the indexes of other tests, because a change of the engine affects the whole database."""
-    for name in ("POLL", "FIRST_PAUSE", "LONGEST_PAUSE"):
-        monkeypatch.setattr(vector_sender, name, 0.05)
-    await workspace.users.execute("DELETE FROM search_index WHERE project_id <> $1", workspace.project)
-    async with qdrant_server("edge", tmp_path) as server:
-        engine = Qdrant.of(client, QdrantOptions(server.url, None, "test", timedelta(seconds=60)))
-        yield Stocked(workspace, replace(workspace.resources, vector_server=engine), server, engine)
-
-
-async def test_a_document_is_found_before_it_is_sent_and_after(stocked: Stocked) -> None:
+async def test_a_document_is_found_before_it_is_sent_and_after(stocked: VectorProject) -> None:
     [cats, *_] = await stocked.put("cats and dogs", "tax law", "the moon")
     await stocked.engine.prepare(stocked.space)
     before = await stocked.found("cats")
@@ -127,7 +37,7 @@ async def test_a_document_is_found_before_it_is_sent_and_after(stocked: Stocked)
     assert len(await stocked.there()) == 2
 
 
-async def test_while_the_server_is_away_words_are_found_and_vectors_wait(stocked: Stocked) -> None:
+async def test_while_the_server_is_away_words_are_found_and_vectors_wait(stocked: VectorProject) -> None:
     await stocked.put("tax law")
     await stocked.send()
     stocked.server.away = True
@@ -146,7 +56,7 @@ async def test_while_the_server_is_away_words_are_found_and_vectors_wait(stocked
     assert (await stocked.found("cats", "hybrid"))[0] == "hybrid"
 
 
-async def test_a_killed_worker_loses_nothing_and_brings_nothing_back(stocked: Stocked) -> None:
+async def test_a_killed_worker_loses_nothing_and_brings_nothing_back(stocked: VectorProject) -> None:
     """It claimed a vector, and its request arrives after the deletion, which another worker has sent."""
     [document] = await stocked.put("cats and dogs")
     async with stocked.resources.sessions.begin() as session:
@@ -171,11 +81,11 @@ async def test_a_killed_worker_loses_nothing_and_brings_nothing_back(stocked: St
     assert await stocked.there() == []
 
 
-async def nothing_left(stocked: Stocked) -> bool:
+async def nothing_left(stocked: VectorProject) -> bool:
     return await stocked.workspace.count("vector_change") == 0
 
 
-async def test_what_a_server_names_wrongly_is_not_found(stocked: Stocked) -> None:
+async def test_what_a_server_names_wrongly_is_not_found(stocked: VectorProject) -> None:
     """It ignores which project is asked for, and still has what is deleted."""
     await stocked.put("tax law")
     other = await stocked.workspace.users.person()
@@ -193,7 +103,7 @@ async def test_what_a_server_names_wrongly_is_not_found(stocked: Stocked) -> Non
     assert (await titles(theirs, stocked.resources, "cats", "vector"))[1] == ["cats and dogs"]
 
 
-async def test_a_filter_is_applied_before_the_ranking(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_filter_is_applied_before_the_ranking(stocked: VectorProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server names only drafts, which are nearer than the published document."""
     monkeypatch.setattr("partywall.features.search.vector_index.MORE", Breadth(5, 5, 5))
     await stocked.put("the moon", "tax law", status="published")
@@ -208,7 +118,7 @@ async def test_a_filter_is_applied_before_the_ranking(stocked: Stocked, monkeypa
     assert sorted(found) == ["tax law", "the moon"]
 
 
-async def test_a_large_document_hides_no_other(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_document_hides_no_other(stocked: VectorProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server names only its passages, which are nearest."""
     few = Breadth(5, 5, 5)
     monkeypatch.setattr("partywall.features.search.vector_index.MORE", few)
@@ -221,7 +131,7 @@ async def test_a_large_document_hides_no_other(stocked: Stocked, monkeypatch: py
     assert sorted((await stocked.found("cats"))[1]) == ["cats", "tax law", "the moon"]
 
 
-async def test_the_engine_changes_there_and_back(stocked: Stocked) -> None:
+async def test_the_engine_changes_there_and_back(stocked: VectorProject) -> None:
     """Searches find the same meanwhile; a project that is moved has no vector in two places."""
     inside = replace(stocked.resources, vector_server=None)
     made = [await stocked.workspace.put(text, text) for text in ("cats and dogs", "tax law", "the moon")]
@@ -241,81 +151,7 @@ async def test_the_engine_changes_there_and_back(stocked: Stocked) -> None:
     assert await titles(stocked.workspace, inside, "cats", "vector") == before
 
 
-async def test_differences_are_proved_and_mended(stocked: Stocked) -> None:
-    await stocked.put("cats and dogs", "tax law", "the moon")
-    assert (await stocked.check()).waiting == 3
-    await stocked.send()
-    assert (await stocked.check()).is_none
-    lost = (await stocked.there())[0]
-    await stocked.engine.delete(stocked.scope, stocked.space, [lost])
-    await stocked.engine.write(stocked.scope, stocked.space, [Point(10**15, str([1.0] * stocked.space.dimension))])
-    difference = await stocked.check()
-    assert (difference.missing, difference.strays, difference.held) == ([lost], [10**15], 3)
-    await VectorCheck(stocked.resources.sessions, stocked.engine, stocked.project).repair(difference)
-    await stocked.send()
-    assert (await stocked.check()).is_none
-    assert await stocked.there() == await stocked.chunks()
-
-
-async def test_an_operator_verifies_and_repairs(
-    stocked: Stocked, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    database = stocked.workspace.database
-    assert settings.cache.url is not None
-    for name, value in {
-        "DATABASE__ENGINE": "server",
-        "DATABASE__URL": database.runtime,
-        "DATABASE__OWNER_URL": database.owner,
-        "CACHE__ENGINE": "server",
-        "CACHE__URL": settings.cache.url.get_secret_value(),
-        "VECTORS__ENGINE": "qdrant",
-        "VECTORS__URL": stocked.server.url,
-        "VECTORS__COLLECTION_PREFIX": stocked.engine.prefix,
-    }.items():
-        monkeypatch.setenv(name, value)
-    await stocked.put("cats and dogs", "tax law")
-    await stocked.send()
-    absent = make_scope(UUID(int=7), Principal.service(UUID(int=7)), "service")
-    await stocked.engine.write(absent, stocked.space, [Point(10**15, str([1.0] * stocked.space.dimension))])
-    await stocked.engine.delete(stocked.scope, stocked.space, await stocked.there())
-    for arguments, code, last in (
-        (["verify"], 1, "2 differ"),
-        (["repair"], 0, "2 differ: being mended"),
-    ):
-        assert await asyncio.to_thread(run, ("index", *arguments)) == code
-        told = capsys.readouterr().out
-        assert f"{stocked.project}: index of {stocked.space.model}: 2 vectors are not on the vector server\n" in told
-        assert f"{absent.project_id}: the vector server has vectors of this project, which does not exist\n" in told
-        assert told.endswith(f"{last}\n")
-    await stocked.send()
-    assert await asyncio.to_thread(run, ("index", "verify", "--project", str(stocked.project))) == 0
-    assert capsys.readouterr().out == "1 indexes compared, 0 differ\n"
-    assert await stocked.engine.projects(stocked.space) == {stocked.project}
-    stocked.server.away = True
-    assert await asyncio.to_thread(run, ("index", "verify")) == 2
-    assert capsys.readouterr().err.startswith("partywall: VECTORS__URL: the vector server answered 503")
-
-
-async def test_passages_without_a_vector_return_to_the_index_queue(stocked: Stocked) -> None:
-    await stocked.put("cats and dogs", "tax law")
-    await stocked.send()
-    remove = "DELETE FROM embedding WHERE project_id = $1 AND chunk = $2"
-    await stocked.workspace.users.execute(remove, stocked.project, max(await stocked.chunks()))
-    difference = await stocked.check()
-    assert difference.incomplete
-    await VectorCheck(stocked.resources.sessions, stocked.engine, stocked.project).repair(difference)
-    async with working(stocked.resources):
-        await until(lambda: has_vectors(stocked, 2))
-    await stocked.send()
-    assert (await stocked.check()).is_none
-    assert len(await stocked.there()) == 2
-
-
-async def has_vectors(stocked: Stocked, count: int) -> bool:
-    return await stocked.workspace.count("embedding") == count
-
-
-async def test_a_deleted_project_leaves_nothing_there(stocked: Stocked) -> None:
+async def test_a_deleted_project_leaves_nothing_there(stocked: VectorProject) -> None:
     await stocked.put("cats and dogs")
     await stocked.send()
     await stocked.workspace.person.client.delete(f"/api/v1/projects/{stocked.project}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -109,8 +111,11 @@ async def test_of_a_hundred_guesses_at_once_no_more_are_hashed_than_allowed(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Passwords, "check_now", noting)
         guesses = (owner.at(addresses[n % len(addresses)]).try_login(f"guess number {n}") for n in range(100))
+        started = time.monotonic()
         answers = await asyncio.gather(*guesses)
-    allowed = 5 if len(addresses) == 1 else 21
+        passed = time.monotonic() - started
+    # From many networks, another one is allowed after 1, 2, 4 seconds and so on.
+    allowed = 5 if len(addresses) == 1 else 21 + int(math.log2(1 + passed))
     assert len(hashed) == sum(answer.status_code == 400 for answer in answers) <= allowed
 
 

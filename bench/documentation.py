@@ -4,6 +4,9 @@ For Markdown the judge is another parser: GitHub's, `cmarkgfm`, to be installed 
 A title is right if it is the one in the front matter, or else the first heading as rendered. Markup is what stands in
 the passages more often than in the rendered page, word by word and sign by sign; marks of lists are none.
 
+For reStructuredText and Org the judge is Pandoc (`pypandoc-binary`, to be installed in the same way). A title is right
+if it is the file's own, or else its first heading.
+
 For HTML the judge compares the pages of the folder with one another. A title is right if it is the page's `<title>`
 without the beginning and end that most of the titles share, or a heading with the first part of that. Lines that stand
 on more than half of the pages are navigation, and count as markup. Run it with `python -m bench.documentation FOLDER`.
@@ -18,16 +21,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from subprocess import PIPE, run
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser
 
 from partywall.features.documents.extraction import extract
+from partywall.features.documents.readers.plain_text import read_text
 from partywall.features.search.chunker import chunk_text
 from partywall.formats.file_kinds import media_type_by_name
 
 _MARKDOWN: Final = "text/markdown"
 _HTML: Final = "text/html"
+_MARKUPS: Final = {"text/x-rst": "rst", "text/x-org": "org"}
 _FEWEST: Final = 4  # pages that can be compared
 _FRONT_MATTER: Final = re.compile(
     r"\A\ufeff?\s*(?P<mark>---|\+\+\+)\n(?P<data>.*?)^(?P=mark)\s*$", re.DOTALL | re.MULTILINE
@@ -83,6 +89,22 @@ def _rendered(content: str) -> str:
     cmark = import_module("cmarkgfm")
     options = import_module("cmarkgfm.cmark").Options
     return str(cmark.github_flavored_markdown_to_html(content, options=options.CMARK_OPT_UNSAFE))
+
+
+def _judge_markup(name: str, data: bytes, media_type: str) -> Judgement:
+    page = LexborHTMLParser(_by_pandoc(data.decode(errors="replace"), _MARKUPS[media_type]))
+    title = page.css_first("h1.title")
+    wanted = " ".join(title.text().split()) if title is not None else _first_heading(page)
+    read = read_text(data, media_type)
+    passages = [chunk.text for chunk in chunk_text(read.text, media_type)]
+    return _judged(name, read.title, wanted, page, passages)
+
+
+def _by_pandoc(content: str, format_: str) -> str:
+    pandoc = str(import_module("pypandoc").get_pandoc_path())
+    options = ["--sandbox", "--standalone", "--quiet", "--metadata=pagetitle:-", "--mathjax", "--wrap=preserve"]
+    made = run([pandoc, f"--from={format_}", "--to=html", *options], input=content, stdout=PIPE, text=True, check=True)
+    return made.stdout
 
 
 def _first_heading(page: LexborHTMLParser) -> str:
@@ -159,6 +181,8 @@ def _judgements(folder: Path) -> Iterator[Judgement]:
         kind, name = media_type_by_name(path.name), str(path.relative_to(folder))
         if kind == _MARKDOWN:
             yield _judge_markdown(name, path.read_bytes())
+        elif kind in _MARKUPS:
+            yield _judge_markup(name, path.read_bytes(), kind)
         elif kind == _HTML:
             pages[name] = path.read_bytes()
     yield from _judge_html(pages)

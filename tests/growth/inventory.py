@@ -13,6 +13,7 @@ from tests.growth.agents import AGENTS
 from tests.growth.documents import DOCUMENTS
 from tests.growth.edges import EDGES
 from tests.growth.markdown import MARKDOWN
+from tests.growth.markup import MARKUP
 from tests.growth.reader import Reader
 
 # Read uploaded files in a text process, which limits time and memory; `bench/extraction.py` feeds them hostile files.
@@ -41,16 +42,15 @@ _IN_TEXT_PROCESSES: Final = (
     "rtf_rows.py:_WORD",
     "sheets.py:_BLANKS",
     "pdf.py:_DIGITS",
+    "pdf.py:_NUMBER",
     "pdf.py:_LAM_AFTER_ALEF",
     "pdf.py:_LINE",
     "pdf.py:_HYPHEN",
     "plain_text.py:_UNSTORABLE",
-    "plain_text.py:_RST_TITLE",
-    "plain_text.py:_ORG_TITLE",
     "process.py:_LANGUAGE",
 )
 
-READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *MARKDOWN, *AGENTS, *EDGES)
+READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *MARKDOWN, *MARKUP, *AGENTS, *EDGES)
 
 # Not fed, and why: most read only what this program or its operator has written.
 UNFED: Final[Mapping[str, str]] = {

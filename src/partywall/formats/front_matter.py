@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -47,6 +47,7 @@ class FrontMatter:
 
     end: int = 0
     title: str = ""
+    author: str = ""
     date: str = ""
     tags: tuple[str, ...] = ()
     language: str = ""
@@ -54,13 +55,23 @@ class FrontMatter:
     @property
     def metadata(self) -> dict[str, JsonValue]:
         """The metadata of a document with this front matter."""
-        found: dict[str, JsonValue] = {"date": self.date, "tags": [*self.tags], "language": self.language}
+        found: dict[str, JsonValue] = {
+            "author": self.author,
+            "date": self.date,
+            "tags": [*self.tags],
+            "language": self.language,
+        }
         return {key: value for key, value in found.items() if value}
 
 
 def front_matter(text: str) -> FrontMatter:
     found = _find(text)
-    return FrontMatter(_mark_end(text)) if found is None else _said(found.parse(), found.end)
+    return FrontMatter(_mark_end(text)) if found is None else _of_data(found.parse(), found.end)
+
+
+def front_matter_of(said: Mapping[str, object]) -> FrontMatter:
+    """What a file of another format says in fields with these names, in lower case."""
+    return _said(said, 0)
 
 
 def front_matter_end(text: str) -> int:
@@ -142,14 +153,19 @@ def _yaml(written: str) -> object:
         raise ValueError(str(error)) from error
 
 
-def _said(data: object, end: int) -> FrontMatter:
+def _of_data(data: object, end: int) -> FrontMatter:
     said = {key.lower(): value for key, value in data.items() if isinstance(key, str)} if isinstance(data, dict) else {}
+    return _said(said, end)
+
+
+def _said(said: Mapping[str, object], end: int) -> FrontMatter:
     language = next((word for key in ("language", "lang", "locale") if (word := _word(said.get(key)))), "")
     return FrontMatter(
         end,
         _text(said.get("title"), _LONGEST_TITLE),
+        ", ".join(_words(said.get("author") or said.get("authors")))[:_LONGEST_TITLE],
         _word(said.get("date")),
-        _words(said.get("tags")),
+        _words(said.get("tags") or said.get("keywords")),
         language.replace("_", "-") if _LANGUAGE.fullmatch(language) else "",
     )
 

@@ -15,7 +15,7 @@ from partywall.formats.markdown_inline import Edit
 from partywall.formats.markdown_marks import Heading, Marks, layout_marks, markdown_marks, plain_headings
 
 _MARKDOWN: Final = frozenset({"text/markdown", "application/x-ipynb+json"})
-_PLAIN: Final = frozenset({"text/plain", "text/x-rst", "text/x-org"})
+_PLAIN: Final = "text/plain"
 _DATA: Final = frozenset(
     {"text/csv", "text/tab-separated-values", "application/yaml", "application/toml", "application/x-tex"}
 )
@@ -90,9 +90,9 @@ def readable_text(content: str, media_type: str) -> ReadableText:
     if media_type in _MARKDOWN:
         start = front_matter_end(content)
         return _assembled(content, chain([Marks([Edit(0, start)])], markdown_marks(content, start)))
-    if media_type in _DATA or (media_type in _PLAIN and not _MAYBE_HEADING.search(content)):
+    if media_type in _DATA or (media_type == _PLAIN and not _MAYBE_HEADING.search(content)):
         return ReadableText(content, content)
-    if media_type in _PLAIN:
+    if media_type == _PLAIN:
         return ReadableText(content, content, plain_headings(content))
     return _assembled(content, layout_marks(content))
 

@@ -84,6 +84,30 @@ def test_pdf_has_headings_and_pages_and_no_repeated_lines() -> None:
     assert refusal("a.pdf", pdf([])) is Reason.NO_TEXT
 
 
+def test_page_headers_that_change_by_chapter_are_read_once_each() -> None:
+    chapters = ["Basic ideas"] * 4 + ["Proofs"] * 3 + ["Tables", "Index of names"]
+    space = (30, "")
+    words = ["apple", "beech", "cedar", "date", "elm", "fir", "gum", "hazel", "ivy"]
+    pages = [
+        [(9, f"{chapter}  {n}"), space, (10, f"{word} begins"), (10, f"{word} ends"), space, (9, "All rights reserved")]
+        for n, (chapter, word) in enumerate(zip(chapters, words, strict=True), start=41)
+    ]
+    text = read("a.pdf", pdf(*pages)).text
+    assert [text.count(f"{name} ") for name in ("Basic ideas", "Proofs", "Tables", "Index of names")] == [1, 1, 1, 1]
+    assert all(f"{word} begins\n{word} ends" in text for word in words)
+
+
+def test_rows_and_titles_that_repeat_on_pages_of_a_pdf_stay() -> None:
+    space = (30, "")
+    table = [[(10, "Item and price"), *((10, f"Part {n} costs {n * n}") for n in range(k, k + 9))] for k in range(2, 5)]
+    slides = [[(24, "Agenda of today"), space, (10, f"point {word}"), (10, "more")] for word in ("one", "two", "six")]
+    counted = [[(10, f"Invoice {n * 7}"), space, (10, f"for {n * 3} parts"), (10, "paid")] for n in (3, 5, 6)]
+    others = [[(10, f"words {word}"), (10, f"and {word}")] for word in ("fir", "elm", "oak", "ash", "yew", "box")]
+    text = read("a.pdf", pdf(*table, *slides, *counted, *others)).text
+    found = [text.count(part) for part in ("Item and price", "Part ", "Agenda of today", "Invoice ")]
+    assert found == [3, 27, 3, 3]
+
+
 def test_a_page_header_in_large_type_is_no_heading_of_each_page() -> None:
     pages = [[(13, f"Register of the republic / {n}"), (20, f"Part {n}"), (10, f"Text of {n}")] for n in range(2, 6)]
     found = read("a.pdf", pdf([(20, "Register")], *pages)).text
@@ -177,8 +201,8 @@ def test_books() -> None:
             ).encode(),
             "N", "# N\nx\n\n```\n1+1\n```\n\n2",
         ),
-        ("a.rst", b"Title\n=====\n\nText", "Title", "Title\n=====\n\nText"),
-        ("a.org", b"#+TITLE: Org\n* One", "Org", "#+TITLE: Org\n* One"),
+        ("a.rst", "Caf\xe9\n====\n\nText".encode("utf-16"), "Caf\xe9", "# Caf\xe9\n\nText"),
+        ("a.adoc", b"= Title\n\n*a* {b}", "", "= Title\n\n*a* {b}"),
     ],
 )  # fmt: skip
 def test_kinds_of_text(name: str, data: bytes, title: str, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -47,7 +48,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     columns = sorted({at for cells in kept for at, cell in enumerate(cells) if cell.strip()})
     if len(columns) < 2:
         return "\n".join(one_line(cells[columns[0]]) for cells in kept)
-    first, *others = ([cells[at] for at in columns if at < len(cells)] for cells in kept)
+    first, *others = ([cells[at] for at in columns[: bisect_left(columns, len(cells))]] for cells in kept)
     heading = first + [""] * (len(columns) - len(first))  # a narrower one makes no table (GFM)
     lines = (row(heading), "|" + " --- |" * len(columns), *(row(_filled(cells)) for cells in others))
     return "\n".join(lines)
@@ -90,9 +91,9 @@ class Writer:
             self.heading = self.heading or line
             self.block(f"{'#' * min(max(level, 1), 6)} {line}")
 
-    def item(self, depth: int, text: str) -> None:
+    def item(self, depth: int, text: str, marker: str = "- ") -> None:
         if line := one_line(text):
-            self.block(f"{'  ' * min(depth, 8)}- {line}", tight=True)
+            self.block(f"{'  ' * min(depth, 8)}{marker}{line}", tight=True)
 
     def items(self, heading: str, texts: Iterable[str]) -> None:
         """A list under a heading, if there are any. Each text appears once."""

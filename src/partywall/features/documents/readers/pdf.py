@@ -27,6 +27,9 @@ _GAP: Final = 0.6
 _EDGE: Final = 3
 _FEWEST_PAGES: Final = 3
 _FEWEST_LETTERS: Final = 20  # of a page header in large type
+_FEWEST_LINES: Final = 3  # of a page with a header
+_RUN_STEP: Final = 2
+_NUMBER: Final = re.compile(r"\d{1,9}")
 _DIGITS: Final = re.compile(r"\d+|\b[ivxlcIVXLC]+\b")
 _LINE: Final = re.compile(r"[^\r\n]+")
 _LAM_AFTER_ALEF: Final = re.compile("[\u0622\u0623\u0625\u0627\u0671]\u0644")
@@ -64,7 +67,7 @@ def read_pdf(data: bytes, ocr: Ocr | None = None) -> FileText:
         raise UnreadableFileError(Reason.DAMAGED)
     whole = [lines or [] for lines in pages]
     usual = _usual_size(whole)
-    found = _without_repeated(whole, usual)
+    found = _without_runs(_without_repeated(whole, usual), usual)
     blank = [number for number, lines in enumerate(pages) if lines == []]
     scans = scanned_texts(document, blank, ocr) if ocr and blank else {}
     writer = Writer()
@@ -167,6 +170,41 @@ def _without_repeated(pages: Sequence[Sequence[_Line]], usual: float) -> list[li
             seen.add(key)
         found.append(kept)
     return found
+
+
+def _without_runs(pages: Sequence[list[_Line]], usual: float) -> list[list[_Line]]:
+    """The pages without headers and footers that change by chapter: the first of each run is kept.
+
+    A run has the same text at the same place, apart from the number of the page, on this page and the next or the one
+    after that: left and right pages may differ. Rows of tables that go on have no gap between them and the text.
+    """
+    begun: dict[tuple[str, int, float], tuple[int, list[int], list[_Line]]] = {}
+    dropped: set[int] = set()
+    for number, lines in enumerate(pages):
+        for line in _apart(lines, usual):
+            text = one_line(line.text)
+            key, numbers = (_NUMBER.sub("#", text), round(line.top), line.size), [int(n) for n in _NUMBER.findall(text)]
+            before, counted, run = begun.get(key, (number, numbers, []))
+            goes_on = number - before <= _RUN_STEP and _counts_on(counted, numbers, number - before)
+            run = [*run[1 - _FEWEST_PAGES :], line] if goes_on else [line]
+            begun[key] = number, numbers, run
+            if len(run) == _FEWEST_PAGES:
+                dropped.update(map(id, run[1:]))
+    return [[line for line in lines if id(line) not in dropped] for lines in pages]
+
+
+def _apart(lines: Sequence[_Line], usual: float) -> Iterator[_Line]:
+    """The first and the last line, if they have letters, are no headings, and stand apart from the text."""
+    if len(lines) < _FEWEST_LINES:
+        return
+    for line, gap in ((lines[0], lines[0].bottom - lines[1].top), (lines[-1], lines[-2].bottom - lines[-1].top)):
+        if gap > line.size > 0 and not _is_heading(line, usual) and any(map(str.isalpha, line.text)):
+            yield line
+
+
+def _counts_on(before: Sequence[int], numbers: Sequence[int], pages: int) -> bool:
+    """Whether each number is the same, or that of the page."""
+    return all(after - first in (0, pages) for first, after in zip(before, numbers, strict=True))
 
 
 def _edges(lines: Sequence[_Line]) -> Iterator[_Line]:

@@ -154,6 +154,16 @@ def test_the_ligature_of_lam_and_alef_in_a_pdf() -> None:
     assert read("a.pdf", drawn).text == "\u0633\u0644\u0627\u0645\n\u0633\u0627\u0644\u0645"
 
 
+def test_vertical_text_in_a_font_of_the_system() -> None:
+    font = b"/Subtype /Type1 /BaseFont /Helvetica"
+    vertical = (
+        b"/Subtype /Type0 /BaseFont /Ryumin /Encoding /UniJIS-UCS2-V /DescendantFonts [<< /Type /Font /BaseFont /Ryumin"
+        b" /Subtype /CIDFontType0 /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> >>]"
+    )
+    drawn = pdf([(10, "N\\000e\\347g,")]).replace(font, vertical)
+    assert read("a.pdf", drawn).text == "\u4e00\u65e7\u672c"
+
+
 def test_mail() -> None:
     raw = (
         b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nFrom: Ann <ann@example.com>\r\nTo: bob@example.com\r\n"

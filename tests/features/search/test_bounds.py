@@ -11,6 +11,8 @@ import pytest
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.features.search.constants import QUERY_TOKENS
 from partywall.features.search.exceptions import SearchTimeoutError
+from partywall.features.search.highlights import Highlighter
+from partywall.features.search.marked_texts import AT_ONCE
 from partywall.features.search.schemas import SearchQuery
 from partywall.features.search.service import SearchService
 from partywall.features.search.terms import QueryWords
@@ -86,3 +88,30 @@ async def test_one_account_searches_a_few_times_at_once_and_others_meanwhile(
         for _ in range(taken):
             slots.release(tenant)
     assert await waiting == ["Cats"]
+
+
+async def test_highlights_hold_no_connection_and_let_others_have_their_turn(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = "# Cats\n\nA cat sees a cat. " + "The dog sleeps. " * 80
+    await workspace.index(await workspace.put("Cats", "\n\n".join([section] * 3 * AT_ONCE)))
+    turns, seen = 0, list[int]()
+    add = Highlighter.add
+
+    def observed(self: Highlighter, configuration: str, text: str) -> None:
+        seen.append(turns)
+        assert workspace.resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool's
+        add(self, configuration, text)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Highlighter, "add", observed)
+    other = asyncio.create_task(others())
+    answer = await workspace.search("cat", limit=100, group="chunk")
+    other.cancel()
+    assert len(answer.json()["items"]) == len(seen) > 2 * AT_ONCE
+    assert all(before < after for before, after in zip(seen[::AT_ONCE], seen[AT_ONCE::AT_ONCE], strict=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +13,6 @@ from partywall.core.db.scoped_access import ScopedReader
 from partywall.features.search.constants import QUERY_TOKENS
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.highlights import Highlighter
-from partywall.features.search.marked_texts import AT_ONCE
 from partywall.features.search.schemas import SearchQuery
 from partywall.features.search.service import SearchService
 from partywall.features.search.terms import QueryWords
@@ -90,28 +90,24 @@ async def test_one_account_searches_a_few_times_at_once_and_others_meanwhile(
     assert await waiting == ["Cats"]
 
 
-async def test_highlights_hold_no_connection_and_let_others_have_their_turn(
+async def test_highlights_are_computed_in_a_thread_without_a_connection(
     workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    section = "# Cats\n\nA cat sees a cat. " + "The dog sleeps. " * 80
-    await workspace.index(await workspace.put("Cats", "\n\n".join([section] * 3 * AT_ONCE)))
-    turns, seen = 0, list[int]()
-    add = Highlighter.add
+    await workspace.index(await workspace.put("Cats", "The cat sleeps."))
+    seen, add = list[tuple[bool, int]](), Highlighter.add
 
     def observed(self: Highlighter, configuration: str, text: str) -> None:
-        seen.append(turns)
-        assert workspace.resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool's
+        pool = workspace.resources.engine.pool
+        seen.append((threading.current_thread() is threading.main_thread(), pool.checkedout()))  # type: ignore[attr-defined]  # a queue pool's
         add(self, configuration, text)
 
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
     monkeypatch.setattr(Highlighter, "add", observed)
-    other = asyncio.create_task(others())
-    answer = await workspace.search("cat", limit=100, group="chunk")
-    other.cancel()
-    assert len(answer.json()["items"]) == len(seen) > 2 * AT_ONCE
-    assert all(before < after for before, after in zip(seen[::AT_ONCE], seen[AT_ONCE::AT_ONCE], strict=False))
+    assert (await workspace.search("cat")).json()["items"][0]["highlights"] == [{"start": 4, "end": 7}]
+    assert seen == [(False, 0)]
+
+
+def test_codes_that_nobody_asked_for_are_not_looked_up() -> None:
+    highlighter = Highlighter.of(QueryWords.of("E-4021", ["english"]).words)
+    asked = len(highlighter.words.numbers)
+    highlighter.add("english", " ".join(f"E-{number}/x.{number}" for number in range(5_000)))
+    assert len(highlighter.words.numbers) < asked + 5

@@ -45,6 +45,7 @@ class Highlighter:
 
     words: WordList
     _beginnings: set[str]
+    _exact: set[str]
     _texts: list[_Text] = field(default_factory=list)
     _wanted: dict[str, _Wanted] = field(default_factory=dict)
     _forms: dict[tuple[str, str], list[_Form]] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Highlighter:
     def of(cls, asked: WordList) -> Self:
         """For the words of a query."""
         beginnings = {folded(word).translate(_JOINTS)[:_KEPT] for _, word in asked.numbers}
-        return cls(WordList(dict(asked.numbers)), beginnings)
+        return cls(WordList(dict(asked.numbers)), beginnings, {word for _, word in asked.numbers})
 
     def add(self, configuration: str, text: str) -> None:
         """Adds the words of a text."""
@@ -73,6 +74,7 @@ class Highlighter:
         self._forms[configuration, token] = [
             (form.start, form.end, {number for number, _ in self.words.add(words_of(form, configuration))})
             for form in with_parts(forms(token), configuration)
+            if not form.exact or form.text in self._exact or not _is_code(form.text)
         ]
 
     def mark(self, matched: Set[int]) -> None:
@@ -91,6 +93,11 @@ class Highlighter:
                 if len(spans) >= MOST:
                     break
         return spans[:MOST]
+
+
+def _is_code(text: str) -> bool:
+    """Whether nothing but the same text matches: no stemmer makes it. Text with accents may lose them."""
+    return text.isascii() and not text.isalpha()
 
 
 def _joined(places: Iterable[tuple[int, int]]) -> list[Span]:

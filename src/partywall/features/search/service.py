@@ -91,8 +91,8 @@ class SearchService:
                 results = await self._results(scope, search)
             results, reranked = await self._reranked(query.q, results)
             shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
-            found = marked(self.reader, scope, words.words, shown)
-            items = [hit(each, spans, explain=query.explain) async for each, spans in found]
+            found = await marked(self.reader, scope, words.words, shown)
+        items = [hit(each, spans, explain=query.explain) for each, spans in found]
         return Answer(SearchResult(items=items, facets=facets, reranked=reranked), mode)
 
     async def _results(self, scope: ProjectScope, search: Search) -> list[Result]:

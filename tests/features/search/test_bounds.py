@@ -106,8 +106,13 @@ async def test_highlights_are_computed_in_a_thread_without_a_connection(
     assert seen == [(False, 0)]
 
 
-def test_codes_that_nobody_asked_for_are_not_looked_up() -> None:
-    highlighter = Highlighter.of(QueryWords.of("E-4021", ["english"]).words)
+@pytest.mark.parametrize(
+    "text",
+    [" ".join(f"E-{number}/x.{number}" for number in range(5_000)), "".join(map(chr, range(0x4E00, 0x5E00)))],
+    ids=["codes", "cjk"],
+)
+def test_what_is_not_stemmed_and_nobody_asked_for_is_not_looked_up(text: str) -> None:
+    highlighter = Highlighter.of(QueryWords.of("E-4021 \u6f22\u5b57", ["english"]).words)
     asked = len(highlighter.words.numbers)
-    highlighter.add("english", " ".join(f"E-{number}/x.{number}" for number in range(5_000)))
+    highlighter.add("english", text)
     assert len(highlighter.words.numbers) < asked + 5

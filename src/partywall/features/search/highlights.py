@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Self
 from partywall.features.search.characters import folded
 from partywall.features.search.compounds import SHORTEST
 from partywall.features.search.terms import GERMAN, WordList, plain_word, with_parts, words_of
-from partywall.features.search.tokens import forms, is_plain, places
+from partywall.features.search.tokens import forms, is_plain, places, unspaced
 
 # Per text: a one-letter word may occur a thousand times.
 MOST: Final = 100
@@ -97,7 +97,7 @@ class Highlighter:
 
 def _is_code(text: str) -> bool:
     """Whether nothing but the same text matches: no stemmer makes it. Text with accents may lose them."""
-    return text.isascii() and not text.isalpha()
+    return not text.isalpha() if text.isascii() else unspaced(text) > 0
 
 
 def _joined(places: Iterable[tuple[int, int]]) -> list[Span]:

@@ -41,8 +41,6 @@ OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
 YES_OR_NO: Final = {"IndexReader.is_whole"}
 # Names those of the given numbers that the caller has nothing of.
 NOT_THERE: Final = {"HeldVectors.unknown"}
-# Stems words, and reads no table.
-NO_TABLE: Final = {"SearchRepository.matching"}
 
 
 def repositories() -> Iterator[type[Repository]]:
@@ -64,7 +62,7 @@ def methods() -> dict[str, type[Repository]]:
 
 
 def test_every_method_of_every_repository_has_an_entry() -> None:
-    assert set(CALLS) | OF_ALL_PROJECTS | YES_OR_NO | NOT_THERE | NO_TABLE | HARMLESS == set(methods())
+    assert set(CALLS) | OF_ALL_PROJECTS | YES_OR_NO | NOT_THERE | HARMLESS == set(methods())
 
 
 STAGED: Final = """

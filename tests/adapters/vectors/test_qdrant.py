@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 import httpx2
@@ -22,7 +23,8 @@ from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
 from partywall.core.tenancy import Principal, ProjectScope, make_scope
 from partywall.core.vector_server import Point, VectorServerError, VectorSpace
-from tests.adapters.vectors.qdrant_server import KINDS, QdrantServer, qdrant_server
+from tests.adapters.vectors import qdrant_server as qdrant_server_module
+from tests.adapters.vectors.qdrant_server import KINDS, Body, LocalCollection, QdrantServer, qdrant_server
 
 SPACE = VectorSpace("a model@1", 3)
 OTHER = VectorSpace("a model@2", 3)
@@ -151,17 +153,54 @@ async def answered(tmp_path: Path, client: httpx2.AsyncClient, body: bytes, *, s
     return str(caught.value)
 
 
-async def test_strange_answers_are_one_line(
-    tmp_path: Path, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_strange_answers_are_one_line(tmp_path: Path, client: httpx2.AsyncClient) -> None:
     assert "not JSON" in await answered(tmp_path, client, b"<html>")
     assert "no collections" in await answered(tmp_path, client, orjson.dumps({"result": {"collections": 3}}))
     assert (
         await answered(tmp_path, client, f"no\n{SECRET}".encode(), status=403)
         == "the vector server answered 403: no ***"
     )
-    monkeypatch.setattr(qdrant_requests, "MOST_BYTES", 10)
-    assert "too large" in await answered(tmp_path, client, b"x" * 11)
+    assert "too large" in await answered(tmp_path, client, b"x" * (qdrant_requests.MOST_BYTES + 1))
+
+
+class Strange(LocalCollection):
+    """Answers with what no Qdrant of ours would say."""
+
+    said: ClassVar[dict[str, object]] = {"points": [], "hits": []}
+
+    def query(self, body: Body) -> dict[str, object]:
+        return self.said
+
+    scroll = facet = query
+
+
+async def test_wrong_ids_pages_and_projects_are_no_answer(
+    tmp_path: Path, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qdrant_server_module, "LocalCollection", Strange)
+    async with qdrant_server("local", tmp_path) as server:
+        made = Qdrant.of(client, QdrantOptions(server.url, SECRET, "p", timedelta(seconds=60)))
+        await made.prepare(SPACE)
+        ids = [3, 2**63, 2**64 - 1, str(new_id()), None, 4, 5]
+        monkeypatch.setattr(
+            Strange, "said", {"points": [{"id": each} for each in ids], "next_page_offset": 0, "hits": [{"count": 1}]}
+        )
+        assert await made.nearest(MINE, SPACE, "[1,0,0]", 2) == [3, 4]
+        with pytest.raises(VectorServerError, match="do not end"):
+            await held(made, MINE)
+        with pytest.raises(VectorServerError, match="a project that is none"):
+            await made.projects(SPACE)
+
+
+async def test_collections_of_a_longer_prefix_are_left_alone(server: QdrantServer, client: httpx2.AsyncClient) -> None:
+    if server.kind == "server":
+        return
+    options = [QdrantOptions(server.url, SECRET, prefix, timedelta(seconds=60)) for prefix in ("pw", "pw-staging")]
+    ours, copy = [Qdrant.of(client, each) for each in options]
+    for each in (ours, copy):
+        await each.write(MINE, SPACE, points(1))
+    await ours.delete_project(MINE.project_id)
+    assert (await held(ours, MINE), await held(copy, MINE)) == ([], [1])
 
 
 async def test_a_server_that_is_away_or_hangs_is_an_error(client: httpx2.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import pytest
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.features.search.constants import QUERY_TOKENS
 from partywall.features.search.exceptions import SearchTimeoutError
+from partywall.features.search.highlights import Highlighter
 from partywall.features.search.schemas import SearchQuery
 from partywall.features.search.service import SearchService
 from partywall.features.search.terms import QueryWords
@@ -86,3 +88,31 @@ async def test_one_account_searches_a_few_times_at_once_and_others_meanwhile(
         for _ in range(taken):
             slots.release(tenant)
     assert await waiting == ["Cats"]
+
+
+async def test_highlights_are_computed_in_a_thread_without_a_connection(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await workspace.index(await workspace.put("Cats", "The cat sleeps."))
+    seen, add = list[tuple[bool, int]](), Highlighter.add
+
+    def observed(self: Highlighter, configuration: str, text: str) -> None:
+        pool = workspace.resources.engine.pool
+        seen.append((threading.current_thread() is threading.main_thread(), pool.checkedout()))  # type: ignore[attr-defined]  # a queue pool's
+        add(self, configuration, text)
+
+    monkeypatch.setattr(Highlighter, "add", observed)
+    assert (await workspace.search("cat")).json()["items"][0]["highlights"] == [{"start": 4, "end": 7}]
+    assert seen == [(False, 0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" ".join(f"E-{number}/x.{number}" for number in range(5_000)), "".join(map(chr, range(0x4E00, 0x5E00)))],
+    ids=["codes", "cjk"],
+)
+def test_what_is_not_stemmed_and_nobody_asked_for_is_not_looked_up(text: str) -> None:
+    highlighter = Highlighter.of(QueryWords.of("E-4021 \u6f22\u5b57", ["english"]).words)
+    asked = len(highlighter.words.numbers)
+    highlighter.add("english", text)
+    assert len(highlighter.words.numbers) < asked + 5

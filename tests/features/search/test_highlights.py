@@ -12,8 +12,9 @@ def marked(query: str, text: str) -> list[str]:
 def spans(query: str, text: str) -> list[Span]:
     """Without stems: words match themselves."""
     asked = QueryWords.of(query, ["simple"]).words
-    highlighter = Highlighter.of(asked, [("simple", text)])
-    highlighter.matched = set(asked.numbers.values())
+    highlighter = Highlighter.of(asked)
+    highlighter.add("simple", text)
+    highlighter.mark(set(asked.numbers.values()))
     return highlighter.spans(0)
 
 

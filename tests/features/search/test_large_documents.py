@@ -89,6 +89,19 @@ async def test_it_is_written_in_steps_and_becomes_searchable_at_once(
     assert await workspace.value("SELECT chunks FROM search_statistic WHERE project_id = $1", workspace.project) == 8
 
 
+async def test_a_step_in_chinese_writes_as_many_words_not_as_many_chunks(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A character is a word and part of another one: a chunk has as many as several chunks of English."""
+    steps = Steps(workspace, monkeypatch)
+    text = "".join(chr(0x4E00 + number % 3_000) for number in range(3_000))
+    document = await workspace.put("Words", text)
+    await workspace.index(document)
+    assert len(steps.sizes) > 1
+    assert set(steps.sizes) == {1}
+    assert await workspace.titles(text[-5:]) == ["Words"]
+
+
 async def test_what_is_staged_is_found_by_no_mode(workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     await workspace.index(await workspace.put("Large", text_of("former", 7)))
     await workspace.users.execute("UPDATE chunk SET staged_for = 1 WHERE project_id = $1", workspace.project)

@@ -10,7 +10,7 @@ import numpy as np
 
 from partywall.adapters.embeddings.bert import BertEncoder, Ids
 from partywall.adapters.embeddings.e5_files import WEIGHTS_SHA256, dequantised, installed_file
-from partywall.adapters.embeddings.local import LocalEmbedder
+from partywall.adapters.embeddings.encoder_embedder import EncoderEmbedder
 from partywall.adapters.embeddings.mapped_tensors import mapped_tensors
 from partywall.adapters.embeddings.unigram import UnigramTokenizer
 from partywall.core.embedders import EmbeddingError, Vectors
@@ -26,25 +26,12 @@ _QUERY: Final = "query: "
 _PASSAGE: Final = "passage: "
 
 
-class E5Embedder(LocalEmbedder):
+class E5Embedder(EncoderEmbedder):
     """Ignores text after 510 tokens, about 2,000 characters of English."""
 
     def __init__(self, tokenizer: UnigramTokenizer, encoder: BertEncoder) -> None:
-        super().__init__(texts_at_once=8)
+        super().__init__(_NAME, encoder)
         self._tokenizer = tokenizer
-        self._encoder = encoder
-
-    @property
-    def name(self) -> str:
-        return _NAME
-
-    @property
-    def dimension(self) -> int:
-        return self._encoder.dimension
-
-    @property
-    def is_quick(self) -> bool:
-        return False
 
     def _embed(self, texts: list[str]) -> Vectors:
         return self._encoder.embed([self._tokens(_PASSAGE + text) for text in texts])

@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from partywall.adapters.embeddings.bert import BertEncoder, Ids
-from partywall.adapters.embeddings.local import LocalEmbedder
+from partywall.adapters.embeddings.encoder_embedder import EncoderEmbedder
 from partywall.adapters.embeddings.mapped_tensors import mapped_tensors
 from partywall.adapters.embeddings.minilm_files import WEIGHTS_SHA256, installed_files
 from partywall.core.embedders import EmbeddingError, Vectors
@@ -19,25 +19,12 @@ _LAYERS: Final = 6
 _MAX_TOKENS: Final = 256  # what the model was trained on
 
 
-class MiniLmEmbedder(LocalEmbedder):
+class MiniLmEmbedder(EncoderEmbedder):
     """English sentences and short passages; ignores text after 256 tokens."""
 
     def __init__(self, tokenizer: Tokenizer, encoder: BertEncoder) -> None:
-        super().__init__(texts_at_once=8)
+        super().__init__(_NAME, encoder)
         self._tokenizer = tokenizer
-        self._encoder = encoder
-
-    @property
-    def name(self) -> str:
-        return _NAME
-
-    @property
-    def dimension(self) -> int:
-        return self._encoder.dimension
-
-    @property
-    def is_quick(self) -> bool:
-        return False
 
     def _embed(self, texts: list[str]) -> Vectors:
         return self._encoder.embed([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])

@@ -27,6 +27,8 @@ PROJECT: Final = "project_id"
 SCROLLED_AT_ONCE: Final = 5_000
 # Projects that `projects` names.
 MOST_PROJECTS: Final = 100_000
+MOST_FACET_BYTES: Final = 16 * 1024 * 1024
+LARGEST_NUMBER: Final = 2**63 - 1  # of a passage; ids may be larger
 OLDEST: Final = [1, 15, 4]
 
 
@@ -95,11 +97,11 @@ class Qdrant:
             "params": {"hnsw_ef": limit}, "with_payload": False, "with_vector": False,
         }  # fmt: skip
         answer = await self.requests.post(f"/collections/{self.collection(space)}/points/query", body)
-        return _ids(answer)
+        return _ids(answer)[:limit]
 
     async def numbers(self, scope: ProjectScope, space: VectorSpace) -> AsyncIterator[list[int]]:
         path = f"/collections/{self.collection(space)}/points/scroll"
-        offset: JsonValue = 0
+        offset: int | None = 0
         while offset is not None:
             body = {
                 "filter": _of(scope.project_id), "limit": SCROLLED_AT_ONCE, "offset": offset,
@@ -110,20 +112,22 @@ class Qdrant:
             except NotThereError:
                 return
             yield _ids(answer)
-            offset = answer.get("next_page_offset") if isinstance(answer, dict) else None
+            offset = _next(answer, offset)
 
     async def projects(self, space: VectorSpace) -> set[UUID]:
         body = {"key": PROJECT, "limit": MOST_PROJECTS, "exact": True}
         try:
-            answer = await self.requests.post(f"/collections/{self.collection(space)}/facet", body)
+            answer = await self.requests.post(
+                f"/collections/{self.collection(space)}/facet", body, most=MOST_FACET_BYTES
+            )
         except NotThereError:
             return set()
-        return {UUID(str(each["value"])) for each in _items(answer, "hits") if each.get("count")}
+        return {_project(each.get("value")) for each in _items(answer, "hits") if each.get("count")}
 
     async def delete_project(self, project_id: UUID) -> None:
         for each in _items(await self.requests.get("/collections"), "collections"):
-            name = str(each["name"])
-            if name.startswith(f"{self.prefix}-"):
+            name = str(each.get("name"))
+            if self._is_ours(name):
                 await self.requests.post(f"/collections/{name}/points/delete?wait=true", {"filter": _of(project_id)})
 
     async def ping(self) -> None:
@@ -147,6 +151,11 @@ class Qdrant:
         readable = "".join(each if each.isascii() and each.isalnum() else "-" for each in space.model[:60].lower())
         return f"{self.prefix}-{space.dimension}-{readable}-{sha256(space.model.encode()).hexdigest()[:12]}"
 
+    def _is_ours(self, name: str) -> bool:
+        """Not that of another database, whose prefix may begin with ours."""
+        begin, _, rest = name.partition(f"{self.prefix}-")
+        return not begin and rest.partition("-")[0].isdecimal()
+
     async def _exists(self, name: str) -> bool:
         answer = await self.requests.get(f"/collections/{name}/exists")
         return isinstance(answer, dict) and answer.get("exists") is True
@@ -165,7 +174,24 @@ def _of(project_id: UUID) -> dict[str, list[object]]:
 
 
 def _ids(answer: JsonValue) -> list[int]:
-    return [number for each in _items(answer, "points") if isinstance(number := each.get("id"), int)]
+    """Without what cannot be the number of a passage, such as a UUID."""
+    found = (each.get("id") for each in _items(answer, "points"))
+    return [number for number in found if isinstance(number, int) and number <= LARGEST_NUMBER]
+
+
+def _next(answer: JsonValue, last: int) -> int | None:
+    """Where the next page begins: after the `last` one, else this would never end."""
+    offset = answer.get("next_page_offset") if isinstance(answer, dict) else None
+    if offset is None or (isinstance(offset, int) and offset > last):
+        return offset
+    raise VectorServerError("the vector server's pages do not end")
+
+
+def _project(value: JsonValue) -> UUID:
+    try:
+        return UUID(str(value))
+    except ValueError as error:
+        raise VectorServerError("the vector server names a project that is none") from error
 
 
 def _items(answer: JsonValue, key: str) -> list[dict[str, JsonValue]]:

@@ -30,6 +30,7 @@ from partywall.features.search.large_documents import LargeDocument
 from partywall.features.search.missing_vectors import MissingVectors
 from partywall.features.search.passage_vectors import EmbeddedPassages
 from partywall.features.search.terms import counted_words
+from partywall.features.search.write_batches import work
 
 log = structlog.get_logger(__name__)
 
@@ -146,17 +147,19 @@ class DocumentIndexer:
 
 def _is_large(document: ClaimedDocument, cut: Cut, state: IndexState) -> bool:
     """Writing or removing its chunks takes more than one transaction, or an attempt has staged some already."""
-    return max(len(cut[document.id]), document.chunks) > CHUNKS_AT_ONCE or document.id in state.staged
+    return max(work(cut[document.id]), document.chunks) > CHUNKS_AT_ONCE or document.id in state.staged
 
 
 def _groups(documents: Sequence[ClaimedDocument], cut: Cut) -> Iterator[list[ClaimedDocument]]:
-    """Groups of at most CHUNKS_AT_ONCE chunks, in the order given."""
-    group: list[ClaimedDocument] = []
+    """Groups with at most the work of CHUNKS_AT_ONCE chunks, in the order given."""
+    group, done = list[ClaimedDocument](), 0
     for each in documents:
-        if group and sum(len(cut[one.id]) for one in (*group, each)) > CHUNKS_AT_ONCE:
+        more = work(cut[each.id])
+        if group and done + more > CHUNKS_AT_ONCE:
             yield group
-            group = []
+            group, done = [], 0
         group.append(each)
+        done += more
     if group:
         yield group
 

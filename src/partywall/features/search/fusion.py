@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from partywall.core.similarity import SimilarityScale
@@ -16,8 +15,7 @@ Chosen on the SciFact train queries and on two of the judged sets; see docs/refe
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A chunk that one half found. The score is BM25 for text, the cosine similarity for vectors.
 
     Of text alone, `share` is how much of the query the chunk has: 1 if all of its words, each counted by its rarity;
@@ -31,8 +29,7 @@ class Candidate:
     whole: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What one half found: the rank from 1, and the candidate's score and share."""
 
     rank: int
@@ -40,8 +37,7 @@ class Place:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """`text` and `vector` are the chunk's places in the halves; None in one that did not find it."""
 
     chunk: int

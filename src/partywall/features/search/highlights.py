@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from partywall.features.search.characters import folded
 from partywall.features.search.compounds import SHORTEST
-from partywall.features.search.terms import GERMAN, WordList, with_parts, words_of
-from partywall.features.search.tokens import Form, forms, is_plain, places
+from partywall.features.search.terms import GERMAN, WordList, plain_word, with_parts, words_of
+from partywall.features.search.tokens import forms, is_plain, places, unspaced
 
 # Per text: a one-letter word may occur a thousand times.
 MOST: Final = 100
@@ -21,16 +21,18 @@ _JOINTS: Final = dict.fromkeys(map(ord, "-_./\\:@&~,"))
 _KEPT: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+# The place of a token's form in it, and the numbers of its words.
+type _Form = tuple[int, int, set[int]]
+
+
+class Span(NamedTuple):
     """`text[start:end]`, in characters."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
+class _Text(NamedTuple):
     """A text's tokens with their places, without those that cannot match."""
 
     configuration: str
@@ -39,55 +41,74 @@ class _Text:
 
 @dataclass(slots=True)
 class Highlighter:
-    """Marks the tokens of texts, or their parts, whose words are among the `matched` ones of `words`."""
+    """Marks the tokens of texts, or their parts, that have a word among the matched ones of `words`."""
 
     words: WordList
-    texts: list[_Text] = field(default_factory=list)
-    matched: set[int] = field(default_factory=set)
-    _forms: dict[tuple[str, str], list[tuple[Form, set[int]]]] = field(default_factory=dict)
+    _beginnings: set[str]
+    _exact: set[str]
+    _texts: list[_Text] = field(default_factory=list)
+    _wanted: dict[str, _Wanted] = field(default_factory=dict)
+    _forms: dict[tuple[str, str], list[_Form]] = field(default_factory=dict)
+    _marked: dict[tuple[str, str], list[Span]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, asked: WordList, texts: Iterable[tuple[str, str]]) -> Self:
-        """Collects the words of a query and of texts, each with its configuration."""
+    def of(cls, asked: WordList) -> Self:
+        """For the words of a query."""
         beginnings = {folded(word).translate(_JOINTS)[:_KEPT] for _, word in asked.numbers}
-        made = cls(WordList(dict(asked.numbers)))
-        wanted: dict[str, _Wanted] = {}
-        for configuration, text in texts:
-            are_wanted = wanted.setdefault(configuration, _Wanted(configuration, beginnings))
-            found = [(each.start(1), each[1]) for each in places(text) if are_wanted[each[1]]]
-            made.texts.append(_Text(configuration, found))
-            for _, token in found:
-                made._note(configuration, token)
-        return made
+        return cls(WordList(dict(asked.numbers)), beginnings, {word for _, word in asked.numbers})
+
+    def add(self, configuration: str, text: str) -> None:
+        """Adds the words of a text."""
+        if (wanted := self._wanted.get(configuration)) is None:
+            wanted = self._wanted[configuration] = _Wanted(configuration, self._beginnings)
+        found = [(each.start(1), token) for each in places(text) if wanted[token := each[1]]]
+        self._texts.append(_Text(configuration, found))
+        for token in {token for _, token in found}:
+            if (configuration, token) not in self._forms:
+                self._note(configuration, token)
 
     def _note(self, configuration: str, token: str) -> None:
-        if (configuration, token) not in self._forms:
-            self._forms[configuration, token] = [
-                (form, {number for number, _ in self.words.add(words_of(form, configuration))})
-                for form in with_parts(forms(token), configuration)
-            ]
+        if (word := plain_word(token, configuration)) is not None:
+            self._forms[configuration, token] = [(0, len(token), {self.words.number(*word)})]
+            return
+        self._forms[configuration, token] = [
+            (form.start, form.end, {number for number, _ in self.words.add(words_of(form, configuration))})
+            for form in with_parts(forms(token), configuration)
+            if not form.exact or form.text in self._exact or not _is_code(form.text)
+        ]
+
+    def mark(self, matched: Set[int]) -> None:
+        """Takes the numbers of the words that match."""
+        for key, found in self._forms.items():
+            if places := _joined((start, end) for start, end, numbers in found if not numbers.isdisjoint(matched)):
+                self._marked[key] = places
 
     def spans(self, position: int) -> list[Span]:
         """The first MOST spans of a text, in order."""
         spans: list[Span] = []
-        text = self.texts[position]
-        for at, token in text.tokens:
-            spans += (Span(at + start, at + end) for start, end in self._marked(text.configuration, token))
-            if len(spans) >= MOST:
-                break
+        configuration, tokens = self._texts[position]
+        for at, token in tokens:
+            if found := self._marked.get((configuration, token)):
+                spans += (Span(at + start, at + end) for start, end in found)
+                if len(spans) >= MOST:
+                    break
         return spans[:MOST]
 
-    def _marked(self, configuration: str, token: str) -> Iterator[tuple[int, int]]:
-        """The places of a token's matched forms; those that overlap become one."""
-        found = self._forms[configuration, token]
-        last: tuple[int, int] | None = None
-        for start, end in sorted((form.start, form.end) for form, numbers in found if numbers & self.matched):
-            if last is not None and start >= last[1]:
-                yield last
-                last = None
-            last = (start, end) if last is None else (last[0], max(end, last[1]))
-        if last is not None:
-            yield last
+
+def _is_code(text: str) -> bool:
+    """Whether nothing but the same text matches: no stemmer makes it. Text with accents may lose them."""
+    return not text.isalpha() if text.isascii() else unspaced(text) > 0
+
+
+def _joined(places: Iterable[tuple[int, int]]) -> list[Span]:
+    """Places that overlap become one."""
+    joined: list[Span] = []
+    for start, end in sorted(places):
+        if joined and start < joined[-1].end:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, end))
+        else:
+            joined.append(Span(start, end))
+    return joined
 
 
 @dataclass(slots=True)
@@ -102,10 +123,9 @@ class _Wanted(dict[str, bool]):
         return wanted
 
     def _may_match(self, token: str) -> bool:
-        if not token.isascii() or self.configuration in _BEGINNINGS:
+        if token[:_KEPT].lower() in self.beginnings or not token.isascii() or self.configuration in _BEGINNINGS:
             return True
         if is_plain(token):
-            may_be_compound = self.configuration == GERMAN and len(token) >= SHORTEST
-            return may_be_compound or token[:_KEPT].lower() in self.beginnings
+            return self.configuration == GERMAN and len(token) >= SHORTEST
         letters = token.lower().translate(_JOINTS)
         return any(beginning in letters for beginning in self.beginnings)

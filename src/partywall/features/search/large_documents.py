@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import batched
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.queue import enqueue_once
@@ -24,6 +23,7 @@ from partywall.features.search.jobs import SWEEP_CHUNKS, SweepChunks
 from partywall.features.search.passage_vectors import EmbeddedPassages
 from partywall.features.search.staging_repository import FORMER, StagedReader, StagedWriter
 from partywall.features.search.terms import counted_words
+from partywall.features.search.write_batches import batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class LargeDocument:
         if staged != [each.place for each in chunks[: len(staged)]]:
             await self.sweep()  # cut differently, or for another language
             staged = []
-        for some in batched(chunks[len(staged) :], CHUNKS_AT_ONCE):
+        for some in batches(chunks[len(staged) :], CHUNKS_AT_ONCE):
             if not await self._add(some, findings, by_words=by_words):
                 return False
         return True

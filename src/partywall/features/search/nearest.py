@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -48,9 +49,13 @@ _PROPOSED: Final = func.array(
     type_=ARRAY(BigInteger),
 )
 
+# Building a statement takes as much of this process's time as running it.
+_KEPT: Final = lru_cache(maxsize=64)
+
 type Nearest = Select[int, UUID, float]
 
 
+@_KEPT
 def vectors(dimension: int, *, approximate: bool, only: bool, staged: bool) -> Select[int, float]:
     """The vectors of the project with their distances, unordered; without those of staged passages if there are any.
 
@@ -77,7 +82,12 @@ def vectors(dimension: int, *, approximate: bool, only: bool, staged: bool) -> S
     return found
 
 
+@_KEPT
 def best(found: Select[int, float]) -> Nearest:
+    return _best(found)
+
+
+def _best(found: Select[int, float]) -> Nearest:
     nearest = found.order_by("distance").limit(_LOOKED_AT).subquery("best")
     with_documents = (
         select(nearest, SearchChunk.document_id)
@@ -90,7 +100,7 @@ def best(found: Select[int, float]) -> Nearest:
 def best_of(found: Select[int, float]) -> Nearest:
     """The best passages among those with the numbers `kept`."""
     [chunk, _] = found.selected_columns
-    return best(found.where(chunk.in_(select(func.unnest(bindparam("kept", type_=ARRAY(BigInteger)))))))
+    return _best(found.where(chunk.in_(select(func.unnest(bindparam("kept", type_=ARRAY(BigInteger)))))))
 
 
 def best_in_order(found: Select[int, float], tree: Filter | None) -> Nearest:
@@ -98,7 +108,7 @@ def best_in_order(found: Select[int, float], tree: Filter | None) -> Nearest:
     [chunk, _] = found.selected_columns
     its_chunk = and_(SearchChunk.project_id == _PROJECT, SearchChunk.number == chunk)
     wanted = matches(tree, _PROJECT, SearchChunk.document_id)
-    return best(found.join(SearchChunk, its_chunk).where(wanted))
+    return _best(found.join(SearchChunk, its_chunk).where(wanted))
 
 
 def best_of_matching(found: Select[int, float], tree: Filter | None) -> Nearest:

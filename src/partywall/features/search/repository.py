@@ -21,7 +21,7 @@ from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
 from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic, hnsw_index
-from partywall.features.search.terms import TERMS, QueryWords, WordList
+from partywall.features.search.terms import QueryWords
 
 _EF_SEARCH: Final = "200"
 
@@ -39,10 +39,6 @@ SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document
 {_WITH_DOCUMENTS}
 WHERE chunk.staged_for IS NULL
 """)
-_MATCHING: Final = """
-WITH stem AS MATERIALIZED ({terms})
-SELECT DISTINCT number FROM stem WHERE term IN (SELECT term FROM stem WHERE number <= :asked)
-"""
 
 _WORDINGS: Final = text(f"""
 SELECT given.number,
@@ -53,7 +49,6 @@ SELECT given.number,
 _ITERATE: Final = select(
     func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
 )
-_MATCHED: Final = text(_MATCHING.format(terms=TERMS))
 _INDEXED_ROWS: Final = text(
     "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
 )
@@ -214,8 +209,3 @@ class SearchRepository:
         """The chunks with their documents' titles, unordered."""
         values = {**self._project, "numbers": list(numbers)}
         return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
-
-    async def matching(self, words: WordList, asked: int) -> set[int]:
-        """The numbers of the words that have a term in common with the first `asked`."""
-        rows = await self.session.execute(_MATCHED, {**words.parameters, "asked": asked})
-        return {number for (number,) in rows}

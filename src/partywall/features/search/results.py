@@ -21,7 +21,6 @@ class Result:
     group: Group
     found: Found
     score: float
-    highlights: Sequence[Span]
     rerank: float | None = None
 
 
@@ -42,7 +41,7 @@ def _read(found: Found) -> str:
     return "\n".join([*headings, found.text])
 
 
-def hit(result: Result, *, explain: bool) -> SearchHit:
+def hit(result: Result, highlights: Sequence[Span], *, explain: bool) -> SearchHit:
     found, duplicates = result.found, result.group.duplicates
     return SearchHit(
         document_id=found.document_id,
@@ -56,7 +55,7 @@ def hit(result: Result, *, explain: bool) -> SearchHit:
         start=found.first,
         end=found.last,
         score=round(result.score, 4),
-        highlights=[Highlight(start=span.start, end=span.end) for span in result.highlights],
+        highlights=[Highlight(start=span.start, end=span.end) for span in highlights],
         duplicates=len(duplicates),
         duplicate_ids=duplicates[:MOST_DUPLICATES],
         explanation=_explanation(result.group.best, result.rerank) if explain else None,

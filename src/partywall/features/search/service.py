@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,12 +28,12 @@ from partywall.features.documents.facets import count_facets
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import relevance
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
-from partywall.features.search.highlights import Highlighter, Span
+from partywall.features.search.marked_texts import marked
 from partywall.features.search.one_search import Search
-from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
+from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
 from partywall.features.search.results import Result, hit, rerank
 from partywall.features.search.schemas import SearchMode, SearchQuery, SearchResult
-from partywall.features.search.terms import QueryWords, WordList
+from partywall.features.search.terms import QueryWords
 from partywall.features.search.vector_index import PgvectorIndex, ServerIndex, VectorIndex
 from partywall.features.search.vectors import vector_text
 
@@ -88,10 +88,11 @@ class SearchService:
             with _timeouts():
                 words = QueryWords.of(query.q, corpus.configurations)
                 search = Search(corpus, query, words, mode, vector, until, self.vectors, proposed, scale, most)
-                found = await self._results(scope, search)
-            results, reranked = await self._reranked(query.q, found)
-        shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
-        items = [hit(each, explain=query.explain) for each in shown]
+                results = await self._results(scope, search)
+            results, reranked = await self._reranked(query.q, results)
+            shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
+            found = await marked(self.reader, scope, words.words, shown)
+        items = [hit(each, spans, explain=query.explain) for each, spans in found]
         return Answer(SearchResult(items=items, facets=facets, reranked=reranked), mode)
 
     async def _results(self, scope: ProjectScope, search: Search) -> list[Result]:
@@ -101,22 +102,13 @@ class SearchService:
             groups = await search.run(repository, await search.kept(repository))
             search.refuse_late()
             found = await repository.shown([each.best.chunk for each in groups])
-            highlights = await self._highlights(repository, search.words.words, found)
         by_number = {each.number: each for each in found}  # a chunk may have been removed meanwhile
         scores = relevance.scores([each.best for each in groups], search.mode, search.scale)
         return [
-            Result(group, by_number[group.best.chunk], score, highlights[group.best.chunk])
+            Result(group, by_number[group.best.chunk], score)
             for group, score in zip(groups, scores, strict=True)
             if group.best.chunk in by_number
         ]
-
-    async def _highlights(
-        self, repository: SearchRepository, asked: WordList, found: Sequence[Found]
-    ) -> Mapping[int, list[Span]]:
-        """By the chunks' numbers."""
-        highlighter = Highlighter.of(asked, [(each.configuration, each.text) for each in found])
-        highlighter.matched = await repository.matching(highlighter.words, len(asked.numbers))
-        return {each.number: highlighter.spans(position) for position, each in enumerate(found)}
 
     async def _reranked(self, query: str, results: list[Result]) -> tuple[list[Result], bool | None]:
         if self.reranker is None or not results:

@@ -96,6 +96,13 @@ def words_of(form: Form, configuration: str) -> Iterator[Word]:
         yield Word(dictionary, plain, extra=True)
 
 
+def plain_word(token: str, configuration: str) -> tuple[str, str] | None:
+    """The dictionary and the text of the only word of a token; None if it may have more."""
+    if configuration == GERMAN or not is_plain(token):
+        return None
+    return _dictionary(configuration, token), token.lower()
+
+
 @dataclass(slots=True)
 class WordList:
     """Different words with their dictionaries, numbered from 1 as `TERMS` numbers them."""
@@ -110,7 +117,7 @@ class WordList:
         return [(self.number(dictionary, word), extra) for dictionary, word, extra in given]
 
     @property
-    def parameters(self) -> dict[str, object]:
+    def parameters(self) -> Mapping[str, Sequence[str] | int]:
         return {
             "dictionaries": [dictionary for dictionary, _ in self.numbers],
             "words": [word for _, word in self.numbers],
@@ -141,8 +148,9 @@ class QueryWords:
         return cls(words, weights, list(used))
 
     @property
-    def parameters(self) -> dict[str, object]:
-        return self.words.parameters | {
+    def parameters(self) -> Mapping[str, object]:
+        return {
+            **self.words.parameters,
             "weights": [self.weights[number] for number in self.words.numbers.values()],
             "word_numbers": [number for number, _ in self.used],
             "word_configurations": [configuration for _, configuration in self.used],
@@ -185,7 +193,7 @@ def counted_words(passages: Iterable[Passage]) -> CountedWords:
         for token, count in Counter(tokens(passage.indexed)).items():
             for number in numbers[token]:
                 add(packed_place + number + count)
-    return CountedWords(places, words.parameters | {"occurrences": occurrences})
+    return CountedWords(places, {**words.parameters, "occurrences": occurrences})
 
 
 @dataclass(slots=True)
@@ -197,9 +205,8 @@ class _Known(dict[str, Sequence[int]]):
 
     def __missing__(self, token: str) -> Sequence[int]:
         numbers: Sequence[int]
-        if is_plain(token) and self.configuration != GERMAN:
-            dictionary = _dictionary(self.configuration, token)
-            numbers = (self.words.number(dictionary, token.lower()) * _NUMBER,)
+        if (word := plain_word(token, self.configuration)) is not None:
+            numbers = (self.words.number(*word) * _NUMBER,)
         else:
             given = (
                 word

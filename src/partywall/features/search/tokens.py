@@ -77,6 +77,11 @@ def places(text: str) -> Iterator[re.Match[str]]:
     return filter(_GROUP, (_ASCII_TOKENS if text.isascii() else _TOKENS).finditer(text))
 
 
+def unspaced(text: str) -> int:
+    """How many characters of scripts without spaces a text has."""
+    return 0 if text.isascii() else len(_UNSPACED_START.findall(text))
+
+
 def forms(token: str) -> list[Form]:
     """The forms of a token, each once. The single characters of an unspaced text come last."""
     if is_plain(token):

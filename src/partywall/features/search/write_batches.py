@@ -1,0 +1,31 @@
+"""How many passages are written in one transaction: as many as have a bounded number of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from partywall.features.search.chunk_repository import NewChunk
+from partywall.features.search.tokens import unspaced
+
+# Each has two terms, alone and in a pair; a passage in words with spaces has about 300.
+_UNSPACED_OF_ONE: Final = 150
+
+
+def work(chunks: Iterable[NewChunk]) -> int:
+    """In passages of words with spaces: one without spaces, such as Chinese, counts as up to 17."""
+    return sum(1 + unspaced(each.text) // _UNSPACED_OF_ONE for each in chunks)
+
+
+def batches(chunks: Sequence[NewChunk], most: int) -> Iterator[list[NewChunk]]:
+    """The chunks in order, each batch with at most so much work, or one chunk."""
+    batch, done = list[NewChunk](), 0
+    for each in chunks:
+        more = work([each])
+        if batch and done + more > most:
+            yield batch
+            batch, done = [], 0
+        batch.append(each)
+        done += more
+    if batch:
+        yield batch

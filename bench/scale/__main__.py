@@ -12,13 +12,20 @@ from pathlib import Path
 
 from bench.results import report
 from bench.scale.data import open_data
+from bench.scale.disk import disk
+from bench.scale.exact import recall
+from bench.scale.lists import lists
 from bench.scale.search import search_times
 from bench.scale.sizes import FULL, SMALL
+from bench.scale.verify import verify
 
 
 async def run(options: argparse.Namespace) -> bool:
     async with open_data(SMALL if options.small else FULL, options.data) as data:
-        results = await search_times(data, options.queries)
+        results = [await verify(data), await disk(data)]
+        results += await search_times(data, options.queries)
+        results += await recall(data, options.queries // 4)
+        results += await lists(data)
     report("scale", results)
     return all(each.met for each in results)
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-CHOOSING: Final = 20_000
+CHOOSING: Final = 25_000
 """So many postings of the rarest words are ranked; those of the others are read for the best of these passages only."""
 
-COMPLETED: Final = 5
+COMPLETED: Final = 15
 """How many times the passages wanted get the scores of the other words."""
 COMPLETED_OF_MATCHING: Final = 50
 """The same where a filter may keep a tenth of them, or less."""

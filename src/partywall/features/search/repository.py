@@ -54,6 +54,8 @@ SELECT given.number,
 _ITERATE: Final = select(
     func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
 )
+# A connection has one plan for all projects after some executions, and most are too small for what a large one needs.
+_PLAN_ANEW: Final = select(func.set_config("plan_cache_mode", "force_custom_plan", True))
 _MATCHED: Final = text(_MATCHING.format(terms=TERMS))
 _INDEXED_ROWS: Final = text(
     "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
@@ -128,6 +130,10 @@ CORPUS: Final = ScopedQuery.read(_corpus)
 class SearchRepository:
     session: AsyncReadSession
     scope: ProjectScope
+
+    async def plan_for_this_project(self) -> None:
+        """Makes PostgreSQL plan each statement for the values that it is executed with."""
+        await self.session.execute(_PLAN_ANEW)
 
     async def numbers(self, tree: Filter) -> list[int] | None:
         """The passages that a filter keeps; None if they are many."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from partywall.features.search.constants import CANDIDATES
+
 # Measured with 200 candidates of 256 dimensions; see docs/reference/benchmarks.md.
 _EXACT_MS_PER_CHUNK: Final = 0.0003
 _INDEX_MS: Final = 1.0
@@ -12,7 +14,7 @@ _INDEX_MS_PER_INVERSE_SHARE: Final = 1.8
 KEPT_SHARE: Final = 0.1
 
 
-def uses_index(chunks: int, indexed_rows: float | None) -> bool:
+def uses_index(chunks: int, indexed_rows: float | None, candidates: int = CANDIDATES) -> bool:
     """Compares the two costs: exact grows with the project, HNSW as its share of the `indexed_rows` shrinks.
 
     The index also visits other projects' vectors: at a share of 1 % it visits a hundred times as many. None: the
@@ -21,4 +23,5 @@ def uses_index(chunks: int, indexed_rows: float | None) -> bool:
     if chunks <= 0 or indexed_rows is None:
         return False
     inverse_share = max(1.0, indexed_rows / chunks)
-    return _INDEX_MS + _INDEX_MS_PER_INVERSE_SHARE * inverse_share < _EXACT_MS_PER_CHUNK * chunks
+    visited = inverse_share * candidates / CANDIDATES
+    return _INDEX_MS + _INDEX_MS_PER_INVERSE_SHARE * visited < _EXACT_MS_PER_CHUNK * chunks

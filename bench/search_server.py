@@ -71,7 +71,7 @@ class SearchServer:
 async def open_search_server(
     environment: Mapping[str, str], models: Path | None = None, kept: Path | None = None
 ) -> AsyncIterator[SearchServer]:
-    """A server in a temporary directory, or in one that is kept; `models` is a directory of installed models to copy."""
+    """A server in a temporary directory, or in the `kept` one. `models` is a directory of installed models to copy."""
     directory = kept or await asyncio.to_thread(_make_directory)
     try:
         if models is not None:

@@ -19,11 +19,11 @@ _KEPT: Final = """
 JOIN document AS d ON d.project_id = c.project_id AND d.id = c.document_id
     AND (CAST($3 AS text) IS NULL OR d.metadata ->> CAST($3 AS text) = $4)
 """
-_NEAREST: Final = f"""
-SELECT c.id FROM embedding AS e JOIN chunk AS c ON c.project_id = e.project_id AND c.number = e.chunk {_KEPT}
-WHERE e.project_id = $1 ORDER BY e.embedding <=> CAST(CAST($2 AS text) AS halfvec) LIMIT {_TOP}
+_NEAREST: Final = """
+SELECT c.id FROM embedding AS e JOIN chunk AS c ON c.project_id = e.project_id AND c.number = e.chunk {kept}
+WHERE e.project_id = $1 ORDER BY e.embedding <=> CAST(CAST($2 AS text) AS halfvec) LIMIT 10
 """
-_BM25: Final = f"""
+_BM25: Final = """
 WITH asked AS (
     SELECT DISTINCT lexeme FROM unnest(string_to_array($2, ' ')) AS word
     CROSS JOIN LATERAL unnest(ts_lexize('english_stem', word)) AS lexeme
@@ -37,7 +37,8 @@ WITH asked AS (
     ) AS score
     FROM found JOIN search_statistic AS s USING (project_id) GROUP BY chunk
 )
-SELECT c.id, CAST(scored.score AS float8) AS score FROM scored JOIN chunk AS c ON c.project_id = $1 AND c.number = scored.chunk {_KEPT}
+SELECT c.id, CAST(scored.score AS float8) AS score FROM scored
+JOIN chunk AS c ON c.project_id = $1 AND c.number = scored.chunk {kept}
 ORDER BY scored.score DESC LIMIT 200
 """
 
@@ -53,7 +54,9 @@ async def recall(data: Data, count: int) -> list[Result]:
                     await _share(data, project, q, mode, trees[number % len(trees)]) for number, q in enumerate(asked)
                 ]
                 share = sum(found) / len(found)
-                each = Result(f"best ten, {size:,} passages, {mode}, {name}", f"{share:.3f}", f"{TARGET}", share >= TARGET)
+                each = Result(
+                    f"best ten, {size:,} passages, {mode}, {name}", f"{share:.3f}", f"{TARGET}", share >= TARGET
+                )
                 print(each.name, each.measured, flush=True)
                 results.append(each)
     return results
@@ -64,9 +67,11 @@ async def _share(data: Data, project: UUID, q: str, mode: str, tree: Json | None
     field, value = (None, None) if tree is None else (str(tree["field"]).partition(".")[2], str(tree["value"]))
     if mode == "vector":
         vector = vector_text(await data.language.embedder.embed_query(q))
-        best = {row["id"] for row in await data.database.fetch(_NEAREST, project, vector, field, value)}
+        best = {
+            row["id"] for row in await data.database.fetch(_NEAREST.format(kept=_KEPT), project, vector, field, value)
+        }
         return len(best.intersection(shown)) / len(best) if best else 1.0
-    rows = await data.database.fetch(_BM25, project, q, field, value)
+    rows = await data.database.fetch(_BM25.format(kept=_KEPT), project, q, field, value)
     if not rows:
         return 1.0
     # Passages with the score of the tenth are as good.

@@ -13,7 +13,7 @@ import asyncpg
 import numpy as np
 
 from bench.scale import rows
-from bench.scale.language import Language, Numbers
+from bench.scale.language import Language
 from bench.scale.terms import Terms, postings_of
 from bench.scale.texts import Texts, texts_of
 from partywall.features.search.constants import EXACT_CHUNKS
@@ -84,9 +84,7 @@ class Filler:
         ]  # fmt: skip
         await self.connection.copy_records_to_table("document", records=records, columns=_DOCUMENT)
 
-    async def _passages(
-        self, project: UUID, index: UUID, texts: Texts, ids: list[UUID], *, approximate: bool
-    ) -> int:
+    async def _passages(self, project: UUID, index: UUID, texts: Texts, ids: list[UUID], *, approximate: bool) -> int:
         """The number of terms written."""
         postings = postings_of(texts, self.terms)
         numbers = np.arange(self.next_chunk, self.next_chunk + len(texts))

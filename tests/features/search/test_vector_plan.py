@@ -15,3 +15,8 @@ def test_a_large_project_with_a_large_share_uses_the_index() -> None:
 def test_a_small_share_of_a_huge_index_does_not() -> None:
     """The index would visit a hundred vectors of other projects for each of this one."""
     assert not uses_index(12_000, 3_000_000)
+
+
+def test_fewer_candidates_cost_the_index_less() -> None:
+    assert not uses_index(40_000, 400_000, 200)
+    assert uses_index(40_000, 400_000, 100)

@@ -57,7 +57,10 @@ WITH chosen AS MATERIALIZED ({chosen} ORDER BY score DESC, chunk LIMIT :complete
 # `IS TRUE` keeps PostgreSQL from looking up all terms of each passage instead: it has a hash table of the passages.
 _KEPT: Final = "AND (chunk IN (SELECT unnest(CAST(:kept AS bigint[])))) IS TRUE"
 _CHOSEN: Final = "AND (chunk IN (SELECT chosen.chunk FROM chosen)) IS TRUE"
-_NOT_STAGED: Final = "AND chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)"
+_NOT_STAGED: Final = (
+    "AND chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)"
+)
+_SCORES: Final = "SELECT * FROM scored"
 _BEST: Final = """, best AS (
     SELECT near.chunk, chunk.document_id, near.score, near.information
     FROM (SELECT * FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
@@ -91,7 +94,7 @@ def best(*, pruned: bool, staged: bool = False, kept: bool = False) -> TextClaus
 def best_of_matching(tree: Filter | None, *, pruned: bool, staged: bool) -> Best:
     """The best passages of documents that match, looked up in the order of the scores."""
     numbers = (column(name, Float) for name in ("score", "information"))
-    scores = text(_scored(pruned=pruned, staged=staged) + "SELECT * FROM scored")
+    scores = text(_scored(pruned=pruned, staged=staged) + _SCORES)
     scored = scores.columns(column("chunk", BigInteger), *numbers).subquery("scored")
     first = select(scored).order_by(scored.c.score.desc(), scored.c.chunk).subquery("first")
     its = document_of(tree, first.c.chunk)

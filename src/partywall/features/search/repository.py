@@ -155,9 +155,7 @@ class SearchRepository:
             found = await self._ranked(corpus, complete(planned), breadth, kept)
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
-    async def _ranked(
-        self, corpus: Corpus, planned: TermPlan, breadth: Breadth, kept: Kept | None
-    ) -> list[Candidate]:
+    async def _ranked(self, corpus: Corpus, planned: TermPlan, breadth: Breadth, kept: Kept | None) -> list[Candidate]:
         values = self._project | asdict(breadth) | bm25.parameters(planned, corpus.chunks, corpus.terms)
         pruned = bool(planned.rest)
         query: Executable = bm25.best(pruned=pruned, staged=corpus.staged)

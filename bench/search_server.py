@@ -72,7 +72,7 @@ async def open_search_server(
     environment: Mapping[str, str], models: Path | None = None, kept: Path | None = None
 ) -> AsyncIterator[SearchServer]:
     """A server in a temporary directory, or in the `kept` one. `models` is a directory of installed models to copy."""
-    directory = kept or await asyncio.to_thread(_make_directory)
+    directory = await asyncio.to_thread(_make_directory) if kept is None else kept
     try:
         if models is not None:
             await asyncio.to_thread(shutil.copytree, models, directory / "data" / "models")

@@ -54,16 +54,17 @@ def _path(project: UUID) -> str:
 
 async def _cursor(data: Data, project: UUID, after: int) -> str:
     """Of the page after so many documents: a cursor does not depend on the size of the pages before."""
-    cursor, left = None, after
+    cursor: str | None = None
+    left = after
     while left > 0:
-        params = {"limit": min(left, _WALKED_AT_ONCE), **({"cursor": cursor} if cursor else {})}
+        params = {"limit": str(min(left, _WALKED_AT_ONCE))} | ({} if cursor is None else {"cursor": cursor})
         answer = (await data.server.client.get(_path(project), params=params)).json()
         cursor, left = answer["next_cursor"], left - len(answer["items"])
     return str(cursor)
 
 
 def _listing(data: Data, project: UUID, cursor: str | None = None) -> Call:
-    params = {"limit": PAGE, **({"cursor": cursor} if cursor else {})}
+    params = {"limit": str(PAGE)} | ({} if cursor is None else {"cursor": cursor})
 
     async def call(_: int) -> None:
         answer = await data.server.client.get(_path(project), params=params)

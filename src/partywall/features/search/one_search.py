@@ -9,7 +9,7 @@ from functools import partial
 
 from partywall.core.similarity import SimilarityScale
 from partywall.features.search import fusion
-from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MATCHING, MORE, NARROW, WIDE, Breadth
+from partywall.features.search.constants import FOLDED_AT_ONCE, MATCHING, MORE, NARROW, WIDE, Breadth
 from partywall.features.search.copies import Group, fold
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
@@ -70,19 +70,19 @@ class Search:
         first = MATCHING if kept is not None and kept.is_many else NARROW
         text = await self._enough(by_text, first, wide=wide) if self.mode is not SearchMode.VECTOR else []
         vector = await self._enough(by_vector, first, wide=wide) if self.mode is not SearchMode.TEXT else []
-        ranked = self._fused(text, vector)
+        ranked = self._fused(text, vector, first.candidates)
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = fusion.best_per_document(ranked)
         return _Ranking(ranked, cut_off=first.candidates in {len(text), len(vector)})
 
-    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate]) -> list[Ranked]:
+    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate], depth: int) -> list[Ranked]:
         match self.mode:
             case SearchMode.TEXT:
                 return fusion.by_text(text)
             case SearchMode.VECTOR:
                 return fusion.by_vector(vector)
             case SearchMode.HYBRID:
-                return fusion.fuse(text, vector, depth=CANDIDATES, scale=self.scale)
+                return fusion.fuse(text, vector, depth=depth, scale=self.scale)
 
     async def _enough(
         self, half: Callable[[Breadth], Awaitable[list[Candidate]]], breadth: Breadth, *, wide: bool

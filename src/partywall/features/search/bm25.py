@@ -46,8 +46,9 @@ _SCORED: Final = """
     ) AS posting GROUP BY posting.chunk
 """
 # The best of the passages with the choosing terms, with the scores of the other terms.
+# lint: allow project-filter - the parts that are filled in name the project
 _PRUNED: Final = """
-WITH chosen AS MATERIALIZED ({chosen} ORDER BY score DESC, chunk LIMIT :completed
+WITH chosen AS MATERIALIZED ({chosen} ORDER BY score DESC, posting.chunk LIMIT :completed
 ), completed AS ({completed}
 ), scored AS (
     SELECT chunk, sum(score) AS score, sum(information) AS information

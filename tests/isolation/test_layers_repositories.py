@@ -41,8 +41,8 @@ OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
 YES_OR_NO: Final = {"IndexReader.is_whole"}
 # Names those of the given numbers that the caller has nothing of.
 NOT_THERE: Final = {"HeldVectors.unknown"}
-# Stems words, and reads no table.
-NO_TABLE: Final = {"SearchRepository.matching"}
+# Stems words or changes a setting, and reads no table.
+NO_TABLE: Final = {"SearchRepository.matching", "SearchRepository.plan_for_this_project"}
 
 
 def repositories() -> Iterator[type[Repository]]:

@@ -31,6 +31,7 @@ class SearchServer:
 
     client: httpx2.AsyncClient
     pid: int
+    data: Path
 
     async def project(self, name: str) -> str:
         answer = await self.client.post("/api/v1/projects", json={"name": name})
@@ -67,9 +68,11 @@ class SearchServer:
 
 
 @asynccontextmanager
-async def open_search_server(environment: Mapping[str, str], models: Path | None = None) -> AsyncIterator[SearchServer]:
-    """A new server in a temporary directory; `models` is a directory of installed models to copy."""
-    directory = await asyncio.to_thread(_make_directory)
+async def open_search_server(
+    environment: Mapping[str, str], models: Path | None = None, kept: Path | None = None
+) -> AsyncIterator[SearchServer]:
+    """A server in a temporary directory, or in the `kept` one. `models` is a directory of installed models to copy."""
+    directory = await asyncio.to_thread(_make_directory) if kept is None else kept
     try:
         if models is not None:
             await asyncio.to_thread(shutil.copytree, models, directory / "data" / "models")
@@ -78,9 +81,10 @@ async def open_search_server(environment: Mapping[str, str], models: Path | None
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
         ):
             client.headers["Authorization"] = f"Bearer {await sign_up(client)}"
-            yield SearchServer(client, pid)
+            yield SearchServer(client, pid, directory / "data")
     finally:
-        await asyncio.to_thread(_remove, directory)
+        if kept is None:
+            await asyncio.to_thread(_remove, directory)
 
 
 @asynccontextmanager

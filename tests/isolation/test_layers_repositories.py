@@ -41,6 +41,8 @@ OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
 YES_OR_NO: Final = {"IndexReader.is_whole"}
 # Names those of the given numbers that the caller has nothing of.
 NOT_THERE: Final = {"HeldVectors.unknown"}
+# Changes a setting, and reads no table.
+NO_TABLE: Final = {"SearchRepository.plan_for_this_project"}
 
 
 def repositories() -> Iterator[type[Repository]]:

@@ -60,7 +60,7 @@ async def test_a_filter_comes_before_the_ranking_in_every_mode(
     ranked = await titles(stocked, mode="text")
     monkeypatch.setattr(kept_passages, "MOST_KEPT", most_kept)
     monkeypatch.setattr(kept_passages, "MOST_READ", most_kept)
-    for breadth in ("NARROW", "MORE", "WIDE"):
+    for breadth in ("NARROW", "MATCHING", "MORE", "WIDE"):
         monkeypatch.setattr(f"partywall.features.search.one_search.{breadth}", Breadth(3, 3, 3))
     monkeypatch.setattr("partywall.features.search.repository.CHECKED_FIRST", 1)
     for given, expected in FILTERS:

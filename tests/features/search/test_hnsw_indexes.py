@@ -27,7 +27,7 @@ async def odd(stocked: SearchWorkspace) -> AsyncIterator[SearchWorkspace]:
 async def test_a_dimension_gets_an_index_on_demand(odd: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[float | None]()
 
-    def uses_index(_: int, indexed_rows: float | None) -> bool:
+    def uses_index(_: int, indexed_rows: float | None, _candidates: int) -> bool:
         asked.append(indexed_rows)
         return indexed_rows is not None
 

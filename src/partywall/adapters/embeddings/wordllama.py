@@ -32,13 +32,13 @@ class WordLlamaEmbedder(LocalEmbedder):
 
     def __init__(self, tokenizer: Tokenizer, rows: TensorRows, name: str) -> None:
         super().__init__(texts_at_once=512)
-        self._tokenizer = tokenizer
-        self._rows = rows
+        self.tokenizer = tokenizer
+        self.rows = rows
         self.name = name
 
     @property
     def dimension(self) -> int:
-        return self._rows.columns
+        return self.rows.columns
 
     @property
     def is_quick(self) -> bool:
@@ -51,11 +51,11 @@ class WordLlamaEmbedder(LocalEmbedder):
         return vectors
 
     def _embed_batch(self, texts: list[str], out: Vectors) -> None:
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         tokens = [np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings]
         # Converts each distinct token to 32 bits once per batch: the conversion is most of the cost of pooling.
         distinct, positions = np.unique(np.concatenate(tokens), return_inverse=True)
-        rows = self._rows.read(distinct).astype(np.float32)
+        rows = self.rows.read(distinct).astype(np.float32)
         end = 0
         for index, ids in enumerate(tokens):
             start, end = end, end + len(ids)

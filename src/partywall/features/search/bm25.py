@@ -11,15 +11,15 @@ from sqlalchemy import BigInteger, Float, Integer, Select, TextClause, bindparam
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search.constants import QUERY_TERMS
 from partywall.features.search.kept_passages import document_of
+from partywall.features.search.term_plan import TermPlan
 from partywall.features.search.terms import ASKED
 
 # The usual ones; tuning on the SciFact train queries gained nothing.
 _K1: Final = 1.2
 _B: Final = 0.75
 
-# A term with a digit, such as a code or a year, counts twice: who gives one wants no other.
-# Document frequencies are counted from the postings that the query reads anyway, which avoids a hot row per term.
-_SCORED: Final = """
+# Document frequencies are counted in the index when a query reads it, which avoids a hot row per term.
+_COUNTED: Final = """
 WITH asked AS (
     SELECT term COLLATE "C" AS term, greatest(max(weight), 1) AS weight,
         array_agg(DISTINCT configuration) AS configurations
@@ -29,46 +29,48 @@ WITH asked AS (
     ) AS stem JOIN unnest(CAST(:word_numbers AS bigint[]), CAST(:word_configurations AS text[]))
         AS used (word, configuration) ON used.word = ANY (stem.numbers)
     GROUP BY 1 ORDER BY min(number), 1 LIMIT :query_terms
-), found AS (
-    SELECT asked.term, asked.weight, posting.chunk,
-        CAST(posting.frequency AS float8) AS frequency, CAST(posting.length AS float8) AS length
-    FROM asked JOIN posting ON posting.project_id = :project_id AND posting.term = asked.term {only}
-), rarity AS (
-    SELECT asked.term, asked.weight, asked.configurations,
-        ln(1 + (greatest(CAST(:chunks AS float8) - times, 0) + 0.5) / (times + 0.5))
-            * CASE WHEN asked.term ~ '[0-9]' AND length(asked.term) > 2 THEN 2 ELSE 1 END AS rare
-    FROM asked
-    LEFT JOIN (SELECT term, count(*) FROM found GROUP BY term) AS counted (term, count) ON counted.term = asked.term
-    CROSS JOIN LATERAL (SELECT coalesce(counted.count, 0)) AS used (times)
-), whole AS (
-    SELECT min(information) AS information FROM (
-        SELECT sum(weight * rare ORDER BY term)
-        FROM rarity, unnest(configurations) AS configuration GROUP BY configuration
-    ) AS asked_in (information)
-), scored AS (
-    SELECT found.chunk, sum(
-        found.weight * rare * frequency * (CAST(:k1 AS float8) + 1)
+)
+SELECT asked.term, asked.weight, asked.configurations, counted.times FROM asked CROSS JOIN LATERAL (
+    SELECT count(*) AS times FROM posting WHERE project_id = :project_id AND term = asked.term {only}
+) AS counted
+"""
+_SCORED: Final = """
+    SELECT posting.chunk, sum(
+        given.information * frequency * (CAST(:k1 AS float8) + 1)
             / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
-    ) AS score, sum(found.weight * rare) AS information
-    FROM found JOIN rarity ON rarity.term = found.term {kept} GROUP BY found.chunk
+    ) AS score, sum(given.information) AS information
+    FROM unnest(CAST(:{terms} AS text[]), CAST(:{terms}_information AS float8[])) AS given (term, information)
+    CROSS JOIN LATERAL (
+        SELECT chunk, CAST(frequency AS float8) AS frequency, CAST(length AS float8) AS length FROM posting
+        WHERE project_id = :project_id AND term = given.term COLLATE "C" {only} OFFSET 0
+    ) AS posting GROUP BY posting.chunk
+"""
+# The best of the passages with the choosing terms, with the scores of the other terms.
+# lint: allow project-filter - the parts that are filled in name the project
+_PRUNED: Final = """
+WITH chosen AS MATERIALIZED ({chosen} ORDER BY score DESC, posting.chunk LIMIT :completed
+), completed AS ({completed}
+), scored AS (
+    SELECT chunk, sum(score) AS score, sum(information) AS information
+    FROM (SELECT * FROM chosen UNION ALL SELECT * FROM completed) AS part GROUP BY chunk
 )
 """
-_KEPT: Final = "WHERE found.chunk IN (SELECT unnest(CAST(:kept AS bigint[])))"
-_NOT_STAGED: Final = """
-    AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
-"""
-_SCORES: Final = """
-SELECT scored.*, whole.information AS asked FROM scored, whole
-"""
+# `IS TRUE` keeps PostgreSQL from looking up all terms of each passage instead: it has a hash table of the passages.
+_KEPT: Final = "AND (chunk IN (SELECT unnest(CAST(:kept AS bigint[])))) IS TRUE"
+_CHOSEN: Final = "AND (chunk IN (SELECT chosen.chunk FROM chosen)) IS TRUE"
+_NOT_STAGED: Final = (
+    "AND chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)"
+)
+_SCORES: Final = "SELECT * FROM scored"
 _BEST: Final = """, best AS (
     SELECT near.chunk, chunk.document_id, near.score, near.information
     FROM (SELECT * FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
     JOIN chunk ON chunk.project_id = :project_id AND chunk.number = near.chunk
 )
-SELECT chunk, document_id, score, least(1, placed.information / whole.information), whole.information
+SELECT chunk, document_id, score, least(1, information / CAST(:whole AS float8)), CAST(:whole AS float8)
 FROM (
     SELECT best.*, row_number() OVER (PARTITION BY document_id ORDER BY score DESC, chunk) AS place FROM best
-) AS placed, whole
+) AS placed
 WHERE place <= :of_document ORDER BY score DESC, chunk LIMIT :candidates
 """
 
@@ -76,18 +78,25 @@ type Best = Select[int, UUID, float, float, float]
 
 
 @cache
-def best(*, staged: bool = False, kept: bool = False) -> TextClause:
+def counted(*, staged: bool = False) -> TextClause:
+    """The terms of the query, and how many passages have each. `staged`: some passages are staged, and not found."""
+    return text(_COUNTED.format(terms=ASKED, only=_NOT_STAGED if staged else ""))
+
+
+@cache
+def best(*, pruned: bool, staged: bool = False, kept: bool = False) -> TextClause:
     """The best passages, at most `of_document` of each document, which must not fill the candidates alone.
 
-    `staged`: some are staged, and not found. `kept`: only those with the numbers `kept`.
+    `kept`: only those with the numbers `kept`.
     """
-    return text(_scored(staged=staged, kept=kept) + _BEST)
+    return text(_scored(pruned=pruned, staged=staged, kept=kept) + _BEST)
 
 
-def best_of_matching(tree: Filter | None, *, staged: bool) -> Best:
+def best_of_matching(tree: Filter | None, *, pruned: bool, staged: bool) -> Best:
     """The best passages of documents that match, looked up in the order of the scores."""
-    numbers = (column(name, Float) for name in ("score", "information", "asked"))
-    scored = text(_scored(staged=staged) + _SCORES).columns(column("chunk", BigInteger), *numbers).subquery("scored")
+    numbers = (column(name, Float) for name in ("score", "information"))
+    scores = text(_scored(pruned=pruned, staged=staged) + _SCORES)
+    scored = scores.columns(column("chunk", BigInteger), *numbers).subquery("scored")
     first = select(scored).order_by(scored.c.score.desc(), scored.c.chunk).subquery("first")
     its = document_of(tree, first.c.chunk)
     near = (
@@ -100,10 +109,10 @@ def best_of_matching(tree: Filter | None, *, staged: bool) -> Best:
     order = (near.c.score.desc(), near.c.chunk)
     place = func.row_number().over(partition_by=near.c.document_id, order_by=order).label("place")
     placed = select(near, place).subquery("placed")
+    whole = bindparam("whole", type_=Float)
     return (
         select(
-            placed.c.chunk, placed.c.document_id, placed.c.score,
-            func.least(1, placed.c.information / placed.c.asked), placed.c.asked,
+            placed.c.chunk, placed.c.document_id, placed.c.score, func.least(1, placed.c.information / whole), whole
         )
         .where(placed.c.place <= bindparam("of_document", type_=Integer))
         .order_by(placed.c.score.desc(), placed.c.chunk)
@@ -111,16 +120,32 @@ def best_of_matching(tree: Filter | None, *, staged: bool) -> Best:
     )  # fmt: skip
 
 
-def _scored(*, staged: bool, kept: bool = False) -> str:
-    return _SCORED.format(terms=ASKED, only=_NOT_STAGED if staged else "", kept=_KEPT if kept else "")
+def _scored(*, pruned: bool, staged: bool, kept: bool = False) -> str:
+    only = (_NOT_STAGED if staged else "") + (_KEPT if kept else "")
+    choosing = _SCORED.format(terms="choosing", only=only)
+    if not pruned:
+        return f"WITH scored AS ({choosing})"
+    return _PRUNED.format(chosen=choosing, completed=_SCORED.format(terms="rest", only=_CHOSEN))
 
 
-def parameters(chunks: int, terms: int) -> dict[str, object]:
+def asked_parameters() -> dict[str, object]:
+    return {"query_terms": QUERY_TERMS}
+
+
+def parameters(plan: TermPlan, chunks: int, terms: int) -> dict[str, object]:
     """For a project with so many chunks, and so many terms in all of them."""
-    return {
-        "query_terms": QUERY_TERMS,
-        "chunks": float(chunks),
+    values: dict[str, object] = {
         "average": max(1.0, terms / max(1, chunks)),
         "k1": _K1,
         "b": _B,
+        "whole": plan.whole,
+        "choosing": [each.term for each in plan.choosing],
+        "choosing_information": [each.information for each in plan.choosing],
     }
+    if plan.rest:
+        values |= {
+            "rest": [each.term for each in plan.rest],
+            "rest_information": [each.information for each in plan.rest],
+            "completed": plan.completed,
+        }
+    return values

@@ -17,6 +17,8 @@ class Breadth:
 
 CANDIDATES: Final = 200
 NARROW: Final = Breadth(CANDIDATES, CANDIDATES, CANDIDATES)
+MATCHING: Final = Breadth(100, 100, 100)
+"""The first ones behind a filter that keeps many: each is looked for among ten others."""
 MORE: Final = Breadth(1_000, 1_000, 1_000)
 WIDE: Final = Breadth(20_000, 3, 1_000)
 """When the first ones belong to too few documents: more chunks than four documents of the largest size have."""
@@ -43,7 +45,10 @@ BUNDLED_DIMENSION: Final = 256
 """Of the bundled model: its HNSW index is part of the schema. `partywall migrate` creates others."""
 
 EXACT_CHUNKS: Final = 10_000
-"""Up to this size a search compares every vector of the project; larger projects use the shared HNSW index."""
+"""Up to this size a search compares every vector of the project; larger projects use the shared HNSW index.
+
+PostgreSQL plans the statements of a search in a larger project for it alone.
+"""
 
 PROMOTED_AT_ONCE: Final = 51_200
 """Dimensions added to the HNSW index in one transaction: 200 vectors of 256 dimensions."""

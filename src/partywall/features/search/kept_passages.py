@@ -38,6 +38,11 @@ class Kept:
     tree: Filter | None
     numbers: Sequence[int] | None = None
 
+    @property
+    def is_many(self) -> bool:
+        """A filter keeps more passages than can be named."""
+        return self.tree is not None and self.numbers is None
+
 
 def numbers_of(tree: Filter) -> Select[list[int]]:
     """The passages of the documents that match; null if they are too many."""

@@ -9,7 +9,7 @@ from functools import partial
 
 from partywall.core.similarity import SimilarityScale
 from partywall.features.search import fusion
-from partywall.features.search.constants import CANDIDATES, FOLDED_AT_ONCE, MORE, NARROW, WIDE, Breadth
+from partywall.features.search.constants import FOLDED_AT_ONCE, MATCHING, MORE, NARROW, WIDE, Breadth
 from partywall.features.search.copies import Group, fold
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
@@ -67,29 +67,32 @@ class Search:
 
     async def _ranked(self, repository: SearchRepository, kept: Kept | None, *, wide: bool = False) -> _Ranking:
         by_text, by_vector = partial(self._by_text, repository, kept), partial(self._by_vector, repository, kept)
-        text = await self._enough(by_text, wide=wide) if self.mode is not SearchMode.VECTOR else []
-        vector = await self._enough(by_vector, wide=wide) if self.mode is not SearchMode.TEXT else []
-        ranked = self._fused(text, vector)
+        first = MATCHING if kept is not None and kept.is_many else NARROW
+        text = await self._enough(by_text, first, wide=wide) if self.mode is not SearchMode.VECTOR else []
+        vector = await self._enough(by_vector, first, wide=wide) if self.mode is not SearchMode.TEXT else []
+        ranked = self._fused(text, vector, first.candidates)
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = fusion.best_per_document(ranked)
-        return _Ranking(ranked, cut_off=NARROW.candidates in {len(text), len(vector)})
+        return _Ranking(ranked, cut_off=first.candidates in {len(text), len(vector)})
 
-    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate]) -> list[Ranked]:
+    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate], depth: int) -> list[Ranked]:
         match self.mode:
             case SearchMode.TEXT:
                 return fusion.by_text(text)
             case SearchMode.VECTOR:
                 return fusion.by_vector(vector)
             case SearchMode.HYBRID:
-                return fusion.fuse(text, vector, depth=CANDIDATES, scale=self.scale)
+                return fusion.fuse(text, vector, depth=depth, scale=self.scale)
 
-    async def _enough(self, half: Callable[[Breadth], Awaitable[list[Candidate]]], *, wide: bool) -> list[Candidate]:
+    async def _enough(
+        self, half: Callable[[Breadth], Awaitable[list[Candidate]]], breadth: Breadth, *, wide: bool
+    ) -> list[Candidate]:
         """Adds more chunks if the first ones belong to fewer documents than asked for; the first ones stay."""
         self.refuse_late()
-        found = await half(NARROW)
+        found = await half(breadth)
         grouped = self.query.group is SearchGroup.DOCUMENT
         wide = wide or (grouped and len({each.document_id for each in found}) < self.query.limit)
-        if len(found) < NARROW.candidates or not wide:
+        if len(found) < breadth.candidates or not wide:
             return found
         self.refuse_late()
         first = {each.chunk for each in found}

@@ -21,6 +21,7 @@ from partywall.features.search.copies import Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
 from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic, hnsw_index
+from partywall.features.search.term_plan import AskedTerm, TermPlan, complete, plan
 from partywall.features.search.terms import QueryWords
 
 _EF_SEARCH: Final = "200"
@@ -49,6 +50,8 @@ SELECT given.number,
 _ITERATE: Final = select(
     func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
 )
+# A connection has one plan for all projects after some executions, and most are too small for what a large one needs.
+_PLAN_ANEW: Final = select(func.set_config("plan_cache_mode", "force_custom_plan", True))
 _INDEXED_ROWS: Final = text(
     "SELECT reltuples FROM pg_class JOIN pg_index ON indexrelid = oid WHERE oid = to_regclass(:index) AND indisvalid"
 )
@@ -123,26 +126,39 @@ class SearchRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
+    async def plan_for_this_project(self) -> None:
+        """Makes PostgreSQL plan each statement for the values that it is executed with."""
+        await self.session.execute(_PLAN_ANEW)
+
     async def numbers(self, tree: Filter) -> list[int] | None:
         """The passages that a filter keeps; None if they are many."""
         return await self.session.scalar(numbers_of(tree), self._project)
 
     async def by_text(self, corpus: Corpus, words: QueryWords, breadth: Breadth, kept: Kept | None) -> list[Candidate]:
         """The best chunks by BM25 that contain any word of the query, best first."""
-        values: dict[str, object] = {
-            **self._project,
-            **asdict(breadth),
-            **words.parameters,
-            **bm25.parameters(corpus.chunks, corpus.terms),
-        }
-        asked: Executable = bm25.best(staged=corpus.staged)
-        if kept is not None and kept.numbers is not None:
-            asked, values = bm25.best(kept=True), {**values, "kept": list(kept.numbers)}
-        elif kept is not None:
-            asked = bm25.best_of_matching(kept.tree, staged=corpus.staged)
-        rows = await self.session.execute(asked, values)
-        found = [Candidate(*row) for row in rows]
+        values = {**self._project, **words.parameters, **bm25.asked_parameters()}
+        rows = await self.session.execute(bm25.counted(staged=corpus.staged), values)
+        asked = [AskedTerm(*row) for row in rows]
+        few = kept is not None and kept.numbers is not None
+        planned = plan(asked, corpus.chunks, breadth.looked_at, filters=kept is not None and kept.tree is not None)
+        if planned is None:
+            return []
+        planned = complete(planned) if few else planned  # to read what is kept costs little
+        found = await self._ranked(corpus, planned, breadth, kept)
+        if planned.rest and len(found) < breadth.candidates:
+            # Fewer passages have the rarest words, or match: those with only the others are found too.
+            found = await self._ranked(corpus, complete(planned), breadth, kept)
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
+
+    async def _ranked(self, corpus: Corpus, planned: TermPlan, breadth: Breadth, kept: Kept | None) -> list[Candidate]:
+        values = self._project | asdict(breadth) | bm25.parameters(planned, corpus.chunks, corpus.terms)
+        pruned = bool(planned.rest)
+        query: Executable = bm25.best(pruned=pruned, staged=corpus.staged)
+        if kept is not None and kept.numbers is not None:
+            query, values = bm25.best(pruned=pruned, kept=True), {**values, "kept": list(kept.numbers)}
+        elif kept is not None:
+            query = bm25.best_of_matching(kept.tree, pruned=pruned, staged=corpus.staged)
+        return [Candidate(*row) for row in await self.session.execute(query, values)]
 
     async def by_vector(
         self,

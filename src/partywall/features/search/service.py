@@ -27,6 +27,7 @@ from partywall.core.vector_server import VectorServerError
 from partywall.features.documents.facets import count_facets
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import relevance
+from partywall.features.search.constants import EXACT_CHUNKS
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
 from partywall.features.search.marked_texts import marked
 from partywall.features.search.one_search import Search
@@ -99,6 +100,8 @@ class SearchService:
         async with self.sessions.read() as session:
             scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
+            if search.corpus.chunks > EXACT_CHUNKS:
+                await repository.plan_for_this_project()
             groups = await search.run(repository, await search.kept(repository))
             search.refuse_late()
             found = await repository.shown([each.best.chunk for each in groups])

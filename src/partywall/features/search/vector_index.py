@@ -105,7 +105,7 @@ class PgvectorIndex:
         rows = await repository.indexed_rows(index)
         if rows is not None and wanted.filters:  # the index also visits the vectors that a filter does not keep
             rows /= vector_plan.KEPT_SHARE
-        return vector_plan.uses_index(wanted.chunks, rows)
+        return vector_plan.uses_index(wanted.chunks, rows, wanted.candidates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""What a search should find: computed from all postings and all vectors, by other statements than the product's."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from bench.results import Result
+from bench.scale.data import Data
+from bench.scale.questions import FILTERS, Json, queries
+from bench.scale.search import search
+from partywall.features.search.vectors import vector_text
+
+TARGET: Final = 0.98
+_TOP: Final = 10
+_ROUNDING: Final = 1e-9
+# The filters of this benchmark, by the name and the value in the metadata; null for none.
+_KEPT: Final = """
+JOIN document AS d ON d.project_id = c.project_id AND d.id = c.document_id
+    AND (CAST($3 AS text) IS NULL OR d.metadata ->> CAST($3 AS text) = $4)
+"""
+_NEAREST: Final = """
+SELECT c.id FROM embedding AS e JOIN chunk AS c ON c.project_id = e.project_id AND c.number = e.chunk {kept}
+WHERE e.project_id = $1 ORDER BY e.embedding <=> CAST(CAST($2 AS text) AS halfvec) LIMIT 10
+"""
+_BM25: Final = """
+WITH asked AS (
+    SELECT DISTINCT lexeme FROM unnest(string_to_array($2, ' ')) AS word
+    CROSS JOIN LATERAL unnest(ts_lexize('english_stem', word)) AS lexeme
+), found AS (
+    SELECT p.*, count(*) OVER (PARTITION BY term) AS documents FROM posting AS p
+    WHERE p.project_id = $1 AND term IN (SELECT lexeme FROM asked)
+), scored AS (
+    SELECT chunk, sum(
+        ln(1 + (s.chunks - documents + 0.5) / (documents + 0.5)) * frequency * 2.2
+        / (frequency + 1.2 * (0.25 + 0.75 * length * s.chunks / s.terms))
+    ) AS score
+    FROM found JOIN search_statistic AS s USING (project_id) GROUP BY chunk
+)
+SELECT c.id, CAST(scored.score AS float8) AS score FROM scored
+JOIN chunk AS c ON c.project_id = $1 AND c.number = scored.chunk {kept}
+ORDER BY scored.score DESC LIMIT 200
+"""
+
+
+async def recall(data: Data, count: int) -> list[Result]:
+    """The share of the best ten that each half finds, of the projects that are not compared as a whole."""
+    results = []
+    for size, [project, *_] in sorted(data.projects.items()):
+        asked = queries(data, project, size, count)
+        for mode in ("vector", "text"):
+            for name, trees in FILTERS.items():
+                found = [
+                    await _share(data, project, q, mode, trees[number % len(trees)]) for number, q in enumerate(asked)
+                ]
+                share = sum(found) / len(found)
+                each = Result(
+                    f"best ten, {size:,} passages, {mode}, {name}", f"{share:.3f}", f"{TARGET}", share >= TARGET
+                )
+                print(each.name, each.measured, flush=True)
+                results.append(each)
+    return results
+
+
+async def _share(data: Data, project: UUID, q: str, mode: str, tree: Json | None) -> float:
+    shown = [UUID(str(hit["chunk_id"])) for hit in await search(data, project, q, mode, tree, group="chunk")]
+    field, value = (None, None) if tree is None else (str(tree["field"]).partition(".")[2], str(tree["value"]))
+    if mode == "vector":
+        vector = vector_text(await data.language.embedder.embed_query(q))
+        best = {
+            row["id"] for row in await data.database.fetch(_NEAREST.format(kept=_KEPT), project, vector, field, value)
+        }
+        return len(best.intersection(shown)) / len(best) if best else 1.0
+    rows = await data.database.fetch(_BM25.format(kept=_KEPT), project, q, field, value)
+    if not rows:
+        return 1.0
+    # Passages with the score of the tenth are as good.
+    wanted = min(_TOP, len(rows))
+    good = {row["id"] for row in rows if row["score"] >= rows[wanted - 1]["score"] - _ROUNDING}
+    return len(good.intersection(shown)) / wanted

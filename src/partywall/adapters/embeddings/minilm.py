@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from partywall.adapters.embeddings.bert import BertEncoder, Ids
-from partywall.adapters.embeddings.local import LocalEmbedder
+from partywall.adapters.embeddings.local import LocalEmbedder, has_words_of
 from partywall.adapters.embeddings.mapped_tensors import mapped_tensors
 from partywall.adapters.embeddings.minilm_files import WEIGHTS_SHA256, installed_files
 from partywall.core.embedders import EmbeddingError, Vectors
@@ -38,6 +38,9 @@ class MiniLmEmbedder(LocalEmbedder):
     @property
     def is_quick(self) -> bool:
         return False
+
+    def reads(self, text: str) -> bool:
+        return has_words_of(self._tokenizer, text)
 
     def _embed(self, texts: list[str]) -> Vectors:
         return self._encoder.embed([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
-from partywall.adapters.embeddings.local import LocalEmbedder
+from partywall.adapters.embeddings.local import LocalEmbedder, has_words_of
 from partywall.adapters.embeddings.mapped_tensors import mapped_tensors
 from partywall.core.embedders import EmbeddingError, Vectors
 
@@ -44,6 +44,9 @@ class WordLlamaEmbedder(LocalEmbedder):
     @property
     def is_quick(self) -> bool:
         return True
+
+    def reads(self, text: str) -> bool:
+        return has_words_of(self._tokenizer, text)
 
     def _embed(self, texts: list[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)

@@ -64,6 +64,8 @@ def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk], configurati
     for chunk in chunks:
         begins_with_heading = chunk.text.startswith(chunk.section)
         context = document.title if begins_with_heading else f"{document.title}\n{chunk.section}"
+        headings = chunk.headings if begins_with_heading else f"{chunk.section}\n{chunk.headings}"
         yield NewChunk(
-            document.id, chunk.start, chunk.end, configuration, context, chunk.text, chunk.page, chunk.section or None
-        )
+            document.id, chunk.start, chunk.end, configuration, context, chunk.text, chunk.page, chunk.section or None,
+            headings,
+        )  # fmt: skip

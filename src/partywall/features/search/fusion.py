@@ -9,7 +9,7 @@ from uuid import UUID
 
 from partywall.core.similarity import SimilarityScale
 
-MEANING: Final = 1.2
+MEANING: Final = 1.5
 """How much two texts that belong together count, where 1 is a passage with each of the query's words once.
 
 Chosen on the SciFact train queries and on two of the judged sets; see docs/reference/benchmarks.md.

@@ -44,7 +44,7 @@ QUERY_CANCELED: Final = "57014"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`mode` is the mode used: `text` for a hybrid search whose model did not answer."""
+    """`mode` is the mode used: `text` for a hybrid search whose model did not answer or read."""
 
     result: SearchResult
     mode: SearchMode
@@ -147,6 +147,8 @@ class SearchService:
             embedder = await self.embedders.named(corpus.index.model)
             if embedder is None:
                 raise EmbeddingError("not available on this machine")
+            if query.mode is SearchMode.HYBRID and not embedder.reads(query.q):
+                return None, None
             return vector_text(await embedder.embed_query(query.q)), await self.similarities.of(embedder)
         except EmbeddingError as error:
             if query.mode is SearchMode.VECTOR:  # there is no fallback

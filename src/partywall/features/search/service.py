@@ -86,7 +86,7 @@ class SearchService:
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                words = QueryWords.of(query.q, corpus.configurations)
+                words = QueryWords.of(query.q, corpus.configurations, corpus.language)
                 search = Search(corpus, query, words, mode, vector, until, self.vectors, proposed, scale, most)
                 found = await self._results(scope, search)
             results, reranked = await self._reranked(query.q, found)
@@ -137,7 +137,7 @@ class SearchService:
         )
         size = (row["chunks"] or 0, row["terms"] or 0)
         staged, purging = bool(row["staged"]), bool(row["purging"])
-        return scope, Corpus(*size, row["configurations"] or [], index, staged=staged, purging=purging)
+        return scope, Corpus(*size, row["configurations"] or [], index, staged, purging, row["language"])
 
     async def _embed(self, corpus: Corpus, query: SearchQuery) -> tuple[str | None, SimilarityScale | None]:
         """The query's vector in PostgreSQL's notation, and its model's scale; None for a text search."""

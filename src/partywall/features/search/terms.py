@@ -11,6 +11,7 @@ from uuid import UUID
 from partywall.features.search.characters import folded
 from partywall.features.search.compounds import parts
 from partywall.features.search.constants import LONGEST_TERM, QUERY_TOKENS
+from partywall.features.search.languages import configuration_of, primary
 from partywall.features.search.tokens import Form, asked, forms, is_plain, tokens
 
 SIMPLE: Final = "simple"
@@ -32,12 +33,13 @@ _TERMS: Final = """
 SELECT stem.number, {term}
 FROM ({stems} OFFSET 0) AS stem, unnest(stem.lexemes) AS lexeme WHERE octet_length(lexeme) <= :longest_term
 """
-# The stop words of the query's language are rare words in a document of another one. Its language has most of them.
+# The stop words of the query's language are rare words in a document of another one. Its language has most of them; one
+# stop word alone tells nothing, unless it is one of the project's language.
 _ASKED: Final = """
 WITH stem AS MATERIALIZED ({stems}), stop AS (
     SELECT word FROM stem WHERE lexemes = '{{}}' AND dictionary = (
         SELECT dictionary FROM stem WHERE lexemes = '{{}}'
-        GROUP BY 1 HAVING count(*) > 1 ORDER BY count(*) DESC, 1 LIMIT 1
+        GROUP BY 1 HAVING count(*) > 1 OR dictionary = :usual ORDER BY count(*) DESC, dictionary <> :usual, 1 LIMIT 1
     )
 )
 SELECT stem.number, stem.dictionary, (CAST(:weights AS float8[]))[stem.number] AS weight, {term}
@@ -131,21 +133,24 @@ class QueryWords:
     words: WordList
     weights: Mapping[int, float]
     used: Sequence[tuple[int, str]]
+    usual: str
 
     @classmethod
-    def of(cls, query: str, configurations: Iterable[str]) -> Self:
-        """Of the query's first QUERY_TOKENS different tokens, in order."""
+    def of(cls, query: str, configurations: Iterable[str], language: str | None = None) -> Self:
+        """Of the query's first QUERY_TOKENS different tokens, in order; `language` is the project's."""
         given = [form for token in list(dict.fromkeys(tokens(query)))[:QUERY_TOKENS] for form in asked(token)]
         words, weights, used = WordList(), dict[int, float](), dict[tuple[int, str], None]()
         for configuration in configurations:
             for number, extra in words.add(word for form in given for word in words_of(form, configuration)):
                 weights[number] = max(weights.get(number, 0), 0 if extra else 1)
                 used[number, configuration] = None
-        return cls(words, weights, list(used))
+        usual = "" if language is None else f"{configuration_of(primary(language))}_stem"
+        return cls(words, weights, list(used), usual)
 
     @property
     def parameters(self) -> dict[str, object]:
         return self.words.parameters | {
+            "usual": self.usual,
             "weights": [self.weights[number] for number in self.words.numbers.values()],
             "word_numbers": [number for number, _ in self.used],
             "word_configurations": [configuration for _, configuration in self.used],

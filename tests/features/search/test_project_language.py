@@ -8,8 +8,10 @@ from uuid import uuid4
 from partywall.core.db.scopes import open_shared_scope
 from partywall.core.tenancy import Principal
 from partywall.features.documents.index_queue import IndexOutcome, Status, settle
+from partywall.features.projects.jobs import PROJECT_LANGUAGE_CHANGED, ProjectLanguageChanged
 from tests.features.search.search_workspace import SearchWorkspace
 from tests.features.search.test_leases import taken
+from tests.isolation.job_runner import run_job
 
 
 async def test_documents_that_tell_no_language_have_that_of_the_project(workspace: SearchWorkspace) -> None:
@@ -41,11 +43,14 @@ async def test_a_worker_settles_nothing_in_a_former_language(workspace: SearchWo
     [claimed] = await taken(workspace, lease)
     url = f"/api/v1/projects/{workspace.project}"
     await workspace.person.client.patch(url, json={"language": "de"})
-    await workspace.work()
+    principal = str(Principal.service(workspace.project))
+    changed = ProjectLanguageChanged(project_id=workspace.project, principal=principal)
+    await run_job(workspace.users, workspace.resources, PROJECT_LANGUAGE_CHANGED.name, changed)
     outcome = IndexOutcome.of(claimed, Status.INDEXED, chunks=1)
     async with workspace.resources.sessions.begin() as session:
         scope = await open_shared_scope(session, Principal.service(workspace.project), workspace.project)
         assert await settle(session, scope, lease, [outcome]) == set()
+    await workspace.work()
     assert await workspace.titles("Frist", mode="text") == ["Kündigungsfrist"]
 
 

@@ -57,7 +57,9 @@ def test_an_empty_result_is_reported(person: Person, capsys: pytest.CaptureFixtu
     assert run(["login", "--email", person.email, "--server", person.server]) == 0
     assert run(["projects", "list"]) == 0
     assert capsys.readouterr().err == "no project yet: `partywall projects create NAME`\n"
-    assert run(["projects", "create", "Empty"]) == 0
+    assert run(["projects", "create", "Leer", "--language", "?"]) == 2
+    assert "language" in capsys.readouterr().err
+    assert run(["projects", "create", "Empty", "--language", "de"]) == 0
     assert run(["events", "--types", "run.created"]) == 0
     assert capsys.readouterr().err == "no matching event is stored in 'Empty'\n"
 

@@ -23,6 +23,9 @@ class Model:
     dimension: int = len(PAIRS) * 2 + 1
     is_quick: bool = True
 
+    def reads(self, text: str) -> bool:
+        return True
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         self.calls += 1
         if self.away:

@@ -23,6 +23,7 @@ from partywall.features.agents.builtin.schemas import Language
 from partywall.features.agents.builtin.sentences import sentences
 from partywall.features.agents.schemas import AgentName
 from partywall.features.budgets.amounts import GivenAmount
+from partywall.features.projects.schemas import Language as ProjectLanguage
 from partywall.features.runs.execution.steps import clean
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, validating
 from tests.growth.shapes import repeated
@@ -150,6 +151,8 @@ AGENTS: Final = (
            HEADERS, {"digits": repeated("1"), "decimals": repeated("0", start="0.")}, refusing=(ValidationError,)),
     Reader((_CATALOGUE + "schemas.py:Language",), validating(Language), HEADERS, {"parts": repeated("ab-")},
            refusing=(ValidationError, PydanticCustomError)),
+    Reader(("features/projects/schemas.py:Language",), validating(ProjectLanguage), HEADERS,
+           {"parts": repeated("ab-")}, refusing=(ValidationError,)),
     Reader(("features/agents/schemas.py:AgentName",), validating(AgentName), HEADERS, refusing=(ValidationError,)),
     Reader(
         ("features/runs/execution/steps.py:_SURROGATES", "adapters/language_models/answers.py:_SURROGATES"),

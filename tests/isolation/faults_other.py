@@ -67,7 +67,7 @@ def _everybodys(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
         func.sum(SearchStatistic.chunks).label("chunks"), func.sum(SearchStatistic.terms).label("terms"),
         literal_column("ARRAY['english']").label("configurations"), null().label("id"), null().label("model"),
         null().label("dimension"), null().label("approximate"), literal_column("false").label("staged"),
-        literal_column("false").label("purging"),
+        literal_column("false").label("purging"), literal_column("null").label("language"),
     ).where(allowed)  # fmt: skip
 
 

@@ -110,6 +110,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyRepository.page": lambda r, _: r.page(*PAGE),
     "ApiKeyWriter.add": lambda r, _: r.add(new_key(), "a key", "admin", None),
     "ApiKeyWriter.revoke": lambda r, seeded_project: r.revoke(key(seeded_project)),
+    "BeginningReader.without_language": lambda r, _: r.without_language(UUID(int=0), 10),
     "DocumentRepository.content": lambda r, seeded_project: r.content(seeded_project.document),
     "DocumentWriter.lock": lambda r, seeded_project: r.lock(seeded_project.document),
     "DocumentWriter.hold_equal_file": lambda r, seeded_project: r.hold_equal_file(seeded_project.blob[:64]),
@@ -155,6 +156,7 @@ CALLS: Final[Mapping[str, Call]] = {
         seeded_project.project, [seeded_project.document], "the server is away"
     ),
     "IndexingRepository.await_vectors": lambda r, seeded_project: r.await_vectors([seeded_project.document], "a note"),
+    "IndexingRepository.await_again": lambda r, seeded_project: r.await_again([seeded_project.document]),
     "IndexingRepository.keep": lambda r, seeded_project: r.keep(
         seeded_project.project, [seeded_project.document], timedelta(hours=1)
     ),
@@ -182,7 +184,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "MemberWriter.change": lambda r, seeded_project: r.change(seeded_project.owner.id, Role.VIEWER),
     "MemberWriter.remove": lambda r, seeded_project: r.remove(seeded_project.owner.id),
     "ProjectRepository.get": lambda r, _: r.get(),
-    "ProjectWriter.describe": lambda r, _: r.describe("taken", None, keep_description=False),
+    "ProjectWriter.describe": lambda r, _: r.describe("taken", None, "de"),
     "ProjectWriter.delete": lambda r, _: r.delete(),
     "UsageRepository.usage": lambda r, _: r.usage(),
     "SearchRepository.numbers": lambda r, _: r.numbers(EVERYTHING),

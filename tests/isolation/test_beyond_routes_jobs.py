@@ -22,7 +22,7 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError
 from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import DeleteEntries, DeleteMatching, PurgeDocument, ReadFile, ReleaseBlobs
-from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
+from partywall.features.projects.jobs import ProjectDeleted, ProjectLanguageChanged, SendInvitation
 from partywall.features.runs.jobs import RunAgent
 from partywall.features.search.jobs import (
     BuildIndex,
@@ -73,6 +73,7 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "read_file": lambda project, by, of: ReadFile(
         project_id=project, principal=by, document_id=of.seeded_project.document
     ),
+    "project_language_changed": lambda project, by, _: ProjectLanguageChanged(project_id=project, principal=by),
     "recheck_documents": lambda project, by, of: RecheckDocuments(project_id=project, principal=by, index=of.index),
     "release_blobs": lambda project, by, of: ReleaseBlobs(project_id=project, principal=by, keys=[of.blob]),
     "run_agent": lambda project, by, of: RunAgent(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from partywall.client.api import Api
 from partywall.client.errors import ApiError, ClientError
@@ -46,9 +46,12 @@ def check_name(name: str) -> None:
         raise ClientError(f"a project's name has 1 to {LONGEST_NAME} characters")
 
 
-def create_project(api: Api, name: str) -> Project:
+def create_project(api: Api, name: str, language: str | None = None) -> Project:
     check_name(name)
-    return Project.model_validate_json(api.create("/projects", {"name": name}))
+    body: dict[str, JsonValue] = {"name": name}
+    if language is not None:
+        body["language"] = language
+    return Project.model_validate_json(api.create("/projects", body))
 
 
 def find_project(api: Api, name: str) -> Project | None:

@@ -24,9 +24,15 @@ def list_(server: ServerOption = None) -> None:
 
 
 @app.command()
-def create(name: Annotated[str, typer.Argument(help="Its name.")], server: ServerOption = None) -> None:
+def create(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    language: Annotated[
+        str | None, typer.Option(help="Of documents and queries that do not tell theirs, such as `de`.")
+    ] = None,
+    server: ServerOption = None,
+) -> None:
     """Create a project and use it by default."""
     with connect(server) as connection:
-        project = create_project(connection.api, name)
+        project = create_project(connection.api, name, language)
         print_line(project.id)
         connection.remember(project)

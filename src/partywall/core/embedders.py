@@ -69,6 +69,10 @@ class Embedder(Protocol):
         """Whether a batch takes at most some tenths of a second, so that words need not be stored first."""
         ...
 
+    def reads(self, text: str) -> bool:
+        """Whether the model knows the script that the text is written in."""
+        ...
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         """Raises EmbeddingUnavailable if no text is the cause, and EmbeddingError for other temporary failures."""
         ...

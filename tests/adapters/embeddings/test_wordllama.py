@@ -20,6 +20,23 @@ TEXTS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("how do I get my money back", True),
+        ("niemand soll an meinen Rechner", True),
+        ("как вернуть деньги за билет", True),
+        ("E-4021", True),
+        ("", True),
+        ("屏幕上的东西看起来很模糊", False),
+        ("환불을 어떻게 받나요", False),
+        ("كيف أسترد أموالي", False),
+    ],
+)
+def test_reads_scripts_that_it_has_words_of(embedder: WordLlamaEmbedder, text: str, *, read: bool) -> None:
+    assert embedder.reads(text) is read
+
+
 @pytest.fixture(scope="module")
 def embedder() -> WordLlamaEmbedder:
     return load_wordllama()

@@ -77,6 +77,17 @@ async def test_patch_merges_and_honours_if_match(users: Users) -> None:
     assert cleared.json()["description"] is None
 
 
+async def test_the_language_is_a_tag_that_can_be_removed(users: Users) -> None:
+    owner = await users.person()
+    made = await owner.client.post(URL, json={"name": "Verträge", "language": "de-AT"})
+    url = made.headers["location"]
+    assert made.json()["language"] == (await owner.client.get(url)).json()["language"] == "de-AT"
+    assert (await owner.client.patch(url, json={"name": "Kept"})).json()["language"] == "de-AT"
+    refused = await owner.client.patch(url, json={"language": "not a tag"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/language")
+    assert (await owner.client.patch(url, json={"language": None})).json()["language"] is None
+
+
 async def test_a_viewer_may_see_but_not_change(users: Users) -> None:
     owner, viewer = await users.person(), await users.person()
     project = await owner.project()

@@ -11,7 +11,7 @@ from partywall.core.errors import MissingRightError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.accounts.exceptions import AccountGoneError
-from partywall.features.projects.schemas import ProjectPatch
+from partywall.features.projects.schemas import ProjectCreate, ProjectPatch
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
 from partywall.testing.users import Person, Users
 from tests.features.projects.team import Team
@@ -70,4 +70,4 @@ async def test_a_disabled_account_creates_no_project(resources: Resources, users
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
         with pytest.raises(AccountGoneError):
-            await ProjectDirectoryService(session, person.principal).create("A project", None)
+            await ProjectDirectoryService(session, person.principal).create(ProjectCreate(name="A project"))

@@ -36,6 +36,9 @@ class Choosy:
     def is_quick(self) -> bool:
         return True
 
+    def reads(self, text: str) -> bool:
+        return True
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         if any(self._refused in text for text in texts):
             raise self._error("the endpoint answered no")

@@ -70,7 +70,7 @@ def ranked(query: tuple[str, ...], kept: set[int]) -> Hits:
             times = sum(word in other for other in texts.values())
             rare = math.log(1 + (DOCUMENTS - times + 0.5) / (times + 0.5))
             frequency = text.count(word)
-            total += rare * frequency * 2.2 / (frequency + 1.2 * (0.25 + 0.75 * len(text) / average))
+            total += rare * frequency * 2.2 / (frequency + 1.2 * (0.4 + 0.6 * len(text) / average))
         return total
 
     scores = [(str(number), score(text)) for number, text in texts.items() if number in kept]

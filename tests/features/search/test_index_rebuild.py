@@ -32,6 +32,9 @@ class Marked:
     def is_quick(self) -> bool:
         return True
 
+    def reads(self, text: str) -> bool:
+        return True
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         if self.away:
             raise EmbeddingError("away")

@@ -46,8 +46,8 @@ async def test_bm25_is_bm25(workspace: SearchWorkspace) -> None:
     )
     found = await bm25(workspace, "cats")
     rare = 0.4700036292457356  # ln(1 + (3 - 2 + 0.5) / (2 + 0.5))
-    twice = rare * 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2))
-    once = rare * 1 * 2.2 / (1 + 1.2 * (0.25 + 0.75 * 2 / 2))
+    twice = rare * 2 * 2.2 / (2 + 1.2 * (0.4 + 0.6 * 3 / 2))
+    once = rare * 1 * 2.2 / (1 + 1.2 * (0.4 + 0.6 * 2 / 2))
     assert found == pytest.approx([twice, once])
 
 

@@ -58,6 +58,39 @@ async def test_german_compounds_are_found_by_their_nouns(workspace: SearchWorksp
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["fristen"]
 
 
+async def test_a_word_counts_more_than_a_part_of_compounds(workspace: SearchWorkspace) -> None:
+    de = {"language": "de"}
+    for number in range(5):
+        text = f"Druckerliste, Druckernamen und Druckerpapier: {number}."
+        await workspace.put(f"Liste {number}", text, metadata=de)
+    await workspace.put("Papierstau", "Im Drucker steckt Papier fest, wenn die Walze es nicht greift.", metadata=de)
+    await workspace.work()
+    assert (await workspace.titles("Drucker", mode="text"))[0] == "Papierstau"
+    assert len(await workspace.titles("Drucker", mode="text")) == 6
+
+
+@pytest.mark.parametrize("mode", ["text", "hybrid"])
+async def test_a_heading_of_many_pages_weighs_little(workspace: SearchWorkspace, mode: str) -> None:
+    sections = "## Synopsis\n\ntool [FILE]\n\n## Description\n\nCopies files.\n\n## See also\n\nmove"
+    for number in range(60):
+        await workspace.put(f"tool-{number}", f"# tool-{number}\n\n{sections}", media_type="text/markdown")
+    about = "The first lines of a page name the options of its command: this synopsis is short, and brackets mean that"
+    await workspace.put("How pages are written", f"{about} a part may be left out.")
+    await workspace.work()
+    assert (await workspace.titles("synopsis", mode=mode))[0] == "How pages are written"
+    assert (await workspace.titles("what does the synopsis mean", mode=mode))[0] == "How pages are written"
+
+
+async def test_a_query_in_a_script_that_the_model_does_not_know_is_by_word(workspace: SearchWorkspace) -> None:
+    await workspace.index(
+        await workspace.put("退款", "您可以在三十天内申请退款。"), await workspace.put("Refund", "Ten days.")
+    )
+    for query, mode in (("申请退款", "text"), ("refund", "hybrid")):
+        answer = await workspace.search(query)
+        assert answer.headers["X-Search-Mode"] == mode
+        assert len(answer.json()["items"]) >= 1
+
+
 async def test_accents_change_no_stem(workspace: SearchWorkspace) -> None:
     await workspace.index(await workspace.put("Found", "La facturación del año", metadata={"language": "es"}))
     for query in ("facturación", "facturacion", "facturaciones", "ano"):

@@ -8,10 +8,21 @@ from typing import Final
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
+from tokenizers import Tokenizer
 
 from partywall.core.embedders import TextVectors, Vectors
 
 _MOST_THREADS: Final = 4
+_EXAMINED: Final = 200  # characters
+
+
+def has_words_of(tokenizer: Tokenizer, text: str) -> bool:
+    """A model without words of a script has at least one token for each of its letters."""
+    examined = text[:_EXAMINED]
+    letters = [each for each in examined if each.isalpha()]
+    if 2 * sum(map(str.isascii, letters)) >= len(letters):
+        return True
+    return len(tokenizer.encode(examined, add_special_tokens=False).ids) < len(letters)
 
 
 class LocalEmbedder(ABC):
@@ -42,6 +53,10 @@ class LocalEmbedder(ABC):
     async def embed_query(self, text: str) -> Vectors:
         made = await to_thread.run_sync(self._embed_query, text, limiter=self._limiter)
         return np.asarray(made[0], dtype=np.float32)
+
+    def reads(self, text: str) -> bool:  # noqa: ARG002 - others look at it
+        """A model of many languages knows every script."""
+        return True
 
     async def ping(self) -> None:  # noqa: B027 - the weights are in memory
         """Always up."""

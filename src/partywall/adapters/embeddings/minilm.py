@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from partywall.adapters.embeddings.bert import BertEncoder, Ids
 from partywall.adapters.embeddings.encoder_embedder import EncoderEmbedder
+from partywall.adapters.embeddings.local import has_words_of
 from partywall.adapters.embeddings.mapped_tensors import mapped_tensors
 from partywall.adapters.embeddings.minilm_files import WEIGHTS_SHA256, installed_files
 from partywall.core.embedders import EmbeddingError, Vectors
@@ -25,6 +26,9 @@ class MiniLmEmbedder(EncoderEmbedder):
     def __init__(self, tokenizer: Tokenizer, encoder: BertEncoder) -> None:
         super().__init__(_NAME, encoder)
         self._tokenizer = tokenizer
+
+    def reads(self, text: str) -> bool:
+        return has_words_of(self._tokenizer, text)
 
     def _embed(self, texts: list[str]) -> Vectors:
         return self._encoder.embed([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])

@@ -85,6 +85,9 @@ class OpenAiEmbedder:
     def is_quick(self) -> bool:
         return False
 
+    def reads(self, text: str) -> bool:  # noqa: ARG002 - the model's tokens are not known
+        return True
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         requests = Requests(self._embed, self._size, texts, new_vectors(len(texts), self.dimension))
         try:

@@ -15,7 +15,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
-from partywall.adapters.embeddings.local import LocalEmbedder
+from partywall.adapters.embeddings.local import LocalEmbedder, has_words_of
 from partywall.adapters.embeddings.tensor_rows import TensorRows
 from partywall.core.embedders import EmbeddingError, Vectors
 
@@ -43,6 +43,9 @@ class WordLlamaEmbedder(LocalEmbedder):
     @property
     def is_quick(self) -> bool:
         return True
+
+    def reads(self, text: str) -> bool:
+        return has_words_of(self.tokenizer, text)
 
     def _embed(self, texts: list[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)

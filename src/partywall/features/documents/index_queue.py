@@ -29,7 +29,7 @@ from partywall.features.documents.patch import language_of
 
 _DUE: Final = "SELECT project_id, kind, account_id FROM wall.projects_to_index($1, $2, $3)"
 _CLAIM: Final = """
-SELECT id, title, content, media_type, version, metadata, size, chunks, attempts
+SELECT id, title, content, media_type, version, metadata, size, chunks, attempts, usual_language
 FROM wall.claim_documents($1, $2, $3, $4, $5, $6, $7)
 """
 
@@ -53,7 +53,8 @@ class DueProject(NamedTuple):
 class ClaimedDocument(NamedTuple):
     """A leased document. `content` is text or Markdown, even if `media_type` is HTML; empty for `VECTORS`.
 
-    `chunks` is the number of its indexed chunks. `attempts` includes the current attempt.
+    `chunks` is the number of its indexed chunks. `attempts` includes the current attempt. `usual_language` is the
+    project's.
     """
 
     id: UUID
@@ -65,6 +66,7 @@ class ClaimedDocument(NamedTuple):
     size: int
     chunks: int
     attempts: int
+    usual_language: str | None = None
 
     @property
     def language(self) -> str | None:
@@ -163,6 +165,11 @@ async def keep(
 async def await_vectors(session: AsyncSession, scope: SharedScope, ids: Sequence[UUID], note: str) -> None:
     """Has those that are indexed claimed again as `WorkKind.VECTORS`; the note says why they are pending."""
     await IndexingRepository(session, scope).await_vectors(ids, note)
+
+
+async def await_again(session: AsyncSession, scope: SharedScope, ids: Sequence[UUID]) -> None:
+    """Has them indexed again, as if nobody had leased them."""
+    await IndexingRepository(session, scope).await_again(ids)
 
 
 async def release(

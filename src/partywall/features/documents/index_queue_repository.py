@@ -58,6 +58,20 @@ WITH chosen AS MATERIALIZED (
 UPDATE document AS d SET index_status = 'pending', index_error = :note, state = d.state + 1 FROM waiting
 WHERE d.project_id = :project_id AND d.id = waiting.document_id
 """)
+# Without its attempt, a worker that has leased one can settle nothing.
+_AWAIT_AGAIN: Final = text("""
+WITH chosen AS MATERIALIZED (
+    SELECT d.id FROM unnest(CAST(:ids AS uuid[])) AS given(id) CROSS JOIN LATERAL (
+        SELECT id FROM document
+        WHERE project_id = :project_id AND id = given.id AND deleted_at IS NULL AND unread_title IS NULL
+        FOR NO KEY UPDATE
+    ) AS d
+), ended AS (
+    DELETE FROM indexing_attempt AS a USING chosen WHERE a.project_id = :project_id AND a.document_id = chosen.id
+)
+UPDATE document AS d SET index_status = 'pending', index_error = NULL, state = d.state + 1 FROM chosen
+WHERE d.project_id = :project_id AND d.id = chosen.id
+""")
 _RELEASE: Final = text("""
 UPDATE indexing_attempt SET lease = NULL, due_at = now() + CAST(:pause AS interval),
     attempts = attempts - CASE WHEN CAST(:counted AS boolean) THEN 0 ELSE 1 END
@@ -95,6 +109,10 @@ class IndexingRepository:
         """Returns those that are indexed to the state in which only their vectors are missing."""
         values = {"project_id": self.scope.project_id, "ids": sorted(ids), "note": note}
         await self.session.execute(_AWAIT_VECTORS, values)
+
+    async def await_again(self, ids: Sequence[UUID]) -> None:
+        """Puts them into the queue, without what was attempted before."""
+        await self.session.execute(_AWAIT_AGAIN, {"project_id": self.scope.project_id, "ids": sorted(ids)})
 
     async def release(self, lease: UUID, ids: Sequence[UUID], pause: timedelta, *, counted: bool) -> None:
         values = {

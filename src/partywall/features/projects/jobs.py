@@ -14,6 +14,10 @@ class ProjectDeleted(JobPayload):
     project_id: UUID
 
 
+class ProjectLanguageChanged(ProjectJobPayload):
+    """Index those documents again that depend on the project's language."""
+
+
 class SendInvitation(ProjectJobPayload):
     """`principal` is the inviter. The token is derived again when the mail is rendered."""
 
@@ -22,4 +26,6 @@ class SendInvitation(ProjectJobPayload):
 
 # Purges the project's data. Each attempt continues where the last one stopped.
 PROJECT_DELETED: Final = JobKind("project_deleted", ProjectDeleted, max_attempts=1_000)
+# Each attempt begins anew.
+PROJECT_LANGUAGE_CHANGED: Final = JobKind("project_language_changed", ProjectLanguageChanged)
 SEND_INVITATION: Final = JobKind("send_invitation", SendInvitation, max_attempts=ATTEMPTS)

@@ -22,7 +22,9 @@ KEYSET: Final = Keyset(
 # How long a project's deletion waits for writers.
 MAX_WAIT: Final = timedelta(seconds=5)
 _DELETE: Final = select(func.wall.delete_project(bindparam("project", type_=Uuid)))
-_FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
+_FOUND: Final = select(
+    func.wall.found_project(*(bindparam(name, type_=Text) for name in ("name", "description", "language")))
+)
 
 # The bound principal's projects: all of a person's, or the one of a key.
 _MEMBERSHIP: Final[TableValuedAlias] = func.wall.memberships().table_valued(
@@ -39,9 +41,10 @@ class ProjectDirectory:
 
     session: AsyncReadSession
 
-    async def found(self, name: str, description: str | None) -> UUID | None:
+    async def found(self, name: str, description: str | None, language: str | None) -> UUID | None:
         """Create a project owned by the bound user. None if the account is disabled or erased."""
-        made: UUID | None = await self.session.scalar(_FOUND, {"name": name, "description": description})
+        values = {"name": name, "description": description, "language": language}
+        made: UUID | None = await self.session.scalar(_FOUND, values)
         return made
 
     async def page(self, sort: str, limit: int, offset: int, after: After | None) -> list[ListedRow]:
@@ -78,14 +81,13 @@ class ProjectWriter:
     session: AsyncSession
     scope: ExclusiveScope
 
-    async def describe(self, name: str | None, description: str | None, *, keep_description: bool) -> Project:
-        """The changed project. Without a name it keeps its own."""
+    async def describe(self, name: str, description: str | None, language: str | None) -> Project:
+        """The changed project."""
         changed = await self.session.scalars(
             update(Project)
             .where(Project.id == self.scope.project_id)
             .values(
-                name=func.coalesce(name, Project.name),
-                description=Project.description if keep_description else description,
+                name=name, description=description, language=language,
                 revision=Project.revision + 1, updated_at=func.now(),
             )
             .returning(Project)

@@ -31,7 +31,7 @@ router = APIRouter(prefix="/projects", tags=["projects"])
 )
 @idempotent()
 async def create_project(body: ProjectCreate, service: DirectoryServiceDep, request: Request) -> Response:
-    made = await service.create(body.name, body.description)
+    made = await service.create(body)
     location = f"{request.url.path.rstrip('/')}/{made.project.id}"
     return json_response(
         made.project, status.HTTP_201_CREATED, {"Location": location, "ETag": entity_tag(made.revision)}
@@ -67,7 +67,10 @@ async def get_project(
     "/{project_id}",
     response_model=Project,
     summary="Change a project",
-    description="A JSON merge patch (RFC 7396).",
+    description=(
+        "A JSON merge patch (RFC 7396). After a change of `language`, the documents that depend on it are indexed "
+        "again in the background."
+    ),
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
 )
 async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_match: IfMatch = None) -> Response:

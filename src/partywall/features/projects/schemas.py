@@ -21,6 +21,14 @@ from partywall.core.tenancy import Role
 from partywall.features.accounts.schemas import EmailAddress
 
 Description = Annotated[str, StringConstraints(max_length=10_000)]
+Language = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}$", max_length=35),
+    Field(
+        description="A BCP 47 language tag, such as `de` or `pt-BR`: how words are stemmed in documents and queries "
+        "whose language is neither given nor recognised."
+    ),
+]
 
 
 class ProjectCreate(RequestModel):
@@ -30,6 +38,7 @@ class ProjectCreate(RequestModel):
 
     name: Name
     description: Description | None = None
+    language: Language | None = None
 
 
 class ProjectPatch(RequestModel):
@@ -39,6 +48,7 @@ class ProjectPatch(RequestModel):
 
     name: Name = Field(default_factory=str)
     description: Description | None = None
+    language: Language | None = None
 
 
 class Project(ResponseModel):
@@ -47,6 +57,7 @@ class Project(ResponseModel):
     id: UUID
     name: str
     description: str | None
+    language: str | None
     role: Role
     created_at: Instant
     updated_at: Instant

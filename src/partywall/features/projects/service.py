@@ -14,10 +14,15 @@ from partywall.core.pagination import Cursors
 from partywall.core.preconditions import require_match
 from partywall.core.rights import require
 from partywall.core.schemas import Page
-from partywall.core.tenancy import Principal, ProjectScope, Role, UnlockedScope
+from partywall.core.tenancy import ExclusiveScope, Principal, ProjectScope, Role, UnlockedScope
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.exceptions import ProjectNotFoundError
-from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
+from partywall.features.projects.jobs import (
+    PROJECT_DELETED,
+    PROJECT_LANGUAGE_CHANGED,
+    ProjectDeleted,
+    ProjectLanguageChanged,
+)
 from partywall.features.projects.member_repository import accept_project
 from partywall.features.projects.models import Project as ProjectRow
 from partywall.features.projects.repository import (
@@ -29,7 +34,7 @@ from partywall.features.projects.repository import (
     lock_to_delete,
 )
 from partywall.features.projects.rights import PROJECT_DELETE, PROJECT_READ, PROJECT_UPDATE
-from partywall.features.projects.schemas import Project, ProjectPatch, ProjectQuery
+from partywall.features.projects.schemas import Project, ProjectCreate, ProjectPatch, ProjectQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Versioned:
 
 def _present(row: ProjectRow, role: Role) -> Project:
     return Project(
-        id=row.id, name=row.name, description=row.description, role=role,
+        id=row.id, name=row.name, description=row.description, language=row.language, role=role,
         created_at=row.created_at, updated_at=row.updated_at,
     )  # fmt: skip
 
@@ -54,8 +59,8 @@ class ProjectDirectoryService:
     session: AsyncSession
     principal: Principal
 
-    async def create(self, name: str, description: str | None) -> Versioned:
-        made = await ProjectDirectory(self.session).found(name, description)
+    async def create(self, wanted: ProjectCreate) -> Versioned:
+        made = await ProjectDirectory(self.session).found(wanted.name, wanted.description, wanted.language)
         if made is None:
             raise AccountGoneError
         scope = await open_shared_scope(self.session, self.principal, made)
@@ -108,15 +113,18 @@ class ProjectService:
         require(self.scope, PROJECT_UPDATE)
         scope = await open_exclusive_scope(self.session, self.scope)
         require(scope, PROJECT_UPDATE)
-        given = patch.model_fields_set
+        given, before = patch.model_fields_set, await ProjectRepository(self.session, scope).get()
+        require_match(if_match, before.revision)
         if not given:
-            row = await ProjectRepository(self.session, scope).get()
-            require_match(if_match, row.revision)
-            return Versioned(_present(row, scope.role), row.revision)
+            return Versioned(_present(before, scope.role), before.revision)
+        former = before.language
         row = await ProjectWriter(self.session, scope).describe(
-            patch.name if "name" in given else None, patch.description, keep_description="description" not in given
+            patch.name if "name" in given else before.name,
+            patch.description if "description" in given else before.description,
+            patch.language if "language" in given else former,
         )
-        require_match(if_match, row.revision - 1)
+        if row.language != former:
+            await self._apply_language(scope)
         await accept_project(self.session, scope)
         publish(
             self.session,
@@ -124,6 +132,11 @@ class ProjectService:
             EventDraft("project.updated", "project", str(scope.project_id), {"fields": [*sorted(given)]}),
         )
         return Versioned(_present(row, scope.role), row.revision)
+
+    async def _apply_language(self, scope: ExclusiveScope) -> None:
+        project_id = scope.project_id
+        changed = ProjectLanguageChanged(project_id=project_id, principal=str(Principal.service(project_id)))
+        await enqueue_once(self.session, PROJECT_LANGUAGE_CHANGED, changed, project_id)
 
     async def delete(self, if_match: str | None = None) -> None:
         """Delete the project at once; a job purges its data. Raises ProjectBusyError."""

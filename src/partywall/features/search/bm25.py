@@ -14,11 +14,12 @@ from partywall.features.search.kept_passages import document_of
 from partywall.features.search.term_plan import TermPlan
 from partywall.features.search.terms import ASKED
 
-# The usual ones; tuning on the SciFact train queries gained nothing.
+# `b` was chosen with the fusion's constant; see docs/adr/0046.
 _K1: Final = 1.2
-_B: Final = 0.75
+_B: Final = 0.6
 
-# Document frequencies are counted in the index when a query reads it, which avoids a hot row per term.
+# Document frequencies are counted in the indexes when a query reads them, which avoids a hot row per term.
+# A frequency of 0 is that of a weak term: one that a passage has only in headings or in parts of compounds.
 _COUNTED: Final = """
 WITH asked AS (
     SELECT term COLLATE "C" AS term, greatest(max(weight), 1) AS weight,
@@ -30,19 +31,23 @@ WITH asked AS (
         AS used (word, configuration) ON used.word = ANY (stem.numbers)
     GROUP BY 1 ORDER BY min(number), 1 LIMIT :query_terms
 )
-SELECT asked.term, asked.weight, asked.configurations, counted.times FROM asked CROSS JOIN LATERAL (
+SELECT asked.term, asked.weight, asked.configurations, counted.times, weak.times FROM asked CROSS JOIN LATERAL (
     SELECT count(*) AS times FROM posting WHERE project_id = :project_id AND term = asked.term {only}
-) AS counted
+) AS counted CROSS JOIN LATERAL (
+    SELECT count(*) AS times FROM posting
+    WHERE project_id = :project_id AND term = asked.term AND frequency = 0 {only}
+) AS weak
 """
 _SCORED: Final = """
     SELECT posting.chunk, sum(
         given.information * frequency * (CAST(:k1 AS float8) + 1)
             / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
     ) AS score, sum(given.information) AS information
-    FROM unnest(CAST(:{terms} AS text[]), CAST(:{terms}_information AS float8[])) AS given (term, information)
+    FROM unnest(CAST(:{terms} AS text[]), CAST(:{terms}_information AS float8[]), CAST(:{terms}_lowest AS float8[]))
+        AS given (term, information, lowest)
     CROSS JOIN LATERAL (
-        SELECT chunk, CAST(frequency AS float8) AS frequency, CAST(length AS float8) AS length FROM posting
-        WHERE project_id = :project_id AND term = given.term COLLATE "C" {only} OFFSET 0
+        SELECT chunk, greatest(CAST(frequency AS float8), given.lowest) AS frequency, CAST(length AS float8) AS length
+        FROM posting WHERE project_id = :project_id AND term = given.term COLLATE "C" {only} OFFSET 0
     ) AS posting GROUP BY posting.chunk
 """
 # The best of the passages with the choosing terms, with the scores of the other terms.
@@ -141,11 +146,13 @@ def parameters(plan: TermPlan, chunks: int, terms: int) -> dict[str, object]:
         "whole": plan.whole,
         "choosing": [each.term for each in plan.choosing],
         "choosing_information": [each.information for each in plan.choosing],
+        "choosing_lowest": [each.lowest for each in plan.choosing],
     }
     if plan.rest:
         values |= {
             "rest": [each.term for each in plan.rest],
             "rest_information": [each.information for each in plan.rest],
+            "rest_lowest": [each.lowest for each in plan.rest],
             "completed": plan.completed,
         }
     return values

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.index_queue import ClaimedDocument
+from partywall.features.search.beginning_repository import EXAMINED_CHUNKS, beginning
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunker import Chunk
-from partywall.features.search.languages import configuration_of, language_of
+from partywall.features.search.languages import configuration_of, language_of, primary
 from partywall.features.search.page_chunks import chunk_document, chunks_of, cut, request
 
 # In characters. Longer texts go to a separate process, which takes about 25 ms to start. The parser takes time for each
@@ -45,10 +46,14 @@ def _cost(content: str) -> int:
 
 
 def _new_chunks(found: Sequence[ClaimedDocument], cuts: Mapping[UUID, Sequence[Chunk]]) -> list[NewChunk]:
-    """A document whose language is unknown gets that of most others claimed with it, which are of the same project."""
-    languages = {each.id: language_of(each.metadata, _beginning(each, cuts[each.id])) for each in found}
-    known = Counter(filter(None, languages.values())).most_common(1)
-    usual = known[0][0] if known else None
+    """A document whose language is unknown gets the project's, or else that of most others claimed with it."""
+    languages = {
+        each.id: language_of(
+            each.metadata, beginning(each.title, [chunk.text for chunk in cuts[each.id][:EXAMINED_CHUNKS]])
+        )
+        for each in found
+    }
+    usual = _usual(found, languages.values())
     return [
         chunk
         for document in found
@@ -56,14 +61,20 @@ def _new_chunks(found: Sequence[ClaimedDocument], cuts: Mapping[UUID, Sequence[C
     ]
 
 
-def _beginning(document: ClaimedDocument, chunks: Sequence[Chunk]) -> str:
-    return "\n".join([document.title, *(chunk.text for chunk in chunks[:3])])
+def _usual(found: Sequence[ClaimedDocument], languages: Iterable[str | None]) -> str | None:
+    """All are of one project."""
+    if found and (tag := found[0].usual_language):
+        return primary(tag)
+    known = Counter(filter(None, languages)).most_common(1)
+    return known[0][0] if known else None
 
 
 def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk], configuration: str) -> Iterator[NewChunk]:
     for chunk in chunks:
         begins_with_heading = chunk.text.startswith(chunk.section)
         context = document.title if begins_with_heading else f"{document.title}\n{chunk.section}"
+        headings = chunk.headings if begins_with_heading else f"{chunk.section}\n{chunk.headings}"
         yield NewChunk(
-            document.id, chunk.start, chunk.end, configuration, context, chunk.text, chunk.page, chunk.section or None
-        )
+            document.id, chunk.start, chunk.end, configuration, context, chunk.text, chunk.page, chunk.section or None,
+            headings,
+        )  # fmt: skip

@@ -78,7 +78,10 @@ WHERE project_id = :project_id AND NOT configurations @> CAST(:used AS text[])
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A passage, `content[first:last]`; `context` is the title and heading that are indexed before its text."""
+    """A passage, `content[first:last]`; `context` is the title and heading that are indexed before its text.
+
+    `headings` are the headings in both, without the title.
+    """
 
     document_id: UUID
     first: int
@@ -88,6 +91,7 @@ class NewChunk:
     text: str
     page: int | None = None
     section: str | None = None
+    headings: str = ""
 
     @property
     def place(self) -> tuple[int, int, str, str]:

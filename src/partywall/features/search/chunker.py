@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -38,7 +38,7 @@ class Chunk:
     """A passage: `text` is what people read of `content[start:end]`, in characters.
 
     `section` is the heading that governs its start, empty if there is none. `page` is the number of its page, if the
-    document has pages.
+    document has pages. `headings` are the lines of `text` that are headings.
     """
 
     start: int
@@ -46,6 +46,7 @@ class Chunk:
     text: str
     section: str = ""
     page: int | None = None
+    headings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def chunks_under(heading: str, content: str, media_type: str) -> tuple[list[Chun
     found = readable_text(content, media_type)
     spans = readable(found.text)
     sections = list(_sections(found, heading))
+    starts = [each.start for each in found.headings]
     chunks: list[Chunk] = []
     for section in _merged(sections):
         for part in _readable_parts(found.text, section, spans):
@@ -77,7 +79,9 @@ def chunks_under(heading: str, content: str, media_type: str) -> tuple[list[Chun
             if start < end:
                 first, last = found.span(start, end)
                 after = chunks[-1].end if chunks else 0
-                chunks.append(Chunk(max(first, after), last, found.text[start:end], section.heading))
+                inside = found.headings[bisect_left(starts, start) : bisect_left(starts, end)]
+                headings = "\n".join(each.text for each in inside)
+                chunks.append(Chunk(max(first, after), last, found.text[start:end], section.heading, headings=headings))
     return chunks, sections[-1].heading
 
 

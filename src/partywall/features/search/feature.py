@@ -6,6 +6,7 @@ from partywall.core.feature import Feature, Tag
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.lazy import lazy
+from partywall.features.projects.jobs import PROJECT_LANGUAGE_CHANGED
 from partywall.features.search.jobs import (
     BUILD_INDEX,
     CLEAR_INDEX,
@@ -25,6 +26,7 @@ feature: Final = Feature(
         handles(PROMOTE_VECTORS, lazy("partywall.features.search.promotion:promote_vectors")),
         handles(CLEAR_INDEX, lazy("partywall.features.search.index_rebuild:clear_index")),
         handles(RECHECK_DOCUMENTS, lazy("partywall.features.search.recheck:recheck_documents")),
+        handles(PROJECT_LANGUAGE_CHANGED, lazy("partywall.features.search.language_change:apply_language")),
         handles(SWEEP_CHUNKS, lazy("partywall.features.search.large_documents:sweep_chunks")),
     ),
     schedules=(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from partywall.core.similarity import SimilarityScale
 
-MEANING: Final = 1.2
+MEANING: Final = 1.5
 """How much two texts that belong together count, where 1 is a passage with each of the query's words once.
 
 Chosen on the SciFact train queries and on two of the judged sets; see docs/reference/benchmarks.md.
@@ -54,10 +54,10 @@ def fuse(
 
     Both parts say how good a match is, not only which is better: a half that found nothing good moves little. The score
     of words is divided by that of a passage with each of them once. Similarities count from that of the `depth`-th
-    candidate, so a passage that the half did not find has 0, and more candidates do not change the order above. Their
-    square counts: small differences mean little. If a half is empty, the other keeps its order.
+    candidate, so a passage that the half did not find has 0, and more candidates do not change the order above. Both
+    are squared: small matches and small differences mean little. If a half is empty, the other keeps its order.
     """
-    words = {each.chunk: each.score / each.whole for each in text}
+    words = {each.chunk: (each.score / each.whole) ** 2 for each in text}
     meaning = _meaning(vector, depth, scale)
     return _ordered(text, vector, {chunk: words.get(chunk, 0.0) + meaning.get(chunk, 0.0) for chunk in words | meaning})
 

@@ -38,9 +38,12 @@ _LANGUAGES: Final = _by_word()
 def language_of(metadata: Mapping[str, JsonValue], text: str) -> str | None:
     """By the BCP 47 tag `language` in a document's metadata, or else by its text; None if that does not tell."""
     tag = metadata.get(LANGUAGE)
-    if isinstance(tag, str) and tag.strip():
-        return tag.strip().lower().replace("_", "-").partition("-")[0]
-    return detected(text)
+    return primary(tag) if isinstance(tag, str) and tag.strip() else detected(text)
+
+
+def primary(tag: str) -> str:
+    """The language of a BCP 47 tag."""
+    return tag.strip().lower().replace("_", "-").partition("-")[0]
 
 
 def configuration_of(language: str | None) -> str:

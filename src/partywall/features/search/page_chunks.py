@@ -31,15 +31,15 @@ def cut(given: bytes) -> bytes:
     """Runs in a separate process; `chunks_of` parses the answer."""
     media_type, _, content = given.partition(b"\n")
     chunks = chunk_document(content.decode(), media_type.decode())
-    places = [(each.start, each.end, len(each.text), each.section, each.page) for each in chunks]
+    places = [(each.start, each.end, len(each.text), each.section, each.page, each.headings) for each in chunks]
     return json.dumps(places).encode() + b"\n" + "".join(each.text for each in chunks).encode()
 
 
 def chunks_of(answer: bytes) -> list[Chunk]:
     places, _, written = answer.partition(b"\n")
     text, at, chunks = written.decode(), 0, []
-    for start, end, length, section, page in json.loads(places):
-        chunks.append(Chunk(start, end, text[at : at + length], section, page))
+    for start, end, length, *others in json.loads(places):
+        chunks.append(Chunk(start, end, text[at : at + length], *others))
         at += length
     return chunks
 

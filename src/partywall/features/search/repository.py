@@ -73,6 +73,7 @@ class Corpus:
     """What is searched: numbers of chunks and terms, the text search configurations used and the active index.
 
     `staged`: some chunks are staged and must not be found. `purging`: some chunks may belong to deleted documents.
+    `language` is the project's.
     """
 
     chunks: int
@@ -81,6 +82,7 @@ class Corpus:
     index: ServingIndex | None
     staged: bool = False
     purging: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate, SearchIndex.external,
             staged.correlate(OPENED).label("staged"),
             func.wall.has_deleted_documents(PROJECT_ID).label("purging"),
+            func.wall.project_language(PROJECT_ID).label("language"),
         )
         .outerjoin(SearchIndex, serves)
         .where(SearchStatistic.project_id == PROJECT_ID, allowed)

@@ -30,7 +30,8 @@ router = APIRouter(prefix="/projects/{project_id}/search", tags=["search"])
     summary="Search a project's documents",
     description=(
         "Text search, vector search or both, best hits first. Offsets are in characters. The header `X-Search-Mode` "
-        "names the mode used: `text` if the embedding model or the vector index of a hybrid search did not answer."
+        "names the mode used: `text` if the embedding model or the vector index of a hybrid search did not answer, "
+        "or the model has no words in the script of the query."
     ),
     responses=documented(*_ERRORS),
 )

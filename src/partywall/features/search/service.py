@@ -45,7 +45,7 @@ QUERY_CANCELED: Final = "57014"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`mode` is the mode used: `text` for a hybrid search whose model did not answer."""
+    """`mode` is the mode used: `text` for a hybrid search whose model did not answer or read."""
 
     result: SearchResult
     mode: SearchMode
@@ -87,7 +87,7 @@ class SearchService:
             until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
             most = query.limit if self.reranker is None else max(query.limit, self.reranker.candidates)
             with _timeouts():
-                words = QueryWords.of(query.q, corpus.configurations)
+                words = QueryWords.of(query.q, corpus.configurations, corpus.language)
                 search = Search(corpus, query, words, mode, vector, until, self.vectors, proposed, scale, most)
                 results = await self._results(scope, search)
             results, reranked = await self._reranked(query.q, results)
@@ -132,7 +132,7 @@ class SearchService:
         )
         size = (row["chunks"] or 0, row["terms"] or 0)
         staged, purging = bool(row["staged"]), bool(row["purging"])
-        return scope, Corpus(*size, row["configurations"] or [], index, staged=staged, purging=purging)
+        return scope, Corpus(*size, row["configurations"] or [], index, staged, purging, row["language"])
 
     async def _embed(self, corpus: Corpus, query: SearchQuery) -> tuple[str | None, SimilarityScale | None]:
         """The query's vector in PostgreSQL's notation, and its model's scale; None for a text search."""
@@ -142,6 +142,8 @@ class SearchService:
             embedder = await self.embedders.named(corpus.index.model)
             if embedder is None:
                 raise EmbeddingError("not available on this machine")
+            if query.mode is SearchMode.HYBRID and not embedder.reads(query.q):
+                return None, None
             return vector_text(await embedder.embed_query(query.q)), await self.similarities.of(embedder)
         except EmbeddingError as error:
             if query.mode is SearchMode.VECTOR:  # there is no fallback

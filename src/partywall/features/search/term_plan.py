@@ -22,27 +22,41 @@ COMPLETED_OF_MATCHING: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class AskedTerm:
-    """A term of the query, the configurations that have it, and the number of passages that contain it."""
+    """A term of the query, the configurations that have it, and the number of passages that contain it.
+
+    In `weak` of them it is only in headings or in parts of compounds. The more these are, the less each counts:
+    together as much as the root of their number.
+    """
 
     term: str
     weight: float
     configurations: Sequence[str]
     times: int
+    weak: int = 0
+
+    @property
+    def lowest(self) -> float:
+        """What a weak one counts, where a word of the text counts 1."""
+        return 1 / math.sqrt(max(self.weak, 1))
 
     def information(self, chunks: float) -> float:
         """How rare it is in a project of so many passages.
 
         A term with a digit, such as a code or a year, counts twice: who gives one wants no other.
         """
-        rare = math.log(1 + (max(chunks - self.times, 0) + 0.5) / (self.times + 0.5))
+        times = self.times - self.weak + math.sqrt(self.weak)
+        rare = math.log(1 + (max(chunks - times, 0) + 0.5) / (times + 0.5))
         is_code = len(self.term) > 2 and not {*"0123456789"}.isdisjoint(self.term)
         return self.weight * rare * (2 if is_code else 1)
 
 
 @dataclass(frozen=True, slots=True)
 class WeighedTerm:
+    """`lowest` is the least frequency that counts."""
+
     term: str
     information: float
+    lowest: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ def plan(asked: Sequence[AskedTerm], chunks: float, looked_at: int, *, filters: 
     """None if no term is asked. The passages wanted are the best `looked_at`, of those that match if it `filters`."""
     if not asked:
         return None
-    weighed = [WeighedTerm(each.term, each.information(chunks)) for each in asked]
+    weighed = [WeighedTerm(each.term, each.information(chunks), each.lowest) for each in asked]
     completed = looked_at * (COMPLETED_OF_MATCHING if filters else COMPLETED)
     rarest = sorted(range(len(asked)), key=lambda place: (asked[place].times, asked[place].term))
     count = _choosing([asked[place].times for place in rarest], completed)

@@ -11,6 +11,7 @@ from uuid import UUID
 from partywall.features.search.characters import folded
 from partywall.features.search.compounds import parts
 from partywall.features.search.constants import LONGEST_TERM, QUERY_TOKENS
+from partywall.features.search.languages import configuration_of, primary
 from partywall.features.search.tokens import Form, asked, forms, is_plain, tokens
 
 SIMPLE: Final = "simple"
@@ -32,12 +33,13 @@ _TERMS: Final = """
 SELECT stem.number, {term}
 FROM ({stems} OFFSET 0) AS stem, unnest(stem.lexemes) AS lexeme WHERE octet_length(lexeme) <= :longest_term
 """
-# The stop words of the query's language are rare words in a document of another one. Its language has most of them.
+# The stop words of the query's language are rare words in a document of another one. Its language has most of them; one
+# stop word alone tells nothing, unless it is one of the project's language.
 _ASKED: Final = """
 WITH stem AS MATERIALIZED ({stems}), stop AS (
     SELECT word FROM stem WHERE lexemes = '{{}}' AND dictionary = (
         SELECT dictionary FROM stem WHERE lexemes = '{{}}'
-        GROUP BY 1 HAVING count(*) > 1 ORDER BY count(*) DESC, 1 LIMIT 1
+        GROUP BY 1 HAVING count(*) > 1 OR dictionary = :usual ORDER BY count(*) DESC, dictionary <> :usual, 1 LIMIT 1
     )
 )
 SELECT stem.number, stem.dictionary, (CAST(:weights AS float8[]))[stem.number] AS weight, {term}
@@ -48,23 +50,26 @@ TERMS: Final = _TERMS.format(term=_TERM, stems=_STEMS)
 ASKED: Final = _ASKED.format(term=_TERM, stems=_STEMS)
 
 
-# An occurrence in 63 bits: the place of the passage, the number of the word, whether it is extra, and how often.
+# An occurrence in 63 bits: the place of the passage, the number of the word, whether it is extra, whether it is weak,
+# which is not counted, and how often.
+_WEAK: Final = 1 << 14
 _EXTRA: Final = 1 << 15
 _NUMBER: Final = 1 << 16
 _PLACE: Final = 1 << 40
 OCCURRENCES: Final = """
 SELECT CAST(packed >> 40 AS integer) AS place, (packed >> 16) & 16777215 AS number, packed & 32768 <> 0 AS extra,
-    packed & 32767 AS count
+    CASE WHEN packed & 16384 <> 0 THEN 0 ELSE packed & 16383 END AS count
 FROM unnest(CAST(:occurrences AS bigint[])) AS packed
 """
 
 
 class Word(NamedTuple):
-    """A word and the dictionary that stems it. An `extra` one is found as well, but is not a word of the text."""
+    """A word and the dictionary that stems it. `extra` and `weak` are those of its form."""
 
     dictionary: str
     text: str
     extra: bool = False
+    weak: bool = False
 
 
 def _dictionary(configuration: str, word: str) -> str:
@@ -81,7 +86,7 @@ def with_parts(given: Iterable[Form], configuration: str) -> Iterator[Form]:
             whole = form.end - form.start == len(form.text)
             for start, end in parts(form.text):
                 at = (form.start + start, form.start + end) if whole else (form.start, form.end)
-                yield Form(form.text[start:end], *at, extra=True)
+                yield Form(form.text[start:end], *at, extra=True, weak=True)
 
 
 def words_of(form: Form, configuration: str) -> Iterator[Word]:
@@ -89,11 +94,11 @@ def words_of(form: Form, configuration: str) -> Iterator[Word]:
     dictionary = SIMPLE if form.exact else _dictionary(configuration, form.text)
     plain = folded(form.text)
     if dictionary == SIMPLE:
-        yield Word(dictionary, plain, form.extra)
+        yield Word(dictionary, plain, form.extra, form.weak)
         return
-    yield Word(dictionary, form.text, form.extra)
+    yield Word(dictionary, form.text, form.extra, form.weak)
     if plain != form.text:
-        yield Word(dictionary, plain, extra=True)
+        yield Word(dictionary, plain, extra=True, weak=form.weak)
 
 
 def plain_word(token: str, configuration: str) -> tuple[str, str] | None:
@@ -114,7 +119,7 @@ class WordList:
 
     def add(self, given: Iterable[Word]) -> list[tuple[int, bool]]:
         """The numbers of words, and whether each is extra."""
-        return [(self.number(dictionary, word), extra) for dictionary, word, extra in given]
+        return [(self.number(each.dictionary, each.text), each.extra) for each in given]
 
     @property
     def parameters(self) -> Mapping[str, Sequence[str] | int]:
@@ -135,22 +140,25 @@ class QueryWords:
     words: WordList
     weights: Mapping[int, float]
     used: Sequence[tuple[int, str]]
+    usual: str
 
     @classmethod
-    def of(cls, query: str, configurations: Iterable[str]) -> Self:
-        """Of the query's first QUERY_TOKENS different tokens, in order."""
+    def of(cls, query: str, configurations: Iterable[str], language: str | None = None) -> Self:
+        """Of the query's first QUERY_TOKENS different tokens, in order; `language` is the project's."""
         given = [form for token in list(dict.fromkeys(tokens(query)))[:QUERY_TOKENS] for form in asked(token)]
         words, weights, used = WordList(), dict[int, float](), dict[tuple[int, str], None]()
         for configuration in configurations:
             for number, extra in words.add(word for form in given for word in words_of(form, configuration)):
                 weights[number] = max(weights.get(number, 0), 0 if extra else 1)
                 used[number, configuration] = None
-        return cls(words, weights, list(used))
+        usual = "" if language is None else f"{configuration_of(primary(language))}_stem"
+        return cls(words, weights, list(used), usual)
 
     @property
     def parameters(self) -> Mapping[str, object]:
         return {
             **self.words.parameters,
+            "usual": self.usual,
             "weights": [self.weights[number] for number in self.words.numbers.values()],
             "word_numbers": [number for number, _ in self.used],
             "word_configurations": [configuration for _, configuration in self.used],
@@ -168,6 +176,8 @@ class Passage(Protocol):
     def configuration(self) -> str: ...
     @property
     def indexed(self) -> str: ...
+    @property
+    def headings(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +189,7 @@ class CountedWords:
 
 
 def counted_words(passages: Iterable[Passage]) -> CountedWords:
-    """Takes about 0.35 ms for a passage of 200 words."""
+    """Takes about 0.35 ms for a passage of 200 words. A word that is only in headings is weak."""
     words = WordList()
     known: dict[str, _Known] = {}
     places: dict[tuple[UUID, int], int] = {}
@@ -190,9 +200,12 @@ def counted_words(passages: Iterable[Passage]) -> CountedWords:
         if (numbers := known.get(passage.configuration)) is None:
             numbers = known[passage.configuration] = _Known(words, passage.configuration)
         packed_place = place * _PLACE
-        for token, count in Counter(tokens(passage.indexed)).items():
+        counts = Counter(tokens(passage.indexed))
+        counts.subtract(tokens(passage.headings) if passage.headings else ())
+        for token, count in counts.items():
+            own = count if count > 0 else _WEAK
             for number in numbers[token]:
-                add(packed_place + number + count)
+                add(packed_place + (number | own))
     return CountedWords(places, {**words.parameters, "occurrences": occurrences})
 
 
@@ -213,6 +226,9 @@ class _Known(dict[str, Sequence[int]]):
                 for form in with_parts(forms(token), self.configuration)
                 for word in words_of(form, self.configuration)
             )
-            numbers = tuple(number * _NUMBER + extra * _EXTRA for number, extra in self.words.add(given))
+            numbers = tuple(
+                self.words.number(each.dictionary, each.text) * _NUMBER + each.extra * _EXTRA + each.weak * _WEAK
+                for each in given
+            )
         self[token] = numbers
         return numbers

@@ -57,7 +57,8 @@ _GROUP: Final = itemgetter(1)
 class Form(NamedTuple):
     """A form by which a token is found, and its place in the token.
 
-    An `exact` form is not stemmed. An `extra` form is found as well, but is not a word of the text.
+    An `exact` form is not stemmed. An `extra` form is found as well, but is not a word of the text. One that is `weak`
+    too is found, but not counted.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Form(NamedTuple):
     end: int
     exact: bool = False
     extra: bool = False
+    weak: bool = False
 
 
 def tokens(text: str) -> list[str]:

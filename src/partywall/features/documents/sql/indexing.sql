@@ -60,7 +60,7 @@ CREATE OR REPLACE FUNCTION wall.claim_documents(
     principal text, project uuid, kind text, by_lease uuid, lasting interval, most integer, most_bytes bigint
 ) RETURNS TABLE (
     id uuid, title text, content text, media_type text, version integer, metadata jsonb, size integer, chunks integer,
-    attempts integer
+    attempts integer, usual_language text
 )
     LANGUAGE plpgsql
 AS $$
@@ -122,7 +122,7 @@ BEGIN
         RETURNING a.document_id, a.attempts
     )
     SELECT d.id, d.title, CASE WHEN kind = 'vectors' THEN '' ELSE d.content END, d.media_type, d.version, d.metadata,
-        d.size, d.chunks, taken.attempts
+        d.size, d.chunks, taken.attempts, wall.project_language(project)
     FROM taken CROSS JOIN LATERAL (
         SELECT * FROM public.document AS d WHERE d.project_id = project AND d.id = taken.document_id OFFSET 0
     ) AS d ORDER BY d.id;

@@ -1,7 +1,7 @@
 -- A project's creation and its end. A deleted project is only marked; a job purges its rows in small steps.
 
 -- Creates a project with the calling account as its owner; null for a disabled account.
-CREATE OR REPLACE FUNCTION wall.found_project(name text, description text) RETURNS uuid
+CREATE OR REPLACE FUNCTION wall.found_project(name text, description text, language text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -11,12 +11,17 @@ BEGIN
     IF NOT EXISTS (SELECT FROM public.account WHERE id = founder AND disabled_at IS NULL) THEN
         RETURN NULL;
     END IF;
-    INSERT INTO public.project (name, description) VALUES (name, description) RETURNING id INTO made;
+    INSERT INTO public.project (name, description, language) VALUES (name, description, language) RETURNING id INTO made;
     INSERT INTO public.project_member (project_id, account_id, role) VALUES (made, founder, 'owner');
     INSERT INTO public.event_counter (project_id) VALUES (made);
     RETURN made;
 END
 $$;
+
+-- The default language of the bound project's documents and queries.
+CREATE OR REPLACE FUNCTION wall.project_language(project uuid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog
+AS $$ SELECT p.language FROM public.project AS p WHERE p.id = project $$;
 
 -- Marks the bound project as deleted and removes all access to it. Only an owner can; returns whether it was done.
 CREATE OR REPLACE FUNCTION wall.delete_project(target_id uuid) RETURNS boolean
@@ -26,7 +31,7 @@ BEGIN
     IF wall.current_project() IS DISTINCT FROM target_id OR wall.person_role() IS DISTINCT FROM 'owner' THEN
         RETURN false;
     END IF;
-    UPDATE public.project AS p SET deleted_at = now(), name = '', description = NULL,
+    UPDATE public.project AS p SET deleted_at = now(), name = '', description = NULL, language = NULL,
         deleted_for = wall.owner_account(target_id)
     WHERE p.id = target_id AND p.deleted_at IS NULL;
     IF NOT FOUND THEN
@@ -102,5 +107,5 @@ CREATE OR REPLACE FUNCTION wall.forget_project(target_id uuid) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$ DELETE FROM public.project AS p WHERE p.id = target_id AND p.deleted_at IS NOT NULL $$;
 
-GRANT EXECUTE ON FUNCTION wall.found_project, wall.delete_project, wall.deleted_projects, wall.purge_project,
-    wall.forget_project TO :runtime_role;
+GRANT EXECUTE ON FUNCTION wall.found_project, wall.project_language, wall.delete_project, wall.deleted_projects,
+    wall.purge_project, wall.forget_project TO :runtime_role;

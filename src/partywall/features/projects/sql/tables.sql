@@ -2,6 +2,7 @@ CREATE TABLE project (
     id uuid DEFAULT uuidv7() NOT NULL,
     name text NOT NULL,
     description text,
+    language text,
     revision integer DEFAULT 1 NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
@@ -18,7 +19,7 @@ ALTER TABLE project ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON project USING (id = (SELECT wall.current_project()));
 CREATE POLICY directory ON project TO CURRENT_USER USING (true);
 CREATE POLICY listed ON project FOR SELECT USING (id IN (SELECT m.project_id FROM wall.memberships() AS m));
-GRANT SELECT, DELETE, UPDATE (name, description, revision, updated_at) ON project TO :runtime_role;
+GRANT SELECT, DELETE, UPDATE (name, description, language, revision, updated_at) ON project TO :runtime_role;
 
 CREATE TABLE project_member (
     project_id uuid NOT NULL,

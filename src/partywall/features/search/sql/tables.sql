@@ -72,6 +72,8 @@ CREATE TABLE posting (
         FOREIGN KEY (project_id, chunk) REFERENCES chunk (project_id, number) ON DELETE CASCADE
 );
 CREATE INDEX posting_project_id_term_idx ON posting (project_id, term);
+-- Counts the passages that have a term only in headings or in parts of compounds.
+CREATE INDEX posting_project_id_term_weak_idx ON posting (project_id, term) WHERE frequency = 0;
 CREATE INDEX posting_project_id_chunk_idx ON posting (project_id, chunk);
 ALTER TABLE posting ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON posting USING (project_id = (SELECT wall.current_project()));

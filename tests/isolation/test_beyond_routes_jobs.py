@@ -241,7 +241,10 @@ async def test_indexing_one_project_leaves_the_other_as_it_is(two_projects: TwoP
     mine, foreign = two_projects.mine, two_projects.foreign
     for seeded_project in (mine, foreign):
         await two_projects.users.execute(
-            "UPDATE document SET index_status = 'pending' WHERE id = $1", seeded_project.document
+            "UPDATE document SET index_status = CASE id WHEN $2 THEN 'pending' ELSE 'indexed' END"
+            " WHERE project_id = $1",
+            seeded_project.project,
+            seeded_project.document,
         )
     before = await two_projects.state(foreign)
     assert await index_once(two_projects.resources, mine.project, WorkKind.SMALL) == [mine.document]

@@ -134,6 +134,7 @@ POSTING: Final = Table(
     Column("term", Text(collation="C"), nullable=False),
     ForeignKeyConstraint(["project_id", "chunk"], ["chunk.project_id", "chunk.number"], ondelete="CASCADE"),
     Index("posting_project_id_term_idx", "project_id", "term"),
+    Index("posting_project_id_term_weak_idx", "project_id", "term", postgresql_where=text("frequency = 0")),
     Index("posting_project_id_chunk_idx", "project_id", "chunk"),
     info={"kind": TableKind.PROJECT},
 )

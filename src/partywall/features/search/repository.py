@@ -143,7 +143,9 @@ class SearchRepository:
         rows = await self.session.execute(bm25.counted(staged=corpus.staged), values)
         asked = [AskedTerm(*row) for row in rows]
         few = kept is not None and kept.numbers is not None
-        planned = plan(asked, corpus.chunks, breadth.looked_at, filters=kept is not None and kept.tree is not None)
+        planned = plan(
+            asked, float(corpus.chunks), breadth.looked_at, filters=kept is not None and kept.tree is not None
+        )
         if planned is None:
             return []
         planned = complete(planned) if few else planned  # to read what is kept costs little

@@ -9,6 +9,7 @@ from bench.results import Result
 from bench.scale.data import Data
 from bench.scale.questions import FILTERS, Json, queries
 from bench.scale.search import search
+from partywall.features.search.bm25 import K1, B
 from partywall.features.search.vectors import vector_text
 
 TARGET: Final = 0.98
@@ -23,24 +24,35 @@ _NEAREST: Final = """
 SELECT c.id FROM embedding AS e JOIN chunk AS c ON c.project_id = e.project_id AND c.number = e.chunk {kept}
 WHERE e.project_id = $1 ORDER BY e.embedding <=> CAST(CAST($2 AS text) AS halfvec) LIMIT 10
 """
+# Weak postings have the frequency 0: together they count as the root of their number (see docs/adr/0046).
 _BM25: Final = """
 WITH asked AS (
     SELECT DISTINCT lexeme FROM unnest(string_to_array($2, ' ')) AS word
     CROSS JOIN LATERAL unnest(ts_lexize('english_stem', word)) AS lexeme
 ), found AS (
-    SELECT p.*, count(*) OVER (PARTITION BY term) AS documents FROM posting AS p
-    WHERE p.project_id = $1 AND term IN (SELECT lexeme FROM asked)
+    SELECT p.*, count(*) FILTER (WHERE frequency > 0) OVER of_term AS strong,
+        sqrt(count(*) FILTER (WHERE frequency = 0) OVER of_term) AS weak
+    FROM posting AS p WHERE p.project_id = $1 AND term IN (SELECT lexeme FROM asked)
+    WINDOW of_term AS (PARTITION BY term)
+), counted AS (
+    SELECT f.*, strong + weak AS documents, CASE frequency WHEN 0 THEN 1 / weak ELSE frequency END AS times
+    FROM found AS f
 ), scored AS (
     SELECT chunk, sum(
-        ln(1 + (s.chunks - documents + 0.5) / (documents + 0.5)) * frequency * 2.2
-        / (frequency + 1.2 * (0.25 + 0.75 * length * s.chunks / s.terms))
+        ln(1 + (s.chunks - documents + 0.5) / (documents + 0.5)) * times * ({k1} + 1)
+        / (times + {k1} * (1 - {b} + {b} * length * s.chunks / s.terms))
     ) AS score
-    FROM found JOIN search_statistic AS s USING (project_id) GROUP BY chunk
+    FROM counted JOIN search_statistic AS s USING (project_id) GROUP BY chunk
 )
 SELECT c.id, CAST(scored.score AS float8) AS score FROM scored
 JOIN chunk AS c ON c.project_id = $1 AND c.number = scored.chunk {kept}
 ORDER BY scored.score DESC LIMIT 200
 """
+
+
+def best_by_word() -> str:
+    """Of the project $1 for the words $2: the passages and their scores. For $3 and $4 see `_KEPT`."""
+    return _BM25.format(kept=_KEPT, k1=K1, b=B)
 
 
 async def recall(data: Data, count: int) -> list[Result]:
@@ -71,7 +83,7 @@ async def _share(data: Data, project: UUID, q: str, mode: str, tree: Json | None
             row["id"] for row in await data.database.fetch(_NEAREST.format(kept=_KEPT), project, vector, field, value)
         }
         return len(best.intersection(shown)) / len(best) if best else 1.0
-    rows = await data.database.fetch(_BM25.format(kept=_KEPT), project, q, field, value)
+    rows = await data.database.fetch(best_by_word(), project, q, field, value)
     if not rows:
         return 1.0
     # Passages with the score of the tenth are as good.

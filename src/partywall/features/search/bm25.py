@@ -15,8 +15,8 @@ from partywall.features.search.term_plan import TermPlan
 from partywall.features.search.terms import ASKED
 
 # `b` was chosen with the fusion's constant; see docs/adr/0046.
-_K1: Final = 1.2
-_B: Final = 0.6
+K1: Final = 1.2
+B: Final = 0.6
 
 # Document frequencies are counted in the indexes when a query reads them, which avoids a hot row per term.
 # A frequency of 0 is that of a weak term: one that a passage has only in headings or in parts of compounds.
@@ -141,8 +141,8 @@ def parameters(plan: TermPlan, chunks: int, terms: int) -> dict[str, object]:
     """For a project with so many chunks, and so many terms in all of them."""
     values: dict[str, object] = {
         "average": max(1.0, terms / max(1, chunks)),
-        "k1": _K1,
-        "b": _B,
+        "k1": K1,
+        "b": B,
         "whole": plan.whole,
         "choosing": [each.term for each in plan.choosing],
         "choosing_information": [each.information for each in plan.choosing],

@@ -7,8 +7,9 @@ import pytest
 from partywall.client.evaluation.collection import CollectionError, Query, queries
 from partywall.client.evaluation.measures import hit, ndcg, recall, reciprocal_rank
 from partywall.client.evaluation.report import compare, page
-from partywall.client.evaluation.run import Run, document_of
+from partywall.client.evaluation.run import Run, document_of, ranking
 from partywall.client.evaluation.significance import p_value
+from partywall.client.search import Hit
 
 GRADES = {"a": 2, "b": 1, "c": 0}
 QUERIES = [Query(str(number), f"question {number}", {"right": 1}) for number in range(10)]
@@ -66,6 +67,18 @@ def test_a_mistake_in_a_collection_names_its_place(tmp_path: Path, judgements: s
 
 def test_lines_of_a_file_are_known_by_their_ids() -> None:
     assert [document_of(name) for name in ("corpus.jsonl#31", "a/b.md", "c#.html")] == ["31", "a/b.md", "c#.html"]
+
+
+def test_right_documents_with_the_text_of_a_hit_have_its_rank() -> None:
+    def hit(document: str, *same: str) -> Hit:
+        return Hit(
+            document_id=document, duplicate_ids=list(same), title="", text="", start=0, end=0, score=1, highlights=[]
+        )
+
+    hits = [hit("1"), hit("2", "3", "4", "9"), hit("4", "5"), hit("6", "1")]
+    names = {"1": "a", "2": "b", "3": "c", "4": "d", "5": "e", "6": "f"}
+    assert ranking(hits, names, {"c": 1, "d": 2, "9": 0}) == ["a", "d", "c", "f"]
+    assert ranking(hits, names, {"9": 1}) == ["a", "9", "d", "f"]
 
 
 def test_two_runs_are_compared_query_by_query() -> None:

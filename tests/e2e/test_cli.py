@@ -99,16 +99,19 @@ def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
 def test_search_is_measured_and_compared(member: CliServer, tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "bees.md").write_text("# Bees\n\nThe hive hums in the orchard.")
+    (tmp_path / "corpus" / "same.md").write_text("# Bees\n\nThe hive hums in the orchard.")
     (tmp_path / "corpus" / "trams.md").write_text("# Trams\n\nTrams run until midnight.")
-    (tmp_path / "queries.jsonl").write_text('{"id": 1, "text": "hive"}\n{"id": 2, "text": "trams"}\n')
-    (tmp_path / "qrels.tsv").write_text("1\tbees.md\t1\n2\ttrams.md\t1\n2\tgone.md\t1\n")
+    (tmp_path / "queries.jsonl").write_text(
+        '{"id": 1, "text": "hive"}\n{"id": 2, "text": "trams"}\n{"id": 3, "text": "hive"}\n'
+    )
+    (tmp_path / "qrels.tsv").write_text("1\tbees.md\t1\n3\tsame.md\t1\n2\ttrams.md\t1\n2\tgone.md\t1\n")
     saved, report = str(tmp_path / "saved.json"), tmp_path / "report.html"
     done = member.run("eval", str(tmp_path), "--mode", "text", "--save", saved)
     assert done.returncode == 0, done.stderr
     assert [line.split() for line in done.stdout.splitlines()[1:]] == [
-        ["nDCG@10", "0.8066"], ["recall@100", "0.7500"], ["MRR", "1.0000"], ["hit@3", "1.0000"]
+        ["nDCG@10", "0.8710"], ["recall@100", "0.8333"], ["MRR", "1.0000"], ["hit@3", "1.0000"]
     ]  # fmt: skip
-    assert "warning: 1 of 3 judged documents are not in the project" in done.stderr
+    assert "warning: 1 of 4 judged documents are not in the project" in done.stderr
     done = member.run("eval", str(tmp_path), "--mode", "vector", "--against", saved, "--report", str(report))
     assert done.stdout.splitlines()[1].split() == ["saved", "vector", "difference", "p"]
     assert "bees.md" in report.read_text()

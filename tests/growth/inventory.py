@@ -80,6 +80,7 @@ UNFED: Final[Mapping[str, str]] = {
     "adapters/embeddings/mapped_tensors.py:_places": "the header of a file that the operator installs",
     "supervisor/options.py:ServeOptions.from_json": "what `partywall serve` wrote",
     "client/accounts.py:normalize": "the address that the operator types",
+    "client/evaluation/collection.py:_judgements": "the operator's own file, a line at a time",
     "client/evaluation/collection.py:_texts": "the operator's own file, a line at a time",
     "client/routes.py:_is_loopback": "the address that the operator types",
     "client/routes.py:_line": "a message of the library's, of an address that the operator has set",

@@ -52,6 +52,7 @@ class Hit(BaseModel):
     score: float
     highlights: list[Span]
     duplicates: int = 0
+    duplicate_ids: list[str] = []
     explanation: Explanation | None = None
 
 

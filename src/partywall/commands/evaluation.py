@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -62,8 +62,9 @@ def evaluate(
     if asked:
         with connect(server, RetryBudget(MAX_WAIT_SECONDS)) as connection:
             project_id = _filled(connection, folder, project or f"eval {folder.resolve().name}", language)
-            _check_documents(connection, project_id, queries)
-            answers = {each: _asked(connection, project_id, each, queries) for each in asked}
+            names = _names(connection, project_id)
+            _check_documents({*names.values()}, queries)
+            answers = {each: _asked(connection, project_id, each, queries, names) for each in asked}
         settings = [answers[each] if isinstance(each, str) else each for each in settings]
     runs = [each for each in settings if isinstance(each, Run)]
     _print(queries, runs)
@@ -99,9 +100,14 @@ def _filled(connection: Connection, folder: Path, name: str, language: str | Non
     return project.id
 
 
-def _check_documents(connection: Connection, project_id: str, queries: Sequence[Query]) -> None:
+def _names(connection: Connection, project_id: str) -> dict[str, str]:
+    """The ids of the project's documents in the collection, by their ids on the server."""
+    known = known_documents(connection.api, project_id)
+    return {each.id: document_of(external_id) for external_id, each in known.items()}
+
+
+def _check_documents(there: set[str], queries: Sequence[Query]) -> None:
     """Warns about judged documents that the project lacks. Raises UsageError if it has none of them."""
-    there = {document_of(external_id) for external_id in known_documents(connection.api, project_id)}
     judged = {document for query in queries for document, grade in query.grades.items() if grade}
     missing = judged - there
     if missing == judged:
@@ -110,9 +116,11 @@ def _check_documents(connection: Connection, project_id: str, queries: Sequence[
         print_line(f"warning: {len(missing)} of {len(judged)} judged documents are not in the project", err=True)
 
 
-def _asked(connection: Connection, project_id: str, mode: str, queries: Sequence[Query]) -> Run:
+def _asked(
+    connection: Connection, project_id: str, mode: str, queries: Sequence[Query], names: Mapping[str, str]
+) -> Run:
     with open_meter(f"asking, {mode}", len(queries)) as meter:
-        return ask(connection.api, project_id, mode, queries, meter.reach)
+        return ask(connection.api, project_id, mode, queries, names, meter.reach)
 
 
 def _print(queries: Sequence[Query], runs: Sequence[Run]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,6 @@ def _judgements(path: Path) -> Iterator[tuple[int, tuple[str, str, int]]]:
         columns = line.split("\t") if "\t" in line else line.split()
         is_grade = len(columns) == 3 and columns[2].strip().isdecimal() and len(columns[2]) < 10
         if is_grade:
-            yield number, (columns[0], columns[1], int(columns[2]))
+            yield number, (columns[0], unicodedata.normalize("NFC", columns[1]), int(columns[2]))
         elif number > 1:
             raise CollectionError(f"{path} line {number}: use query, document and a grade from 0, separated by tabs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from partywall.client.api import Api
 from partywall.client.evaluation.collection import CollectionError, Query
 from partywall.client.evaluation.measures import MEASURES, Measure
-from partywall.client.search import read_hits, search
+from partywall.client.search import Hit, read_hits, search
 
 LIMIT: Final = 100
 _AT_ONCE: Final = 4
@@ -36,13 +36,18 @@ class Run(BaseModel):
 
 
 def ask(
-    api: Api, project_id: str, mode: str, queries: Sequence[Query], reached: Callable[[int], None] = lambda _: None
+    api: Api,
+    project_id: str,
+    mode: str,
+    queries: Sequence[Query],
+    names: Mapping[str, str],
+    reached: Callable[[int], None] = lambda _: None,
 ) -> Run:
-    """Searches for every query; calls `reached` with the number of answers."""
+    """Searches for every query; calls `reached` with the number of answers. `names` has the documents' ids there."""
     found: dict[str, list[str]] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            answers = pool.map(partial(_documents, api, project_id, mode), queries)
+            answers = pool.map(partial(_documents, api, project_id, mode, names), queries)
             for query, documents in zip(queries, answers, strict=True):
                 found[query.id] = documents
                 reached(len(found))
@@ -65,6 +70,16 @@ def document_of(external_id: str) -> str:
     return external_id.rpartition(".jsonl#")[2]
 
 
-def _documents(api: Api, project_id: str, mode: str, query: Query) -> list[str]:
+def ranking(hits: Sequence[Hit], names: Mapping[str, str], grades: Mapping[str, int]) -> list[str]:
+    """The documents of the hits, each once. Those with the same text are one hit: the right ones have its rank."""
+    found: dict[str, None] = {}
+    for hit in hits:
+        same = [names.get(id_, id_) for id_ in (hit.document_id, *hit.duplicate_ids)]
+        right = [document for document in same if grades.get(document, 0) > 0]
+        found |= dict.fromkeys(sorted(right, key=lambda document: -grades[document]) or same[:1])
+    return list(found)
+
+
+def _documents(api: Api, project_id: str, mode: str, names: Mapping[str, str], query: Query) -> list[str]:
     found = read_hits(search(api, project_id, query.text, limit=LIMIT, mode=mode))
-    return [document_of(hit.external_id or hit.document_id) for hit in found.items]
+    return ranking(found.items, names, query.grades)

@@ -102,7 +102,7 @@ def test_search_is_measured_and_compared(member: CliServer, tmp_path: Path) -> N
     (tmp_path / "corpus" / "same.md").write_text("# Bees\n\nThe hive hums in the orchard.")
     (tmp_path / "corpus" / "trams.md").write_text("# Trams\n\nTrams run until midnight.")
     (tmp_path / "queries.jsonl").write_text(
-        '{"id": 1, "text": "hive"}\n{"id": 2, "text": "trams"}\n{"id": 3, "text": "hive"}\n'
+        f'{{"id": 1, "text": "hive"}}\n{{"id": 2, "text": "trams"}}\n{{"id": 3, "text": "hive {"buzz " * 300}"}}\n'
     )
     (tmp_path / "qrels.tsv").write_text("1\tbees.md\t1\n3\tsame.md\t1\n2\ttrams.md\t1\n2\tgone.md\t1\n")
     saved, report = str(tmp_path / "saved.json"), tmp_path / "report.html"
@@ -112,12 +112,18 @@ def test_search_is_measured_and_compared(member: CliServer, tmp_path: Path) -> N
         ["nDCG@10", "0.8710"], ["recall@100", "0.8333"], ["MRR", "1.0000"], ["hit@3", "1.0000"]
     ]  # fmt: skip
     assert "warning: 1 of 4 judged documents are not in the project" in done.stderr
+    assert "warning: query '3' is asked with its first 1,000 characters" in done.stderr.splitlines()
     done = member.run("eval", str(tmp_path), "--mode", "vector", "--against", saved, "--report", str(report))
     assert done.stdout.splitlines()[1].split() == ["saved", "vector", "difference", "p"]
     assert "bees.md" in report.read_text()
 
     (tmp_path / "qrels.tsv").write_text("1\tnowhere.md\t1\n")
     refused(member.run("eval", str(tmp_path), "--mode", "fuzzy"), "fuzzy")
+    (tmp_path / "nul").mkdir()
+    (tmp_path / "nul" / "queries.jsonl").write_text('{"id": "9", "text": "a\\u0000b"}\n')
+    (tmp_path / "nul" / "qrels.tsv").write_text("9\tbees.md\t1\n")
+    done = member.run("eval", str(tmp_path / "nul"), "--project", f"eval {tmp_path.name}")
+    assert done.stderr.splitlines()[-1].startswith("partywall: query '9': ")
     done = member.run("eval", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].endswith("none of the judged documents, such as 'nowhere.md'")

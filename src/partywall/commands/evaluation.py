@@ -14,7 +14,7 @@ from partywall.client.document_import import known_documents, scan
 from partywall.client.evaluation.collection import TEST, CollectionError, Query, corpus
 from partywall.client.evaluation.collection import queries as read_queries
 from partywall.client.evaluation.report import compare, page
-from partywall.client.evaluation.run import Run, ask, document_of, read_run
+from partywall.client.evaluation.run import MAX_CHARACTERS, Run, ask, document_of, read_run
 from partywall.commands.connection import Connection, ServerOption, connect, failures
 from partywall.commands.folder_import import FolderImport, ImportOptions
 from partywall.commands.import_report import print_results
@@ -62,6 +62,7 @@ def evaluate(
     if asked:
         with connect(server, RetryBudget(MAX_WAIT_SECONDS)) as connection:
             project_id = _filled(connection, folder, project or f"eval {folder.resolve().name}", language)
+            _warn_of_long(queries)
             names = _names(connection, project_id)
             _check_documents({*names.values()}, queries)
             answers = {each: _asked(connection, project_id, each, queries, names) for each in asked}
@@ -98,6 +99,12 @@ def _filled(connection: Connection, folder: Path, name: str, language: str | Non
         if not run.results.complete:
             print_results(run.results, dry_run=False, as_json=False)
     return project.id
+
+
+def _warn_of_long(queries: Sequence[Query]) -> None:
+    for query in queries:
+        if len(query.text.strip()) > MAX_CHARACTERS:
+            print_line(f"warning: query {query.id!r} is asked with its first {MAX_CHARACTERS:,} characters", err=True)
 
 
 def _names(connection: Connection, project_id: str) -> dict[str, str]:

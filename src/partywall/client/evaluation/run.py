@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from statistics import fmean
 from typing import Final
@@ -12,11 +13,14 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from partywall.client.api import Api
+from partywall.client.errors import ApiError
 from partywall.client.evaluation.collection import CollectionError, Query
 from partywall.client.evaluation.measures import MEASURES, Measure
 from partywall.client.search import Hit, read_hits, search
 
 LIMIT: Final = 100
+MAX_CHARACTERS: Final = 1_000
+"""The server takes no longer query: of one, its beginning is asked."""
 _AT_ONCE: Final = 4
 
 
@@ -81,5 +85,10 @@ def ranking(hits: Sequence[Hit], names: Mapping[str, str], grades: Mapping[str, 
 
 
 def _documents(api: Api, project_id: str, mode: str, names: Mapping[str, str], query: Query) -> list[str]:
-    found = read_hits(search(api, project_id, query.text, limit=LIMIT, mode=mode))
-    return ranking(found.items, names, query.grades)
+    try:
+        answer = search(api, project_id, query.text.strip()[:MAX_CHARACTERS], limit=LIMIT, mode=mode)
+    except ApiError as error:
+        if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        raise CollectionError(f"query {query.id!r}: {error}") from error
+    return ranking(read_hits(answer).items, names, query.grades)

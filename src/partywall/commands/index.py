@@ -56,9 +56,18 @@ async def _run(projects: list[UUID], data_dir: Path, *, mend: bool) -> int:
         settings = acting.settings
         async with open_vector_server(settings.vectors, shared_tls(settings.outgoing.ca_file)) as server:
             try:
+                if server is not None:
+                    await _require(server)
                 return await _Checks(acting, server, mend).run(projects)
             except VectorServerError as error:
                 raise UsageError(f"VECTORS__URL: {error}") from error
+
+
+async def _require(server: VectorServer) -> None:
+    """Raises UsageError if it cannot be used, and VectorServerError if it does not answer."""
+    if (refusal := await server.refusal()) is not None:
+        raise UsageError(refusal)
+    await server.ping()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +79,17 @@ class _Checks:
     async def run(self, projects: list[UUID]) -> int:
         """1 if something differs and is not being mended."""
         absent = [] if projects or self.server is None else await self._of_no_project(self.server)
-        wrong, checked = len(absent), 0
+        wrong, checked, unmoved = len(absent), 0, 0
         async for project_id, difference in self._differences(projects):
             checked += 1
+            unmoved += not difference.index.external
             if not difference.is_none:
                 wrong += 1
                 print_line(f"{project_id}: {_told(difference)}")
         for each in absent:
             print_line(f"{each}: the vector server has vectors of this project, which does not exist")
+        if unmoved and self.server is not None:
+            print_line(f"{unmoved} indexes are still held by PostgreSQL: a worker moves them to the vector server")
         print_line(f"{checked} indexes compared, {wrong} differ" + (": being mended" if wrong and self.mend else ""))
         return 1 if wrong and not self.mend else 0
 

@@ -33,9 +33,9 @@ async def test_differences_are_proved_and_mended(stocked: VectorProject) -> None
     assert await stocked.there() == await stocked.chunks()
 
 
-async def test_an_operator_verifies_and_repairs(
-    stocked: VectorProject, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def operated(stocked: VectorProject, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> VectorProject:
+    """With the settings of the operator's commands in the environment."""
     database = stocked.workspace.database
     assert settings.cache.url is not None
     for name, value in {
@@ -49,6 +49,30 @@ async def test_an_operator_verifies_and_repairs(
         "VECTORS__COLLECTION_PREFIX": stocked.engine.prefix,
     }.items():
         monkeypatch.setenv(name, value)
+    return stocked
+
+
+async def verify(*arguments: str) -> int:
+    return await asyncio.to_thread(run, ("index", "verify", *arguments))
+
+
+async def test_the_server_is_asked_before_anything_has_moved(
+    operated: VectorProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await operated.workspace.index(await operated.workspace.put("cats", "cats"))
+    assert await verify() == 0
+    held = "1 indexes are still held by PostgreSQL: a worker moves them to the vector server\n"
+    assert capsys.readouterr().out == f"{held}1 indexes compared, 0 differ\n"
+    operated.server.says = "1.15.3"
+    assert await verify() == 2
+    assert "Qdrant 1.15.4 or newer is needed" in capsys.readouterr().err
+    operated.server.away = True
+    assert await verify() == 2
+    assert capsys.readouterr().err.startswith("partywall: VECTORS__URL: the vector server answered 503")
+
+
+async def test_an_operator_verifies_and_repairs(operated: VectorProject, capsys: pytest.CaptureFixture[str]) -> None:
+    stocked = operated
     await stocked.put("cats and dogs", "tax law")
     await stocked.send()
     absent = make_scope(UUID(int=7), Principal.service(UUID(int=7)), "service")
@@ -64,12 +88,9 @@ async def test_an_operator_verifies_and_repairs(
         assert f"{absent.project_id}: the vector server has vectors of this project, which does not exist\n" in told
         assert told.endswith(f"{last}\n")
     await stocked.send()
-    assert await asyncio.to_thread(run, ("index", "verify", "--project", str(stocked.project))) == 0
+    assert await verify("--project", str(stocked.project)) == 0
     assert capsys.readouterr().out == "1 indexes compared, 0 differ\n"
     assert await stocked.engine.projects(stocked.space) == {stocked.project}
-    stocked.server.away = True
-    assert await asyncio.to_thread(run, ("index", "verify")) == 2
-    assert capsys.readouterr().err.startswith("partywall: VECTORS__URL: the vector server answered 503")
 
 
 async def test_passages_without_a_vector_return_to_the_index_queue(stocked: VectorProject) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -25,11 +26,9 @@ app = typer.Typer(name="index", help="Compare the indexes with what PostgreSQL h
 # The owner of the tables sees every project; each is then opened with the scope of its worker.
 _PROJECTS: Final = select(column("id", Uuid)).select_from(table("project")).where(column("deleted_at").is_(None))
 _EVERY_PROJECT: Final = select(column("id", Uuid)).select_from(table("project"))
-_SPACES: Final[Select[str, int]] = (
-    select(column("model", Text), column("dimension", Integer))
-    .select_from(table("search_index"))
-    .where(column("external"))
-).distinct()
+_SPACE: Final = (column("model", Text), column("dimension", Integer))
+_INDEXES: Final[Select[UUID, str, int]] = select(column("project_id", Uuid), *_SPACE).select_from(table("search_index"))
+_SPACES: Final[Select[str, int]] = select(*_SPACE).select_from(table("search_index")).distinct()
 
 Projects = Annotated[list[UUID] | None, typer.Option("--project", help="Only this project; repeatable.")]
 
@@ -78,16 +77,17 @@ class _Checks:
 
     async def run(self, projects: list[UUID]) -> int:
         """1 if something differs and is not being mended."""
-        absent = [] if projects or self.server is None else await self._of_no_project(self.server)
-        wrong, checked, unmoved = len(absent), 0, 0
+        await self._require_all(projects)
+        told = [] if projects or self.server is None else await self._of_no_index(self.server)
+        wrong, checked, unmoved = len(told), 0, 0
         async for project_id, difference in self._differences(projects):
             checked += 1
             unmoved += not difference.index.external
             if not difference.is_none:
                 wrong += 1
                 print_line(f"{project_id}: {_told(difference)}")
-        for each in absent:
-            print_line(f"{each}: the vector server has vectors of this project, which does not exist")
+        for line in told:
+            print_line(line)
         if unmoved and self.server is not None:
             print_line(f"{unmoved} indexes are still held by PostgreSQL: a worker moves them to the vector server")
         print_line(f"{checked} indexes compared, {wrong} differ" + (": being mended" if wrong and self.mend else ""))
@@ -105,20 +105,38 @@ class _Checks:
                         await check.repair(difference)
                     yield project_id, difference
             except ProjectNotFoundError:
-                print_line(f"there is no project {project_id}", err=True)
+                print_line(f"the project {project_id} was deleted meanwhile", err=True)
 
-    async def _of_no_project(self, server: VectorServer) -> list[UUID]:
-        """Projects that were deleted while a vector of theirs was on its way; deletes them if it is to mend."""
-        found = set[UUID]()
+    async def _require_all(self, projects: list[UUID]) -> None:
+        async with self.acting.sessions.read() as session:
+            known = set(await session.scalars(_PROJECTS))
+        for project_id in projects:
+            if project_id not in known:
+                raise UsageError(f"--project: there is no project {project_id}")
+
+    async def _of_no_index(self, server: VectorServer) -> list[str]:
+        """Tells vectors of projects that do not exist or have no index of their model; deletes them if it is to mend.
+
+        Projects are asked for after the server, so one that is new is known.
+        """
         async with self.acting.sessions.read() as session:
             spaces = [VectorSpace(*row) for row in await session.execute(_SPACES)]
-        for each in spaces:
-            found |= await server.projects(each)
+        there = [(space, project_id) for space in spaces for project_id in await server.projects(space)]
         async with self.acting.sessions.read() as session:
-            found -= set(await session.scalars(_EVERY_PROJECT))
-        for project_id in found if self.mend else ():
-            await server.delete_project(project_id)
-        return sorted(found)
+            every, open_ = set(await session.scalars(_EVERY_PROJECT)), set(await session.scalars(_PROJECTS))
+            indexed = {(VectorSpace(model, size), id_) for id_, model, size in await session.execute(_INDEXES)}
+        absent = sorted({project_id for _, project_id in there if project_id not in every})
+        strays = [(space, id_) for space, id_ in there if id_ in open_ and (space, id_) not in indexed]
+        if self.mend:
+            for project_id in absent:
+                await server.delete_project(project_id)
+            for space, project_id in strays:
+                with suppress(ProjectNotFoundError):  # deleted meanwhile
+                    await VectorCheck(self.acting.sessions, server, project_id).delete_all(space)
+        return [
+            *(f"{id_}: the vector server has vectors of this project, which does not exist" for id_ in absent),
+            *(f"{id_}: the vector server has vectors of {space.model}, without an index here" for space, id_ in strays),
+        ]
 
 
 def _told(difference: Difference) -> str:

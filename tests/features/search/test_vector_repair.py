@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -91,6 +92,30 @@ async def test_an_operator_verifies_and_repairs(operated: VectorProject, capsys:
     assert await verify("--project", str(stocked.project)) == 0
     assert capsys.readouterr().out == "1 indexes compared, 0 differ\n"
     assert await stocked.engine.projects(stocked.space) == {stocked.project}
+
+
+async def test_vectors_of_a_project_without_an_index_are_found_and_deleted(
+    operated: VectorProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model's collection is known by the index of another project."""
+    person = operated.workspace.person
+    other = replace(operated, workspace=replace(operated.workspace, project=await person.project("Other")))
+    for each in (operated, other):
+        await each.put("cats and dogs")
+        await each.send()
+    await operated.workspace.users.execute("DELETE FROM search_index WHERE project_id = $1", operated.project)
+    assert await verify() == 1
+    told = capsys.readouterr().out
+    stray = f"{operated.project}: the vector server has vectors of {operated.space.model}, without an index here\n"
+    assert told.endswith(f"{stray}1 indexes compared, 1 differ\n")
+    assert await asyncio.to_thread(run, ("index", "repair")) == 0
+    assert await operated.engine.projects(operated.space) == {other.project}
+    assert await verify() == 0
+
+
+async def test_an_unknown_project_is_an_error(operated: VectorProject, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await verify("--project", str(UUID(int=7))) == 2
+    assert capsys.readouterr().err == f"partywall: --project: there is no project {UUID(int=7)}\n"
 
 
 async def test_passages_without_a_vector_return_to_the_index_queue(stocked: VectorProject) -> None:

@@ -69,6 +69,14 @@ class VectorCheck:
         while after is not None:
             after = await self._await_vectors(difference.index, after)
 
+    async def delete_all(self, space: VectorSpace) -> None:
+        """Deletes the project's vectors of a space of which it has no index. Raises VectorServerError."""
+        async with self.sessions.read() as session:
+            scope = await open_scope(session, self._principal, self.project_id)
+        if self.server is not None:
+            async for some in self.server.numbers(scope, space):
+                await self.server.delete(scope, space, some)
+
     async def _difference(self, scope: ProjectScope, index: KnownIndex, *, incomplete: bool) -> Difference:
         if self.server is None or not index.external:
             return Difference(index, 0, 0, (), (), incomplete)

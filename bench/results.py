@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,13 @@ class Result:
 def p95(values: Sequence[float]) -> float:
     """The 95th percentile of sorted values."""
     return values[int(len(values) * 0.95)]
+
+
+def exit_code(missed: Sequence[str]) -> int:
+    """Prints the targets that are missed; 1 if there are any."""
+    for each in missed:
+        print(f"MISSED: {each}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 def report(benchmark: str, results: Sequence[Result]) -> None:

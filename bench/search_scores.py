@@ -11,14 +11,18 @@ import argparse
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import collection, machine
+from bench.results import exit_code
 from bench.search_server import SearchServer, open_search_server
 
 QUESTIONS = 100
 THRESHOLD = 0.3
+REAL, NONSENSE = 0.9, 0.05
+"""In hybrid mode: at least so many of the real questions reach the threshold, and at most so many of the others."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SYLLABLES = ("ba", "ko", "mi", "tru", "len", "vor", "shi", "pla", "ne", "dou", "ran", "fex", "ul", "gri", "ost")
 
@@ -37,7 +41,7 @@ def nonsense(count: int) -> dict[str, list[str]]:
     }
 
 
-async def best_scores(server: SearchServer, project: str, queries: Sequence[str], mode: str) -> dict[str, object]:
+async def best_scores(server: SearchServer, project: str, queries: Sequence[str], mode: str) -> dict[str, float]:
     found: list[float] = []
     for query in queries:
         answer = await server.client.get(
@@ -51,7 +55,18 @@ async def best_scores(server: SearchServer, project: str, queries: Sequence[str]
     return {"queries": len(found), **at, f"from_{THRESHOLD}": round(above, 3)}
 
 
-async def run(folders: Sequence[Path], engine: str, models: Path | None, modes: Sequence[str]) -> None:
+def missed(collection_name: str, mode: str, scores: Mapping[str, Mapping[str, float]]) -> list[str]:
+    if mode != "hybrid":
+        return []
+    reached = {kind: each[f"from_{THRESHOLD}"] for kind, each in scores.items()}
+    bad = ["real"] if reached["real"] < REAL else []
+    bad += [kind for kind in ("letters", "words") if reached[kind] > NONSENSE]
+    return [f"{collection_name}, {kind}: {reached[kind]} from {THRESHOLD}" for kind in bad]
+
+
+async def run(folders: Sequence[Path], engine: str, models: Path | None, modes: Sequence[str]) -> list[str]:
+    """The targets that are missed."""
+    failed: list[str] = []
     questions = {
         folder: [topic.text for topic in await asyncio.to_thread(collection.topics, folder, "test")][:QUESTIONS]
         for folder in folders
@@ -68,6 +83,8 @@ async def run(folders: Sequence[Path], engine: str, models: Path | None, modes: 
                 facts = {"benchmark": "search_scores", "engine": engine, "collection": folder.name, "mode": mode}
                 scores = {kind: await best_scores(server, project, asked, mode) for kind, asked in kinds.items()}
                 print(json.dumps({**facts, **scores, "machine": machine.facts()}), flush=True)
+                failed += missed(folder.name, mode, scores)
+    return failed
 
 
 def main() -> None:
@@ -77,7 +94,8 @@ def main() -> None:
     parser.add_argument("--models", type=Path, help="where `partywall models install` has put MiniLM")
     parser.add_argument("--modes", nargs="+", choices=["hybrid", "text", "vector"], default=["hybrid"])
     arguments = parser.parse_args()
-    asyncio.run(run(arguments.collections, arguments.engine, arguments.models, arguments.modes))
+    failed = asyncio.run(run(arguments.collections, arguments.engine, arguments.models, arguments.modes))
+    sys.exit(exit_code(failed))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ HOSTILE: dict[str, Callable[[Results], Response]] = {
     "null": raw("null"),
     "too large": lambda _: StreamingResponse(iter([b" " * 65_536] * (MOST_BYTES // 65_536 + 1))),
     "packed": lambda _: Response(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}),
-    "an error": lambda _: JSONResponse({"message": "the key k-1 has no credit"}, 402),
+    "an error": lambda _: JSONResponse({"message": "the key k-1 cannot rank 'a dog'"}, 402),
     "busy": lambda _: JSONResponse({}, 503),
     "elsewhere": lambda _: Response(status_code=307, headers={"Location": "http://127.0.0.1:9/rerank"}),
 }  # fmt: skip
@@ -100,6 +100,7 @@ async def test_a_wrong_answer_is_refused(server: RerankServer, kind: str) -> Non
     with pytest.raises(RerankError) as refusal:
         await scores(server.url, key="k-1")
     assert "k-1" not in str(refusal.value)
+    assert "dog" not in str(refusal.value)
 
 
 async def test_a_server_that_is_away_or_silent_is_not_waited_for(server: RerankServer) -> None:

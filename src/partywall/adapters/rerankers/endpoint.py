@@ -12,14 +12,12 @@ from typing import Annotated, Final
 import httpx2
 from pydantic import AliasChoices, BaseModel, Field, JsonValue, SecretStr, StrictInt, TypeAdapter, ValidationError
 
-from partywall.core.log_masks import one_clean_line
 from partywall.core.rerankers import RerankError
 
 MOST_BYTES: Final = 1024 * 1024
 """An answer may have so many. Servers may repeat the texts in it."""
 MOST_CHARACTERS: Final = 4_000
 """Of each text that is sent."""
-_MOST_TOLD: Final = 200
 
 
 class _Result(BaseModel):
@@ -66,20 +64,14 @@ class EndpointReranker:
             headers["Authorization"] = f"Bearer {self.key.get_secret_value()}"
         url = base if base.endswith("/rerank") else f"{base}/rerank"
         async with self.client.stream("POST", url, json=self._body(query, texts), headers=headers) as response:
-            answer = await _read(response)
-        if response.status_code != httpx2.codes.OK:
-            raise RerankError(f"the reranker answered {response.status_code}: {self._said(answer)}")
-        return answer
+            if response.status_code != httpx2.codes.OK:  # what it says may repeat the texts, or the key
+                raise RerankError(f"the reranker answered {response.status_code}")
+            return await _read(response)
 
     def _body(self, query: str, texts: list[str]) -> dict[str, JsonValue]:
         if self.model is None:
             return {"query": query, "texts": [*texts], "truncate": True}
         return {"model": self.model, "query": query, "documents": [*texts], "top_n": len(texts)}
-
-    def _said(self, answer: bytes) -> str:
-        """The beginning of an answer in one line, without the key."""
-        text = answer[:MOST_CHARACTERS].decode("utf-8", "replace")
-        return one_clean_line(text.replace(self.key.get_secret_value(), "***") if self.key else text, _MOST_TOLD)
 
 
 async def _read(response: httpx2.Response) -> bytes:

@@ -54,6 +54,8 @@ def test_a_collection_is_read(tmp_path: Path) -> None:
     ("judgements", "texts", "part"),
     [
         ("1\ta\n1\ta\tgood\n", '{"id": 1, "text": "x"}', "line 2"),
+        ("1\ta\t-1\n1\tb\t1\n", '{"id": 1, "text": "x"}', "line 1: use"),
+        ("1\ta\t1\n1\ta\t0\n", '{"id": 1, "text": "x"}', "line 2: query '1' and document 'a'"),
         ("2\ta\t1\n", '{"id": 1, "text": "x"}', "'2'"),
         ("1\ta\t0\n", '{"id": 1, "text": "x"}', "no query"),
         ("1\ta\t1\n", "[" * 5000, "not JSON"),

@@ -116,6 +116,8 @@ def test_search_is_measured_and_compared(member: CliServer, tmp_path: Path) -> N
     done = member.run("eval", str(tmp_path), "--mode", "vector", "--against", saved, "--report", str(report))
     assert done.stdout.splitlines()[1].split() == ["saved", "vector", "difference", "p"]
     assert "bees.md" in report.read_text()
+    done = member.run("eval", str(tmp_path), "--mode", saved, "--against", saved)
+    assert done.stdout.splitlines()[1].split() == ["1:", "saved", "2:", "saved", "difference", "p"]
 
     (tmp_path / "qrels.tsv").write_text("1\tnowhere.md\t1\n")
     refused(member.run("eval", str(tmp_path), "--mode", "fuzzy"), "fuzzy")

@@ -26,6 +26,7 @@ from partywall.commands.terminal import print_line, printable
 from partywall.commands.usage_error import UsageError
 
 MAX_WAIT_SECONDS: Final = 120.0
+_MOST_OF_NAME: Final = 19
 _MODES: Final = {mode.value for mode in Mode}
 
 app = typer.Typer()
@@ -67,7 +68,7 @@ def evaluate(
             _check_documents({*names.values()}, queries)
             answers = {each: _asked(connection, project_id, each, queries, names) for each in asked}
         settings = [answers[each] if isinstance(each, str) else each for each in settings]
-    runs = [each for each in settings if isinstance(each, Run)]
+    runs = _named_apart([each for each in settings if isinstance(each, Run)])
     _print(queries, runs)
     if save is not None:
         save.write_text(runs[-1].model_dump_json(), encoding="utf-8")
@@ -130,12 +131,19 @@ def _asked(
         return ask(connection.api, project_id, mode, queries, names, meter.reach)
 
 
+def _named_apart(runs: list[Run]) -> list[Run]:
+    """Two with one name, such as the same file, get a number."""
+    if len({run.name[:_MOST_OF_NAME] for run in runs}) == len(runs):
+        return runs
+    return [run.model_copy(update={"name": f"{at}: {run.name}"}) for at, run in enumerate(runs, start=1)]
+
+
 def _print(queries: Sequence[Query], runs: Sequence[Run]) -> None:
     print_line(f"queries: {len(queries)}")
     if len(runs) == 1:
         for name, value in runs[0].means(queries).items():
             print_line(f"{name:12}{value:8.4f}")
         return
-    print_line(f"{'':12}{runs[0].name[:20]:>20}{runs[1].name[:20]:>20}{'difference':>12}{'p':>9}")
+    print_line(f"{'':12}{runs[0].name[:_MOST_OF_NAME]:>20}{runs[1].name[:_MOST_OF_NAME]:>20}{'difference':>12}{'p':>9}")
     for each in compare(queries, *runs):
         print_line(f"{each.measure:12}{each.first:20.4f}{each.second:20.4f}{each.difference:+12.4f}{each.p:9.4f}")

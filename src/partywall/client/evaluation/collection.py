@@ -39,7 +39,8 @@ def queries(folder: Path, split: str = TEST) -> list[Query]:
     for number, (query, document, grade) in _judgements(path):
         if query not in texts:
             raise CollectionError(f"{path} line {number}: no query has the id {query!r}")
-        grades.setdefault(query, {})[document] = grade
+        if grades.setdefault(query, {}).setdefault(document, grade) != grade:
+            raise CollectionError(f"{path} line {number}: query {query!r} and document {document!r} have another grade")
     found = [Query(query, texts[query], judged) for query, judged in grades.items() if any(judged.values())]
     if not found:
         raise CollectionError(f"{path}: no query has a matching document")
@@ -86,11 +87,19 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _judgements(path: Path) -> Iterator[tuple[int, tuple[str, str, int]]]:
-    """Skips a first line of names. An id may contain blanks if tabs separate the columns."""
+    """Skips a first line of names, without a number. An id may contain blanks if tabs separate the columns."""
     for number, line in _lines(path):
         columns = line.split("\t") if "\t" in line else line.split()
         is_grade = len(columns) == 3 and columns[2].strip().isdecimal() and len(columns[2]) < 10
         if is_grade:
             yield number, (columns[0], unicodedata.normalize("NFC", columns[1]), int(columns[2]))
-        elif number > 1:
+        elif number > 1 or (len(columns) == 3 and _is_number(columns[2])):
             raise CollectionError(f"{path} line {number}: use query, document and a grade from 0, separated by tabs")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -28,7 +28,7 @@ def execute(options: ServeOptions) -> NoReturn:
         sys.stderr.flush()
         # The command's own arguments are for those who look for it in a list of processes.
         program = [sys.executable, "-m", "partywall", SUPERVISE, str(file.fileno()), *sys.argv[1:]]
-        os.execv(sys.executable, program)  # noqa: S606 - a constant program
+        os.execv(sys.executable, program)  # noqa: S606 - a constant program  # nosec B606
 
 
 def run(arguments: Sequence[str]) -> int:

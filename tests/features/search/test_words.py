@@ -97,6 +97,15 @@ async def test_accents_change_no_stem(workspace: SearchWorkspace) -> None:
         assert await workspace.titles(query, mode="text") == ["Found"], query
 
 
+async def test_latin_words_in_another_script_are_found_without_accents(workspace: SearchWorkspace) -> None:
+    text = "Магазин находится на улице Hauptstraße, и это naïve решение."
+    await workspace.index(await workspace.put("Found", text, metadata={"language": "ru"}))
+    for query in ("naive", "naïve", "hauptstrasse", "Hauptstraße", "решения"):
+        assert await workspace.titles(query, mode="text") == ["Found"], query
+    [hit] = (await workspace.search("naive", mode="text")).json()["items"]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["naïve"]
+
+
 async def test_extra_forms_do_not_make_a_passage_longer(workspace: SearchWorkspace) -> None:
     await workspace.index(await workspace.put("", "The well-known Kraków E4021"))
     assert await workspace.value("SELECT length FROM chunk WHERE project_id = $1", workspace.project) == 4

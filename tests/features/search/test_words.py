@@ -58,6 +58,15 @@ async def test_german_compounds_are_found_by_their_nouns(workspace: SearchWorksp
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["fristen"]
 
 
+async def test_neighbours_in_a_compound_of_three_nouns_are_found_together(workspace: SearchWorkspace) -> None:
+    text = "Die Datenschutzbeauftragte prüft das Arbeitszeitkonto."
+    await workspace.index(await workspace.put("Found", text, metadata={"language": "de"}))
+    for query in ("Datenschutz", "Schutzbeauftragte", "Arbeitszeit", "Zeitkonto", "Zeit"):
+        assert await workspace.titles(query, mode="text") == ["Found"], query
+    [hit] = (await workspace.search("Datenschutz", mode="text")).json()["items"]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["Datenschutz"]
+
+
 async def test_a_word_counts_more_than_a_part_of_compounds(workspace: SearchWorkspace) -> None:
     de = {"language": "de"}
     for number in range(5):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from starlette.responses import JSONResponse
@@ -13,7 +14,8 @@ from partywall.adapters.rerankers.endpoint import EndpointReranker
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
-from partywall.features.search.constants import CANDIDATES, MOST_DUPLICATES
+from partywall.features.search import kept_passages
+from partywall.features.search.constants import CANDIDATES, MOST_DUPLICATES, Breadth
 from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
 from partywall.features.search.service import SearchService
 from tests.adapters.rerankers.server import RerankServer, rerank_server
@@ -162,3 +164,26 @@ async def test_copies_beyond_the_candidates_hide_no_other(workspace: SearchWorks
     found = (await ask(workspace, SearchQuery(q="cats", limit=2))).items
     assert [hit.title for hit in found] == ["Cats", "A list"]
     assert found[0].duplicates == len(copies) - 1
+
+
+@pytest.mark.parametrize("group", SearchGroup)
+async def test_copies_that_fill_each_round_hide_no_other(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch, group: SearchGroup
+) -> None:
+    """In the last round they are folded before the cut, with and without a filter, whichever way it is applied."""
+    rounds = {"NARROW": 3, "MATCHING": 3, "MORE": 6, "WIDE": 6, "DIFFERENT": 6, "DIFFERENT_CHUNKS": 6}
+    for name, candidates in rounds.items():
+        folds = name.startswith("DIFFERENT")
+        breadth = Breadth(30 if folds else candidates, 3, candidates, folds=folds)
+        monkeypatch.setattr(f"partywall.features.search.one_search.{name}", breadth)
+    copies = [await workspace.put("Cats", "cats cats cats") for _ in range(12)]
+    lists = [f"Milk, bread, soap and, for once, food for cats. List {number}." for number in range(4)]
+    await workspace.index(*copies, *[await workspace.put("A list", text) for text in lists])
+    draft = {"field": "status", "op": "eq", "value": "draft"}
+    for most_kept in (kept_passages.MOST_READ, 0):
+        monkeypatch.setattr(kept_passages, "MOST_READ", most_kept)
+        for mode, given in product(SearchMode, (None, draft)):
+            query = SearchQuery.model_validate({"q": "cats", "limit": 5, "mode": mode, "group": group, "filter": given})
+            found = (await ask(workspace, query)).items
+            assert [hit.title for hit in found] == ["Cats", *["A list"] * 4], (mode, given)
+            assert found[0].duplicates >= 5

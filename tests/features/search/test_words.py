@@ -58,6 +58,15 @@ async def test_german_compounds_are_found_by_their_nouns(workspace: SearchWorksp
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["fristen"]
 
 
+async def test_neighbours_in_a_compound_of_three_nouns_are_found_together(workspace: SearchWorkspace) -> None:
+    text = "Die Datenschutzbeauftragte prüft das Arbeitszeitkonto."
+    await workspace.index(await workspace.put("Found", text, metadata={"language": "de"}))
+    for query in ("Datenschutz", "Schutzbeauftragte", "Arbeitszeit", "Zeitkonto", "Zeit"):
+        assert await workspace.titles(query, mode="text") == ["Found"], query
+    [hit] = (await workspace.search("Datenschutz", mode="text")).json()["items"]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["Datenschutz"]
+
+
 async def test_a_word_counts_more_than_a_part_of_compounds(workspace: SearchWorkspace) -> None:
     de = {"language": "de"}
     for number in range(5):
@@ -95,6 +104,15 @@ async def test_accents_change_no_stem(workspace: SearchWorkspace) -> None:
     await workspace.index(await workspace.put("Found", "La facturación del año", metadata={"language": "es"}))
     for query in ("facturación", "facturacion", "facturaciones", "ano"):
         assert await workspace.titles(query, mode="text") == ["Found"], query
+
+
+async def test_latin_words_in_another_script_are_found_without_accents(workspace: SearchWorkspace) -> None:
+    text = "Магазин находится на улице Hauptstraße, и это naïve решение."
+    await workspace.index(await workspace.put("Found", text, metadata={"language": "ru"}))
+    for query in ("naive", "naïve", "hauptstrasse", "Hauptstraße", "решения"):
+        assert await workspace.titles(query, mode="text") == ["Found"], query
+    [hit] = (await workspace.search("naive", mode="text")).json()["items"]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["naïve"]
 
 
 async def test_extra_forms_do_not_make_a_passage_longer(workspace: SearchWorkspace) -> None:

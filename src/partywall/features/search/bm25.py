@@ -6,10 +6,24 @@ from functools import cache
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Float, Integer, Select, TextClause, bindparam, column, func, select, text, true
+from sqlalchemy import (
+    BigInteger,
+    Float,
+    Integer,
+    Select,
+    TextClause,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    select,
+    text,
+    true,
+)
 
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search.constants import QUERY_TERMS
+from partywall.features.search.different_texts import different
 from partywall.features.search.kept_passages import document_of
 from partywall.features.search.term_plan import TermPlan
 from partywall.features.search.terms import ASKED
@@ -72,7 +86,8 @@ _BEST: Final = """, best AS (
     FROM (SELECT * FROM scored ORDER BY score DESC, chunk LIMIT :looked_at) AS near
     JOIN chunk ON chunk.project_id = :project_id AND chunk.number = near.chunk
 )
-SELECT chunk, document_id, score, least(1, information / CAST(:whole AS float8)), CAST(:whole AS float8)
+SELECT chunk, document_id, score, least(1, information / CAST(:whole AS float8)) AS share,
+    CAST(:whole AS float8) AS whole
 FROM (
     SELECT best.*, row_number() OVER (PARTITION BY document_id ORDER BY score DESC, chunk) AS place FROM best
 ) AS placed
@@ -117,12 +132,23 @@ def best_of_matching(tree: Filter | None, *, pruned: bool, staged: bool) -> Best
     whole = bindparam("whole", type_=Float)
     return (
         select(
-            placed.c.chunk, placed.c.document_id, placed.c.score, func.least(1, placed.c.information / whole), whole
+            placed.c.chunk, placed.c.document_id, placed.c.score,
+            func.least(1, placed.c.information / whole).label("share"), whole.label("whole"),
         )
         .where(placed.c.place <= bindparam("of_document", type_=Integer))
         .order_by(placed.c.score.desc(), placed.c.chunk)
         .limit(bindparam("candidates", type_=Integer))
     )  # fmt: skip
+
+
+def without_copies(found: TextClause | Best) -> Select[*tuple[object, ...]]:
+    """The same with only the best of passages that have one text."""
+    if isinstance(found, TextClause):
+        scores = (column(name, Float) for name in ("score", "share", "whole"))
+        each = found.columns(column("chunk", BigInteger), column("document_id", Uuid), *scores).subquery("found")
+    else:
+        each = found.subquery("found")
+    return different(each, lambda given: given.c.score.desc())
 
 
 def _scored(*, pruned: bool, staged: bool, kept: bool = False) -> str:

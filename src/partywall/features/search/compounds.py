@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Final
 
 SHORTEST: Final = 9
@@ -64,18 +65,23 @@ _INFLECTED: Final = ("", "en", "es", "er", "e", "n", "s")
 
 
 def parts(word: str) -> Iterator[tuple[int, int]]:
-    """The places of the nouns of a word in lower case, if it is a compound."""
+    """The places of the nouns of a word in lower case, if it is a compound, and of neighbours together.
+
+    At most 35: `Datenschutzbeauftragte` has `Datenschutz` as well as `Schutzbeauftragte`.
+    """
     if SHORTEST <= len(word) <= LONGEST:
-        yield from _split(word, 0, len(word), _DEEPEST)
+        whole = (0, len(word))
+        places = [0, *_cuts(word, *whole, _DEEPEST), len(word)]
+        yield from (part for part in combinations(places, 2) if part != whole)
 
 
-def _split(word: str, start: int, end: int, depth: int) -> Iterator[tuple[int, int]]:
+def _cuts(word: str, start: int, end: int, depth: int) -> Iterator[int]:
+    """Where nouns of the word begin, in order, but for the first."""
     cut = _cut(word, start, end) if depth else None
-    if cut is None:
-        return
-    for first, last in ((start, cut), (cut, end)):
-        yield first, last
-        yield from _split(word, first, last, depth - 1)
+    if cut is not None:
+        yield from _cuts(word, start, cut, depth - 1)
+        yield cut
+        yield from _cuts(word, cut, end, depth - 1)
 
 
 def _cut(word: str, start: int, end: int) -> int | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from partywall.features.search.fusion import Ranked
+
+# What a document says, in SQL; one without any text says something of its own.
+CONTENT: Final = "CASE WHEN document.size = 0 THEN CAST(document.id AS text) ELSE document.content_sha256 END"
 
 
 class Wording(NamedTuple):

@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from partywall.features.documents.filters.matches import matches
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search.constants import EXACT_CHUNKS
+from partywall.features.search.different_texts import different
 from partywall.features.search.kept_passages import document_of
 from partywall.features.search.models import EMBEDDING, VECTOR_CHANGE, HalfVector, SearchChunk
 
@@ -117,6 +118,12 @@ def best_of_matching(found: Select[int, float], tree: Filter | None) -> Nearest:
     its = document_of(tree, first.c.chunk)
     near = select(first, its.c.document_id).join_from(first, its, true()).order_by(first.c.distance).limit(_LOOKED_AT)
     return _of_each_document(near.subquery("near"))
+
+
+def without_copies(found: Nearest) -> Select[*tuple[object, ...]]:
+    """The same with only the best of passages that have one text."""
+    each = found.subquery("found")
+    return different(each, lambda given: given.c.distance)
 
 
 def _of_each_document(near: Subquery) -> Nearest:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from partywall.core.similarity import SimilarityScale
 from partywall.features.search import fusion
-from partywall.features.search.constants import FOLDED_AT_ONCE, MATCHING, MORE, NARROW, WIDE, Breadth
+from partywall.features.search.constants import (
+    DIFFERENT,
+    DIFFERENT_CHUNKS,
+    FOLDED_AT_ONCE,
+    MATCHING,
+    MORE,
+    NARROW,
+    WIDE,
+    Breadth,
+)
 from partywall.features.search.copies import Group, fold
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
+from partywall.features.search.half import Half
 from partywall.features.search.kept_passages import Kept
 from partywall.features.search.repository import Corpus, SearchRepository
 from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery
@@ -40,11 +50,16 @@ class Search:
 
     async def run(self, repository: SearchRepository, kept: Kept | None) -> list[Group]:
         """The best chunks; looks at more if too many of the first ones have the same text."""
-        found = await self._ranked(repository, kept)
-        groups = await self._folded(repository, found.ranked)
-        if len(groups) < self.query.limit and found.cut_off:
-            found = await self._ranked(repository, kept, wide=True)
-            groups = await self._folded(repository, found.ranked)
+        text, vector = halves = self._halves(repository, kept)
+        for half in halves:
+            await half.widen()
+            if self._by_document and len({each.document_id for each in half.found}) < self.query.limit:
+                await half.widen()
+        groups = await self._folded(repository, self._ranked(text, vector))
+        while len(groups) < self.query.limit and any(half.is_cut_off for half in halves):
+            for half in halves:
+                await half.widen()
+            groups = await self._folded(repository, self._ranked(text, vector))
         return groups[: self.most]
 
     async def kept(self, repository: SearchRepository) -> Kept | None:
@@ -58,22 +73,30 @@ class Search:
         """Compares the texts of the best ones, and of all if too many of these are the same."""
         if not ranked:
             return []
-        whole, some = self.query.group is SearchGroup.DOCUMENT, ranked[: max(FOLDED_AT_ONCE, 2 * self.most)]
+        whole, some = self._by_document, ranked[: max(FOLDED_AT_ONCE, 2 * self.most)]
         groups = fold(some, await repository.wordings([each.chunk for each in some]), whole=whole)
         if len(groups) >= self.most or len(some) == len(ranked):
             return groups
         self.refuse_late()
         return fold(ranked, await repository.wordings([each.chunk for each in ranked]), whole=whole)
 
-    async def _ranked(self, repository: SearchRepository, kept: Kept | None, *, wide: bool = False) -> _Ranking:
-        by_text, by_vector = partial(self._by_text, repository, kept), partial(self._by_vector, repository, kept)
+    @property
+    def _by_document(self) -> bool:
+        return self.query.group is SearchGroup.DOCUMENT
+
+    def _halves(self, repository: SearchRepository, kept: Kept | None) -> tuple[Half, Half]:
+        """Text and vectors; one that the mode leaves out finds nothing."""
         first = MATCHING if kept is not None and kept.is_many else NARROW
-        text = await self._enough(by_text, first, wide=wide) if self.mode is not SearchMode.VECTOR else []
-        vector = await self._enough(by_vector, first, wide=wide) if self.mode is not SearchMode.TEXT else []
-        ranked = self._fused(text, vector, first.candidates)
-        if self.query.group is SearchGroup.DOCUMENT:
-            ranked = fusion.best_per_document(ranked)
-        return _Ranking(ranked, cut_off=first.candidates in {len(text), len(vector)})
+        breadths = (first, WIDE, DIFFERENT) if self._by_document else (first, MORE, DIFFERENT_CHUNKS)
+        by_text, by_vector = partial(self._by_text, repository, kept), partial(self._by_vector, repository, kept)
+        return (
+            Half(by_text, () if self.mode is SearchMode.VECTOR else breadths),
+            Half(by_vector, () if self.mode is SearchMode.TEXT else breadths),
+        )
+
+    def _ranked(self, text: Half, vector: Half) -> list[Ranked]:
+        ranked = self._fused(text.found, vector.found, (text.breadths or vector.breadths)[0].candidates)
+        return fusion.best_per_document(ranked) if self._by_document else ranked
 
     def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate], depth: int) -> list[Ranked]:
         match self.mode:
@@ -84,21 +107,8 @@ class Search:
             case SearchMode.HYBRID:
                 return fusion.fuse(text, vector, depth=depth, scale=self.scale)
 
-    async def _enough(
-        self, half: Callable[[Breadth], Awaitable[list[Candidate]]], breadth: Breadth, *, wide: bool
-    ) -> list[Candidate]:
-        """Adds more chunks if the first ones belong to fewer documents than asked for; the first ones stay."""
-        self.refuse_late()
-        found = await half(breadth)
-        grouped = self.query.group is SearchGroup.DOCUMENT
-        wide = wide or (grouped and len({each.document_id for each in found}) < self.query.limit)
-        if len(found) < breadth.candidates or not wide:
-            return found
-        self.refuse_late()
-        first = {each.chunk for each in found}
-        return found + [each for each in await half(WIDE if grouped else MORE) if each.chunk not in first]
-
     async def _by_text(self, repository: SearchRepository, kept: Kept | None, breadth: Breadth) -> list[Candidate]:
+        self.refuse_late()
         return await repository.by_text(self.corpus, self.words, breadth, kept)
 
     async def _by_vector(self, repository: SearchRepository, kept: Kept | None, breadth: Breadth) -> list[Candidate]:
@@ -113,11 +123,6 @@ class Search:
                 index, vector, breadth, kept, approximate=approximate, only=only, staged=staged
             )
 
-        wanted = Wanted(index, breadth.candidates, self.corpus.chunks, kept, staged, wide=breadth is WIDE)
+        most, wide = breadth.looked_at if breadth.folds else breadth.candidates, breadth.folds or breadth is WIDE
+        wanted = Wanted(index, most, self.corpus.chunks, kept, staged, wide=wide)
         return await self.vectors.nearest(repository, compare, wanted, self.proposed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranking:
-    ranked: list[Ranked]
-    cut_off: bool

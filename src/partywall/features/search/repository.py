@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Executable, Row, Select, and_, exists, func, literal_column, select, text
+from sqlalchemy import Executable, Row, Select, TextClause, and_, exists, func, literal_column, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
@@ -17,7 +17,7 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search import bm25, nearest
 from partywall.features.search.constants import Breadth
-from partywall.features.search.copies import Wording
+from partywall.features.search.copies import CONTENT, Wording
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
 from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic, hnsw_index
@@ -42,8 +42,7 @@ WHERE chunk.staged_for IS NULL
 """)
 
 _WORDINGS: Final = text(f"""
-SELECT given.number,
-    CASE WHEN document.size = 0 THEN CAST(document.id AS text) ELSE document.content_sha256 END, chunk.first
+SELECT given.number, {CONTENT}, chunk.first
 {_WITH_DOCUMENTS}
 """)
 
@@ -121,6 +120,13 @@ def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )  # fmt: skip
 
 
+def _limits(breadth: Breadth) -> dict[str, object]:
+    limits = {"looked_at": breadth.looked_at, "of_document": breadth.of_document}
+    if breadth.folds:
+        return {**limits, "candidates": breadth.looked_at, "different": breadth.candidates}
+    return {**limits, "candidates": breadth.candidates}
+
+
 CORPUS: Final = ScopedQuery.read(_corpus)
 
 
@@ -156,14 +162,15 @@ class SearchRepository:
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def _ranked(self, corpus: Corpus, planned: TermPlan, breadth: Breadth, kept: Kept | None) -> list[Candidate]:
-        values = self._project | asdict(breadth) | bm25.parameters(planned, corpus.chunks, corpus.terms)
+        values = self._project | _limits(breadth) | bm25.parameters(planned, corpus.chunks, corpus.terms)
         pruned = bool(planned.rest)
-        query: Executable = bm25.best(pruned=pruned, staged=corpus.staged)
+        query: TextClause | bm25.Best = bm25.best(pruned=pruned, staged=corpus.staged)
         if kept is not None and kept.numbers is not None:
             query, values = bm25.best(pruned=pruned, kept=True), {**values, "kept": list(kept.numbers)}
         elif kept is not None:
             query = bm25.best_of_matching(kept.tree, pruned=pruned, staged=corpus.staged)
-        return [Candidate(*row) for row in await self.session.execute(query, values)]
+        asked: Executable = bm25.without_copies(query) if breadth.folds else query
+        return [Candidate(*row) for row in await self.session.execute(asked, values)]
 
     async def by_vector(
         self,
@@ -184,18 +191,18 @@ class SearchRepository:
             await self.session.execute(_ITERATE)
         values: dict[str, object] = {
             **self._project,
-            **asdict(breadth),
+            **_limits(breadth),
             "index_id": index.id,
             "vector": vector,
             **({} if only is None else {"only": list(only)}),
         }
         near = nearest.vectors(index.dimension, approximate=approximate, only=only is not None, staged=staged)
         if kept is None:
-            rows = await self._rows(nearest.best(near), values)
+            rows = await self._rows(nearest.best(near), values, breadth)
         elif kept.numbers is not None:
-            rows = await self._rows(nearest.best_of(near), {**values, "kept": list(kept.numbers)})
+            rows = await self._rows(nearest.best_of(near), {**values, "kept": list(kept.numbers)}, breadth)
         elif approximate or only is not None:
-            rows = await self._rows(nearest.best_in_order(near, kept.tree), values)
+            rows = await self._rows(nearest.best_in_order(near, kept.tree), values, breadth)
         else:
             rows = await self._checked(nearest.best_of_matching(near, kept.tree), values, breadth)
         found = [Candidate(chunk, document_id, 1 - distance) for chunk, document_id, distance in rows]
@@ -203,14 +210,17 @@ class SearchRepository:
         return sorted(finite, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def _checked(
-        self, query: Executable, values: Mapping[str, object], breadth: Breadth
+        self, query: nearest.Nearest, values: Mapping[str, object], breadth: Breadth
     ) -> Sequence[Row[int, UUID, float]]:
         """Checks the documents of the first ones, which costs no sort of all, and of all if these are not enough."""
-        rows = await self._rows(query, {**values, "among": breadth.looked_at * CHECKED_FIRST})
-        return rows if len(rows) == breadth.candidates else await self._rows(query, {**values, "among": None})
+        rows = await self._rows(query, {**values, "among": breadth.looked_at * CHECKED_FIRST}, breadth)
+        return rows if len(rows) == breadth.candidates else await self._rows(query, {**values, "among": None}, breadth)
 
-    async def _rows(self, query: Executable, values: Mapping[str, object]) -> Sequence[Row[int, UUID, float]]:
-        return (await self.session.execute(query, values)).all()
+    async def _rows(
+        self, query: nearest.Nearest, values: Mapping[str, object], breadth: Breadth
+    ) -> Sequence[Row[int, UUID, float]]:
+        asked: Executable = nearest.without_copies(query) if breadth.folds else query
+        return (await self.session.execute(asked, values)).all()
 
     @property
     def _project(self) -> dict[str, object]:

@@ -98,7 +98,8 @@ def words_of(form: Form, configuration: str) -> Iterator[Word]:
         return
     yield Word(dictionary, form.text, form.extra, form.weak)
     if plain != form.text:
-        yield Word(dictionary, plain, extra=True, weak=form.weak)
+        # A word of another script may have become one in plain Latin letters, as a query has it.
+        yield Word(_dictionary(configuration, plain), plain, extra=True, weak=form.weak)
 
 
 def plain_word(token: str, configuration: str) -> tuple[str, str] | None:

@@ -59,7 +59,7 @@ class _Reader:
     def filter(self, value: object, depth: int) -> Filter:
         self.conditions += 1
         if self.conditions > MOST_CONDITIONS:
-            self._refuse("too_long", f"A filter has at most {MOST_CONDITIONS} conditions")
+            self._refuse("too_long", f"A filter has at most {MOST_CONDITIONS} conditions, groups included")
         if depth == 0:
             self._refuse("too_deep", f"Filters are nested at most {DEEPEST} deep")
         if not isinstance(value, dict):

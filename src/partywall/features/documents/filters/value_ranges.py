@@ -23,16 +23,18 @@ MOST_SPANS: Final = 500
 # As in `sql/filters.sql`.
 _NAME_LENGTH: Final = 200
 _VALUE_LENGTH: Final = 100
+_ITEM: Final = "i"
 _LAST: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The values of a name from `low` to `high`, both included."""
+    """The values of a name from `low` to `high`, both included. `path` is that of the only key they may belong to."""
 
     name: str
     low: str
     high: str
+    path: tuple[str, ...] = ()
 
     @property
     def is_exact(self) -> bool:
@@ -66,7 +68,7 @@ def _spans(tree: Filter) -> Spans | None:
             return None
         case Comparison(field, operator, values) if field.path and _is_named(field.path):
             name = ".".join(field.path)[:_NAME_LENGTH]
-            return tuple(Span(name, *ends) for value in values for ends in _ends(operator, value))
+            return tuple(Span(name, *ends, field.path) for value in values for ends in _ends(operator, value))
         case AnyOf(parts):
             found = [_spans(part) for part in parts]
             known = tuple(span for spans in found if spans is not None for span in spans)
@@ -82,13 +84,21 @@ def _is_named(path: tuple[str, ...]) -> bool:
 
 
 def _intersected(found: list[Spans]) -> list[Spans]:
-    """Two ranges of one name become one, such as those of `gte` and `lt`."""
-    singles: dict[tuple[str, str], Span] = {}
-    for each in (spans[0] for spans in found if len(spans) == 1):
-        key = (each.name, each.low[:1])
-        other = singles.get(key, each)
-        singles[key] = Span(each.name, max(each.low, other.low), min(each.high, other.high))
-    return [spans for spans in found if len(spans) > 1] + [(each,) for each in singles.values()]
+    """Two ranges of one value become one, such as those of `gte` and `lt`.
+
+    A list has many items, and two keys may have one name: each range may be of another value.
+    """
+    singles: dict[tuple[tuple[str, ...], str], Span] = {}
+    others: list[Spans] = []
+    for spans in found:
+        first, *more = spans
+        if more or first.low.startswith(_ITEM):
+            others.append(spans)
+            continue
+        key = (first.path, first.low[:1])
+        other = singles.get(key, first)
+        singles[key] = Span(first.name, max(first.low, other.low), min(first.high, other.high), first.path)
+    return [*others, *((each,) for each in singles.values())]
 
 
 def _cost(spans: Spans) -> tuple[int, int]:
@@ -103,15 +113,20 @@ def _ends(operator: Operator, value: Scalar) -> list[tuple[str, str]]:
     key = _key(value)
     match operator:
         case Operator.PREFIX:
-            return [(key, key + _LAST)]
+            return [_beginning(key)]
         case Operator.GT | Operator.GTE:
             return [(key, key[0] + _LAST)]
         case Operator.LT | Operator.LTE:
             return [(key[0], key)]
         case Operator.CONTAINS:
-            texts = [("s", f"s{_LAST}")] if isinstance(value, str) else []
-            return [(f"i{key}", f"i{key}"), *texts]
+            texts = [_beginning("s")] if isinstance(value, str) else []
+            return [(_ITEM + key, _ITEM + key), *texts]
     return [(key, key)]
+
+
+def _beginning(key: str) -> tuple[str, str]:
+    """The texts that begin so. The last one is as long as a text can be here."""
+    return key, key.ljust(_VALUE_LENGTH + 1, _LAST)
 
 
 def _key(value: Scalar) -> str:

@@ -108,6 +108,40 @@ def test_rows_and_titles_that_repeat_on_pages_of_a_pdf_stay() -> None:
     assert found == [3, 27, 3, 3]
 
 
+@pytest.mark.parametrize("leading", [0, 10, 30])
+def test_pages_of_the_same_layout_keep_their_text(leading: int) -> None:
+    """Numbers that count with the pages are text if the lines do not stand apart from it."""
+    forms = [
+        ["Invoice", f"Customer number 100{n}", "Payment due within 14 days", f"Total {n}00 EUR", f"Signed by clerk {n}"]
+        for n in range(1, 9)
+    ]
+    drawn = [[part for line in form for part in ((10, line), (leading, ""))] for form in forms]
+    assert read("a.pdf", pdf(*drawn)).text.split() == " ".join(" ".join(form) for form in forms).split()
+
+
+def test_numbers_at_the_edge_of_pages_stay_unless_they_count_with_the_pages() -> None:
+    space = (30, "")
+    pages = [
+        [
+            (10, f"Paid {n * n}"),
+            space,
+            (10, f"{n} and"),
+            (10, "more"),
+            space,
+            (10, f"Total {n * 70} EUR"),
+            (10, f"{n} of 4"),
+        ]
+        for n in range(1, 5)
+    ]
+    text = read("a.pdf", pdf(*pages)).text
+    assert [text.count(part) for part in ("Paid", " and", "Total", " of 4")] == [4, 4, 4, 1]
+
+
+def test_a_page_with_nothing_but_its_header_keeps_it() -> None:
+    pages = [[(10, "Form A"), (30, ""), (10, "Name of the person"), (30, ""), (10, f"Page {n}")] for n in range(1, 5)]
+    assert all("Name of the person" in page for page in read("a.pdf", pdf(*pages)).text.split("\f"))
+
+
 def test_a_page_header_in_large_type_is_no_heading_of_each_page() -> None:
     pages = [[(13, f"Register of the republic / {n}"), (20, f"Part {n}"), (10, f"Text of {n}")] for n in range(2, 6)]
     found = read("a.pdf", pdf([(20, "Register")], *pages)).text

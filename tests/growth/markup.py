@@ -26,7 +26,8 @@ _RST: Final = {
 _ORG: Final = {
     "org": "read_org _HEADLINE _TAGS _PRIORITY _COOKIE _KEYWORD _BEGIN _END _COMMENT _DRAWER _PLANNING"
     " _FIXED _TABLE_RULE _ALIGNMENT _ITEM _COUNTER _CHECKBOX _DASHES _FOOTNOTE",
-    "org_inline": "_CLOSINGS _BEGIN _LINK _NOTE _TARGET _MACRO _SNIPPET _ENTITY _SCRIPT _PICTURE",
+    "org_inline": "_CLOSINGS _BEGIN _ADDRESS _LINK _NOTE _TARGET _MACRO _SNIPPET _ENTITY _SCRIPT _PICTURE",
+    "org_macros": "_DEFINITION _ARGUMENT _COMMA",
 }
 _RST_SHAPES: Final = {
     repr(part): repeated(part)
@@ -57,12 +58,14 @@ _ORG_SHAPES: Final = {
         "#+begin_quote\n",
         "#+end_src\n", ":PROPERTIES:\n", ":PROPERTIES:\n* a\n", ":END:\n", "| a ", "| a\n", "|-\n", ": a\n", "- a\n",
         "  a\n",
-        "[[", "[[a]", "[[a][b", "[[a][b]]", "[fn:", "[fn:a:", "<<", "<<<a", "{{{", "{{{a(", "@@a:", "\\a", "_{a",
+        "[[", "[[a]", "[[a][b", "[[a][b]]", "[fn:", "[fn:a:", "<<", "<<<a", "{{{", "{{{a(",
+        "{{{a(b,c)}}}", "#+MACRO: a b\n", "a://b ", "<a://", "a+", "@@a:", "\\a", "_{a",
         "*a ", "/a ", "=a ",
         "~a~", "*a* ", "(*", "a* ", "%%(", "\n",
     )
 } | {
     "deep lists": lambda n: "".join(" " * depth + "- a\n" for depth in range(int((2 * n) ** 0.5) - 3)),
+    "macros": lambda n: "#+MACRO: a " + "$1" * 400 + "\n" + ("{{{a(" + "b" * 300 + ")}}}\n") * (n // 310),
     "emphasis": lambda n: "*a " * (n // 6) + "b* " * (n // 6),
     "a wide table": lambda n: "|a" * (n // 4) + "\n" + "|a\n" * (n // 6),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from partywall.features.documents.html.text import escaped, fenced
 from partywall.features.documents.readers.file_text import FileText
 from partywall.features.documents.readers.layout import Writer, clean, one_line, table
 from partywall.features.documents.readers.org_inline import read_inline
+from partywall.features.documents.readers.org_macros import Macros, macros_of
 from partywall.features.documents.readers.rst_tables import MOST_COLUMNS
 from partywall.formats.front_matter import front_matter_of
 
@@ -79,10 +80,12 @@ class _Reader:
     indents: list[int] = field(default_factory=list)
     marker: str = ""
     waiting: list[str] = field(default_factory=list)
+    macros: Macros = field(default_factory=Macros)
     _ends: dict[str, list[int]] = field(default_factory=dict)
 
     def read(self) -> None:
         self._ends = _ends(self.lines)
+        self.macros = macros_of(self.lines)
         while self.at < len(self.lines):
             line = self.lines[self.at]
             self.at += 1
@@ -119,7 +122,7 @@ class _Reader:
             return True
         if tags := _TAGS.search(text[-1_000:]):
             text = text[: len(text) - len(tags[0])]
-        self.writer.title(level + ("title" in self.said), read_inline(_COOKIE.sub("", text)))
+        self.writer.title(level + ("title" in self.said), self._inline(_COOKIE.sub("", text)))
         return True
 
     def _skip_tree(self, level: int) -> None:
@@ -147,7 +150,7 @@ class _Reader:
         if name == "filetags":
             name, value = "tags", ",".join(value.replace(":", " ").split()[:_MOST_TAGS])
         elif name == "title":
-            value = read_inline(value)
+            value = self._inline(value)
             if not self.writer.heading and "title" not in self.said:
                 self.writer.title(1, value)
         before = str(self.said.get(name, ""))
@@ -216,7 +219,7 @@ class _Reader:
             self.at += 1
         cells = [_cells(each) for each in rows if not _TABLE_RULE.match(each)]
         kept = [row for row in cells if not all(_ALIGNMENT.match(cell) for cell in row if cell)]
-        self.writer.block(table([[one_line(read_inline(cell)) for cell in row] for row in kept]))
+        self.writer.block(table([[one_line(self._inline(cell)) for cell in row] for row in kept]))
         return True
 
     def _item(self, line: str) -> bool:
@@ -247,11 +250,14 @@ class _Reader:
             self._text(self.waiting)
         self.waiting, self.marker = [], ""
 
+    def _inline(self, text: str) -> str:
+        return read_inline(text, self.macros)
+
     def _text(self, lines: Sequence[str]) -> None:
         text = "\n".join(lines)
         if label := _FOOTNOTE.match(text):
             text = text[label.end() :]
-        text = clean(read_inline(text))
+        text = clean(self._inline(text))
         if self.marker:
             self.writer.item(max(0, len(self.indents) - 1), text.replace(" :: ", ": ", 1), self.marker)
         else:

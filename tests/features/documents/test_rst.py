@@ -34,6 +34,7 @@ def test_title_metadata_and_sections() -> None:
         ("*a* **b** ``*c*`` `d` \\*e\\* x\\ *y*", "a b *c* d *e* xy"),
         (":ref:`text <target>` :func:`~a.b.c` :func:`!d` :doc:`/e` :pep:`8` `f`:sub:", "text c d /e PEP 8 f"),
         ("`Link\n<https://a.example>`_ `two`__ three_ `<https://b.example>`_", "Link two three https://b.example"),
+        ("`\\<a>`_ `b \\<c>`_ :ref:`\\<d>` `e <f>`_", "<a> b <c> <d> e"),
         ("See [1]_, [Knuth]_ and [#]_. _`Place`", "See [1], [Knuth] and . Place"),
         ("|name| and |other|\n\n.. |name| replace:: *Ann*\n.. |i| image:: i.png", "Ann and other"),
         ("|c|\n\n.. |c| unicode:: U+00A9 Ann .. sign", "\u00a9Ann"),

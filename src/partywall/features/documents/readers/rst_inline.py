@@ -21,7 +21,7 @@ _ENDS: Final = {
     "|": re.compile(r"(?<![\s\\])\|(?![^\W_])"),
 }
 _NOTE: Final = re.compile(r"\[(?P<label>\d{1,9}|[#*]|#?[\w.-]{1,100})\]_(?!\w)")
-_TARGET: Final = re.compile(r"\s*<(?P<target>[^<>]{1,2000})>$")
+_TARGET: Final = re.compile(r"\s*(?<!\\)<(?P<target>[^<>]{1,2000})>$")
 _ESCAPE: Final = re.compile(r"\\(?:\s|(.))")
 _PAIRS: Final = {"'": "'", '"': '"', "(": ")", "[": "]", "{": "}", "<": ">"}
 _NUMBERED: Final = {"pep": "PEP ", "rfc": "RFC "}

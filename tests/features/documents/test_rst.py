@@ -79,6 +79,13 @@ def test_blocks(source: str, seen: str) -> None:
         (".. versionadded:: 1.2\n   The *option*.", "Added in version 1.2\nThe option."),
         (".. py:function:: f(*args)\n   :module: m\n\n   Does *it*.", "f(*args)\n\nDoes it."),
         (".. unheard-of:: what\n\n   Text", "what\n\nText"),
+        (".. rst:role:: name\n\n   Text", "name\n\nText"),
+        (".. role:: name\n\n   Hidden\n\nText", "Text"),
+        (".. py:module:: a\n   :synopsis: b\n\n   Text\n\n.. py:currentmodule:: c", "Text"),
+        (".. module:: a\n\n   Text", "Text"),
+        (".. py:class:: A(*b, *c)\n\n   Text", "A(*b, *c)\n\nText"),
+        (".. legacy:: The :func:`a` is **old**\n      and *gone*\n\n   Text", "The a is old\nand gone\n\nText"),
+        (".. unheard-of:: what\n      :tags: a,\n        b\n\n   Text", "what\n\nText"),
     ],
 )
 def test_directives(source: str, seen: str) -> None:

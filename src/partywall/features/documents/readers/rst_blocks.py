@@ -12,6 +12,7 @@ from partywall.features.documents.readers.rst_directives import (
     CODE,
     DIRECTIVE,
     HIDDEN,
+    SIGNATURES,
     TEXT,
     UNSEEN_ARGUMENT,
     VERSIONS,
@@ -230,7 +231,7 @@ class Blocks(Lines):
 
     def _directive(self, found: Directive) -> None:
         name = found.name
-        if name in HIDDEN:
+        if name in HIDDEN and not found.domain:
             if name == "title":
                 self.document.fields.setdefault("title", " ".join(found.argument))
             return
@@ -251,8 +252,10 @@ class Blocks(Lines):
         elif name in TEXT:
             self._nested(found.text)
         else:
-            if name not in UNSEEN_ARGUMENT:
+            if name in SIGNATURES or (found.domain and name != "module"):
                 self._write(found.argument)
+            elif name not in UNSEEN_ARGUMENT:
+                self._text(found.argument)
             self._nested(found.body)
 
     def _table(self, line: str) -> bool:

@@ -37,6 +37,7 @@ def test_title_metadata_and_sections() -> None:
         ("`\\<a>`_ `b \\<c>`_ :ref:`\\<d>` `e <f>`_", "<a> b <c> <d> e"),
         ("See [1]_, [Knuth]_ and [#]_. _`Place`", "See [1], [Knuth] and . Place"),
         ("|name| and |other|\n\n.. |name| replace:: *Ann*\n.. |i| image:: i.png", "Ann and other"),
+        ("|a| |b|\n\n.. |a| replace:: one\n   *two\n   three*\n.. |b| replace::\n   four\n", "one two three four"),
         ("|c|\n\n.. |c| unicode:: U+00A9 Ann .. sign", "\u00a9Ann"),
         ("a * b, 2*x*y, __init__, a_b, c_d_, '*', **kwargs", "a * b, 2*x*y, __init__, a_b, c_d, '*', **kwargs"),
         ("__ https://a.example\n.. _a: https://b.example\n.. comment\n   more\n\nSeen", "Seen"),

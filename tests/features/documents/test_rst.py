@@ -28,6 +28,12 @@ def test_title_metadata_and_sections() -> None:
     assert not any("#" in chunk.text for chunk in chunk_text(found.text, "text/x-rst"))
 
 
+@pytest.mark.parametrize(("more", "metadata"), [("", {"author": "Ann"}), ("\n\nTwo\n---\n", {})])
+def test_fields_below_a_subtitle_are_metadata(more: str, metadata: dict[str, str]) -> None:
+    source = f"Title\n=====\n\nOne\n---\n\n:Author: Ann\n\nText\n{more}"
+    assert read("a.rst", source.encode()).metadata == metadata
+
+
 @pytest.mark.parametrize(
     ("source", "seen"),
     [

@@ -19,7 +19,7 @@ from partywall.features.documents.readers.rst_directives import (
     Directive,
     directive,
 )
-from partywall.features.documents.readers.rst_lines import Lines, indent_of
+from partywall.features.documents.readers.rst_lines import Lines, indent_of, without_colons
 
 _DEEPEST: Final = 16
 """What is nested deeper is read as paragraphs. Each level copies its lines."""
@@ -90,11 +90,19 @@ class Blocks(Lines):
 
     def _heading(self, title: str, style: str) -> None:
         styles = self.document.styles
-        self.document.has_body = self.document.writer.heading != ""
+        self.document.has_body = self.document.writer.heading != "" and not self._is_subtitle(style)
         if style not in styles:
             styles.append(style)
         self.document.writer.title(styles.index(style) + 1, self.document.inline.read(title))
         self.at += 2
+
+    def _is_subtitle(self, style: str) -> bool:
+        """Right below the title, and no section has its style."""
+        styles = self.document.styles
+        if self.document.has_body or len(styles) != 1 or style in styles:
+            return False
+        below = self.lines[self.at + 2 :]
+        return not any(line.startswith(style[-1]) and _RULE.match(line) for line in below)
 
     def _rule(self, line: str) -> bool:
         """A line between two paragraphs."""
@@ -129,14 +137,14 @@ class Blocks(Lines):
             self.at += 1
         lines = [*self.lines[start : self.at]]
         if lines[-1].endswith("::"):
-            self._text([*lines[:-1], _without_colons(lines[-1])])
+            self._text([*lines[:-1], without_colons(lines[-1])])
             self._literal()
         else:
             self._text(lines)
 
     def _definition(self, start: int) -> None:
         term = self.lines[start]
-        self._text([_without_colons(term)])
+        self._text([without_colons(term)])
         if term.endswith("::"):
             self._literal()
         else:
@@ -286,11 +294,3 @@ class Blocks(Lines):
         delimiter = found.options.get("delim", ",")
         header = found.options.get("header", "")
         return rst_tables.csv_rows("\n".join([header, *found.body]), delimiter)
-
-
-def _without_colons(line: str) -> str:
-    """Two colons at the end announce a literal block; the first is read if a word is before it."""
-    if not line.endswith("::"):
-        return line
-    before = line[:-2]
-    return before.rstrip() if not before or before.endswith(" ") else before + ":"

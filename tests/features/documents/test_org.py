@@ -32,6 +32,15 @@ def test_the_first_headline_is_the_title_of_a_file_that_has_none() -> None:
     assert read("a.org", b"Text\n* One :tag:\n* Two").title == "One"
 
 
+def test_only_states_of_tasks_are_no_text_of_headlines() -> None:
+    assert (
+        text_of("* HOLD music\n* TODO One\n* NEXT steps\n* DONE Two")
+        == "# HOLD music\n\n# One\n\n# NEXT steps\n\n# Two"
+    )
+    own = "* WAIT(er)\n* WAIT One\n* TODO Two\n#+SEQ_TODO: WAIT(w@) | ENDED(e)\n#+todo: ASK\n* ENDED Three\n* ASK Four"
+    assert text_of(own) == "# WAIT(er)\n\n# One\n\n# TODO Two\n\n# Three\n\n# Four"
+
+
 @pytest.mark.parametrize(
     ("source", "seen"),
     [

@@ -24,22 +24,8 @@ _HEADLINE: Final = re.compile(r"(?P<stars>\*+) +(?P<text>.*)$")
 _TAGS: Final = re.compile(r"(?:^|\s)(?P<tags>:[\w@#%:]+:)$")
 _PRIORITY: Final = re.compile(r"\[#\w{1,2}\] *")
 _COOKIE: Final = re.compile(r" *\[(?:\d{0,9}/\d{0,9}|\d{0,3}%)\]")
-_STATES: Final = frozenset(
-    [
-        "TODO",
-        "DONE",
-        "NEXT",
-        "WAITING",
-        "WAIT",
-        "HOLD",
-        "STARTED",
-        "SOMEDAY",
-        "CANCELLED",
-        "CANCELED",
-        "IN-PROGRESS",
-        "DOING",
-    ]
-)
+_STATES: Final = frozenset({"TODO", "DONE"})
+_OWN_STATES: Final = ("#+todo:", "#+seq_todo:", "#+typ_todo:")
 _KEYWORD: Final = re.compile(r"\s*#\+(?P<name>[\w-]{1,60})(?:\[[^\]]{0,200}\])?:(?:\s+(?P<value>.*))?$")
 _BEGIN: Final = re.compile(r"\s*#\+begin_(?P<kind>\w{1,60})(?:\s+(?P<rest>.*))?$", re.IGNORECASE)
 _END: Final = re.compile(r"\s*#\+end(?:_(?P<kind>\w{1,60})|:)\s*$", re.IGNORECASE)
@@ -75,7 +61,7 @@ class _Reader:
     lines: Sequence[str]
     writer: Writer = field(default_factory=Writer)
     said: dict[str, object] = field(default_factory=dict)
-    states: set[str] = field(default_factory=lambda: set(_STATES))
+    states: frozenset[str] = _STATES
     at: int = 0
     indents: list[int] = field(default_factory=list)
     marker: str = ""
@@ -86,6 +72,7 @@ class _Reader:
     def read(self) -> None:
         self._ends = _ends(self.lines)
         self.macros = macros_of(self.lines)
+        self.states = _states(self.lines) or _STATES
         while self.at < len(self.lines):
             line = self.lines[self.at]
             self.at += 1
@@ -138,9 +125,7 @@ class _Reader:
             return False
         self._flush()
         name, value = found["name"].lower(), (found["value"] or "").strip()
-        if name in ("todo", "seq_todo", "typ_todo"):
-            self.states |= {state.partition("(")[0] for state in value.split()[:_MOST_TAGS]} - {"|"}
-        elif name == "caption":
+        if name == "caption":
             self._text([value])
         elif name in _SAID and value:
             self._note(name, value)
@@ -275,6 +260,12 @@ def _ends(lines: Sequence[str]) -> dict[str, list[int]]:
         elif line.strip().lower() == ":end:":
             found[":end:"].append(number)
     return found
+
+
+def _states(lines: Sequence[str]) -> frozenset[str]:
+    """What the file itself defines as the states of tasks, instead of the usual ones."""
+    own = [line.split()[1 : _MOST_TAGS + 1] for line in lines if line.lstrip().lower().startswith(_OWN_STATES)]
+    return frozenset(state.partition("(")[0] for states in own[:_MOST_TAGS] for state in states if state != "|")
 
 
 def _cells(line: str) -> list[str]:

@@ -25,8 +25,9 @@ _RST: Final = {
 }
 _ORG: Final = {
     "org": "read_org _HEADLINE _TAGS _PRIORITY _COOKIE _KEYWORD _BEGIN _END _COMMENT _DRAWER _PLANNING"
-    " _FIXED _TABLE_RULE _ALIGNMENT _ITEM _COUNTER _CHECKBOX _DASHES _FOOTNOTE",
-    "org_inline": "_CLOSINGS _BEGIN _ADDRESS _LINK _NOTE _TARGET _MACRO _SNIPPET _ENTITY _SCRIPT _PICTURE",
+    " _FIXED _TABLE_RULE _ALIGNMENT _ITEM _COUNTER _CHECKBOX _DASHES _FOOTNOTE _TIMESTAMP _TERM",
+    "org_inline": "_CLOSINGS _BEGIN _ADDRESS _LINK _NOTE _CITATION _SOURCE _TARGET _MACRO _SNIPPET _ENTITY _SCRIPT"
+    " _PICTURE",
     "org_macros": "_DEFINITION _ARGUMENT _COMMA",
 }
 _RST_SHAPES: Final = {
@@ -60,7 +61,8 @@ _ORG_SHAPES: Final = {
         "#+end_src\n", ":PROPERTIES:\n", ":PROPERTIES:\n* a\n", ":END:\n", "| a ", "| a\n", "|-\n", ": a\n", "- a\n",
         "  a\n",
         "[[", "[[a]", "[[a][b", "[[a][b]]", "[fn:", "[fn:a:", "<<", "<<<a", "{{{", "{{{a(",
-        "{{{a(b,c)}}}", "#+MACRO: a b\n", "a://b ", "<a://", "a+", "@@a:", "\\a", "_{a",
+        "{{{a(b,c)}}}", "#+MACRO: a b\n", "a://b ", "<a://", "a+", "[cite:@a", "src_a{b", "- a ::",
+        "#+DATE: <2026-01-02", "@@a:", "\\a", "_{a",
         "*a ", "/a ", "=a ",
         "~a~", "*a* ", "(*", "a* ", "%%(", "\n",
     )

@@ -14,7 +14,7 @@ def text_of(source: str) -> str:
 
 def test_title_metadata_and_sections() -> None:
     source = (
-        "#+TITLE: The /guide/\n#+AUTHOR: Ann\n#+DATE: 2024-05-01\n#+LANGUAGE: de\n#+FILETAGS: :a:b:\n"
+        "#+TITLE: The /guide/\n#+AUTHOR: Ann\n#+DATE: <2024-05-01 Wed 10:00>\n#+LANGUAGE: de\n#+FILETAGS: :a:b:\n"
         "#+OPTIONS: toc:nil\n"
         "* TODO [#A] One [1/2] :x:y:\n:PROPERTIES:\n:ID: 7\n:END:\nSCHEDULED: <2024-05-01>\n"
         f"{'Text. ' * 200}\n** Two\n{'More. ' * 200}\n* COMMENT Hidden\n** Hidden too\n* DONE\n"
@@ -55,6 +55,9 @@ def test_only_states_of_tasks_are_no_text_of_headlines() -> None:
         ("a * b, 2*x*y, a/b/c, snake_case_name, ~/.emacs", "a * b, 2*x*y, a/b/c, snake_case_name, ~/.emacs"),
         ("# comment\n#\n#+begin_comment\nx\n#+end_comment\n#+begin_export html\n<b>\n#+end_export\nA\n-----", "A"),
         ("[fn:1] A note.", "A note."),
+        ("[[https://a.example/\nb][A\nlink]] [[*One\ntwo]]", "A\nlink One\ntwo"),
+        ("src_sh[:exports code]{ls *a*} call_f(1)", "ls *a* call_f(1)"),
+        ("[cite/t:see @Doe2020 p. 3;@Roe]", "(see Doe2020 p. 3;Roe)"),
     ],
 )  # fmt: skip
 def test_marks_inside_a_paragraph(source: str, seen: str) -> None:
@@ -72,6 +75,10 @@ def test_marks_inside_a_paragraph(source: str, seen: str) -> None:
         ("#+CAPTION: The plan\n[[file:a.png]]", "The plan"),
         (":notes:\nStays\n:END:", "Stays"),
         ("#+begin_src\nnever closed\n\n* One", "never closed\n\n# One"),
+        ("- a ::\n  b\n- c ::\n\n  d", "- a: b\n- c\n\nd"),
+        ("* One :a:noexport:\nx\n** y\n* Two :ARCHIVE:\nz\n* Three", "# Two\n\n# Three"),
+        ("#+EXCLUDE_TAGS: a\n* One :a:\n* Two :noexport:", "# Two"),
+        ("#+begin_comment\nnever closed", "never closed"),
         ("* One\n:PROPERTIES:\nnever closed\n* Two", "# One\n\nnever closed\n\n# Two"),
     ],
 )

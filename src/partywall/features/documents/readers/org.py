@@ -1,4 +1,8 @@
-"""Org files, line by line: what a person reads in their export, with the headlines."""
+"""Org files, line by line: what a person reads in their export, with the headlines.
+
+Trees with the tag `noexport` (or those of `#+EXCLUDE_TAGS:`) are not there, of archived trees only the headline. A
+block or drawer without its end is text. Nothing is run: calls stay as they are written, code in a line shows its code.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,8 @@ _COUNTER: Final = re.compile(r"\[@\w{1,9}\] *")
 _CHECKBOX: Final = re.compile(r"\[[ X-]\] +")
 _DASHES: Final = re.compile(r"\s*-{5,}\s*$")
 _FOOTNOTE: Final = re.compile(r"\[fn:[\w-]{1,60}\] *")
+_TIMESTAMP: Final = re.compile(r"[<\[](\d{4}-\d\d-\d\d)[^<>\[\]]{0,60}[>\]]")
+_TERM: Final = re.compile(r" ::\s+")
 _SAID: Final = frozenset({"title", "author", "date", "language", "keywords", "filetags"})
 
 
@@ -62,6 +68,7 @@ class _Reader:
     writer: Writer = field(default_factory=Writer)
     said: dict[str, object] = field(default_factory=dict)
     states: frozenset[str] = _STATES
+    excluded: frozenset[str] = frozenset({"noexport"})
     at: int = 0
     indents: list[int] = field(default_factory=list)
     marker: str = ""
@@ -107,9 +114,14 @@ class _Reader:
         if text.split(" ", 1)[0] == "COMMENT":
             self._skip_tree(level)
             return True
+        labels: list[str] = []
         if tags := _TAGS.search(text[-1_000:]):
             text = text[: len(text) - len(tags[0])]
-        self.writer.title(level + ("title" in self.said), self._inline(_COOKIE.sub("", text)))
+            labels = tags["tags"].split(":")
+        if self.excluded.isdisjoint(labels):
+            self.writer.title(level + ("title" in self.said), self._inline(_COOKIE.sub("", text)))
+        if "ARCHIVE" in labels or not self.excluded.isdisjoint(labels):
+            self._skip_tree(level)
         return True
 
     def _skip_tree(self, level: int) -> None:
@@ -127,6 +139,8 @@ class _Reader:
         name, value = found["name"].lower(), (found["value"] or "").strip()
         if name == "caption":
             self._text([value])
+        elif name == "exclude_tags":
+            self.excluded = frozenset(value.split()[:_MOST_TAGS])
         elif name in _SAID and value:
             self._note(name, value)
         return True
@@ -134,6 +148,8 @@ class _Reader:
     def _note(self, name: str, value: str) -> None:
         if name == "filetags":
             name, value = "tags", ",".join(value.replace(":", " ").split()[:_MOST_TAGS])
+        elif name == "date":
+            value = _TIMESTAMP.sub(r"\1", value)
         elif name == "title":
             value = self._inline(value)
             if not self.writer.heading and "title" not in self.said:
@@ -244,7 +260,9 @@ class _Reader:
             text = text[label.end() :]
         text = clean(self._inline(text))
         if self.marker:
-            self.writer.item(max(0, len(self.indents) - 1), text.replace(" :: ", ": ", 1), self.marker)
+            self.writer.item(
+                max(0, len(self.indents) - 1), _TERM.sub(": ", text.removesuffix(" ::"), count=1), self.marker
+            )
         else:
             self.writer.block("\n".join(map(escaped, text.split("\n"))))
 

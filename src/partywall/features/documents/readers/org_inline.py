@@ -12,13 +12,15 @@ from partywall.features.documents.readers.org_macros import Macros
 _SCHEMES: Final = "mailto|file|doi|news|info|irc|id"
 _BEGIN: Final = re.compile(
     rf"(?P<link><?(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|(?:{_SCHEMES}):(?=\S)))|"
-    r"\[\[|\[fn:|<<|\{\{\{|@@|\\|[_^]\{|(?<![^\s({'\"\-\u2013\u2014*/_+])[*/_=~+](?=\S)"
+    r"\[\[|\[fn:|\[cite(?=[/:])|(?<!\w)src_(?=\w)|<<|\{\{\{|@@|\\|[_^]\{|(?<![^\s({'\"\-\u2013\u2014*/_+])[*/_=~+](?=\S)"
 )
 _ADDRESS: Final = re.compile(r"<([^<>\n]{1,2000})>|[^\s<>\[\]]+")
 _LINK: Final = re.compile(
-    r"\[\[(?P<target>[^\[\]\n]{1,2000})\](?:\[(?P<text>(?:[^\[\]]|\[(?!\[)|\](?!\])){1,2000})\])?\]"
+    r"\[\[(?P<target>[^\[\]]{1,2000})\](?:\[(?P<text>(?:[^\[\]]|\[(?!\[)|\](?!\])){1,2000})\])?\]"
 )
 _NOTE: Final = re.compile(r"\[fn:[\w-]{0,60}(?::(?P<text>[^\[\]]{0,2000}))?\]")
+_CITATION: Final = re.compile(r"\[cite(?:/[\w/-]{1,40})?:(?P<keys>[^\[\]]{1,2000})\]")
+_SOURCE: Final = re.compile(r"src_[\w-]{1,40}(?:\[[^\[\]]{0,200}\])?\{([^{}\n]{0,500})\}")
 _TARGET: Final = re.compile(r"<<<([^<>\n]{1,200})>>>|<<[^<>\n]{1,200}>>")
 _MACRO: Final = re.compile(r"\{\{\{(?P<name>[A-Za-z][\w-]{0,60})(?:\((?P<arguments>[^{}]{0,500})\))?\}\}\}")
 _SNIPPET: Final = re.compile(r"@@[\w-]{1,20}:[^@]{0,500}@@")
@@ -125,12 +127,15 @@ class _Reader:
 
 
 def _said(found: re.Match[str]) -> str:
+    if keys := found.groupdict().get("keys"):
+        return f"({keys.replace('@', '').strip()})"
     if name := found.groupdict().get("name"):
         return html5.get(f"{name};", found[0])
     return next(filter(None, found.groups()), "")
 
 
 _OTHERS: Final = {
-    "[fn:": (_NOTE,), "<<": (_TARGET,), "@@": (_SNIPPET,), "\\": (_ENTITY,), "_{": (_SCRIPT,),
+    "[fn:": (_NOTE,), "[cite": (_CITATION,), "src_": (_SOURCE,),
+    "<<": (_TARGET,), "@@": (_SNIPPET,), "\\": (_ENTITY,), "_{": (_SCRIPT,),
     "^{": (_SCRIPT,),
 }  # fmt: skip

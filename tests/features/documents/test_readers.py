@@ -148,6 +148,18 @@ def test_a_page_header_in_large_type_is_no_heading_of_each_page() -> None:
     assert (found.count("Register of"), found.count("# Register of"), found.count("# Part")) == (1, 0, 4)
 
 
+def test_entities_of_xml_are_read_within_limits() -> None:
+    declared = "<!ENTITY c 'Company'><!ENTITY p '<b>Party</b>'><!ENTITY f SYSTEM '/etc/passwd'><!ENTITY lt '&#38;#60;'>"
+    text = "<d>&c; &p;&f; 2 &lt; 3</d><d e='&c;'>2</d>"
+    assert read("a.xml", f"<!DOCTYPE r [{declared}]><r>{text}</r>".encode()).text == "Company Party 2 < 3\n\n2"
+    assert read("a.xml", b"<!DOCTYPE r SYSTEM 'r.dtd'><r>a&nbsp;&mdash;&unknown; b</r>").text == "a \u2014 b"
+    assert refusal("a.xml", b"<r>&unknown;</r>") is Reason.DAMAGED
+    for each in ("'" + "a" * 501 + "'", "'&b;'"):
+        assert refusal("a.xml", f"<!DOCTYPE r [<!ENTITY a {each}>]><r>&a;</r>".encode()) is Reason.UNSUPPORTED
+    many = f"<!DOCTYPE r [<!ENTITY a '{'a' * 500}'>]><r>{'&a;' * 2_001}</r>"
+    assert refusal("a.xml", many.encode()) is Reason.UNSUPPORTED
+
+
 def test_spreadsheets() -> None:
     found = read("a.xlsx", xlsx([["Name", "Age"], ["Ann", "3"]], [["x"]]))
     assert found.text == "## Sheet 1\n\n| Name | Age |\n| --- | --- |\n| Ann | 3 |\n\f\n## Sheet 2\n\nx"

@@ -20,7 +20,7 @@ _RST: Final = {
     "rst": "read_rst _SUBSTITUTION _CODE_POINT",
     "rst_blocks": "_RULE _BULLET _NUMBER _FIELD _LINE_BLOCK _FOOTNOTE _EXPLICIT _KEYWORD",
     "rst_directives": "DIRECTIVE _OPTION",
-    "rst_inline": "_ENDS _BEGIN _ROLE _ROLE_AFTER _NOTE _TARGET _ESCAPE",
+    "rst_inline": "_ENDS _BEGIN _ROLE _ROLE_AFTER _NOTE _TARGET _ESCAPE _ACCESS_KEY",
     "rst_tables": "csv_rows SIMPLE_BORDER GRID_BORDER _CELL_ITEM _SPAN_RULE _COLUMN",
 }
 _ORG: Final = {
@@ -39,7 +39,8 @@ _RST_SHAPES: Final = {
         ".. a:: b\n   :c: d\n\n", ".. |a| replace:: b\n", ".. |a| replace:: b\n  c\n  d\n",
         ".. csv-table::\n\n   'a,\"b\n", "``a ", "`a ", "`a <b>`_ ",
         "`a <",
-        ":a:`b` ", ":a:`b ", "*a ", "**a ", "|a ", "|a| ", "a_ ", "a__", "_`a` ", "[a]_ ", "[a", "\\a", "a.b", "\f",
+        ":a:`b` ", ":guilabel:`&a&&`",
+        ":a:`b ", "*a ", "**a ", "|a ", "|a| ", "a_ ", "a__", "_`a` ", "[a]_ ", "[a", "\\a", "a.b", "\f",
         "\n",
     )
 } | {

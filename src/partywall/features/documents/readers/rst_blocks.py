@@ -234,20 +234,17 @@ class Blocks(Lines):
         first = note.string[note.end() :]
         self.at += 1
         body = self._taken(1)
-        mark = "" if label[:1] in ("#", "*") else f"[{label}] "
+        mark = f"[{label.lstrip('#*')}] " if label.strip("#*") else ""
         self._nested([mark + first, *body])
 
     def _directive(self, found: Directive) -> None:
         name = found.name
+        if name == "title" and not found.domain:
+            self.document.fields.setdefault("title", " ".join(found.argument))
         if name in HIDDEN and not found.domain:
-            if name == "title":
-                self.document.fields.setdefault("title", " ".join(found.argument))
             return
         if name in CODE:
-            self._text([found.options.get("caption", "")])
-            is_code = name != "math" and len(found.argument) == 1
-            language = found.argument[0] if is_code and found.argument[0].isalnum() else ""
-            self._code([*([] if is_code else found.argument), *found.body], language)
+            self._code_block(found)
         elif name in ("image", "figure"):
             self._text([found.options.get("alt", "")])
             self._nested(found.body)
@@ -265,6 +262,14 @@ class Blocks(Lines):
             elif name not in UNSEEN_ARGUMENT:
                 self._text(found.argument)
             self._nested(found.body)
+
+    def _code_block(self, found: Directive) -> None:
+        self._text([found.options.get("caption", "")])
+        is_code = found.name != "math" and len(found.argument) == 1
+        language = found.argument[0] if is_code and found.argument[0].isalnum() else ""
+        lines = [*([] if is_code else found.argument), *found.body]
+        has_marks = found.name == "parsed-literal"
+        self._code(self.document.inline.read("\n".join(lines)).split("\n") if has_marks else lines, language)
 
     def _table(self, line: str) -> bool:
         if rst_tables.GRID_BORDER.match(line):
@@ -291,6 +296,5 @@ class Blocks(Lines):
         return True
 
     def _csv(self, found: Directive) -> rst_tables.Rows:
-        delimiter = found.options.get("delim", ",")
-        header = found.options.get("header", "")
-        return rst_tables.csv_rows("\n".join([header, *found.body]), delimiter)
+        lines = [found.options.get("header", ""), *found.body]
+        return rst_tables.csv_rows("\n".join(lines), found.options.get("delim", ","))

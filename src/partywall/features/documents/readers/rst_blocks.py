@@ -250,7 +250,7 @@ class Blocks(Lines):
             self._nested(found.body)
         elif name in ("csv-table", "list-table"):
             self._text(found.argument)
-            self._rows(self._csv(found) if name == "csv-table" else rst_tables.listed_rows(found.body))
+            self._rows(rst_tables.directive_rows(found))
         elif name in VERSIONS:
             said = found.argument or [""]
             self._nested([f"{VERSIONS[name]} {said[0]}", *said[1:], *found.body])
@@ -294,7 +294,3 @@ class Blocks(Lines):
         self._rows(rst_tables.simple_rows(self.lines[self.at : end + 1]))
         self.at = end + 1
         return True
-
-    def _csv(self, found: Directive) -> rst_tables.Rows:
-        lines = [found.options.get("header", ""), *found.body]
-        return rst_tables.csv_rows("\n".join(lines), found.options.get("delim", ","))

@@ -32,7 +32,7 @@ def test_the_first_headline_is_the_title_of_a_file_that_has_none() -> None:
     assert read("a.org", b"Text\n* One :tag:\n* Two").title == "One"
 
 
-def test_only_states_of_tasks_are_no_text_of_headlines() -> None:
+def test_headlines_lose_only_states_that_the_file_or_org_defines() -> None:
     assert (
         text_of("* HOLD music\n* TODO One\n* NEXT steps\n* DONE Two")
         == "# HOLD music\n\n# One\n\n# NEXT steps\n\n# Two"

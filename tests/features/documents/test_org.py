@@ -32,7 +32,7 @@ def test_the_first_headline_is_the_title_of_a_file_that_has_none() -> None:
     assert read("a.org", b"Text\n* One :tag:\n* Two").title == "One"
 
 
-def test_headlines_lose_only_states_that_the_file_or_org_defines() -> None:
+def test_only_defined_states_are_left_out() -> None:
     assert (
         text_of("* HOLD music\n* TODO One\n* NEXT steps\n* DONE Two")
         == "# HOLD music\n\n# One\n\n# NEXT steps\n\n# Two"

@@ -108,14 +108,14 @@ def test_rows_and_titles_that_repeat_on_pages_of_a_pdf_stay() -> None:
     assert found == [3, 27, 3, 3]
 
 
-@pytest.mark.parametrize("leading", [0, 10, 30])
-def test_pages_of_the_same_layout_keep_their_text(leading: int) -> None:
+@pytest.mark.parametrize("gaps", [(0, 0), (10, 10), (30, 30), (0, 30)])
+def test_pages_of_the_same_layout_keep_their_text(gaps: tuple[int, int]) -> None:
     """Numbers that count with the pages are text if the lines do not stand apart from it."""
     forms = [
         ["Invoice", f"Customer number 100{n}", "Payment due within 14 days", f"Total {n}00 EUR", f"Signed by clerk {n}"]
         for n in range(1, 9)
     ]
-    drawn = [[part for line in form for part in ((10, line), (leading, ""))] for form in forms]
+    drawn = [[part for at, line in enumerate(form) for part in ((10, line), (gaps[at % 2], ""))] for form in forms]
     assert read("a.pdf", pdf(*drawn)).text.split() == " ".join(" ".join(form) for form in forms).split()
 
 
@@ -126,6 +126,7 @@ def test_numbers_at_the_edge_of_pages_stay_unless_they_count_with_the_pages() ->
             (10, f"Paid {n * n}"),
             space,
             (10, f"{n} and"),
+            (10, "some"),
             (10, "more"),
             space,
             (10, f"Total {n * 70} EUR"),

@@ -16,6 +16,7 @@ _FEWEST_PAGES: Final = 3
 _FEWEST_LETTERS: Final = 20  # of a page header in large type
 _FEWEST_LINES: Final = 3  # of a page with a header
 _SHARE: Final = 0.4  # of the pages; left and right pages may have two different headers
+_FEWEST_GAPS: Final = 5
 _WIDER: Final = 1.5  # than the gaps between lines of the page
 _RUN_STEP: Final = 2
 _NUMBER: Final = re.compile(r"\d{1,9}|\b[ivxlcIVXLC]{1,9}\b")
@@ -40,7 +41,8 @@ def without_headers(pages: Sequence[Sequence[Line]], usual: float) -> list[list[
 def _apart(lines: Sequence[Line]) -> Iterator[Line]:
     """The first and the last lines of a page, by their place, if a gap is between them and the text.
 
-    The gap is wider than those between the lines of the page: forms have wide gaps everywhere.
+    The gap is wider than most of those between the lines of the page, and the larger part of the page is text: forms
+    have wide gaps everywhere, or groups of lines.
     """
     placed = sorted((line for line in lines if line.size > 0), key=lambda line: -line.top)
     if len(placed) < _FEWEST_LINES:
@@ -50,14 +52,23 @@ def _apart(lines: Sequence[Line]) -> Iterator[Line]:
     for line in placed[1:]:
         gaps.append(low - line.top)
         low = min(low, line.bottom)
-    least = _WIDER * sorted(gaps)[(len(gaps) - 1) // 4]
+    least = _widest(gaps)
     most = min(_EDGE, len(gaps))
     first = next((at for at in range(1, most + 1) if gaps[at - 1] > max(least, placed[at - 1].size)), 0)
     last = next((at for at in range(1, most + 1) if gaps[-at] > max(least, placed[-at].size)), 0)
-    if first + last >= len(placed):  # the larger of the two is the text
+    if first + last == len(placed):  # one gap: the larger part is the text
         first, last = (first if first < last else 0), (last if last < first else 0)
+    if 2 * (first + last) > len(placed):
+        return
     yield from placed[:first]
     yield from placed[len(placed) - last :]
+
+
+def _widest(gaps: Sequence[float]) -> float:
+    """What most gaps between the lines of a page do not exceed. Of few gaps, one or two are at a header or footer."""
+    ordered = sorted(gaps)
+    last = len(gaps) - 1
+    return max(_WIDER * ordered[last // 4], ordered[3 * last // 4] + 1 if last >= _FEWEST_GAPS else 0.0)
 
 
 def _repeated(edges: Sequence[Sequence[Line]], usual: float) -> dict[int, Line | None]:

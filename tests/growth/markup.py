@@ -20,13 +20,15 @@ _RST: Final = {
     "rst": "read_rst _SUBSTITUTION _CODE_POINT",
     "rst_blocks": "_RULE _BULLET _NUMBER _FIELD _LINE_BLOCK _FOOTNOTE _EXPLICIT _KEYWORD",
     "rst_directives": "DIRECTIVE _OPTION",
-    "rst_inline": "_ENDS _BEGIN _ROLE _ROLE_AFTER _NOTE _TARGET _ESCAPE",
+    "rst_inline": "_ENDS _BEGIN _ROLE _ROLE_AFTER _NOTE _TARGET _ESCAPE _ACCESS_KEY",
     "rst_tables": "csv_rows SIMPLE_BORDER GRID_BORDER _CELL_ITEM _SPAN_RULE _COLUMN",
 }
 _ORG: Final = {
     "org": "read_org _HEADLINE _TAGS _PRIORITY _COOKIE _KEYWORD _BEGIN _END _COMMENT _DRAWER _PLANNING"
-    " _FIXED _TABLE_RULE _ALIGNMENT _ITEM _COUNTER _CHECKBOX _DASHES _FOOTNOTE",
-    "org_inline": "_CLOSINGS _BEGIN _LINK _NOTE _TARGET _MACRO _SNIPPET _ENTITY _SCRIPT _PICTURE",
+    " _FIXED _TABLE_RULE _ALIGNMENT _ITEM _COUNTER _CHECKBOX _DASHES _FOOTNOTE _TIMESTAMP _TERM",
+    "org_inline": "_CLOSINGS _BEGIN _ADDRESS _LINK _NOTE _CITATION _SOURCE _TARGET _MACRO _SNIPPET _ENTITY _SCRIPT"
+    " _PICTURE",
+    "org_macros": "_DEFINITION _ARGUMENT _COMMA",
 }
 _RST_SHAPES: Final = {
     repr(part): repeated(part)
@@ -34,9 +36,11 @@ _RST_SHAPES: Final = {
         "a\n=\n\n", "=\na\n=\n", "- ", "- a\n\n", "1. a\n", "a\n b\n", ":a: b\n", ":a", "| a\n", "+-+\n| a |\n",
         "=== ===\n", "=== ===\na b\n\n", "a::\n\n b\n\n", "a::\n\n", ">>> a\n\n", ".. a\n", ".. [1] a\n", ".. _a:\n",
         "..\n\n",
-        ".. a:: b\n   :c: d\n\n", ".. |a| replace:: b\n", ".. csv-table::\n\n   'a,\"b\n", "``a ", "`a ", "`a <b>`_ ",
+        ".. a:: b\n   :c: d\n\n", ".. |a| replace:: b\n", ".. |a| replace:: b\n  c\n  d\n",
+        ".. csv-table::\n\n   'a,\"b\n", "``a ", "`a ", "`a <b>`_ ",
         "`a <",
-        ":a:`b` ", ":a:`b ", "*a ", "**a ", "|a ", "|a| ", "a_ ", "a__", "_`a` ", "[a]_ ", "[a", "\\a", "a.b", "\f",
+        ":a:`b` ", ":guilabel:`&a&&`",
+        ":a:`b ", "*a ", "**a ", "|a ", "|a| ", "a_ ", "a__", "_`a` ", "[a]_ ", "[a", "\\a", "a.b", "\f",
         "\n",
     )
 } | {
@@ -57,12 +61,15 @@ _ORG_SHAPES: Final = {
         "#+begin_quote\n",
         "#+end_src\n", ":PROPERTIES:\n", ":PROPERTIES:\n* a\n", ":END:\n", "| a ", "| a\n", "|-\n", ": a\n", "- a\n",
         "  a\n",
-        "[[", "[[a]", "[[a][b", "[[a][b]]", "[fn:", "[fn:a:", "<<", "<<<a", "{{{", "{{{a(", "@@a:", "\\a", "_{a",
+        "[[", "[[a]", "[[a][b", "[[a][b]]", "[fn:", "[fn:a:", "<<", "<<<a", "{{{", "{{{a(",
+        "{{{a(b,c)}}}", "#+MACRO: a b\n", "a://b ", "<a://", "a+", "[cite:@a", "src_a{b", "- a ::",
+        "#+DATE: <2026-01-02", "@@a:", "\\a", "_{a",
         "*a ", "/a ", "=a ",
         "~a~", "*a* ", "(*", "a* ", "%%(", "\n",
     )
 } | {
     "deep lists": lambda n: "".join(" " * depth + "- a\n" for depth in range(int((2 * n) ** 0.5) - 3)),
+    "macros": lambda n: "#+MACRO: a " + "$1" * 400 + "\n" + ("{{{a(" + "b" * 300 + ")}}}\n") * (n // 310),
     "emphasis": lambda n: "*a " * (n // 6) + "b* " * (n // 6),
     "a wide table": lambda n: "|a" * (n // 4) + "\n" + "|a\n" * (n // 6),
 }  # fmt: skip

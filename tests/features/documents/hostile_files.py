@@ -147,7 +147,7 @@ HOSTILE: Final = {
     "entities in XLSX": Hostile("a.xlsx", lambda: packed({"xl/workbook.xml": entities("w")}), "damaged"),
     "entities in ODT": Hostile("a.odt", lambda: packed({"content.xml": entities("o")}), "damaged"),
     "entities in EPUB": Hostile("a.epub", lambda: packed({"META-INF/container.xml": entities("c")}), "damaged"),
-    "entities in XML": Hostile("a.xml", lambda: entities("x").encode(), "damaged"),
+    "entities in XML": Hostile("a.xml", lambda: entities("x").encode(), "unsupported"),
     "deep ODT": Hostile("a.odt", lambda: odt("<text:p>" * 50_000), "damaged"),
     "one page many times": Hostile("a.epub", lambda: book("x " * 200_000, 1_000), "too_large"),
     "shared strings": Hostile("a.xlsx", shared_strings, "too_costly too_large"),

@@ -108,10 +108,57 @@ def test_rows_and_titles_that_repeat_on_pages_of_a_pdf_stay() -> None:
     assert found == [3, 27, 3, 3]
 
 
+@pytest.mark.parametrize("gaps", [(0, 0), (10, 10), (30, 30), (0, 30)])
+def test_pages_of_the_same_layout_keep_their_text(gaps: tuple[int, int]) -> None:
+    """Numbers that count with the pages are text if the lines do not stand apart from it."""
+    forms = [
+        ["Invoice", f"Customer number 100{n}", "Payment due within 14 days", f"Total {n}00 EUR", f"Signed by clerk {n}"]
+        for n in range(1, 9)
+    ]
+    drawn = [[part for at, line in enumerate(form) for part in ((10, line), (gaps[at % 2], ""))] for form in forms]
+    assert read("a.pdf", pdf(*drawn)).text.split() == " ".join(" ".join(form) for form in forms).split()
+
+
+def test_numbers_at_the_edge_of_pages_stay_unless_they_count_with_the_pages() -> None:
+    space = (30, "")
+    pages = [
+        [
+            (10, f"Paid {n * n}"),
+            space,
+            (10, f"{n} and"),
+            (10, "some"),
+            (10, "more"),
+            space,
+            (10, f"Total {n * 70} EUR"),
+            (10, f"{n} of 4"),
+        ]
+        for n in range(1, 5)
+    ]
+    text = read("a.pdf", pdf(*pages)).text
+    assert [text.count(part) for part in ("Paid", " and", "Total", " of 4")] == [4, 4, 4, 1]
+
+
+def test_a_page_with_nothing_but_its_header_keeps_it() -> None:
+    pages = [[(10, "Form A"), (30, ""), (10, "Name of the person"), (30, ""), (10, f"Page {n}")] for n in range(1, 5)]
+    assert all("Name of the person" in page for page in read("a.pdf", pdf(*pages)).text.split("\f"))
+
+
 def test_a_page_header_in_large_type_is_no_heading_of_each_page() -> None:
     pages = [[(13, f"Register of the republic / {n}"), (20, f"Part {n}"), (10, f"Text of {n}")] for n in range(2, 6)]
     found = read("a.pdf", pdf([(20, "Register")], *pages)).text
     assert (found.count("Register of"), found.count("# Register of"), found.count("# Part")) == (1, 0, 4)
+
+
+def test_entities_of_xml_are_read_within_limits() -> None:
+    declared = "<!ENTITY c 'Company'><!ENTITY p '<b>Party</b>'><!ENTITY f SYSTEM '/etc/passwd'><!ENTITY lt '&#38;#60;'>"
+    text = "<d>&c; &p;&f; 2 &lt; 3</d><d e='&c;'>2</d>"
+    assert read("a.xml", f"<!DOCTYPE r [{declared}]><r>{text}</r>".encode()).text == "Company Party 2 < 3\n\n2"
+    assert read("a.xml", b"<!DOCTYPE r SYSTEM 'r.dtd'><r>a&nbsp;&mdash;&unknown; b</r>").text == "a \u2014 b"
+    assert refusal("a.xml", b"<r>&unknown;</r>") is Reason.DAMAGED
+    for each in ("'" + "a" * 501 + "'", "'&b;'"):
+        assert refusal("a.xml", f"<!DOCTYPE r [<!ENTITY a {each}>]><r>&a;</r>".encode()) is Reason.UNSUPPORTED
+    many = f"<!DOCTYPE r [<!ENTITY a '{'a' * 500}'>]><r>{'&a;' * 2_001}</r>"
+    assert refusal("a.xml", many.encode()) is Reason.UNSUPPORTED
 
 
 def test_spreadsheets() -> None:

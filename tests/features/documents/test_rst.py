@@ -28,14 +28,23 @@ def test_title_metadata_and_sections() -> None:
     assert not any("#" in chunk.text for chunk in chunk_text(found.text, "text/x-rst"))
 
 
+@pytest.mark.parametrize(("more", "metadata"), [("", {"author": "Ann"}), ("\n\nTwo\n---\n", {})])
+def test_fields_below_a_subtitle_are_metadata(more: str, metadata: dict[str, str]) -> None:
+    source = f"Title\n=====\n\nOne\n---\n\n:Author: Ann\n\nText\n{more}"
+    assert read("a.rst", source.encode()).metadata == metadata
+
+
 @pytest.mark.parametrize(
     ("source", "seen"),
     [
         ("*a* **b** ``*c*`` `d` \\*e\\* x\\ *y*", "a b *c* d *e* xy"),
         (":ref:`text <target>` :func:`~a.b.c` :func:`!d` :doc:`/e` :pep:`8` `f`:sub:", "text c d /e PEP 8 f"),
         ("`Link\n<https://a.example>`_ `two`__ three_ `<https://b.example>`_", "Link two three https://b.example"),
-        ("See [1]_, [Knuth]_ and [#]_. _`Place`", "See [1], [Knuth] and . Place"),
+        ("`\\<a>`_ `b \\<c>`_ :ref:`\\<d>` `e <f>`_", "<a> b <c> <d> e"),
+        ("See [1]_, [Knuth]_, [#f]_ and [#]_. _`Place`", "See [1], [Knuth], [f] and . Place"),
+        (":guilabel:`&File` :menuselection:`A && &B --> C & D`", "File A & B --> C & D"),
         ("|name| and |other|\n\n.. |name| replace:: *Ann*\n.. |i| image:: i.png", "Ann and other"),
+        ("|a| |b|\n\n.. |a| replace:: one\n   *two\n   three*\n.. |b| replace::\n   four\n", "one two three four"),
         ("|c|\n\n.. |c| unicode:: U+00A9 Ann .. sign", "\u00a9Ann"),
         ("a * b, 2*x*y, __init__, a_b, c_d_, '*', **kwargs", "a * b, 2*x*y, __init__, a_b, c_d, '*', **kwargs"),
         ("__ https://a.example\n.. _a: https://b.example\n.. comment\n   more\n\nSeen", "Seen"),
@@ -58,7 +67,7 @@ def test_marks_inside_a_paragraph(source: str, seen: str) -> None:
         (">>> f(*a, *b)\n1\n\nText", "```\n>>> f(*a, *b)\n1\n```\n\nText"),
         (":param x: what\n   it is\n:returns:\n   nothing", "param x: what\nit is\n\nreturns:\n\nnothing"),
         ("a\n\n----\n\nb", "a\n\nb"),
-        (".. [1] A *note*.\n.. [#x] Other.", "[1] A note.\n\nOther."),
+        (".. [1] A *note*.\n.. [#x] Other.\n.. [#] Last.", "[1] A note.\n\n[x] Other.\n\nLast."),
     ],
 )  # fmt: skip
 def test_blocks(source: str, seen: str) -> None:
@@ -71,6 +80,7 @@ def test_blocks(source: str, seen: str) -> None:
         (".. note:: Take *care*\n   here.\n\n   Or not.", "Take care\nhere.\n\nOr not."),
         (".. admonition:: Title\n   :class: x\n\n   Text", "Title\n\nText"),
         (".. code-block:: python\n   :linenos:\n\n   f(*a)\n   g()", "```python\nf(*a)\ng()\n```"),
+        (".. parsed-literal::\n\n   f(*a*)\n     **b**", "```\nf(a)\n  b\n```"),
         (".. image:: a.png\n   :alt: A cat\n   :width: 3", "A cat"),
         (".. figure:: a.png\n   :alt: A cat\n\n   The caption", "A cat\n\nThe caption"),
         (".. toctree::\n   :maxdepth: 2\n\n   a\n   b\n\nText", "Text"),
@@ -78,6 +88,13 @@ def test_blocks(source: str, seen: str) -> None:
         (".. versionadded:: 1.2\n   The *option*.", "Added in version 1.2\nThe option."),
         (".. py:function:: f(*args)\n   :module: m\n\n   Does *it*.", "f(*args)\n\nDoes it."),
         (".. unheard-of:: what\n\n   Text", "what\n\nText"),
+        (".. rst:role:: name\n\n   Text", "name\n\nText"),
+        (".. role:: name\n\n   Hidden\n\nText", "Text"),
+        (".. py:module:: a\n   :synopsis: b\n\n   Text\n\n.. py:currentmodule:: c", "Text"),
+        (".. module:: a\n\n   Text", "Text"),
+        (".. py:class:: A(*b, *c)\n\n   Text", "A(*b, *c)\n\nText"),
+        (".. legacy:: The :func:`a` is **old**\n      and *gone*\n\n   Text", "The a is old\nand gone\n\nText"),
+        (".. unheard-of:: what\n      :tags: a,\n        b\n\n   Text", "what\n\nText"),
     ],
 )
 def test_directives(source: str, seen: str) -> None:

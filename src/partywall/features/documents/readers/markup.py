@@ -11,6 +11,7 @@ from partywall.features.documents.html_text import markdown_of
 from partywall.features.documents.readers.charsets import decode
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
 from partywall.features.documents.readers.layout import Writer, clean, one_line
+from partywall.features.documents.readers.xml_entities import Entities, EntityError
 from partywall.features.documents.readers.xml_events import Start, XmlError, xml_events
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def read_xml(data: bytes) -> FileText:
     except XmlError as error:
         if not found:
             raise UnreadableFileError(Reason.DAMAGED) from error
+    except EntityError as error:
+        raise UnreadableFileError(Reason.UNSUPPORTED) from error
     return FileText(writer.text(), title, charset=charset)
 
 
@@ -45,7 +48,7 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
     """The texts between tags, each with the name of its element."""
     names: list[str] = []
     parts: list[str] = []
-    for event in xml_events([data]):
+    for event in xml_events([data], Entities()):
         if isinstance(event, str):
             parts.append(event)
             continue

@@ -1,4 +1,8 @@
-"""Org files, line by line: what a person reads in their export, with the headlines."""
+"""Org files, line by line: what a person reads in their export, with the headlines.
+
+Trees with the tag `noexport` (or those of `#+EXCLUDE_TAGS:`) are not there, of archived trees only the headline. A
+block or drawer without its end is text. Nothing is run: calls stay as they are written, code in a line shows its code.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from partywall.features.documents.html.text import escaped, fenced
 from partywall.features.documents.readers.file_text import FileText
 from partywall.features.documents.readers.layout import Writer, clean, one_line, table
 from partywall.features.documents.readers.org_inline import read_inline
+from partywall.features.documents.readers.org_macros import Macros, macros_of
 from partywall.features.documents.readers.rst_tables import MOST_COLUMNS
 from partywall.formats.front_matter import front_matter_of
 
@@ -23,22 +28,8 @@ _HEADLINE: Final = re.compile(r"(?P<stars>\*+) +(?P<text>.*)$")
 _TAGS: Final = re.compile(r"(?:^|\s)(?P<tags>:[\w@#%:]+:)$")
 _PRIORITY: Final = re.compile(r"\[#\w{1,2}\] *")
 _COOKIE: Final = re.compile(r" *\[(?:\d{0,9}/\d{0,9}|\d{0,3}%)\]")
-_STATES: Final = frozenset(
-    [
-        "TODO",
-        "DONE",
-        "NEXT",
-        "WAITING",
-        "WAIT",
-        "HOLD",
-        "STARTED",
-        "SOMEDAY",
-        "CANCELLED",
-        "CANCELED",
-        "IN-PROGRESS",
-        "DOING",
-    ]
-)
+_STATES: Final = frozenset({"TODO", "DONE"})
+_OWN_STATES: Final = ("#+todo:", "#+seq_todo:", "#+typ_todo:")
 _KEYWORD: Final = re.compile(r"\s*#\+(?P<name>[\w-]{1,60})(?:\[[^\]]{0,200}\])?:(?:\s+(?P<value>.*))?$")
 _BEGIN: Final = re.compile(r"\s*#\+begin_(?P<kind>\w{1,60})(?:\s+(?P<rest>.*))?$", re.IGNORECASE)
 _END: Final = re.compile(r"\s*#\+end(?:_(?P<kind>\w{1,60})|:)\s*$", re.IGNORECASE)
@@ -56,6 +47,8 @@ _COUNTER: Final = re.compile(r"\[@\w{1,9}\] *")
 _CHECKBOX: Final = re.compile(r"\[[ X-]\] +")
 _DASHES: Final = re.compile(r"\s*-{5,}\s*$")
 _FOOTNOTE: Final = re.compile(r"\[fn:[\w-]{1,60}\] *")
+_TIMESTAMP: Final = re.compile(r"[<\[](\d{4}-\d\d-\d\d)[^<>\[\]]{0,60}[>\]]")
+_TERM: Final = re.compile(r" ::\s+")
 _SAID: Final = frozenset({"title", "author", "date", "language", "keywords", "filetags"})
 
 
@@ -74,15 +67,19 @@ class _Reader:
     lines: Sequence[str]
     writer: Writer = field(default_factory=Writer)
     said: dict[str, object] = field(default_factory=dict)
-    states: set[str] = field(default_factory=lambda: set(_STATES))
+    states: frozenset[str] = _STATES
+    excluded: frozenset[str] = frozenset({"noexport"})
     at: int = 0
     indents: list[int] = field(default_factory=list)
     marker: str = ""
     waiting: list[str] = field(default_factory=list)
+    macros: Macros = field(default_factory=Macros)
     _ends: dict[str, list[int]] = field(default_factory=dict)
 
     def read(self) -> None:
         self._ends = _ends(self.lines)
+        self.macros = macros_of(self.lines)
+        self.states = _states(self.lines) or _STATES
         while self.at < len(self.lines):
             line = self.lines[self.at]
             self.at += 1
@@ -117,9 +114,14 @@ class _Reader:
         if text.split(" ", 1)[0] == "COMMENT":
             self._skip_tree(level)
             return True
+        labels: list[str] = []
         if tags := _TAGS.search(text[-1_000:]):
             text = text[: len(text) - len(tags[0])]
-        self.writer.title(level + ("title" in self.said), read_inline(_COOKIE.sub("", text)))
+            labels = tags["tags"].split(":")
+        if self.excluded.isdisjoint(labels):
+            self.writer.title(level + ("title" in self.said), self._inline(_COOKIE.sub("", text)))
+        if "ARCHIVE" in labels or not self.excluded.isdisjoint(labels):
+            self._skip_tree(level)
         return True
 
     def _skip_tree(self, level: int) -> None:
@@ -135,10 +137,10 @@ class _Reader:
             return False
         self._flush()
         name, value = found["name"].lower(), (found["value"] or "").strip()
-        if name in ("todo", "seq_todo", "typ_todo"):
-            self.states |= {state.partition("(")[0] for state in value.split()[:_MOST_TAGS]} - {"|"}
-        elif name == "caption":
+        if name == "caption":
             self._text([value])
+        elif name == "exclude_tags":
+            self.excluded = frozenset(value.split()[:_MOST_TAGS])
         elif name in _SAID and value:
             self._note(name, value)
         return True
@@ -146,8 +148,10 @@ class _Reader:
     def _note(self, name: str, value: str) -> None:
         if name == "filetags":
             name, value = "tags", ",".join(value.replace(":", " ").split()[:_MOST_TAGS])
+        elif name == "date":
+            value = _TIMESTAMP.sub(r"\1", value)
         elif name == "title":
-            value = read_inline(value)
+            value = self._inline(value)
             if not self.writer.heading and "title" not in self.said:
                 self.writer.title(1, value)
         before = str(self.said.get(name, ""))
@@ -216,7 +220,7 @@ class _Reader:
             self.at += 1
         cells = [_cells(each) for each in rows if not _TABLE_RULE.match(each)]
         kept = [row for row in cells if not all(_ALIGNMENT.match(cell) for cell in row if cell)]
-        self.writer.block(table([[one_line(read_inline(cell)) for cell in row] for row in kept]))
+        self.writer.block(table([[one_line(self._inline(cell)) for cell in row] for row in kept]))
         return True
 
     def _item(self, line: str) -> bool:
@@ -247,13 +251,18 @@ class _Reader:
             self._text(self.waiting)
         self.waiting, self.marker = [], ""
 
+    def _inline(self, text: str) -> str:
+        return read_inline(text, self.macros)
+
     def _text(self, lines: Sequence[str]) -> None:
         text = "\n".join(lines)
         if label := _FOOTNOTE.match(text):
             text = text[label.end() :]
-        text = clean(read_inline(text))
+        text = clean(self._inline(text))
         if self.marker:
-            self.writer.item(max(0, len(self.indents) - 1), text.replace(" :: ", ": ", 1), self.marker)
+            self.writer.item(
+                max(0, len(self.indents) - 1), _TERM.sub(": ", text.removesuffix(" ::"), count=1), self.marker
+            )
         else:
             self.writer.block("\n".join(map(escaped, text.split("\n"))))
 
@@ -269,6 +278,12 @@ def _ends(lines: Sequence[str]) -> dict[str, list[int]]:
         elif line.strip().lower() == ":end:":
             found[":end:"].append(number)
     return found
+
+
+def _states(lines: Sequence[str]) -> frozenset[str]:
+    """What the file itself defines as the states of tasks, instead of the usual ones."""
+    own = [line.split()[1 : _MOST_TAGS + 1] for line in lines if line.lstrip().lower().startswith(_OWN_STATES)]
+    return frozenset(state.partition("(")[0] for states in own[:_MOST_TAGS] for state in states if state != "|")
 
 
 def _cells(line: str) -> list[str]:

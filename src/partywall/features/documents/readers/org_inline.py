@@ -7,13 +7,22 @@ from dataclasses import dataclass, field
 from html.entities import html5
 from typing import Final
 
-_BEGIN: Final = re.compile(r"\[\[|\[fn:|<<|\{\{\{|@@|\\|[_^]\{|(?<![^\s({'\"\-\u2013\u2014*/_+])[*/_=~+](?=\S)")
+from partywall.features.documents.readers.org_macros import Macros
+
+_SCHEMES: Final = "mailto|file|doi|news|info|irc|id"
+_BEGIN: Final = re.compile(
+    rf"(?P<link><?(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|(?:{_SCHEMES}):(?=\S)))|"
+    r"\[\[|\[fn:|\[cite(?=[/:])|(?<!\w)src_(?=\w)|<<|\{\{\{|@@|\\|[_^]\{|(?<![^\s({'\"\-\u2013\u2014*/_+])[*/_=~+](?=\S)"
+)
+_ADDRESS: Final = re.compile(r"<([^<>\n]{1,2000})>|[^\s<>\[\]]+")
 _LINK: Final = re.compile(
-    r"\[\[(?P<target>[^\[\]\n]{1,2000})\](?:\[(?P<text>(?:[^\[\]]|\[(?!\[)|\](?!\])){1,2000})\])?\]"
+    r"\[\[(?P<target>[^\[\]]{1,2000})\](?:\[(?P<text>(?:[^\[\]]|\[(?!\[)|\](?!\])){1,2000})\])?\]"
 )
 _NOTE: Final = re.compile(r"\[fn:[\w-]{0,60}(?::(?P<text>[^\[\]]{0,2000}))?\]")
+_CITATION: Final = re.compile(r"\[cite(?:/[\w/-]{1,40})?:(?P<keys>[^\[\]]{1,2000})\]")
+_SOURCE: Final = re.compile(r"src_[\w-]{1,40}(?:\[[^\[\]]{0,200}\])?\{([^{}\n]{0,500})\}")
 _TARGET: Final = re.compile(r"<<<([^<>\n]{1,200})>>>|<<[^<>\n]{1,200}>>")
-_MACRO: Final = re.compile(r"\{\{\{[A-Za-z][\w-]{0,60}(?:\([^{}]{0,500}\))?\}\}\}")
+_MACRO: Final = re.compile(r"\{\{\{(?P<name>[A-Za-z][\w-]{0,60})(?:\((?P<arguments>[^{}]{0,500})\))?\}\}\}")
 _SNIPPET: Final = re.compile(r"@@[\w-]{1,20}:[^@]{0,500}@@")
 _ENTITY: Final = re.compile(r"\\(?P<name>[A-Za-z]{2,20})(?:\{\}|(?![A-Za-z]))|\\\\(?=\s*(?:\n|\Z))")
 _SCRIPT: Final = re.compile(r"[_^]\{([^{}\s]{1,100})\}")
@@ -24,8 +33,8 @@ _LONGEST: Final = 2_000  # between two marks of emphasis
 _PICTURE: Final = re.compile(r"(?:file:|\.{0,2}/)?\S+\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 
 
-def read_inline(text: str) -> str:
-    return _Reader(text).read()
+def read_inline(text: str, macros: Macros | None = None) -> str:
+    return _Reader(text, macros or Macros()).read()
 
 
 @dataclass(slots=True)
@@ -33,6 +42,7 @@ class _Reader:
     """`closing` is the next place where each mark can end emphasis; -1 if there is none."""
 
     text: str
+    macros: Macros
     edits: list[tuple[int, int, str]] = field(default_factory=list)
     closing: dict[str, int] = field(default_factory=dict)
     ends: set[int] = field(default_factory=set)
@@ -51,8 +61,12 @@ class _Reader:
 
     def _mark(self, begin: re.Match[str]) -> int:
         at, mark = begin.start(), begin[0]
+        if begin["link"]:
+            return self._address(at)
         if mark == "[[":
             return self._link(at)
+        if mark == "{{{":
+            return self._macro(at)
         if mark in _CLOSINGS:
             return self._emphasis(at, mark)
         for pattern in _OTHERS.get(mark, ()):
@@ -78,6 +92,23 @@ class _Reader:
         self._drop(link.end("text"), link.end())
         return link.start("text")
 
+    def _address(self, at: int) -> int:
+        """An address that stands in the text. What is in it are no marks."""
+        found = _ADDRESS.match(self.text, at)
+        if found is None:
+            return at + 1
+        if found[1]:
+            self._drop(at, at + 1)
+            self._drop(found.end() - 1, found.end())
+        return found.end()
+
+    def _macro(self, at: int) -> int:
+        found = _MACRO.match(self.text, at)
+        if found is None:
+            return at + 3
+        said = self.macros.text_of(found["name"], found["arguments"] or "")
+        return self._drop(at, found.end(), read_inline(said))
+
     def _emphasis(self, at: int, mark: str) -> int:
         end = -1 if at in self.ends else self._end(at, mark)
         if end < 0:
@@ -96,12 +127,15 @@ class _Reader:
 
 
 def _said(found: re.Match[str]) -> str:
+    if keys := found.groupdict().get("keys"):
+        return f"({keys.replace('@', '').strip()})"
     if name := found.groupdict().get("name"):
         return html5.get(f"{name};", found[0])
     return next(filter(None, found.groups()), "")
 
 
 _OTHERS: Final = {
-    "[fn:": (_NOTE,), "<<": (_TARGET,), "{{{": (_MACRO,), "@@": (_SNIPPET,), "\\": (_ENTITY,), "_{": (_SCRIPT,),
+    "[fn:": (_NOTE,), "[cite": (_CITATION,), "src_": (_SOURCE,),
+    "<<": (_TARGET,), "@@": (_SNIPPET,), "\\": (_ENTITY,), "_{": (_SCRIPT,),
     "^{": (_SCRIPT,),
 }  # fmt: skip

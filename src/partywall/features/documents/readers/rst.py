@@ -1,6 +1,6 @@
 """reStructuredText, line by line: what a person reads of it, with its headings.
 
-The library `docutils` takes quadratic time on some texts and recurses without a limit.
+The library `docutils` recurses without a limit and knows no directive of Sphinx.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from partywall.formats.front_matter import front_matter_of
 _TAB: Final = 8
 _MOST_SUBSTITUTIONS: Final = 1_000
 _SUBSTITUTION: Final = re.compile(
-    r"^ *\.\. +\|(?P<name>[^|\n]{1,100})\| +(?P<kind>replace|unicode|image)::(?P<text>.{0,500})$", re.MULTILINE
+    r"^(?P<indent> {0,100})\.\. +\|(?P<name>[^|\n]{1,100})\| +(?P<kind>replace|unicode|image)::(?P<text>.{0,500})"
+    r"(?P<more>(?:\n(?P=indent) {1,100}\S.{0,500}){0,20})$",
+    re.MULTILINE,
 )
 _CODE_POINT: Final = re.compile(r"(?:0x|U\+)([0-9A-Fa-f]{1,5})\b")
 
@@ -37,9 +39,11 @@ def _substitutions(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in _SUBSTITUTION.finditer(text):
         if len(found) < _MOST_SUBSTITUTIONS:
-            said = each["text"].strip()
+            said, more = each["text"].strip(), " ".join(each["more"].split())
             name = " ".join(each["name"].split())
-            found[name] = {"replace": plain.read(said), "unicode": _characters(said)}.get(each["kind"], "")
+            found[name] = {"replace": plain.read(f"{said} {more}".strip()), "unicode": _characters(said)}.get(
+                each["kind"], ""
+            )
     return found
 
 

@@ -12,13 +12,14 @@ from partywall.features.documents.readers.rst_directives import (
     CODE,
     DIRECTIVE,
     HIDDEN,
+    SIGNATURES,
     TEXT,
     UNSEEN_ARGUMENT,
     VERSIONS,
     Directive,
     directive,
 )
-from partywall.features.documents.readers.rst_lines import Lines, indent_of
+from partywall.features.documents.readers.rst_lines import Lines, indent_of, without_colons
 
 _DEEPEST: Final = 16
 """What is nested deeper is read as paragraphs. Each level copies its lines."""
@@ -89,11 +90,19 @@ class Blocks(Lines):
 
     def _heading(self, title: str, style: str) -> None:
         styles = self.document.styles
-        self.document.has_body = self.document.writer.heading != ""
+        self.document.has_body = self.document.writer.heading != "" and not self._is_subtitle(style)
         if style not in styles:
             styles.append(style)
         self.document.writer.title(styles.index(style) + 1, self.document.inline.read(title))
         self.at += 2
+
+    def _is_subtitle(self, style: str) -> bool:
+        """Right below the title, and no section has its style."""
+        styles = self.document.styles
+        if self.document.has_body or len(styles) != 1 or style in styles:
+            return False
+        below = self.lines[self.at + 2 :]
+        return not any(line.startswith(style[-1]) and _RULE.match(line) for line in below)
 
     def _rule(self, line: str) -> bool:
         """A line between two paragraphs."""
@@ -128,14 +137,14 @@ class Blocks(Lines):
             self.at += 1
         lines = [*self.lines[start : self.at]]
         if lines[-1].endswith("::"):
-            self._text([*lines[:-1], _without_colons(lines[-1])])
+            self._text([*lines[:-1], without_colons(lines[-1])])
             self._literal()
         else:
             self._text(lines)
 
     def _definition(self, start: int) -> None:
         term = self.lines[start]
-        self._text([_without_colons(term)])
+        self._text([without_colons(term)])
         if term.endswith("::"):
             self._literal()
         else:
@@ -225,35 +234,42 @@ class Blocks(Lines):
         first = note.string[note.end() :]
         self.at += 1
         body = self._taken(1)
-        mark = "" if label[:1] in ("#", "*") else f"[{label}] "
+        mark = f"[{label.lstrip('#*')}] " if label.strip("#*") else ""
         self._nested([mark + first, *body])
 
     def _directive(self, found: Directive) -> None:
         name = found.name
-        if name in HIDDEN:
-            if name == "title":
-                self.document.fields.setdefault("title", " ".join(found.argument))
+        if name == "title" and not found.domain:
+            self.document.fields.setdefault("title", " ".join(found.argument))
+        if name in HIDDEN and not found.domain:
             return
         if name in CODE:
-            self._text([found.options.get("caption", "")])
-            is_code = name != "math" and len(found.argument) == 1
-            language = found.argument[0] if is_code and found.argument[0].isalnum() else ""
-            self._code([*([] if is_code else found.argument), *found.body], language)
+            self._code_block(found)
         elif name in ("image", "figure"):
             self._text([found.options.get("alt", "")])
             self._nested(found.body)
         elif name in ("csv-table", "list-table"):
             self._text(found.argument)
-            self._rows(self._csv(found) if name == "csv-table" else rst_tables.listed_rows(found.body))
+            self._rows(rst_tables.directive_rows(found))
         elif name in VERSIONS:
             said = found.argument or [""]
             self._nested([f"{VERSIONS[name]} {said[0]}", *said[1:], *found.body])
         elif name in TEXT:
             self._nested(found.text)
         else:
-            if name not in UNSEEN_ARGUMENT:
+            if name in SIGNATURES or (found.domain and name != "module"):
                 self._write(found.argument)
+            elif name not in UNSEEN_ARGUMENT:
+                self._text(found.argument)
             self._nested(found.body)
+
+    def _code_block(self, found: Directive) -> None:
+        self._text([found.options.get("caption", "")])
+        is_code = found.name != "math" and len(found.argument) == 1
+        language = found.argument[0] if is_code and found.argument[0].isalnum() else ""
+        lines = [*([] if is_code else found.argument), *found.body]
+        has_marks = found.name == "parsed-literal"
+        self._code(self.document.inline.read("\n".join(lines)).split("\n") if has_marks else lines, language)
 
     def _table(self, line: str) -> bool:
         if rst_tables.GRID_BORDER.match(line):
@@ -278,16 +294,3 @@ class Blocks(Lines):
         self._rows(rst_tables.simple_rows(self.lines[self.at : end + 1]))
         self.at = end + 1
         return True
-
-    def _csv(self, found: Directive) -> rst_tables.Rows:
-        delimiter = found.options.get("delim", ",")
-        header = found.options.get("header", "")
-        return rst_tables.csv_rows("\n".join([header, *found.body]), delimiter)
-
-
-def _without_colons(line: str) -> str:
-    """Two colons at the end announce a literal block; the first is read if a word is before it."""
-    if not line.endswith("::"):
-        return line
-    before = line[:-2]
-    return before.rstrip() if not before or before.endswith(" ") else before + ":"

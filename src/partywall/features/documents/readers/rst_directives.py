@@ -28,8 +28,13 @@ HIDDEN: Final = frozenset(
         "highlight",
         "default-domain",
         "currentmodule",
-        "module",
-        "automodule",
+        "py:currentmodule",
+        "c:namespace",
+        "c:namespace-push",
+        "c:namespace-pop",
+        "cpp:namespace",
+        "cpp:namespace-push",
+        "cpp:namespace-pop",
         "testsetup",
         "testcleanup",
         "graphviz",
@@ -107,6 +112,8 @@ TEXT: Final = frozenset(
 # Their argument is for programs.
 UNSEEN_ARGUMENT: Final = frozenset(
     [
+        "module",
+        "automodule",
         "class",
         "rst-class",
         "cssclass",
@@ -121,6 +128,33 @@ UNSEEN_ARGUMENT: Final = frozenset(
         "grid",
     ]
 )
+# Their argument is code, like that of all directives of a domain.
+SIGNATURES: Final = frozenset(
+    [
+        "function",
+        "method",
+        "classmethod",
+        "staticmethod",
+        "attribute",
+        "property",
+        "data",
+        "decorator",
+        "exception",
+        "describe",
+        "object",
+        "option",
+        "cmdoption",
+        "program",
+        "envvar",
+        "confval",
+        "autofunction",
+        "autoclass",
+        "automethod",
+        "autodata",
+        "autoattribute",
+        "autoexception",
+    ]
+)
 VERSIONS: Final = {
     "versionadded": "Added in version", "versionchanged": "Changed in version",
     "deprecated": "Deprecated since version", "versionremoved": "Removed in version",
@@ -129,9 +163,13 @@ VERSIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """`argument` are the lines before the options and the first empty line; `body` those after them."""
+    """`argument` are the lines before the options and the first empty line; `body` those after them.
+
+    `py:function` has the domain `py`.
+    """
 
     name: str
+    domain: str = ""
     argument: list[str] = field(default_factory=list)
     options: dict[str, str] = field(default_factory=dict)
     body: Sequence[str] = ()
@@ -144,19 +182,18 @@ class Directive:
 
 def directive(name: str, argument: str, block: Sequence[str]) -> Directive:
     """`block` are the lines below the first, without their indentation."""
-    name = name.lower()
-    name = name if name in HIDDEN else name.rpartition(":")[2]
+    domain, _, short = ("", "", name.lower()) if name.lower() in HIDDEN else name.lower().rpartition(":")
     at, arguments = 0, [argument] if argument else []
     options: dict[str, str] = {}
-    while at < len(block) and block[at].strip() and not _OPTION.match(block[at]):
+    while at < len(block) and block[at].strip() and not _OPTION.match(block[at].lstrip()):
         arguments.append(block[at])
         at += 1
     last = ""
-    while at < len(block) and (option := _OPTION.match(block[at]) or (last and block[at].startswith(" "))):
+    while at < len(block) and (option := _OPTION.match(block[at].lstrip()) or (last and block[at].startswith(" "))):
         if isinstance(option, re.Match):
             last = option["name"].lower()
             options[last] = option["value"] or ""
         else:
             options[last] += f" {block[at].strip()}"
         at += 1
-    return Directive(name, arguments, options, block[at:])
+    return Directive(short, domain, arguments, options, block[at:])

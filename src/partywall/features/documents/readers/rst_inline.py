@@ -21,9 +21,11 @@ _ENDS: Final = {
     "|": re.compile(r"(?<![\s\\])\|(?![^\W_])"),
 }
 _NOTE: Final = re.compile(r"\[(?P<label>\d{1,9}|[#*]|#?[\w.-]{1,100})\]_(?!\w)")
-_TARGET: Final = re.compile(r"\s*<(?P<target>[^<>]{1,2000})>$")
+_TARGET: Final = re.compile(r"\s*(?<!\\)<(?P<target>[^<>]{1,2000})>$")
 _ESCAPE: Final = re.compile(r"\\(?:\s|(.))")
 _PAIRS: Final = {"'": "'", '"': '"', "(": ")", "[": "]", "{": "}", "<": ">"}
+_OF_MENUS: Final = ("guilabel", "menuselection")
+_ACCESS_KEY: Final = re.compile(r"&(\S)")
 _NUMBERED: Final = {"pep": "PEP ", "rfc": "RFC "}
 _IN_NAMES: Final = "-._+:"
 _LONGEST_NAME: Final = 100
@@ -127,6 +129,8 @@ class _Reader:
             return role.end() + 1
         name = role[1].rpartition(":")[2].lower()
         said = self.text[role.end() + 1 : end]
+        if name in _OF_MENUS:
+            said = _ACCESS_KEY.sub(r"\1", said)
         return self._replace(at, end + 1, _NUMBERED.get(name, "") + _shown(said, is_role=True))
 
     def _substitution(self, at: int, end: int, said: str) -> int:
@@ -143,7 +147,7 @@ class _Reader:
         if note is None:
             return at + 1
         label = note["label"].lstrip("#*")
-        return self._replace(at, note.end(), f"[{label}]" if label and not note["label"].startswith("#") else "")
+        return self._replace(at, note.end(), f"[{label}]" if label else "")
 
     def _reference(self, at: int, end: int) -> int:
         """Underscores after a name, which make it a link."""

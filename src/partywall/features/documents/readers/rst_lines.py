@@ -101,3 +101,11 @@ class Lines:
 
 def indent_of(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
+
+
+def without_colons(line: str) -> str:
+    """Two colons at the end announce a literal block; the first is read if a word is before it."""
+    if not line.endswith("::"):
+        return line
+    before = line[:-2]
+    return before.rstrip() if not before or before.endswith(" ") else before + ":"

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from unicodedata import east_asian_width
 
+from partywall.features.documents.readers.rst_directives import Directive
+
 SIMPLE_BORDER: Final = re.compile(r"=+(?: +=+)+ *$")
 GRID_BORDER: Final = re.compile(r"\+[-=][-=+]*\+ *$")
 _SPAN_RULE: Final = re.compile(r"[-=][-= ]*$")
@@ -112,3 +114,11 @@ def _padded(line: str) -> str:
     if line.isascii():
         return line
     return "".join(each + _PAD * (east_asian_width(each) in "WF") for each in line)
+
+
+def directive_rows(found: Directive) -> Rows:
+    """Of a `csv-table` or a `list-table`."""
+    if found.name == "list-table":
+        return listed_rows(found.body)
+    lines = [found.options.get("header", ""), *found.body]
+    return csv_rows("\n".join(lines), found.options.get("delim", ","))

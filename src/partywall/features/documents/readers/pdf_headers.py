@@ -12,6 +12,7 @@ from partywall.features.documents.readers.layout import one_line
 from partywall.features.documents.readers.pdf_lines import Line, is_heading
 
 _EDGE: Final = 3  # lines of a header or footer, at most
+_LONGEST: Final = 300  # line of a header; each of its numbers is compared with its text
 _FEWEST_PAGES: Final = 3
 _FEWEST_LETTERS: Final = 20  # of a page header in large type
 _FEWEST_LINES: Final = 3  # of a page with a header
@@ -27,7 +28,7 @@ type _Mark = tuple[str, int, str, int]
 
 def without_headers(pages: Sequence[Sequence[Line]], usual: float) -> list[list[Line]]:
     """`usual` is the size of type of the text. No page that had lines is empty."""
-    edges = [list(_apart(lines)) for lines in pages]
+    edges = [[line for line in _apart(lines) if len(line.text) <= _LONGEST] for lines in pages]
     shown = _repeated(edges, usual)
     others = [[line for line in lines if id(line) not in shown] for lines in edges]
     shown.update(dict.fromkeys(_runs(others, usual)))

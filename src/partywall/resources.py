@@ -64,7 +64,7 @@ from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.shared_threads import SharedThreads
 from partywall.core.similarity import SimilarityScales
-from partywall.core.tenant_semaphore import TenantSemaphore
+from partywall.core.tenant_semaphore import WAITING_EACH, TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
 from partywall.core.vector_server import VectorServer
@@ -85,6 +85,8 @@ ISSUER = "partywall"
 HANDSHAKES, HANDSHAKES_EACH = 1000, 100
 # Threads that validate the input and output of agents, one for each account at once; how many checks of one may wait.
 CHECKS, CHECKS_WAITING = 2, 32
+# Threads that mark words in the answers of searches, one for each account at once.
+HIGHLIGHTING = 2
 
 
 @asynccontextmanager
@@ -112,9 +114,9 @@ async def open_resources(
             attempts=AttemptLimiter(cache, settings.accounts.attempts_per_minute),
             clients=ClientAddresses(settings.http.trusted_proxies),
             blobs=blobs,
-            answers=_large_answers(settings),
-            mailer=mailer,
-            checks=_open_checks(stack),
+            answers=_large_answers(settings), mailer=mailer,
+            checks=_open_threads(stack, "checks", CHECKS, CHECKS_WAITING),
+            highlighting=_open_threads(stack, "highlighting", HIGHLIGHTING, WAITING_EACH),
             searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
@@ -142,10 +144,8 @@ def _open_blobs(stack: AsyncExitStack, settings: Settings) -> BlobStore:
     return blobs
 
 
-def _open_checks(stack: AsyncExitStack) -> SharedThreads:
-    return stack.enter_context(
-        closing(SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING, use=RecentUse()))
-    )
+def _open_threads(stack: AsyncExitStack, name: str, threads: int, waiting: int) -> SharedThreads:
+    return stack.enter_context(closing(SharedThreads(name, threads, each=1, waiting=waiting, use=RecentUse())))
 
 
 def _open_backpressure(cache: Redis, background: Background) -> Backpressure:

@@ -68,6 +68,7 @@ class Resources:
     mailer: Mailer
     uploads: Uploads
     searches: TenantSemaphore
+    highlighting: SharedThreads
     checks: SharedThreads
     texts: TextProcesses
     diffs: TextProcesses

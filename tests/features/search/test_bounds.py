@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.tenant import Tenant
 from partywall.features.search.constants import QUERY_TOKENS
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.highlights import Highlighter
@@ -104,6 +105,32 @@ async def test_highlights_are_computed_in_a_thread_without_a_connection(
     monkeypatch.setattr(Highlighter, "add", observed)
     assert (await workspace.search("cat")).json()["items"][0]["highlights"] == [{"start": 4, "end": 7}]
     assert seen == [(False, 0)]
+
+
+async def test_the_answers_of_one_account_are_marked_one_after_another(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others are not kept waiting: they have a thread of their own."""
+    await workspace.index(await workspace.put("Cats", "The cat sleeps."))
+    under_way, go = list[int](), threading.Event()
+    add = Highlighter.add
+
+    def held(self: Highlighter, configuration: str, text: str) -> None:
+        under_way.append(1)
+        go.wait()
+        add(self, configuration, text)
+
+    monkeypatch.setattr(Highlighter, "add", held)
+    searches = [asyncio.create_task(workspace.titles("cat")) for _ in range(3)]
+    try:
+        slots = workspace.resources.highlighting.slots
+        while slots.in_use + slots.waiting < len(searches):
+            await asyncio.sleep(0.01)
+        assert (len(under_way), slots.in_use) == (1, 1)
+        assert await workspace.resources.highlighting.run(lambda: "another's", Tenant("another")) == "another's"
+    finally:
+        go.set()
+    assert await asyncio.gather(*searches) == [["Cats"]] * 3
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 # ruff: noqa: RUF001 - the texts here test typographic characters
 from __future__ import annotations
 
-from partywall.features.search.highlights import MOST, Highlighter, Span
+import pytest
+
+from partywall.features.search import highlights
+from partywall.features.search.highlights import MOST, MOST_SPLIT, Highlighter, Span
 from partywall.features.search.terms import QueryWords
+from partywall.features.search.tokens import Form, forms
 
 
 def marked(query: str, text: str) -> list[str]:
@@ -36,3 +40,51 @@ def test_adjacent_pairs_of_characters_are_one_span() -> None:
 def test_the_spans_are_not_without_end() -> None:
     """A text may contain the query word a thousand times."""
     assert spans("a", "a " * 1_200) == [Span(2 * n, 2 * n + 1) for n in range(MOST)]
+
+
+def test_words_are_compared_without_accents_and_umlauts() -> None:
+    text = "Straße, ÜBERWEISUNG, Уборка, Äpfel, Öl"
+    assert marked("strasse überweisung уборка apfel", text) == text.split(", ")[:4]
+
+
+def looked_up(query: str, configuration: str, text: str) -> set[str]:
+    """The words of a text that are compared with those of the query."""
+    highlighter = Highlighter.of(QueryWords.of(query, [configuration]).words)
+    highlighter.add(configuration, text)
+    return {word for _, word in highlighter.words.numbers}
+
+
+def test_only_words_that_may_match_are_compared() -> None:
+    words = looked_up("подписать ueberweisen", "german", "подписка договор Überweisung Wohnung")
+    assert {"подписка", "überweisung"} <= words
+    assert words.isdisjoint({"договор", "wohnung"})
+
+
+@pytest.mark.parametrize(
+    ("query", "texts"),
+    [
+        ("e1 e2", [" ".join(f"e-{number}" for number in range(start, start + 400)) for start in range(0, 40_000, 400)]),
+        ("1.2", [" ".join(f"{number}.2.1" for number in range(start, start + 300)) for start in range(0, 30_000, 300)]),
+        ("漢字", ["漢字" + "".join(map(chr, range(0x4E00 + n, 0x4E00 + n + 2_300))) for n in range(100)]),
+    ],
+    ids=["codes", "versions", "ideographs"],
+)
+def test_the_forms_of_one_answer_are_not_without_end(
+    query: str, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best texts come first; those for which nothing is left keep the words that are known already."""
+    split = list[str]()
+
+    def counted(token: str) -> list[Form]:
+        split.append(token)
+        return forms(token)
+
+    highlighter = Highlighter.of(asked := QueryWords.of(query, ["simple"]).words)
+    monkeypatch.setattr(highlights, "forms", counted)
+    highlighter.add("simple", "如何申请 E-4021")  # has none of the words
+    assert split == []
+    for text in [*texts, texts[0]]:
+        highlighter.add("simple", text)
+    highlighter.mark(set(asked.numbers.values()))
+    assert MOST_SPLIT / 2 < sum(map(len, split)) <= MOST_SPLIT
+    assert highlighter.spans(1) == highlighter.spans(len(texts) + 1) != []

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
-from partywall.features.search.characters import folded
+from partywall.features.search.characters import folded, lower, plain
 from partywall.features.search.compounds import SHORTEST
 from partywall.features.search.terms import GERMAN, WordList, plain_word, with_parts, words_of
-from partywall.features.search.tokens import forms, is_plain, places, unspaced
+from partywall.features.search.tokens import forms, is_plain, is_unspaced, places, unspaced
 
 # Per text: a one-letter word may occur a thousand times.
 MOST: Final = 100
+MOST_SPLIT: Final = 20_000
+"""Characters of different tokens with several forms, in all texts of an answer: less than 0.1 s of a processor."""
 
 # Stemmers take endings off, except these, which change beginnings too.
-_BEGINNINGS: Final = frozenset({"arabic", "dutch", "indonesian", "irish", "tamil", "yiddish"})
+_BEGINNINGS: Final = frozenset({"arabic", "dutch", "indonesian", "irish", "serbian", "tamil", "yiddish"})
 _JOINTS: Final = dict.fromkeys(map(ord, "-_./\\:@&~,"))
 # Letters of a word that its stem keeps.
 _KEPT: Final = 2
@@ -50,26 +53,31 @@ class Highlighter:
     _wanted: dict[str, _Wanted] = field(default_factory=dict)
     _forms: dict[tuple[str, str], list[_Form]] = field(default_factory=dict)
     _marked: dict[tuple[str, str], list[Span]] = field(default_factory=dict)
+    _room: _Room = field(default_factory=lambda: _Room(MOST_SPLIT))
 
     @classmethod
     def of(cls, asked: WordList) -> Self:
         """For the words of a query."""
-        beginnings = {folded(word).translate(_JOINTS)[:_KEPT] for _, word in asked.numbers}
-        return cls(WordList(dict(asked.numbers)), beginnings, {word for _, word in asked.numbers})
+        words = {word for _, word in asked.numbers}
+        plain_words = {folded(word).translate(_JOINTS) for word in words}
+        beginnings = {each[:_KEPT] for word in plain_words for each in (word, _without_umlauts(word))}
+        return cls(WordList(dict(asked.numbers)), beginnings, words)
 
     def add(self, configuration: str, text: str) -> None:
-        """Adds the words of a text."""
+        """Adds the words of a text; those of the best text first, for there is a limit (MOST_SPLIT)."""
         if (wanted := self._wanted.get(configuration)) is None:
-            wanted = self._wanted[configuration] = _Wanted(configuration, self._beginnings)
+            wanted = self._wanted[configuration] = _Wanted(configuration, self._beginnings, self._room)
         found = [(each.start(1), token) for each in places(text) if wanted[token := each[1]]]
         self._texts.append(_Text(configuration, found))
-        for token in {token for _, token in found}:
+        for token in dict.fromkeys(token for _, token in found):
             if (configuration, token) not in self._forms:
                 self._note(configuration, token)
 
     def _note(self, configuration: str, token: str) -> None:
         if (word := plain_word(token, configuration)) is not None:
             self._forms[configuration, token] = [(0, len(token), {self.words.number(*word)})]
+            return
+        if not self._room.take(len(token)):
             return
         self._forms[configuration, token] = [
             (form.start, form.end, {number for number, _ in self.words.add(words_of(form, configuration))})
@@ -95,6 +103,11 @@ class Highlighter:
         return spans[:MOST]
 
 
+def _without_umlauts(word: str) -> str:
+    """German `ue` as `u`, which is how `ü` is compared."""
+    return word.replace("ae", "a").replace("oe", "o").replace("ue", "u")
+
+
 def _is_code(text: str) -> bool:
     """Whether nothing but the same text matches: no stemmer makes it. Text with accents may lose them."""
     return not text.isalpha() if text.isascii() else unspaced(text) > 0
@@ -112,20 +125,50 @@ def _joined(places: Iterable[tuple[int, int]]) -> list[Span]:
 
 
 @dataclass(slots=True)
+class _Room:
+    """For how many more characters the forms are looked for; none once a token has found too little."""
+
+    left: int
+
+    def take(self, characters: int) -> bool:
+        fits = characters <= self.left
+        self.left = self.left - characters if fits else 0
+        return fits
+
+
+@dataclass(slots=True)
 class _Wanted(dict[str, bool]):
     """Whether a token of a text in this language may match a word that begins so."""
 
     configuration: str
     beginnings: set[str]
+    room: _Room
 
     def __missing__(self, token: str) -> bool:
         self[token] = wanted = self._may_match(token)
         return wanted
 
     def _may_match(self, token: str) -> bool:
-        if token[:_KEPT].lower() in self.beginnings or not token.isascii() or self.configuration in _BEGINNINGS:
+        if token[:_KEPT].lower() in self.beginnings or self.configuration in _BEGINNINGS:
             return True
-        if is_plain(token):
-            return self.configuration == GERMAN and len(token) >= SHORTEST
-        letters = token.lower().translate(_JOINTS)
-        return any(beginning in letters for beginning in self.beginnings)
+        if self.room.left == 0 and not is_plain(token):
+            return False
+        if token.isascii() and not is_plain(token):
+            return self._has_beginning(token.lower().translate(_JOINTS))
+        if not token.isascii() and is_unspaced(token):
+            return self._has_beginning(plain(token))
+        return not token.isalpha() or self._is_like(token)
+
+    def _is_like(self, token: str) -> bool:
+        """Whether a token of letters begins like a word asked for; a German compound may contain it."""
+        word = folded(lower(plain(token)))
+        if self.configuration == GERMAN:
+            other = _without_umlauts(word)
+            if len(word) >= SHORTEST:
+                return self._has_beginning(f"{word} {other}")
+            return other[:_KEPT] in self.beginnings or word[:_KEPT] in self.beginnings
+        return word[:_KEPT] in self.beginnings
+
+    def _has_beginning(self, letters: str) -> bool:
+        pairs = (first + second for first, second in pairwise(letters))
+        return not self.beginnings.isdisjoint({"", *letters, *pairs})

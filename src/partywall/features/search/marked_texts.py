@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.scoped_query import ROLE, ScopedQuery
+from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.highlights import Highlighter, Span
-from partywall.features.search.results import Result
+from partywall.features.search.highlights import Highlighter
+from partywall.features.search.results import Result, hit
+from partywall.features.search.schemas import SearchHit
 from partywall.features.search.terms import TERMS, WordList
 
 _MATCHING: Final = """
@@ -23,17 +24,26 @@ _MATCHED: Final = ScopedQuery.text(_MATCHING.format(terms=TERMS, role=ROLE))
 
 
 async def marked(
-    reader: ScopedReader, scope: ProjectScope, asked: WordList, results: Sequence[Result]
-) -> list[tuple[Result, list[Span]]]:
-    """The results in their order, with the places of the words that have a stem in common with those `asked`."""
+    reader: ScopedReader,
+    threads: SharedThreads,
+    scope: ProjectScope,
+    asked: WordList,
+    results: Sequence[Result],
+    *,
+    explain: bool,
+) -> list[SearchHit]:
+    """The hits in their order, with the places of the words that have a stem in common with those `asked`.
+
+    Raises as `SharedThreads.run` does.
+    """
     if not results:
         return []
-    highlighter = Highlighter.of(asked)
-    await asyncio.to_thread(_add, highlighter, results)
+    highlighter, tenant = Highlighter.of(asked), reader.principal.tenant
+    await threads.run(lambda: _add(highlighter, results), tenant)
     values = {**highlighter.words.parameters, "asked": len(asked.numbers)}
     _, row = await reader.row(_MATCHED, scope.project_id, values)
-    spans = await asyncio.to_thread(_spans, highlighter, set(row["numbers"]), len(results))
-    return list(zip(results, spans, strict=True))
+    matched = set(row["numbers"])
+    return await threads.run(lambda: _hits(highlighter, matched, results, explain=explain), tenant)
 
 
 def _add(highlighter: Highlighter, results: Sequence[Result]) -> None:
@@ -41,6 +51,6 @@ def _add(highlighter: Highlighter, results: Sequence[Result]) -> None:
         highlighter.add(each.found.configuration, each.found.text)
 
 
-def _spans(highlighter: Highlighter, matched: set[int], count: int) -> list[list[Span]]:
+def _hits(highlighter: Highlighter, matched: set[int], results: Sequence[Result], *, explain: bool) -> list[SearchHit]:
     highlighter.mark(matched)
-    return [highlighter.spans(position) for position in range(count)]
+    return [hit(each, highlighter.spans(position), explain=explain) for position, each in enumerate(results)]

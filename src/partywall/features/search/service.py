@@ -20,6 +20,7 @@ from partywall.core.embedders import Embedders, EmbeddingError
 from partywall.core.rerankers import Reranker, RerankError
 from partywall.core.resources import Resources
 from partywall.core.rights import require
+from partywall.core.shared_threads import SharedThreads
 from partywall.core.similarity import SimilarityScale, SimilarityScales
 from partywall.core.tenancy import ProjectScope
 from partywall.core.tenant_semaphore import TenantSemaphore
@@ -32,7 +33,7 @@ from partywall.features.search.exceptions import SearchModelUnavailable, SearchT
 from partywall.features.search.marked_texts import marked
 from partywall.features.search.one_search import Search
 from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
-from partywall.features.search.results import Result, hit, rerank
+from partywall.features.search.results import Result, rerank
 from partywall.features.search.schemas import SearchMode, SearchQuery, SearchResult
 from partywall.features.search.terms import QueryWords
 from partywall.features.search.vector_index import PgvectorIndex, ServerIndex, VectorIndex
@@ -59,6 +60,7 @@ class SearchService:
     sessions: Sessions
     embedders: Embedders
     slots: TenantSemaphore
+    highlighting: SharedThreads
     timeout: timedelta
     vectors: VectorIndex
     similarities: SimilarityScales
@@ -67,8 +69,8 @@ class SearchService:
     @classmethod
     def of(cls, reader: ScopedReader, resources: Resources) -> Self:
         return cls(
-            reader, resources.sessions, resources.embedders, resources.searches, resources.settings.search.timeout,
-            vector_index(resources), resources.similarities, resources.reranker,
+            reader, resources.sessions, resources.embedders, resources.searches, resources.highlighting,
+            resources.settings.search.timeout, vector_index(resources), resources.similarities, resources.reranker,
         )  # fmt: skip
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
@@ -92,8 +94,7 @@ class SearchService:
                 results = await self._results(scope, search)
             results, reranked = await self._reranked(query.q, results)
             shown = [each for each in results[: query.limit] if each.score >= (query.min_score or 0)]
-            found = await marked(self.reader, scope, words.words, shown)
-        items = [hit(each, spans, explain=query.explain) for each, spans in found]
+            items = await marked(self.reader, self.highlighting, scope, words.words, shown, explain=query.explain)
         return Answer(SearchResult(items=items, facets=facets, reranked=reranked), mode)
 
     async def _results(self, scope: ProjectScope, search: Search) -> list[Result]:

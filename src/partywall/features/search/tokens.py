@@ -7,6 +7,7 @@ Japanese, Korean, Thai, Lao, Burmese and Khmer by pairs of adjacent characters.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import itemgetter
@@ -38,6 +39,8 @@ _TOKENS: Final = re.compile(
     rf"{_MARKUP}|(§++[ \u00a0\u202f]?+\d++[A-Za-z]?+|{_token(_ANY)}|[{UNSPACED}][{UNSPACED}{MARKS}]*+|[{SYMBOLS}]++)"
 )
 _PART: Final = re.compile(rf"[^\W_]++(?:[{MARKS}]++[^\W_]*+)*+(?:\+\+|\#)?+")
+_NO_SMALL_LETTER: Final = re.compile(rf"(?![{MARKS}])[\W\dA-Z_]")
+_SMALL_LETTERS: Final = string.ascii_lowercase.encode()
 _UNSPACED_START: Final = re.compile(f"[{UNSPACED}]")
 # Thai and Lao vowels written before their consonant, and consonants stacked by a sign below.
 _CLUSTER: Final = re.compile(
@@ -82,6 +85,18 @@ def places(text: str) -> Iterator[re.Match[str]]:
 def unspaced(text: str) -> int:
     """How many characters of scripts without spaces a text has."""
     return 0 if text.isascii() else len(_UNSPACED_START.findall(text))
+
+
+def no_small_letters(text: str) -> int:
+    """How many of its characters are digits, signs, spaces or capitals A-Z."""
+    if text.isascii():
+        return len(text.encode().translate(None, _SMALL_LETTERS))
+    return len(_NO_SMALL_LETTER.findall(text))
+
+
+def is_unspaced(token: str) -> bool:
+    """Whether it is of a script without spaces."""
+    return _UNSPACED_START.match(token) is not None
 
 
 def forms(token: str) -> list[Form]:

@@ -52,6 +52,7 @@ _RST_SHAPES: Final = {
     "a wide table": lambda n: "= " * (n // 6) + "=\n" + "a " * (n // 6) + "\n" + "= " * (n // 6) + "=\n",
     "a cell of many lines": repeated("    a\n", start="=== ===\na   b\n"),
     "substitutions": lambda n: "".join(f".. |{k}| replace:: a\n" for k in range(n // 44)) + "|1| " * (n // 8),
+    "spaces in a reference": lambda n: "`a" + " " * n + "<b`_\n",
     "a list of cells": repeated("     - a\n", start=".. list-table::\n\n   * - a\n"),
 }  # fmt: skip
 _ORG_SHAPES: Final = {
@@ -72,6 +73,9 @@ _ORG_SHAPES: Final = {
     "macros": lambda n: "#+MACRO: a " + "$1" * 400 + "\n" + ("{{{a(" + "b" * 300 + ")}}}\n") * (n // 310),
     "emphasis": lambda n: "*a " * (n // 6) + "b* " * (n // 6),
     "a wide table": lambda n: "|a" * (n // 4) + "\n" + "|a\n" * (n // 6),
+    "spaces in a heading": lambda n: "* a" + " " * n + "b\n",
+    "spaces in an item": lambda n: "- a" + " " * n + ":: b\n",
+    "spaces in a title": lambda n: "#+TITLE: a" + " " * n + "b\n",
 }  # fmt: skip
 
 MARKUP: Final = (

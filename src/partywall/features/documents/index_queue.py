@@ -168,7 +168,7 @@ async def await_vectors(session: AsyncSession, scope: SharedScope, ids: Sequence
 
 
 async def await_again(session: AsyncSession, scope: SharedScope, ids: Sequence[UUID]) -> None:
-    """Has them indexed again, as if nobody had leased them."""
+    """Has them indexed again; a worker that is indexing them now loses its lease."""
     await IndexingRepository(session, scope).await_again(ids)
 
 

@@ -26,6 +26,6 @@ class SendInvitation(ProjectJobPayload):
 
 # Purges the project's data. Each attempt continues where the last one stopped.
 PROJECT_DELETED: Final = JobKind("project_deleted", ProjectDeleted, max_attempts=1_000)
-# Each attempt begins anew.
+# Each attempt starts from the first document.
 PROJECT_LANGUAGE_CHANGED: Final = JobKind("project_language_changed", ProjectLanguageChanged)
 SEND_INVITATION: Final = JobKind("send_invitation", SendInvitation, max_attempts=ATTEMPTS)

@@ -1,4 +1,4 @@
-"""Org files, line by line: what a person reads in their export, with the headlines.
+"""Org files, line by line: what a person reads in their export, with its headings.
 
 Trees with the tag `noexport` (or those of `#+EXCLUDE_TAGS:`) are not there, of archived trees only the headline. A
 block or drawer without its end is text. Nothing is run: calls stay as they are written, code in a line shows its code.
@@ -27,7 +27,7 @@ _MOST_TAGS: Final = 100
 _HEADLINE: Final = re.compile(r"(?P<stars>\*+) +(?P<text>.*)$")
 _TAGS: Final = re.compile(r"(?:^|\s)(?P<tags>:[\w@#%:]+:)$")
 _PRIORITY: Final = re.compile(r"\[#\w{1,2}\] *")
-_COOKIE: Final = re.compile(r" *\[(?:\d{0,9}/\d{0,9}|\d{0,3}%)\]")
+_COOKIE: Final = re.compile(r"(?<! ) *\[(?:\d{0,9}/\d{0,9}|\d{0,3}%)\]")
 _STATES: Final = frozenset({"TODO", "DONE"})
 _OWN_STATES: Final = ("#+todo:", "#+seq_todo:", "#+typ_todo:")
 _KEYWORD: Final = re.compile(r"\s*#\+(?P<name>[\w-]{1,60})(?:\[[^\]]{0,200}\])?:(?:\s+(?P<value>.*))?$")

@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -245,6 +246,7 @@ async def _open_database(
 
 
 async def _open_sessions(engine: AsyncEngine, live: _Live, settings: Settings) -> Sessions:
+    live.background.start("connections", partial(engines.close_unused, engine))
     sessions = Sessions(engine, wake=live.waker.wake, announce=live.sequencer.announce)
     await publish_quotas(sessions, settings.quotas.limits)
     return sessions

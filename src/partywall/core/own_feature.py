@@ -13,6 +13,6 @@ CORE: Final = Feature(
     tags=(Tag("operation", "Health of the process."),),
     root_routers=(lazy("partywall.core.http.health:router"),),
     public_routes=frozenset({"healthz", "readyz"}),
-    schedules=(Schedule("prune_answers", "*/10 * * * *", lazy("partywall.core.retention:prune_answers")),),
+    schedules=(Schedule("prune_answers", "*/10 * * * * 10", lazy("partywall.core.retention:prune_answers")),),
     models=lazy("partywall.core.models"),
 )

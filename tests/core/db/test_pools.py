@@ -10,7 +10,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
 from partywall.core.db.driver_errors import NoConnectionError
-from partywall.core.db.engine import create_engine, create_read_pool, server_settings
+from partywall.core.db.engine import close_unused, create_engine, create_read_pool, server_settings
 from partywall.core.db.pools import UNUSED_SECONDS, PoolDemand, SharedQueuePool
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
@@ -158,6 +158,43 @@ async def test_an_unused_connection_is_closed(
     assert await backend() in several
     assert (pool.checkedin(), pool.checkedout()) == (1, 0)
     assert len({await backend() for _ in range(4)} & several) == 1
+
+
+class _OneLeftError(Exception):
+    pass
+
+
+async def test_connections_of_an_unused_pool_are_closed_but_one(
+    database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = create_engine(database.runtime, pool_size=4, overflow=0, settings=OPTIONS)
+    sessions, pool = Sessions(engine), engine.sync_engine.pool
+    assert isinstance(pool, SharedQueuePool)
+    together = asyncio.Barrier(3)
+
+    async def use() -> None:
+        async with sessions.read() as session:
+            await session.execute(text("SELECT 1"))
+            await together.wait()
+
+    await asyncio.gather(use(), use(), use())
+    assert pool.checkedin() == 3
+    now = 0.0
+    pool.demand = PoolDemand(3, lambda: now)
+
+    async def passes(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        if pool.checkedin() == 1:
+            raise _OneLeftError
+
+    monkeypatch.setattr("partywall.core.db.engine.asyncio.sleep", passes)
+    async with asyncio.timeout(60):
+        with pytest.raises(_OneLeftError):
+            await close_unused(engine)
+    assert now >= 2 * UNUSED_SECONDS
+    assert pool.checkedin() == 1
+    await engine.dispose()
 
 
 def test_demand_is_the_peak_of_the_current_and_previous_period() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
@@ -11,11 +12,12 @@ from sqlalchemy import event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from partywall.core.db.driver_errors import NoConnectionError
 from partywall.core.db.long_reads import LONG_READ_SECONDS, LongReadPool
 from partywall.core.db.pooler import connect_pooled
-from partywall.core.db.pools import SharedQueuePool
+from partywall.core.db.pools import UNUSED_SECONDS, SharedQueuePool
 from partywall.core.db.quotas import raise_exceeded_quotas
 from partywall.core.db.read_pool import Connection, ReadPool
 from partywall.core.tenant_semaphore import TenantSemaphore
@@ -102,6 +104,15 @@ def create_engine(
     event.listen(engine.sync_engine, "handle_error", _raise_lost)
     raise_exceeded_quotas(engine.sync_engine)
     return engine
+
+
+async def close_unused(engine: AsyncEngine) -> None:
+    """Closes connections that have not been needed for a while, forever."""
+    while True:
+        await asyncio.sleep(UNUSED_SECONDS)
+        pool = engine.sync_engine.pool
+        assert isinstance(pool, SharedQueuePool)
+        await greenlet_spawn(pool.close_unused)
 
 
 def _raise_lost(context: ExceptionContext) -> None:

@@ -70,6 +70,14 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
             super()._do_return_conn(record)
         finally:
             self.slots.release(tenant)
+        self._close_surplus()
+
+    def close_unused(self) -> None:
+        """Closes connections that are no longer needed, for a pool that nobody uses; keeps one."""
+        self.demand.note(max(1, self.checkedout()))
+        self._close_surplus()
+
+    def _close_surplus(self) -> None:
         while self.checkedin() and self.checkedin() + self.checkedout() > self.demand.most:
             self._drop(super()._do_get())
 

@@ -15,7 +15,7 @@ type Run = Callable[[Resources], Awaitable[None]]
 class Schedule:
     """Recurring work, run by one worker at a time. `cron` is in UTC; a sixth field is for seconds.
 
-    Only workers import `code`.
+    Schedules that begin at the same second each take a connection. Only workers import `code`.
     """
 
     name: str

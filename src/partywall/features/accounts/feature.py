@@ -31,7 +31,9 @@ feature: Final = Feature(
         ),
         Schedule("prune_sessions", "37 3 * * *", lazy("partywall.features.accounts.retention:prune_sessions")),
         Schedule(
-            "prune_login_counters", "*/10 * * * *", lazy("partywall.features.accounts.retention:prune_login_counters")
+            "prune_login_counters",
+            "*/10 * * * * 20",
+            lazy("partywall.features.accounts.retention:prune_login_counters"),
         ),
     ),
     models=lazy("partywall.features.accounts.models"),

@@ -47,8 +47,8 @@ feature: Final = Feature(
         handles(PURGE_DOCUMENT, lazy("partywall.features.documents.purge:purge_document")),
     ),
     schedules=(
-        Schedule("sweep_deleted_documents", "* * * * *", lazy("partywall.features.documents.purge:sweep_documents")),
-        Schedule("expire_trash", "* * * * *", lazy("partywall.features.documents.purge:expire_trash")),
+        Schedule("sweep_deleted_documents", "* * * * * 45", lazy("partywall.features.documents.purge:sweep_documents")),
+        Schedule("expire_trash", "* * * * * 55", lazy("partywall.features.documents.purge:expire_trash")),
         Schedule("prune_versions", "23 2 * * *", lazy("partywall.features.documents.version_retention:prune_versions")),
         Schedule("sweep_blobs", "53 2 * * *", lazy("partywall.features.documents.blobs:sweep_blobs")),
     ),

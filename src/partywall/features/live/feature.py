@@ -16,6 +16,6 @@ feature: Final = Feature(
     rights=(EVENT_READ,),
     schedules=(
         Schedule("prune_events", "17 * * * *", lazy("partywall.features.live.retention:prune_events")),
-        Schedule("trim_events", "* * * * *", lazy("partywall.features.live.retention:trim_events")),
+        Schedule("trim_events", "* * * * * 35", lazy("partywall.features.live.retention:trim_events")),
     ),
 )

@@ -46,7 +46,7 @@ feature: Final = Feature(
     ),
     schedules=(
         Schedule("prune_invitations", "23 3 * * *", lazy("partywall.features.projects.retention:prune_invitations")),
-        Schedule("sweep_deleted_projects", "* * * * *", lazy("partywall.features.projects.purge:sweep_projects")),
+        Schedule("sweep_deleted_projects", "* * * * * 5", lazy("partywall.features.projects.purge:sweep_projects")),
     ),
     models=lazy("partywall.features.projects.models"),
 )

@@ -31,9 +31,9 @@ feature: Final = Feature(
     ),
     schedules=(
         Schedule(
-            "search_notice_model_change", "* * * * *", lazy("partywall.features.search.index_rebuild:notice_change")
+            "search_notice_model_change", "* * * * * 15", lazy("partywall.features.search.index_rebuild:notice_change")
         ),
-        Schedule("search_move_vectors", "* * * * *", lazy("partywall.features.search.promotion:move_vectors")),
+        Schedule("search_move_vectors", "* * * * * 25", lazy("partywall.features.search.promotion:move_vectors")),
     ),
     loops={
         "indexing": lazy("partywall.features.search.indexer:index_documents"),

@@ -46,6 +46,7 @@ _FILES = (
     "features/documents/sql/filters.sql",
     "features/search/sql/tables.sql",
     "features/search/sql/statistics.sql",
+    "features/search/sql/postings.sql",
     "features/search/sql/vector_changes.sql",
     "features/budgets/sql/tables.sql",
     "features/runs/sql/tables.sql",

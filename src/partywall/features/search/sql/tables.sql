@@ -68,8 +68,9 @@ CREATE TABLE posting (
     frequency smallint NOT NULL,
     length smallint NOT NULL,
     term text COLLATE "C" NOT NULL,
+    -- `postings.sql` enforces it.
     CONSTRAINT posting_project_id_chunk_fkey
-        FOREIGN KEY (project_id, chunk) REFERENCES chunk (project_id, number) ON DELETE CASCADE
+        FOREIGN KEY (project_id, chunk) REFERENCES chunk (project_id, number) ON DELETE CASCADE NOT ENFORCED
 );
 CREATE INDEX posting_project_id_term_idx ON posting (project_id, term);
 -- Counts the passages that have a term only in headings or in parts of compounds.
@@ -79,7 +80,7 @@ ALTER TABLE posting ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON posting USING (project_id = (SELECT wall.current_project()));
 CREATE POLICY purging ON posting TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
-GRANT SELECT, INSERT ON posting TO :runtime_role;
+GRANT SELECT, INSERT, DELETE ON posting TO :runtime_role;
 
 -- Vectors of any dimension; `fault` is what the model could not read. Those that are `external` are handed to the vector
 -- server (`vector_changes.sql`), and are in no index here. Each dimension has an HNSW index of its own; that

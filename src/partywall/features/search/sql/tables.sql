@@ -80,6 +80,9 @@ ALTER TABLE posting ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON posting USING (project_id = (SELECT wall.current_project()));
 CREATE POLICY purging ON posting TO CURRENT_USER
     USING (project_id IN (SELECT p.id FROM project AS p WHERE p.deleted_at IS NOT NULL));
+-- As a foreign key deletes, of whatever project: `postings.sql` runs as the owner when a document takes its chunks along.
+CREATE POLICY cascading ON posting FOR DELETE TO CURRENT_USER USING (true);
+CREATE POLICY cascading_select ON posting FOR SELECT TO CURRENT_USER USING (true);
 GRANT SELECT, INSERT, DELETE ON posting TO :runtime_role;
 
 -- Vectors of any dimension; `fault` is what the model could not read. Those that are `external` are handed to the vector

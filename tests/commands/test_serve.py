@@ -12,6 +12,7 @@ from partywall.adapters.embedded.postgres import CONNECTIONS
 from partywall.cli import run
 from partywall.settings import CacheSettings, DatabaseSettings, Settings
 from partywall.supervisor.options import ServeOptions
+from tests.command_line import run_here
 
 MAX_WAIT = 60.0
 
@@ -30,13 +31,12 @@ MAX_WAIT = 60.0
         ({"BLOBS__DIRECTORY": "/etc/passwd/blobs"}, "BLOBS__DIRECTORY: /etc/passwd: not a directory"),
     ],
 )
-def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: dict[str, str], names: str) -> None:
-    command = [sys.executable, "-m", "partywall", "serve", "--data-dir", "data"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=changed, capture_output=True, text=True, timeout=MAX_WAIT, check=False
-    )
-    assert done.returncode == 2
-    assert done.stdout == ""
+def test_bad_settings_are_one_line_and_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], names: str
+) -> None:
+    monkeypatch.setattr("partywall.commands.serve.execute", lambda _: pytest.fail("it replaces this process"))
+    done = run_here("serve", "--data-dir", "data", cwd=tmp_path, environment=changed)
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("partywall: ")
     assert names in done.stderr
     assert done.stderr.count("\n") == 1

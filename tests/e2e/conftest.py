@@ -3,17 +3,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from tests.command_line import run_here
 from tests.e2e.server import Deployment, Serving
 
-ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PASSWORD = "correct horse battery staple"
 
@@ -41,23 +41,12 @@ class CliServer:
             "PARTYWALL_PASSWORD": PASSWORD,
         }
 
-    def run(
-        self, *arguments: str, stdin: str = "", timeout: float = 120, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return run(*arguments, environment={**self.environment, **environment}, stdin=stdin, timeout=timeout)
+    def run(self, *arguments: str, stdin: str = "", **environment: str) -> CompletedProcess[str]:
+        return run_here(*arguments, environment={**self.environment, **environment}, stdin=stdin)
 
-    def on_the_machine(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def on_the_machine(self, *arguments: str, stdin: str = "") -> CompletedProcess[str]:
         """Runs an operator's command, which finds the engines through the data directory."""
         return self.run(*arguments, "--data-dir", str(self.deployment.data_dir), stdin=stdin)
-
-
-def run(
-    *arguments: str, environment: Mapping[str, str], stdin: str = "", timeout: float = 120, cwd: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "partywall", *arguments]
-    return subprocess.run(
-        command, env=environment, input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd, check=False
-    )
 
 
 @pytest.fixture(scope="module")

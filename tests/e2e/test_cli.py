@@ -13,7 +13,8 @@ import pytest
 
 from partywall.client.document_import.send import BATCH_DOCUMENTS
 from tests.client.proxy import Proxy
-from tests.e2e.conftest import PASSWORD, ROOT, CliServer, run
+from tests.command_line import ROOT, run
+from tests.e2e.conftest import PASSWORD, CliServer
 from tests.server import free_port
 
 pytestmark = pytest.mark.e2e
@@ -31,7 +32,9 @@ def interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def member(cli_server: CliServer) -> CliServer:
-    done = cli_server.run("register", "--email", "ann@example.com", "--server", cli_server.url)
+    """Registered by a process, so that every other command finds the session in its file."""
+    arguments = ("register", "--email", "ann@example.com", "--server", cli_server.url)
+    done = run(*arguments, environment=cli_server.environment)
     assert done.returncode == 0, done.stderr
     return cli_server
 
@@ -52,7 +55,7 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
     ],
 )
 def test_a_mistake_is_one_line(member: CliServer, arguments: list[str], part: str) -> None:
-    refused(member.run(*arguments), part)
+    refused(run(*arguments, environment=member.environment), part)
 
 
 def test_a_server_that_is_away_is_one_line(member: CliServer) -> None:
@@ -270,7 +273,7 @@ def test_a_directory_without_data_is_refused(cli_server: CliServer, tmp_path: Pa
 
 
 def test_openapi_needs_neither_settings_nor_engines(cli_server: CliServer) -> None:
-    printed = run("openapi", environment=cli_server.environment)
+    printed = cli_server.run("openapi")
     assert printed.returncode == 0, printed.stderr
     assert "/api/v1/projects" in json.loads(printed.stdout)["paths"]
 

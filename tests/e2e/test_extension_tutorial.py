@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import PASSWORD, ROOT
+from tests.command_line import ROOT
+from tests.e2e.conftest import PASSWORD
 from tests.e2e.server import Deployment
-from tests.server import UNMEASURED
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +52,7 @@ async def test_the_first_extension_works_as_written() -> None:
             folder.mkdir(mode=0o755)
         kept = {name: value for name, value in os.environ.items() if "__" not in name}
         environment = {
-            **kept, **UNMEASURED, "PYTHONPATH": str(site), "HOME": str(work), "XDG_CONFIG_HOME": str(work),
+            **kept, "PYTHONPATH": str(site), "HOME": str(work), "XDG_CONFIG_HOME": str(work),
             "EMAIL": EMAIL, "PARTYWALL_PASSWORD": PASSWORD, "PARTYWALL_SERVER": f"http://127.0.0.1:{deployment.port}",
         }  # fmt: skip
         partywall = (sys.executable, "-m", "partywall")
@@ -69,7 +69,7 @@ async def test_the_first_extension_works_as_written() -> None:
         install(package, site, environment)
 
         serve = [*partywall, "serve", "--data-dir", str(deployment.data_dir), "--port", str(deployment.port)]
-        on = {**UNMEASURED, "PYTHONPATH": str(site), "FEATURES__ENABLED": "saved_questions"}
+        on = {"PYTHONPATH": str(site), "FEATURES__ENABLED": "saved_questions"}
         deployment.run(serve, environment=on).until_ready()
         run(work, environment, *partywall, "register", "--email", EMAIL, "--server", environment["PARTYWALL_SERVER"])
         [*_, program] = blocks("python")

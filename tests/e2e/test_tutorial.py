@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import BIN, PASSWORD, ROOT, CliServer
+from tests.command_line import ROOT
+from tests.e2e.conftest import BIN, PASSWORD, CliServer
 
 pytestmark = pytest.mark.e2e
 

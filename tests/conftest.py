@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator, Generator, Iterator
-from importlib import import_module
-from pkgutil import walk_packages
 
 import pytest
 from asgi_lifespan import LifespanManager
-from coverage import Coverage
 from fastapi import FastAPI
 
-import partywall
 from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
 from partywall.testing.engines import DatabaseUrls, Superuser, superuser
 from partywall.testing.s3_server import S3Server
 from partywall.testing.users import Users
-from tests import unmeasured
 from tests.adapters.mail.server import make_certificates
+from tests.measurement import MEASUREMENT
 from tests.slow_calls import HELD
-from tests.tracer import TRACER
 
 EMPTY = (
     "DELETE FROM job",
@@ -49,38 +44,24 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Collection takes twice as long under the tracer. Importing our modules covers their lines."""
-    running = Coverage.current()
-    if running is not None and session.config.pluginmanager.has_plugin("dsession"):
-        running.stop()  # this process only hands out tests: its workers have started, and measure
-    elif running is not None:
-        for found in walk_packages(partywall.__path__, "partywall."):
-            if found.name not in ("partywall.__main__", "partywall.asgi"):  # these start to work on import
-                import_module(found.name)
-    TRACER.follow(measured=False)
+    # With xdist, this process only hands out tests: its workers have started, and measure.
+    MEASUREMENT.begin(measured=not session.config.pluginmanager.has_plugin("dsession"))
     gc.disable()  # what is collected stays until the end
     try:
         return (yield)
     finally:
         gc.freeze()
         gc.enable()
-        TRACER.follow(measured=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path in unmeasured.FILES:
-            item.add_marker("unmeasured")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Between unmeasured tests the tracer stays off."""
-    TRACER.follow(measured=item.get_closest_marker("unmeasured") is None)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with MEASUREMENT.of_test(processes=item.get_closest_marker("measured_processes") is not None):
+        return (yield)
 
 
 def pytest_sessionfinish() -> None:
-    TRACER.follow(measured=True)
+    MEASUREMENT.end()
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 import httpx2
 
 from partywall.settings import Settings
-
-# For processes whose lines other tests already measure: tracing would only slow them down.
-UNMEASURED: Final[Mapping[str, str]] = {"COVERAGE_PROCESS_CONFIG": ""}
 
 
 def free_port() -> int:
@@ -70,7 +66,7 @@ async def program(
             "-m",
             "partywall",
             *arguments,
-            env={**os.environ, **UNMEASURED, **environment},
+            env={**os.environ, **environment},
             stdout=output,
             stderr=output,
         )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 import structlog
 
-from tests import unmeasured
-
 
 def test_a_logged_exception_draws_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
     drawn = "stands in the frame"  # noqa: F841 - the traceback would show it
@@ -17,7 +15,3 @@ def test_a_logged_exception_draws_no_variables(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "ZeroDivisionError: division by zero" in out
     assert "stands in the frame" not in out.replace('drawn = "stands in the frame"', "")
-
-
-def test_every_unmeasured_file_exists() -> None:
-    assert [path for path in unmeasured.FILES if not path.is_file()] == []

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 import pytest
-
-from tests.server import UNMEASURED
 
 HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx2", "numpy", "uvicorn", "redis"}
 
@@ -22,9 +19,7 @@ def imported_by(*commands: str) -> set[str]:
 
 def imported_in(program: str) -> set[str]:
     program = f"import sys\n{program}\nprint('\\n', *sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | UNMEASURED, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from partywall.testing.users import Users
 from tests.contract.conftest import Served
-from tests.server import UNMEASURED
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -31,7 +30,7 @@ async def _schemathesis(url: str, token: str, project: UUID, *arguments: str) ->
         f"Authorization: Bearer {token}",
         "--no-color",
         *arguments,
-        env={**os.environ, **UNMEASURED, "CONTRACT_PROJECT": str(project), "PYTHONPATH": str(CONFIG.parents[2])},
+        env={**os.environ, "CONTRACT_PROJECT": str(project), "PYTHONPATH": str(CONFIG.parents[2])},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import os
 import sys
 from datetime import timedelta
 
 import pytest
 
 from partywall.core.watchdog import watched
-from tests.server import UNMEASURED
 
 WATCHED = """
 import asyncio, re
@@ -54,7 +52,7 @@ server.run_api(server.application(settings, 1), settings, "127.0.0.1", 0, 1)
 async def ended(program: str) -> tuple[int | None, str]:
     """The process's exit code, and its message."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, env={**os.environ, **UNMEASURED},
+        sys.executable, "-c", program,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -10,7 +10,6 @@ import pytest
 
 from bench.hostile.attacks import ATTACKS
 from bench.hostile.testbed import Bench, open_bench
-from tests.server import UNMEASURED
 
 pytestmark = pytest.mark.e2e
 
@@ -43,11 +42,8 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 async def testbed() -> AsyncIterator[Bench]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in UNMEASURED.items():
-            patch.setenv(name, value)
-        async with open_bench(warm_up=2.0) as opened:
-            yield opened
+    async with open_bench(warm_up=2.0) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(

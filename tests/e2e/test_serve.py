@@ -14,7 +14,7 @@ import pytest
 from partywall.adapters.embedded import embedded_engines
 from tests.e2e.server import Serving, StandInDeployment, kill_all, processes_of, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.measured_processes]
 
 
 @pytest.fixture

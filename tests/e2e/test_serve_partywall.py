@@ -59,7 +59,6 @@ async def create_project(client: AsyncClient) -> str:
     return f"/api/v1/projects/{answer.json()['id']}"
 
 
-@pytest.mark.unmeasured
 async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(deployment: PartywallDeployment) -> None:
     first = deployment.start()
     assert f"Mail  {deployment.data_dir.resolve() / 'mail'}" in first.output
@@ -104,7 +103,6 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(de
 
 
 @pytest.mark.soak
-@pytest.mark.unmeasured
 async def test_a_killed_api_and_worker_are_started_again(deployment: PartywallDeployment) -> None:
     serving = deployment.start()
     api, worker = [await serving.running(part) for part in ("partywall api", "partywall worker")]

@@ -22,7 +22,7 @@ from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
 from partywall.testing.engines import APART, FAST, Urls
 from tests.libpq import without_libpq
-from tests.server import UNMEASURED, free_port, program, until_ready
+from tests.server import free_port, program, until_ready
 
 pytestmark = pytest.mark.e2e
 
@@ -116,7 +116,6 @@ def _environment(servers: Servers, data: Path) -> dict[str, str]:
         "MAIL__ENGINE": "directory",
         "ACCOUNTS__REGISTRATION": "open",
         "HTTP__TRUSTED_PROXIES": "none",
-        **UNMEASURED,
     }
 
 
@@ -212,6 +211,6 @@ async def test_the_core_of_the_suite_passes_on_separate_servers(servers: Servers
     spared = [f"--ignore={path}" for path in THE_SAME_EVERYWHERE]
     code, output = await _run(
         "pytest", "-q", "-p", "no:cacheprovider", *spared, folder,
-        environment={APART: str(facts), "PYTEST_XDIST_WORKER": "", "PYTEST_CURRENT_TEST": "", **UNMEASURED},
+        environment={APART: str(facts), "PYTEST_XDIST_WORKER": "", "PYTEST_CURRENT_TEST": ""},
     )  # fmt: skip
     assert code == 0, output[-6000:]

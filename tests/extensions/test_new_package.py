@@ -18,7 +18,6 @@ from partywall.core.feature import FeatureError
 from partywall.extensions.new_package import write_package
 from partywall.testing.engines import APART, Urls
 from tests.extensions.packages import Install
-from tests.server import UNMEASURED
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ async def test_its_tests_pass_and_the_attack_finds_nothing(
         sys.executable, "-m", "pytest", chosen, "-v", "-p", "no:cacheprovider",
         "--disable-plugin-autoload", "-p", "pytest_asyncio.plugin",  # loading the others takes seconds
         cwd=package,
-        env={**os.environ, **UNMEASURED, APART: str(facts), "PYTHONPATH": f"{tmp_path}:{package / 'src'}"},
+        env={**os.environ, APART: str(facts), "PYTHONPATH": f"{tmp_path}:{package / 'src'}"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Final
 
 import pytest
 from fastapi import FastAPI
@@ -11,15 +9,6 @@ from partywall.settings import Settings
 from partywall.testing.engines import DatabaseUrls, Urls, new_database
 from partywall.testing.isolation.app import open_app, settings_for_attack
 from partywall.testing.isolation.world import World, open_world
-
-HERE: Final = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The attacked code has its own tests that measure coverage; tracing would take longer than the attack."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker("unmeasured")
 
 
 @pytest.fixture(scope="package")

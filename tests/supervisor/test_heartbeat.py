@@ -15,7 +15,6 @@ import pytest
 from partywall.core.watchdog import BEAT, LAST_BEAT
 from partywall.supervisor.children import Child, EngineHealth
 from partywall.supervisor.heartbeat import STARTS_WITHIN, Silence
-from tests.server import UNMEASURED
 
 CHILD = """
 import asyncio, os, pathlib, sys
@@ -78,7 +77,7 @@ async def started(file: Path, nth: int) -> int:
 async def test_a_stopped_child_is_killed_and_another_started(tmp_path: Path) -> None:
     file, messages = tmp_path / "started", list[str]()
     command = (sys.executable, "-c", CHILD, str(file))
-    part = Child("part", command, {**os.environ, **UNMEASURED}, messages.append, answers_within=1.5, pause=0.05)
+    part = Child("part", command, os.environ, messages.append, answers_within=1.5, pause=0.05)
     part.send_start_signal()
     async with kept(part):
         first = await started(file, 1)

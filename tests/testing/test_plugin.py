@@ -12,7 +12,6 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from partywall.testing.engines import APART, Urls
-from tests.server import UNMEASURED
 from tests.testing import parcels
 
 ROUTES = "/api/v1/projects/{project_id}/parcels"
@@ -49,7 +48,7 @@ async def test_each_fault_is_found(engines: Urls, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pytest", "-v", "-rN", "-p", "no:cacheprovider",
         cwd=tmp_path,
-        env={**os.environ, **UNMEASURED, APART: str(facts), "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, APART: str(facts), "PYTHONPATH": str(tmp_path)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

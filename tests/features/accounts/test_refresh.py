@@ -5,7 +5,6 @@ import signal
 from multiprocessing import get_context
 
 import asyncpg
-import pytest
 from structlog.testing import capture_logs
 
 from partywall.settings import Settings
@@ -86,7 +85,6 @@ async def test_a_rotated_token_gets_the_same_successor_until_that_is_used(
     assert (await refreshed(member, again.refresh)).refresh not in {first.refresh, lost.refresh}
 
 
-@pytest.mark.unmeasured
 async def test_a_process_that_is_killed_between_commit_and_answer_ends_no_session(
     member: Visitor, settings: Settings, superuser: asyncpg.Connection
 ) -> None:

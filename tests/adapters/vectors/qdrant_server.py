@@ -212,14 +212,16 @@ class QdrantServer:
 
 
 @asynccontextmanager
-async def qdrant_server(kind: str, folder: Path, running: QdrantServer | None = None) -> AsyncIterator[QdrantServer]:
+async def qdrant_server(
+    kind: str, folder: Path, running: QdrantServer | None = None, port: int = 0
+) -> AsyncIterator[QdrantServer]:
     running = running or QdrantServer(kind, folder)
     if kind == "server":
         assert SERVER is not None
         running.url = SERVER
         yield running
         return
-    server = uvicorn.Server(uvicorn.Config(running.app(), port=0, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(running.app(), port=port, log_config=None, lifespan="off"))
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve())
         while not server.started:

@@ -17,6 +17,7 @@ from bench.scale.language import Language
 from bench.scale.terms import Terms, postings_of
 from bench.scale.texts import Texts, texts_of
 from partywall.features.search.constants import EXACT_CHUNKS
+from partywall.features.search.text_hash import passage_hash, text_hash
 
 FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS: Final = 10
@@ -28,7 +29,8 @@ _DOCUMENT: Final = [
     "created_by", "created_at", "updated_at",
 ]  # fmt: skip
 _CHUNK: Final = [
-    "project_id", "number", "document_id", "first", "last", "length", "configuration", "context", "text",
+    "project_id", "number", "document_id", "first", "last", "length", "configuration", "context", "text", "text_hash",
+    "passage_hash",
 ]  # fmt: skip
 
 
@@ -91,7 +93,19 @@ class Filler:
         self.next_chunk += len(texts)
         given = zip(numbers.tolist(), ids, postings.lengths.tolist(), texts.titles, texts.bodies, strict=True)
         chunks = [
-            (project, number, id_, 0, len(body), length, "english", title, body)
+            (
+                project,
+                number,
+                id_,
+                0,
+                len(body),
+                length,
+                "english",
+                title,
+                body,
+                text_hash(body, id_),
+                passage_hash(body, 0),
+            )
             for number, id_, length, title, body in given
         ]
         await self.connection.copy_records_to_table("chunk", records=chunks, columns=_CHUNK)

@@ -26,7 +26,8 @@ _ROWS: Final = {
     """,
     "values": "SELECT d.content_sha256, name, value FROM document_value AS t {document} WHERE t.project_id = $1",
     "passages": """
-        SELECT d.content_sha256, first, last, length, configuration, context, text, page, section, staged_for
+        SELECT d.content_sha256, first, last, length, configuration, context, text, page, section, staged_for,
+            text_hash, passage_hash
         FROM chunk AS t {document} WHERE t.project_id = $1
     """,
     "postings": """

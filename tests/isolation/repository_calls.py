@@ -21,6 +21,7 @@ from partywall.features.documents.repository import DocumentChange, DocumentRepo
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.constants import NARROW
+from partywall.features.search.copies import Wording
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.search.terms import QueryWords, counted_words
@@ -81,7 +82,7 @@ def decided() -> WebhookOptions:
 
 
 def chunk(seeded_project: SeededProject) -> NewChunk:
-    return NewChunk(seeded_project.document, 0, 4, "english", "title", "text")
+    return NewChunk(seeded_project.document, 0, 4, "english", "title", "text", Wording(1, 0))
 
 
 def key(seeded_project: SeededProject) -> UUID:

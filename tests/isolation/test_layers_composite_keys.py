@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from partywall.core.db.scopes import open_shared_scope
 from partywall.core.resources import Resources
 from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
+from partywall.features.search.copies import Wording
 from partywall.features.search.terms import counted_words
 from partywall.testing.engines import DatabaseUrls
 from partywall.testing.isolation import rows
@@ -122,7 +123,7 @@ async def test_the_program_itself_is_stopped_in_its_own_project(users: Users, re
     """With a valid scope and satisfied policies, the key refuses a chunk of a foreign document."""
     one, other = await users.person(), await users.person()
     mine, document = await one.project(), await _document(other)
-    chunk = NewChunk(document, 0, 1, "english", "title", "text")
+    chunk = NewChunk(document, 0, 1, "english", "title", "text", Wording(1, 0))
     with pytest.raises(IntegrityError, match="chunk_project_id_document_id_fkey") as refused:
         await _add(resources, one, mine, chunk)
     assert str(document) not in str(refused.value), "with policies, PostgreSQL quotes no values"

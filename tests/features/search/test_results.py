@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
 
 import pytest
 from starlette.responses import JSONResponse
@@ -14,9 +13,7 @@ from partywall.adapters.rerankers.endpoint import EndpointReranker
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retries import Retries
-from partywall.features.search import kept_passages
-from partywall.features.search.constants import CANDIDATES, MOST_DUPLICATES, Breadth
-from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery, SearchResult
+from partywall.features.search.schemas import SearchMode, SearchQuery, SearchResult
 from partywall.features.search.service import SearchService
 from tests.adapters.rerankers.server import RerankServer, rerank_server
 from tests.features.search.search_workspace import SearchWorkspace
@@ -86,34 +83,6 @@ async def test_a_hit_is_explained_on_request(stocked: SearchWorkspace) -> None:
     assert fused == sorted(fused, reverse=True)
 
 
-async def test_documents_with_the_same_text_are_one_hit(stocked: SearchWorkspace) -> None:
-    text = TEXTS["Parcels"]
-    copies = [await stocked.put(f"Copy {number}", text, status="published") for number in range(MOST_DUPLICATES + 1)]
-    await stocked.index(*copies)
-    hit, *others = (await ask(stocked, SearchQuery(q="late parcel refunds", limit=2))).items
-    assert hit.text == text
-    assert [each.title for each in others] == ["Refunds"]
-    assert (hit.duplicates, len(hit.duplicate_ids)) == (len(copies), MOST_DUPLICATES)
-    assert {hit.document_id, *hit.duplicate_ids} < {*copies, *hit.duplicate_ids, hit.document_id}
-    assert hit.document_id not in hit.duplicate_ids
-    published = (await ask(stocked, SearchQuery(q="late parcel", status="published"))).items
-    assert [(each.text, each.duplicates) for each in published] == [(text, MOST_DUPLICATES)]
-
-
-async def test_empty_documents_are_not_copies(workspace: SearchWorkspace) -> None:
-    await workspace.index(*[await workspace.put(f"Minutes of {day}") for day in ("Monday", "Friday")])
-    assert len((await ask(workspace, SearchQuery(q="minutes"))).items) == 2
-
-
-async def test_passages_of_copies_are_folded_and_those_of_a_document_are_not(workspace: SearchWorkspace) -> None:
-    content = "\n\n".join(f"# Part {number}\n\n" + "A refund takes ten days. " * 40 for number in range(3))
-    await workspace.index(*[await workspace.put(title, content) for title in ("One", "Two")])
-    query = SearchQuery(q="refund", group=SearchGroup.CHUNK)
-    found = (await ask(workspace, query)).items
-    assert len({hit.start for hit in found}) == len(found) == 3
-    assert [hit.duplicates for hit in found] == [1, 1, 1]
-
-
 @pytest.fixture
 async def server() -> AsyncIterator[RerankServer]:
     async with rerank_server() as running:
@@ -155,35 +124,3 @@ async def test_without_an_answer_of_the_reranker_the_order_stays_and_this_is_sai
     assert len(server.bodies) == 1
     nothing = await ask(stocked, SearchQuery(q="xqzv", mode=SearchMode.TEXT), server)
     assert (nothing.items, nothing.reranked, len(server.bodies)) == ([], None, 1)
-
-
-async def test_copies_beyond_the_candidates_hide_no_other(workspace: SearchWorkspace) -> None:
-    copies = [await workspace.put("Cats", "cats cats cats") for _ in range(CANDIDATES + 10)]
-    other = await workspace.put("A list", "Milk, bread, soap and, for once, food for the neighbour's cats.")
-    await workspace.index(*copies, other)
-    found = (await ask(workspace, SearchQuery(q="cats", limit=2))).items
-    assert [hit.title for hit in found] == ["Cats", "A list"]
-    assert found[0].duplicates == len(copies) - 1
-
-
-@pytest.mark.parametrize("group", SearchGroup)
-async def test_copies_that_fill_each_round_hide_no_other(
-    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch, group: SearchGroup
-) -> None:
-    """In the last round they are folded before the cut, with and without a filter, whichever way it is applied."""
-    rounds = {"NARROW": 3, "MATCHING": 3, "MORE": 6, "WIDE": 6, "DIFFERENT": 6, "DIFFERENT_CHUNKS": 6}
-    for name, candidates in rounds.items():
-        folds = name.startswith("DIFFERENT")
-        breadth = Breadth(30 if folds else candidates, 3, candidates, folds=folds)
-        monkeypatch.setattr(f"partywall.features.search.one_search.{name}", breadth)
-    copies = [await workspace.put("Cats", "cats cats cats") for _ in range(12)]
-    lists = [f"Milk, bread, soap and, for once, food for cats. List {number}." for number in range(4)]
-    await workspace.index(*copies, *[await workspace.put("A list", text) for text in lists])
-    draft = {"field": "status", "op": "eq", "value": "draft"}
-    for most_kept in (kept_passages.MOST_READ, 0):
-        monkeypatch.setattr(kept_passages, "MOST_READ", most_kept)
-        for mode, given in product(SearchMode, (None, draft)):
-            query = SearchQuery.model_validate({"q": "cats", "limit": 5, "mode": mode, "group": group, "filter": given})
-            found = (await ask(workspace, query)).items
-            assert [hit.title for hit in found] == ["Cats", *["A list"] * 4], (mode, given)
-            assert found[0].duplicates >= 5

@@ -11,6 +11,7 @@ import pytest
 from partywall.core.ids import new_id
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunker import chunk_text
+from partywall.features.search.copies import Wording
 from partywall.features.search.terms import counted_words
 from partywall.features.search.write_batches import batches, work
 
@@ -24,7 +25,10 @@ def passages(word: Callable[[], str]) -> list[NewChunk]:
     words = [word() for _ in range(50_000 // (len(word()) + 1))]
     text = "\n".join(" ".join(words[start : start + 8]) for start in range(0, len(words), 8))
     document = new_id()
-    return [NewChunk(document, each.start, each.end, "english", "Title", each.text) for each in chunk_text(text)]
+    return [
+        NewChunk(document, each.start, each.end, "english", "Title", each.text, Wording(1, ordinal))
+        for ordinal, each in enumerate(chunk_text(text))
+    ]
 
 
 def number() -> str:

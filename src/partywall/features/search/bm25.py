@@ -12,7 +12,6 @@ from sqlalchemy import (
     Integer,
     Select,
     TextClause,
-    Uuid,
     bindparam,
     column,
     func,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search.constants import QUERY_TERMS
 from partywall.features.search.different_texts import different
-from partywall.features.search.kept_passages import document_of
+from partywall.features.search.kept_passages import Kept, document_of
 from partywall.features.search.term_plan import TermPlan
 from partywall.features.search.terms import ASKED
 
@@ -141,14 +140,16 @@ def best_of_matching(tree: Filter | None, *, pruned: bool, staged: bool) -> Best
     )  # fmt: skip
 
 
-def without_copies(found: TextClause | Best) -> Select[*tuple[object, ...]]:
-    """The same with only the best of passages that have one text."""
-    if isinstance(found, TextClause):
-        scores = (column(name, Float) for name in ("score", "share", "whole"))
-        each = found.columns(column("chunk", BigInteger), column("document_id", Uuid), *scores).subquery("found")
-    else:
-        each = found.subquery("found")
-    return different(each, lambda given: given.c.score.desc())
+def without_copies(kept: Kept | None, *, staged: bool) -> Select[*tuple[object, ...]]:
+    """The best of all passages that may be found, without copies."""
+    few = kept is not None and kept.numbers is not None
+    scores = text(_scored(pruned=False, staged=staged and not few, kept=few) + _SCORES)
+    numbers = (column(name, Float) for name in ("score", "information"))
+    scored = scores.columns(column("chunk", BigInteger), *numbers).subquery("scored")
+    whole = bindparam("whole", type_=Float)
+    share = func.least(1, scored.c.information / whole)
+    found = select(scored.c.chunk, scored.c.score, share.label("share"), whole.label("whole")).subquery("found")
+    return different(found, lambda given: given.c.score.desc(), kept)
 
 
 def _scored(*, pruned: bool, staged: bool, kept: bool = False) -> str:

@@ -14,8 +14,10 @@ from partywall.features.documents.index_queue import ClaimedDocument
 from partywall.features.search.beginning_repository import EXAMINED_CHUNKS, beginning
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunker import Chunk
+from partywall.features.search.copies import Wording
 from partywall.features.search.languages import configuration_of, language_of, primary
 from partywall.features.search.page_chunks import chunk_document, chunks_of, cut, request
+from partywall.features.search.text_hash import passage_hash, text_hash
 
 # In characters. Longer texts go to a separate process, which takes about 25 ms to start. The parser takes time for each
 # line too.
@@ -70,11 +72,13 @@ def _usual(found: Sequence[ClaimedDocument], languages: Iterable[str | None]) ->
 
 
 def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk], configuration: str) -> Iterator[NewChunk]:
-    for chunk in chunks:
+    of_text = text_hash(document.content, document.id)
+    for ordinal, chunk in enumerate(chunks):
         begins_with_heading = chunk.text.startswith(chunk.section)
         context = document.title if begins_with_heading else f"{document.title}\n{chunk.section}"
         headings = chunk.headings if begins_with_heading else f"{chunk.section}\n{chunk.headings}"
+        wording = Wording(of_text, passage_hash(chunk.text, ordinal))
         yield NewChunk(
-            document.id, chunk.start, chunk.end, configuration, context, chunk.text, chunk.page, chunk.section or None,
-            headings,
+            document.id, chunk.start, chunk.end, configuration, context, chunk.text, wording, chunk.page,
+            chunk.section or None, headings,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.tenancy import SharedScope
+from partywall.features.search.copies import Wording
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.terms import OCCURRENCES, TERMS, CountedWords
@@ -20,12 +21,15 @@ WITH serving AS MATERIALIZED (
     SELECT id, dimension, external, approximate FROM search_index
     WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
 ), given AS MATERIALIZED (
-    SELECT document_id, first, last, configuration, context, body, page, section, vector, place
+    SELECT document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector, place
     FROM unnest(
         CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
         CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]),
-        CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:vectors AS text[]), CAST(:chunks AS integer[])
-    ) AS given (document_id, first, last, configuration, context, body, page, section, vector, place)
+        CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:text_hashes AS bigint[]),
+        CAST(:passage_hashes AS bigint[]), CAST(:vectors AS text[]), CAST(:chunks AS integer[])
+    ) AS given (
+        document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector, place
+    )
 ), stem AS MATERIALIZED ({terms}
 ), counted AS MATERIALIZED (
     SELECT place, term, coalesce(sum(count) FILTER (WHERE NOT extra), 0) AS own,
@@ -34,10 +38,12 @@ WITH serving AS MATERIALIZED (
     GROUP BY place, term
 ), made AS (
     INSERT INTO chunk (
-        project_id, document_id, first, last, length, configuration, context, text, page, section, staged_for
+        project_id, document_id, first, last, length, configuration, context, text, page, section, staged_for,
+        text_hash, passage_hash
     )
     SELECT :project_id, document_id, first, last,
-        coalesce(measured.length, 0), configuration, context, body, page, section, CAST(:staged_for AS integer)
+        coalesce(measured.length, 0), configuration, context, body, page, section, CAST(:staged_for AS integer),
+        text_hash, passage_hash
     FROM given LEFT JOIN (SELECT place, sum(own) AS length FROM counted GROUP BY place) AS measured
         ON measured.place = given.place
     ORDER BY given.place
@@ -89,6 +95,7 @@ class NewChunk:
     configuration: str
     context: str
     text: str
+    wording: Wording
     page: int | None = None
     section: str | None = None
     headings: str = ""
@@ -145,6 +152,8 @@ class ChunkWriter:
             "texts": [chunk.text for chunk in chunks],
             "pages": [chunk.page for chunk in chunks],
             "sections": [chunk.section for chunk in chunks],
+            "text_hashes": [chunk.wording.text_hash for chunk in chunks],
+            "passage_hashes": [chunk.wording.passage_hash for chunk in chunks],
             "vectors": [] if embedded is None else embedded.vectors,
             "staged_for": staged_for,
             "chunks": [words.places[chunk.document_id, chunk.first] for chunk in chunks],

@@ -10,7 +10,7 @@ from typing import Final
 class Breadth:
     """How many chunks each half of a search (text, vectors) looks at, best first, and what it keeps of them.
 
-    `folds`: of chunks with the same text, only the best one.
+    `folds`: it looks at all, and of chunks with the same text only at the best one.
     """
 
     looked_at: int
@@ -26,12 +26,9 @@ MATCHING: Final = Breadth(100, 100, 100)
 MORE: Final = Breadth(1_000, 1_000, 1_000)
 WIDE: Final = Breadth(20_000, 3, 1_000)
 """When the first ones belong to too few documents: more chunks than four documents of the largest size have."""
-DIFFERENT_CHUNKS: Final = Breadth(10_000, 1_000, 1_000, folds=True)
-DIFFERENT: Final = Breadth(10_000, 3, 1_000, folds=True)
-"""When all of these are copies of too few texts. Each that is looked at takes about 0.007 ms."""
-
-FOLDED_AT_ONCE: Final = 50
-"""The best passages whose documents' texts are compared first; the others only if too few of these differ."""
+DIFFERENT_CHUNKS: Final = Breadth(1_000, 1_000, 1_000, folds=True)
+DIFFERENT: Final = Breadth(1_000, 3, 1_000, folds=True)
+"""When all of these are copies of too few texts. Each chunk that is looked at takes about 0.005 ms."""
 
 MOST_DUPLICATES: Final = 20
 """Ids of documents with the same text that a hit names."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from partywall.features.search.fusion import Ranked
 
-# What a document says, in SQL; one without any text says something of its own.
-CONTENT: Final = "CASE WHEN document.size = 0 THEN CAST(document.id AS text) ELSE document.content_sha256 END"
-
 
 class Wording(NamedTuple):
-    """What two passages with the same text have in common: the text of their documents, and the place in it."""
+    """What two passages with the same text have in common: that of their documents, their own, and the place."""
 
-    content_sha256: str
-    first: int
+    text_hash: int
+    passage_hash: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +30,10 @@ def fold(ranked: Iterable[Ranked], wordings: Mapping[int, Wording], *, whole: bo
 
     With `whole`, documents are compared, else passages: then each passage of a document is a result.
     """
-    groups: dict[object, Group] = {}
+    groups: dict[Wording | int, Group] = {}
     for hit in ranked:
         if (wording := wordings.get(hit.chunk)) is not None:
-            group = groups.setdefault(wording.content_sha256 if whole else wording, Group(hit))
+            group = groups.setdefault(wording.text_hash if whole else wording, Group(hit))
             if group.best is not hit:
                 group.duplicates.append(hit.document_id)
     return list(groups.values())

@@ -91,7 +91,8 @@ class SearchIndex(Base):
 class SearchChunk(Base):
     """A passage. Postings and vectors refer to its `number`; `context` is indexed before its text.
 
-    `page` is set for files that have pages, `section` is the heading that the passage starts under or with.
+    `page` is set for files that have pages, `section` is the heading that the passage starts under or with. `text_hash`
+    is that of the document's text, `passage_hash` that of the passage and its place: both tell copies.
 
     A large document's chunks are written in batches with `staged_for` set to its version. All become searchable at
     once, when `staged_for` is set to null, and to 0 for the former chunks. Searches skip chunks where it is not null.
@@ -99,7 +100,7 @@ class SearchChunk(Base):
 
     __tablename__ = "chunk"
     __table_args__ = (
-        PrimaryKeyConstraint("project_id", "number"),
+        PrimaryKeyConstraint("project_id", "number", postgresql_include=["document_id", "text_hash", "passage_hash"]),
         ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
         CheckConstraint("length(section) <= 200", name="section"),
         Index("chunk_project_id_document_id_idx", "project_id", "document_id"),
@@ -120,6 +121,8 @@ class SearchChunk(Base):
     page: Mapped[int | None] = mapped_column(Integer)
     section: Mapped[str | None] = mapped_column(Text)
     staged_for: Mapped[int | None] = mapped_column(Integer)
+    text_hash: Mapped[int] = mapped_column(BigInteger)
+    passage_hash: Mapped[int] = mapped_column(BigInteger)
 
 
 # One row per term and chunk. A batch is written in the order of its terms, so that reading a term touches few pages

@@ -31,7 +31,7 @@ from partywall.features.documents.filters.matches import matches
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search.constants import EXACT_CHUNKS
 from partywall.features.search.different_texts import different
-from partywall.features.search.kept_passages import document_of
+from partywall.features.search.kept_passages import Kept, document_of
 from partywall.features.search.models import EMBEDDING, VECTOR_CHANGE, HalfVector, SearchChunk
 
 _PROJECT: Final = bindparam("project_id", type_=Uuid)
@@ -100,8 +100,12 @@ def _best(found: Select[int, float]) -> Nearest:
 
 def best_of(found: Select[int, float]) -> Nearest:
     """The best passages among those with the numbers `kept`."""
+    return _best(_of(found))
+
+
+def _of(found: Select[int, float]) -> Select[int, float]:
     [chunk, _] = found.selected_columns
-    return _best(found.where(chunk.in_(select(func.unnest(bindparam("kept", type_=ARRAY(BigInteger)))))))
+    return found.where(chunk.in_(select(func.unnest(bindparam("kept", type_=ARRAY(BigInteger))))))
 
 
 def best_in_order(found: Select[int, float], tree: Filter | None) -> Nearest:
@@ -120,10 +124,10 @@ def best_of_matching(found: Select[int, float], tree: Filter | None) -> Nearest:
     return _of_each_document(near.subquery("near"))
 
 
-def without_copies(found: Nearest) -> Select[*tuple[object, ...]]:
-    """The same with only the best of passages that have one text."""
-    each = found.subquery("found")
-    return different(each, lambda given: given.c.distance)
+def without_copies(found: Select[int, float], kept: Kept | None) -> Select[*tuple[object, ...]]:
+    """The best of all passages that may be found, without copies."""
+    each = (_of(found) if kept is not None and kept.numbers is not None else found).subquery("found")
+    return different(each, lambda given: given.c.distance, kept)
 
 
 def _of_each_document(near: Subquery) -> Nearest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,14 +12,13 @@ from partywall.features.search import fusion
 from partywall.features.search.constants import (
     DIFFERENT,
     DIFFERENT_CHUNKS,
-    FOLDED_AT_ONCE,
     MATCHING,
     MORE,
     NARROW,
     WIDE,
     Breadth,
 )
-from partywall.features.search.copies import Group, fold
+from partywall.features.search.copies import Group, Wording, fold
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.half import Half
@@ -49,18 +48,20 @@ class Search:
             raise SearchTimeoutError
 
     async def run(self, repository: SearchRepository, kept: Kept | None) -> list[Group]:
-        """The best chunks; looks at more if too many of the first ones have the same text."""
+        """The best chunks; a half looks at more if too many of its first ones have the same text."""
         text, vector = halves = self._halves(repository, kept)
-        for half in halves:
-            await half.widen()
-            if self._by_document and len({each.document_id for each in half.found}) < self.query.limit:
+        wordings = dict[int, Wording]()
+        while poor := [half for half in halves if half.is_cut_off and self._has_few(half, wordings)]:
+            for half in poor:
                 await half.widen()
-        groups = await self._folded(repository, self._ranked(text, vector))
-        while len(groups) < self.query.limit and any(half.is_cut_off for half in halves):
-            for half in halves:
-                await half.widen()
-            groups = await self._folded(repository, self._ranked(text, vector))
-        return groups[: self.most]
+            new = {each.chunk for half in poor for each in half.found}.difference(wordings)
+            wordings |= await repository.wordings(sorted(new)) if new else {}
+        return fold(self._ranked(text, vector), wordings, whole=self._by_document)[: self.most]
+
+    def _has_few(self, half: Half, wordings: Mapping[int, Wording]) -> bool:
+        """Whether its candidates are fewer results than wanted."""
+        found = [wordings[each.chunk] for each in half.found if each.chunk in wordings]
+        return len({each.text_hash for each in found} if self._by_document else {*found}) < self.query.limit
 
     async def kept(self, repository: SearchRepository) -> Kept | None:
         """What the filter keeps, without passages of deleted documents; None for all."""
@@ -68,17 +69,6 @@ class Search:
         if tree is None:
             return Kept(None) if self.corpus.purging else None
         return Kept(tree, await repository.numbers(tree))
-
-    async def _folded(self, repository: SearchRepository, ranked: Sequence[Ranked]) -> list[Group]:
-        """Compares the texts of the best ones, and of all if too many of these are the same."""
-        if not ranked:
-            return []
-        whole, some = self._by_document, ranked[: max(FOLDED_AT_ONCE, 2 * self.most)]
-        groups = fold(some, await repository.wordings([each.chunk for each in some]), whole=whole)
-        if len(groups) >= self.most or len(some) == len(ranked):
-            return groups
-        self.refuse_late()
-        return fold(ranked, await repository.wordings([each.chunk for each in ranked]), whole=whole)
 
     @property
     def _by_document(self) -> bool:
@@ -123,6 +113,7 @@ class Search:
                 index, vector, breadth, kept, approximate=approximate, only=only, staged=staged
             )
 
-        most, wide = breadth.looked_at if breadth.folds else breadth.candidates, breadth.folds or breadth is WIDE
-        wanted = Wanted(index, most, self.corpus.chunks, kept, staged, wide=wide)
+        if breadth.folds:  # copies of the nearest text may be all that an index finds
+            return await compare()
+        wanted = Wanted(index, breadth.candidates, self.corpus.chunks, kept, staged, wide=breadth is WIDE)
         return await self.vectors.nearest(repository, compare, wanted, self.proposed)

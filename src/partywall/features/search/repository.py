@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Executable, Row, Select, TextClause, and_, exists, func, literal_column, select, text
+from sqlalchemy import Executable, Row, Select, and_, exists, func, literal_column, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
@@ -17,7 +17,8 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search import bm25, nearest
 from partywall.features.search.constants import Breadth
-from partywall.features.search.copies import CONTENT, Wording
+from partywall.features.search.copies import Wording
+from partywall.features.search.different_texts import READ_ALL
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
 from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic, hnsw_index
@@ -41,9 +42,11 @@ SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document
 WHERE chunk.staged_for IS NULL
 """)
 
-_WORDINGS: Final = text(f"""
-SELECT given.number, {CONTENT}, chunk.first
-{_WITH_DOCUMENTS}
+_WORDINGS: Final = text("""
+SELECT given.number, chunk.text_hash, chunk.passage_hash FROM unnest(CAST(:numbers AS bigint[])) AS given (number)
+CROSS JOIN LATERAL (
+    SELECT text_hash, passage_hash FROM chunk WHERE project_id = :project_id AND number = given.number OFFSET 0
+) AS chunk
 """)
 
 _ITERATE: Final = select(
@@ -121,10 +124,9 @@ def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
 
 
 def _limits(breadth: Breadth) -> dict[str, object]:
-    limits = {"looked_at": breadth.looked_at, "of_document": breadth.of_document}
-    if breadth.folds:
-        return {**limits, "candidates": breadth.looked_at, "different": breadth.candidates}
-    return {**limits, "candidates": breadth.candidates}
+    return {
+        "looked_at": breadth.looked_at, "of_document": breadth.of_document, "candidates": breadth.candidates,
+    }  # fmt: skip
 
 
 CORPUS: Final = ScopedQuery.read(_corpus)
@@ -154,7 +156,8 @@ class SearchRepository:
         )
         if planned is None:
             return []
-        planned = complete(planned) if few else planned  # to read what is kept costs little
+        if few or breadth.folds:  # to read what is kept costs little; copies fill what a part of the words chooses
+            planned = complete(planned)
         found = await self._ranked(corpus, planned, breadth, kept)
         if planned.rest and len(found) < breadth.candidates:
             # Fewer passages have the rarest words, or match: those with only the others are found too.
@@ -164,13 +167,15 @@ class SearchRepository:
     async def _ranked(self, corpus: Corpus, planned: TermPlan, breadth: Breadth, kept: Kept | None) -> list[Candidate]:
         values = self._project | _limits(breadth) | bm25.parameters(planned, corpus.chunks, corpus.terms)
         pruned = bool(planned.rest)
-        query: TextClause | bm25.Best = bm25.best(pruned=pruned, staged=corpus.staged)
+        query: Executable = bm25.best(pruned=pruned, staged=corpus.staged)
         if kept is not None and kept.numbers is not None:
             query, values = bm25.best(pruned=pruned, kept=True), {**values, "kept": list(kept.numbers)}
         elif kept is not None:
             query = bm25.best_of_matching(kept.tree, pruned=pruned, staged=corpus.staged)
-        asked: Executable = bm25.without_copies(query) if breadth.folds else query
-        return [Candidate(*row) for row in await self.session.execute(asked, values)]
+        if breadth.folds:
+            await self.session.execute(READ_ALL)
+            query = bm25.without_copies(kept, staged=corpus.staged)
+        return [Candidate(*row) for row in await self.session.execute(query, values)]
 
     async def by_vector(
         self,
@@ -197,12 +202,17 @@ class SearchRepository:
             **({} if only is None else {"only": list(only)}),
         }
         near = nearest.vectors(index.dimension, approximate=approximate, only=only is not None, staged=staged)
-        if kept is None:
-            rows = await self._rows(nearest.best(near), values, breadth)
+        if kept is not None and kept.numbers is not None:
+            values["kept"] = list(kept.numbers)
+        if breadth.folds:
+            await self.session.execute(READ_ALL)
+            rows = await self._rows(nearest.without_copies(near, kept), values)
+        elif kept is None:
+            rows = await self._rows(nearest.best(near), values)
         elif kept.numbers is not None:
-            rows = await self._rows(nearest.best_of(near), {**values, "kept": list(kept.numbers)}, breadth)
+            rows = await self._rows(nearest.best_of(near), values)
         elif approximate or only is not None:
-            rows = await self._rows(nearest.best_in_order(near, kept.tree), values, breadth)
+            rows = await self._rows(nearest.best_in_order(near, kept.tree), values)
         else:
             rows = await self._checked(nearest.best_of_matching(near, kept.tree), values, breadth)
         found = [Candidate(chunk, document_id, 1 - distance) for chunk, document_id, distance in rows]
@@ -213,14 +223,11 @@ class SearchRepository:
         self, query: nearest.Nearest, values: Mapping[str, object], breadth: Breadth
     ) -> Sequence[Row[int, UUID, float]]:
         """Checks the documents of the first ones, which costs no sort of all, and of all if these are not enough."""
-        rows = await self._rows(query, {**values, "among": breadth.looked_at * CHECKED_FIRST}, breadth)
-        return rows if len(rows) == breadth.candidates else await self._rows(query, {**values, "among": None}, breadth)
+        rows = await self._rows(query, {**values, "among": breadth.looked_at * CHECKED_FIRST})
+        return rows if len(rows) == breadth.candidates else await self._rows(query, {**values, "among": None})
 
-    async def _rows(
-        self, query: nearest.Nearest, values: Mapping[str, object], breadth: Breadth
-    ) -> Sequence[Row[int, UUID, float]]:
-        asked: Executable = nearest.without_copies(query) if breadth.folds else query
-        return (await self.session.execute(asked, values)).all()
+    async def _rows(self, query: Executable, values: Mapping[str, object]) -> Sequence[Row[int, UUID, float]]:
+        return (await self.session.execute(query, values)).all()
 
     @property
     def _project(self) -> dict[str, object]:
@@ -232,9 +239,9 @@ class SearchRepository:
         return None if rows is None else max(0.0, float(rows))
 
     async def wordings(self, numbers: Sequence[int]) -> dict[int, Wording]:
-        """What the chunks' documents say; a document without any text has a wording of its own."""
+        """By the numbers of the chunks; without those that are gone."""
         rows = await self.session.execute(_WORDINGS, {**self._project, "numbers": list(numbers)})
-        return {number: Wording(content, first) for number, content, first in rows}
+        return {number: Wording(*wording) for number, *wording in rows}
 
     async def shown(self, numbers: Sequence[int]) -> list[Found]:
         """The chunks with their documents' titles, unordered."""

@@ -49,7 +49,9 @@ CREATE TABLE chunk (
     page integer,
     section text,
     staged_for integer,
-    CONSTRAINT chunk_pkey PRIMARY KEY (project_id, number),
+    text_hash bigint NOT NULL,
+    passage_hash bigint NOT NULL,
+    CONSTRAINT chunk_pkey PRIMARY KEY (project_id, number) INCLUDE (document_id, text_hash, passage_hash),
     CONSTRAINT chunk_section_check CHECK (length(section) <= 200),
     CONSTRAINT chunk_project_id_document_id_fkey
         FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE

@@ -24,7 +24,7 @@ async def run(options: argparse.Namespace) -> bool:
     async with open_data(SMALL if options.small else FULL, options.data) as data:
         results = [await verify(data), await disk(data)]
         results += await search_times(data, options.queries)
-        results += await recall(data, options.queries // 4)
+        results += await recall(data, max(1, options.queries // 4))
         results += await lists(data)
     report("scale", results)
     return all(each.met for each in results)

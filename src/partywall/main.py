@@ -102,7 +102,8 @@ def _include_routes(app: FastAPI, features: Sequence[Feature]) -> None:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     _add_admission(app, settings)
     app.add_middleware(FastPath, plans=fast_path_plans(app.routes))
-    app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
+    # A thread compresses what would take the event loop more than some milliseconds.
+    app.add_middleware(Compression, minimum_size=1024, compresslevel=5, thread_minimum_size=32 * 1024)
     if settings.http.cors_origins:
         app.add_middleware(
             CORSMiddleware,

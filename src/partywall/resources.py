@@ -76,6 +76,7 @@ from partywall.settings import (
     EventSettings,
     OutgoingSettings,
     ProcessSettings,
+    SearchSettings,
     Settings,
 )
 
@@ -118,7 +119,7 @@ async def open_resources(
             answers=_large_answers(settings), mailer=mailer,
             checks=_open_threads(stack, "checks", CHECKS, CHECKS_WAITING),
             highlighting=_open_threads(stack, "highlighting", HIGHLIGHTING, WAITING_EACH),
-            searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
+            searches=_open_searches(settings.search),
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
@@ -153,6 +154,11 @@ def _open_backpressure(cache: Redis, background: Background) -> Backpressure:
     backpressure = Backpressure(cache)
     background.start("backpressure", backpressure.run)
     return backpressure
+
+
+def _open_searches(settings: SearchSettings) -> TenantSemaphore:
+    each = settings.concurrency_per_account
+    return TenantSemaphore(settings.concurrency, each=each, each_heavy=max(1, each // 4), use=RecentUse())
 
 
 def _large_answers(settings: Settings) -> LargeAnswers:

@@ -145,3 +145,14 @@ async def test_heavy_recent_users_get_half_of_the_slots_and_wait_last() -> None:
     assert not use.is_much("other")
     semaphore.release(HONEST)
     await behind
+
+
+async def test_a_heavy_recent_user_has_fewer_slots_and_is_told_so() -> None:
+    now = 0.0
+    semaphore = TenantSemaphore(8, each=4, each_heavy=1, max_wait=0.01, use=RecentUse(lambda: now))
+    semaphore.add_use(GREEDY, 2 * MUCH_SECONDS)
+    assert (full_of(semaphore, GREEDY), full_of(semaphore, OTHER)) == (1, 4)
+    with pytest.raises(TooMuchAtOnceError):
+        await semaphore.acquire(GREEDY)
+    now += MUCH_SECONDS / FORGOTTEN_EACH_SECOND
+    assert full_of(semaphore, GREEDY) == 3, "it is forgotten"

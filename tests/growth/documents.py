@@ -18,7 +18,7 @@ from partywall.features.search.chunker import MAX_CHARACTERS, chunk_text
 from partywall.features.search.compounds import LONGEST, parts
 from partywall.features.search.languages import detected
 from partywall.features.search.machine_text import readable
-from partywall.features.search.tokens import forms, no_small_letters, tokens
+from partywall.features.search.tokens import forms, no_small_letters, tokens, unspaced_forms
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import HEADINGS, repeated
 
@@ -182,13 +182,18 @@ DOCUMENTS: Final = (
                 "_UNSPACED_START",
                 "_NO_SMALL_LETTER",
                 "_CLUSTER",
+                "_CLUSTERED",
                 "_HUMP",
                 "_RUN",
             )
         )
         + tuple(_TOKENS + each for each in ("_GROUPED", "_VERSION", "_SEGMENT"))
-        + tuple(f"features/search/characters.py:{each}" for each in ("plain", "folded")),
-        lambda text: (folded(text), no_small_letters(text), [forms(token) for token in tokens(text)]),
+        + tuple(f"features/search/characters.py:{each}" for each in ("plain", "folded", "_HAS_TRANSLATED")),
+        lambda text: (
+            folded(text),
+            no_small_letters(text),
+            [(forms(token), unspaced_forms(token, {"\u0e40"})) for token in tokens(text)],
+        ),
         MAX_CHARACTERS + 1000,  # a chunk with its title and its heading
         {
             "hyphens": repeated("a-"),

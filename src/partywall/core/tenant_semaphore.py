@@ -41,7 +41,7 @@ class TenantSemaphore:
     event loop only.
 
     With `use`, a free slot goes to the tenant with the least recent use, and all tenants with much recent use together
-    get half of the slots, so that one stays free for others.
+    get half of the slots, so that one stays free for others; each of them gets at most `each_heavy`.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class TenantSemaphore:
         capacity: int,
         *,
         each: int | None = None,
+        each_heavy: int | None = None,
         unknown: int | None = None,
         waiting: int = WAITING_EACH,
         max_wait: float | None = MAX_WAIT_SECONDS,
@@ -57,6 +58,7 @@ class TenantSemaphore:
     ) -> None:
         self._capacity = capacity
         self._each = capacity - capacity // 3 if each is None else each
+        self._each_heavy = self._each if each_heavy is None else each_heavy
         self._most_unknown = max(1, capacity // 3) if unknown is None else unknown
         self._most_waiting = waiting
         self._max_wait = max_wait
@@ -79,7 +81,7 @@ class TenantSemaphore:
     def try_acquire(self, tenant: Tenant) -> bool:
         """Takes a slot if one is free; then `release` must follow."""
         held = self._held.get(tenant.name, 0)
-        if self._in_use >= self._capacity or held >= self._each:
+        if self._in_use >= self._capacity or held >= self._share(tenant.name):
             return False
         if self._use is not None and not self._leaves_room(tenant, self._use):
             return False
@@ -131,10 +133,18 @@ class TenantSemaphore:
         finally:
             self.release(tenant)
 
+    def add_use(self, tenant: Tenant, seconds: float) -> None:
+        """Counts what a tenant has used, for a caller that knows it; needs `use`."""
+        assert self._use is not None
+        self._use.add(tenant.name, seconds)
+
+    def _share(self, name: str) -> int:
+        return self._each_heavy if self._use is not None and self._use.is_much(name) else self._each
+
     def _fits(self, tenant: Tenant) -> bool:
         return (
             self._in_use < self._capacity
-            and self._held[tenant.name] < self._each
+            and self._held[tenant.name] < self._share(tenant.name)
             and (tenant.known or self._unknown < self._most_unknown)
             and (self._use is None or self._leaves_room(tenant, self._use))
         )
@@ -160,7 +170,7 @@ class TenantSemaphore:
 
     def _has_its_share(self, tenant: Tenant) -> bool:
         held, tenants = self._held[tenant.name], len(self._held.keys() | self._queues.keys())
-        return held >= self._each or (held > 0 and held * tenants >= self._capacity)
+        return held >= self._share(tenant.name) or (held > 0 and held * tenants >= self._capacity)
 
     def _grant(self) -> None:
         """Gives free slots to the waiting tenant with the least use, then the fewest slots, then the longest wait."""

@@ -10,7 +10,9 @@ from datetime import timedelta
 import pytest
 
 from partywall.core.db.scoped_access import ScopedReader
+from partywall.core.recent_use import MUCH_SECONDS
 from partywall.core.tenant import Tenant
+from partywall.features.search import service
 from partywall.features.search.constants import QUERY_TOKENS
 from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.highlights import Highlighter
@@ -59,11 +61,12 @@ async def test_a_hostile_question_is_answered(workspace: SearchWorkspace, q: str
 
 async def test_one_that_takes_too_long_is_ended_and_says_so(workspace: SearchWorkspace, users: Users) -> None:
     await workspace.index(await workspace.put("Cats", "The cat sleeps."))
-    service = SearchService.of(ScopedReader(workspace.resources.reads, workspace.person.principal), workspace.resources)
+    reader = ScopedReader(workspace.resources.reads, workspace.person.principal)
+    searching = SearchService.of(reader, workspace.resources)
     async with users.transaction() as connection:
         await connection.execute("LOCK posting IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(SearchTimeoutError) as ended:
-            await replace(service, timeout=timedelta(seconds=0.1)).search(workspace.project, SearchQuery(q="cat"))
+            await replace(searching, timeout=timedelta(seconds=0.1)).search(workspace.project, SearchQuery(q="cat"))
     assert (ended.value.status, ended.value.code) == (503, "search_timeout")
     assert ended.value.headers["Retry-After"]
 
@@ -89,6 +92,27 @@ async def test_one_account_searches_a_few_times_at_once_and_others_meanwhile(
         for _ in range(taken):
             slots.release(tenant)
     assert await waiting == ["Cats"]
+
+
+async def test_an_account_whose_searches_take_long_has_fewer_at_once(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ordinary ones do not count."""
+    await workspace.index(await workspace.put("Cats", "The cat sleeps."))
+    slots, tenant = workspace.resources.searches, workspace.person.principal.tenant
+    monkeypatch.setattr(service, "ORDINARY_SECONDS", 60.0)
+    assert await workspace.titles("cat") == ["Cats"]
+    assert slots.try_acquire(tenant)
+    assert slots.try_acquire(tenant)
+    for _ in range(2):
+        slots.release(tenant)
+    monkeypatch.setattr(service, "ORDINARY_SECONDS", -MUCH_SECONDS)
+    assert await workspace.titles("cat") == ["Cats"]
+    assert slots.try_acquire(tenant)
+    try:
+        assert not slots.try_acquire(tenant)
+    finally:
+        slots.release(tenant)
 
 
 async def test_highlights_are_computed_in_a_thread_without_a_connection(

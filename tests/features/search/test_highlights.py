@@ -65,9 +65,9 @@ def test_only_words_that_may_match_are_compared() -> None:
     [
         ("e1 e2", [" ".join(f"e-{number}" for number in range(start, start + 400)) for start in range(0, 40_000, 400)]),
         ("1.2", [" ".join(f"{number}.2.1" for number in range(start, start + 300)) for start in range(0, 30_000, 300)]),
-        ("漢字", ["漢字" + "".join(map(chr, range(0x4E00 + n, 0x4E00 + n + 2_300))) for n in range(100)]),
+        ("漢字", ["漢字か\u3099" + "".join(map(chr, range(0x4E00 + n, 0x4E00 + n + 2_300))) for n in range(100)]),
     ],
-    ids=["codes", "versions", "ideographs"],
+    ids=["codes", "versions", "marks"],
 )
 def test_the_forms_of_one_answer_are_not_without_end(
     query: str, texts: list[str], monkeypatch: pytest.MonkeyPatch
@@ -88,3 +88,20 @@ def test_the_forms_of_one_answer_are_not_without_end(
     highlighter.mark(set(asked.numbers.values()))
     assert MOST_SPLIT / 2 < sum(map(len, split)) <= MOST_SPLIT
     assert highlighter.spans(1) == highlighter.spans(len(texts) + 1) != []
+
+
+def test_ideographs_are_found_without_splitting_and_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those that are found count; none is looked for after too many."""
+    monkeypatch.setattr(highlights, "forms", None)
+    others = "".join(map(chr, range(0x4E00, 0x4E00 + 2_300)))
+    rare = Highlighter.of(asked := QueryWords.of("漢字", ["simple"]).words)
+    for number in range(100):
+        rare.add("simple", f"{others}漢字{chr(0x6E00 + number)}")
+    rare.mark(set(asked.numbers.values()))
+    assert [rare.spans(number) for number in range(100)] == [[Span(2_300, 2_302)]] * 100
+    frequent = Highlighter.of(asked := QueryWords.of("中中", ["simple"]).words)
+    for number in range(100):
+        frequent.add("simple", "中" * 2_300 + chr(0x6E00 + number))
+    frequent.mark(set(asked.numbers.values()))
+    found = [len(frequent.spans(number)) for number in range(100)]
+    assert found == [1] * (MOST_SPLIT // 2_299) + [0] * (100 - MOST_SPLIT // 2_299)

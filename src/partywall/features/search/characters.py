@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -74,6 +75,8 @@ _ZEROS: Final = (
 )
 _DIGITS: Final = {zero + value: str(value) for zero in _ZEROS for value in range(10)}
 _TRANSLATED: Final = _PLAIN | _DIGITS
+# To translate takes 0.2 us for each character of a text that is not ASCII.
+_HAS_TRANSLATED: Final = re.compile(f"[{_ranges(_TRANSLATED)}]")
 
 # Letters with a stroke and ligatures, which Unicode does not decompose.
 _UNDECOMPOSED: Final = str.maketrans(
@@ -97,9 +100,11 @@ _LAST_LATIN_OR_GREEK: Final = "\u03ff"
 
 def plain(token: str) -> str:
     """In compatibility form (NFKC), without invisible characters, vowel signs and the tatweel; case is kept."""
-    return (
-        token if token.isascii() else unicodedata.normalize("NFKC", token.translate(_TRANSLATED)).translate(_TRANSLATED)
-    )
+    return token if token.isascii() else _translated(unicodedata.normalize("NFKC", _translated(token)))
+
+
+def _translated(text: str) -> str:
+    return text.translate(_TRANSLATED) if _HAS_TRANSLATED.search(text) else text
 
 
 def lower(word: str) -> str:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
 from partywall.features.search.characters import folded, lower, plain
 from partywall.features.search.compounds import SHORTEST
 from partywall.features.search.terms import GERMAN, WordList, plain_word, with_parts, words_of
-from partywall.features.search.tokens import forms, is_plain, is_unspaced, places, unspaced
+from partywall.features.search.tokens import (
+    forms,
+    is_clustered,
+    is_plain,
+    is_unspaced,
+    pairs,
+    places,
+    unspaced,
+    unspaced_forms,
+)
 
 # Per text: a one-letter word may occur a thousand times.
 MOST: Final = 100
@@ -77,11 +85,12 @@ class Highlighter:
         if (word := plain_word(token, configuration)) is not None:
             self._forms[configuration, token] = [(0, len(token), {self.words.number(*word)})]
             return
-        if not self._room.take(len(token)):
+        known = unspaced_forms(token, self._exact)
+        if not self._room.take(len(token if known is None else known)):
             return
         self._forms[configuration, token] = [
             (form.start, form.end, {number for number, _ in self.words.add(words_of(form, configuration))})
-            for form in with_parts(forms(token), configuration)
+            for form in (with_parts(forms(token), configuration) if known is None else known)
             if not form.exact or form.text in self._exact or not _is_code(form.text)
         ]
 
@@ -149,14 +158,14 @@ class _Wanted(dict[str, bool]):
         return wanted
 
     def _may_match(self, token: str) -> bool:
-        if token[:_KEPT].lower() in self.beginnings or self.configuration in _BEGINNINGS:
-            return True
         if self.room.left == 0 and not is_plain(token):
             return False
+        if token[:_KEPT].lower() in self.beginnings or self.configuration in _BEGINNINGS:
+            return True
         if token.isascii() and not is_plain(token):
             return self._has_beginning(token.lower().translate(_JOINTS))
         if not token.isascii() and is_unspaced(token):
-            return self._has_beginning(plain(token))
+            return not is_clustered(token) or self._has_beginning(plain(token))
         return not token.isalpha() or self._is_like(token)
 
     def _is_like(self, token: str) -> bool:
@@ -170,5 +179,4 @@ class _Wanted(dict[str, bool]):
         return word[:_KEPT] in self.beginnings
 
     def _has_beginning(self, letters: str) -> bool:
-        pairs = (first + second for first, second in pairwise(letters))
-        return not self.beginnings.isdisjoint({"", *letters, *pairs})
+        return not self.beginnings.isdisjoint(["", *letters, *pairs(letters)])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
@@ -42,6 +42,8 @@ from partywall.features.search.vectors import vector_text
 log = structlog.get_logger()
 
 QUERY_CANCELED: Final = "57014"
+# Of the statements of a search, this does not count as use of the account.
+ORDINARY_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,19 @@ class SearchService:
             items = await marked(self.reader, self.highlighting, scope, words.words, shown, explain=query.explain)
         return Answer(SearchResult(items=items, facets=facets, reranked=reranked), mode)
 
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        """Counts the time of the statements as use of the account, if it is long."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            yield
+        finally:
+            if (long := clock() - began - ORDINARY_SECONDS) > 0:
+                self.slots.add_use(self.reader.principal.tenant, long)
+
     async def _results(self, scope: ProjectScope, search: Search) -> list[Result]:
-        async with self.sessions.read() as session:
+        async with self.sessions.read() as session, self._counted():
             scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
             if search.corpus.chunks > EXACT_CHUNKS:

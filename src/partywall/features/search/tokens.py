@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -46,6 +46,8 @@ _UNSPACED_START: Final = re.compile(f"[{UNSPACED}]")
 _CLUSTER: Final = re.compile(
     rf"[\u0E40-\u0E44\u0EC0-\u0EC4]?+[^{MARKS}](?:[\u17D2\u1039].|[{MARKS}\u0E30\u0E32\u0E33\u0E45])*+", re.DOTALL
 )
+# A character that may be a cluster with its neighbour.
+_CLUSTERED: Final = re.compile(rf"[{MARKS}\u0E30\u0E32\u0E33\u0E45\u0E40-\u0E44\u0EC0-\u0EC4\u17D2\u1039]")
 _HUMP: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _RUN: Final = re.compile(r"[^\W\d_]++|\d++")
 # With the sign of thousands: `1,250,000`, `1,250.50`, `1.250.000,50`.
@@ -119,6 +121,31 @@ def asked(token: str) -> list[Form]:
     """The forms to look up for a query's token: of unspaced text the pairs, or its only character."""
     found = forms(token)
     return [form for form in found if not (form.extra and _UNSPACED_START.match(form.text))]
+
+
+def is_clustered(token: str) -> bool:
+    """Whether characters of an unspaced token may belong together."""
+    return _CLUSTERED.search(token) is not None
+
+
+def unspaced_forms(token: str, wanted: Set[str]) -> list[Form] | None:
+    """The forms of an unspaced token that are `wanted`, in a tenth of the time of `forms`.
+
+    None for a token whose characters are not all clusters.
+    """
+    if not is_unspaced(token) or is_clustered(token):
+        return None
+    text = plain(token)
+    if len(text) != len(token):
+        return None
+    alone = [Form(text[at], at, at + 1, exact=True, extra=True) for at, one in enumerate(text) if one in wanted]
+    together = (at for at, pair in enumerate(pairs(text)) if pair in wanted)
+    return [*alone, *(Form(text[at : at + 2], at, at + 2, exact=True) for at in together)]
+
+
+def pairs(text: str) -> Iterator[str]:
+    """Each two adjacent characters."""
+    return map(str.__add__, text, text[1:])
 
 
 def _of_unspaced(text: str) -> Iterator[Form]:

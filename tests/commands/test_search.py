@@ -44,12 +44,12 @@ def test_a_hit_says_where_a_person_finds_it() -> None:
 
 def test_a_hit_says_how_many_copies_there_are_and_why_it_is_there() -> None:
     halves = {"text": Half(rank=1, score=7.31, share=0.8), "vector": None}
-    why = Explanation(**halves, fused=0.7, rerank=None)
+    why = Explanation(**halves, phrase=0.5, fused=0.7, rerank=None)
     first, second, *_ = shown(terminal=False, hit=HIT.model_copy(update={"duplicates": 2, "explanation": why})).split(
         "\n"
     )
     assert first.endswith("(the same text in 2 more)")
-    assert second == "    text: rank 1, BM25 7.310, share 0.80; vector: not found; fused: 0.700"
+    assert second == "    text: rank 1, BM25 7.310, share 0.80; vector: not found; phrase: 0.50; fused: 0.700"
 
 
 def test_on_a_terminal_lines_fit() -> None:

@@ -16,8 +16,10 @@ from partywall.features.documents.html_text import markdown_of
 from partywall.features.search.characters import folded
 from partywall.features.search.chunker import MAX_CHARACTERS, chunk_text
 from partywall.features.search.compounds import LONGEST, parts
+from partywall.features.search.constants import MAX_QUERY_CHARACTERS
 from partywall.features.search.languages import detected
 from partywall.features.search.machine_text import readable
+from partywall.features.search.phrases import Phrases
 from partywall.features.search.tokens import forms, no_small_letters, tokens, unspaced_forms
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import HEADINGS, repeated
@@ -219,6 +221,12 @@ DOCUMENTS: Final = (
         {"links": repeated("ungs"), "nouns": repeated("werk"), "particles": repeated("auf", "werk")},
     ),
     Reader(("features/search/languages.py:_WORD",), detected, DOCUMENT),
+    Reader(
+        ("features/search/phrases.py:_WORD",),
+        lambda text: Phrases.of(text[:MAX_QUERY_CHARACTERS], dict.fromkeys(tokens(text), 1.0)).share(text),
+        MAX_CHARACTERS + 1000,
+        {"words of a letter": repeated("a "), "accents": repeated("\u00e9 "), "marks": repeated("a\u0301")},
+    ),
     Reader(
         ("adapters/embeddings/wordllama.py:WordLlamaEmbedder._embed_batch",),
         _tokens(),

@@ -23,7 +23,8 @@ from partywall.features.search.computed_vectors import ComputedVectors
 from partywall.features.search.constants import NARROW
 from partywall.features.search.copies import Wording
 from partywall.features.search.index_repository import KnownIndex
-from partywall.features.search.repository import Corpus, ServingIndex
+from partywall.features.search.repository import Corpus, SearchRepository, ServingIndex
+from partywall.features.search.term_plan import AskedTerm
 from partywall.features.search.terms import QueryWords, counted_words
 from partywall.features.search.vector_change_repository import VectorChange
 from partywall.features.webhooks.repository import WebhookOptions
@@ -99,6 +100,11 @@ def webhook(seeded_project: SeededProject) -> UUID:
 
 async def _summaries(repository: DocumentRepository, seeded_project: SeededProject) -> object:
     return orjson.loads(await repository.summaries([seeded_project.document]))
+
+
+async def _asked(repository: SearchRepository, seeded_project: SeededProject) -> object:
+    terms = await repository.asked(corpus(seeded_project), QueryWords.of(seeded_project.word, ["english"]))
+    return [term for term in terms if term.times]
 
 
 # When the deliveries were found due, and their results.
@@ -196,8 +202,9 @@ CALLS: Final[Mapping[str, Call]] = {
     "DeletionWriter.advance": lambda r, seeded_project: r.advance(deletion(seeded_project), seeded_project.document, 1),
     "DeletionWriter.fail": lambda r, seeded_project: r.fail(deletion(seeded_project), "user:somebody", "no"),
     "DeletionWriter.finish": lambda r, seeded_project: r.finish(deletion(seeded_project)),
+    "SearchRepository.asked": _asked,
     "SearchRepository.by_text": lambda r, seeded_project: r.by_text(
-        corpus(seeded_project), QueryWords.of(seeded_project.word, ["english"]), NARROW, None
+        corpus(seeded_project), [AskedTerm(seeded_project.word, 1, ["english"], 1)], NARROW, None
     ),
     "SearchRepository.by_vector": lambda r, seeded_project: r.by_vector(
         serving(seeded_project), VECTOR, NARROW, None, approximate=False

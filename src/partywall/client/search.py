@@ -27,6 +27,7 @@ class Explanation(BaseModel):
 
     text: Half | None
     vector: Half | None
+    phrase: float = 0.0
     fused: float
     rerank: float | None
 
@@ -95,11 +96,12 @@ def place(hit: Hit) -> str:
 
 
 def explained(explanation: Explanation) -> str:
-    """In one line: `text: rank 1, BM25 7.310, share 0.80; vector: not found; fused: 0.700`."""
+    """In one line: `text: rank 1, BM25 7.310, share 0.80; vector: not found; phrase: 0.50; fused: 0.700`."""
     text, vector = explanation.text, explanation.vector
     parts = [
         "text: not found" if text is None else f"text: rank {text.rank}, BM25 {text.score:.3f}, share {text.share:.2f}",
         "vector: not found" if vector is None else f"vector: rank {vector.rank}, cosine {vector.score:.3f}",
+        f"phrase: {explanation.phrase:.2f}",
         f"fused: {explanation.fused:.3f}",
     ]
     return "; ".join(parts if explanation.rerank is None else [*parts, f"rerank: {explanation.rerank:.3f}"])

@@ -11,8 +11,7 @@ from partywall.features.search.fusion import (
     Candidate,
     Place,
     Ranked,
-    best_per_document,
-    by_text,
+    by_document,
     by_vector,
     fuse,
 )
@@ -108,16 +107,23 @@ def test_looking_wider_changes_no_order_further_up(
 
 
 def test_equal_scores_keep_the_order_of_the_chunks() -> None:
-    assert [hit.chunk for hit in by_text(candidates({9: 1.0, 3: 1.0, 5: 1.0}))] == [3, 5, 9]
+    assert order({9: 1.0, 3: 1.0, 5: 1.0}, {}) == [3, 5, 9]
 
 
-def test_each_document_is_met_once_at_its_best() -> None:
-    hits = best_per_document(by_text(candidates({11: 1.0, 12: 3.0, 25: 2.0, 31: 0.5, 32: 0.4})))
-    assert [hit.chunk for hit in hits] == [12, 25, 31]
+def test_each_document_is_met_once_with_its_best_passages() -> None:
+    documents = by_document(fused({11: 1.0, 12: 3.0, 13: 0.3, 14: 0.2, 25: 2.0, 31: 0.5, 32: 0.4}, {}))
+    assert [[hit.chunk for hit in passages] for passages in documents] == [[12, 11, 13], [25], [31, 32]]
+
+
+def test_a_phrase_adds_to_the_words() -> None:
+    """A whole one counts as much as having each word once."""
+    [hit] = fuse(candidates({1: 6.0}, whole=10.0), (), depth=200, scale=SCALE)
+    scores = [hit._replace(phrase=share).score for share in (0.0, 0.5, 1.0)]
+    assert scores == pytest.approx([0.6**2, 0.6625**2, 1.6**2])
 
 
 def test_nothing_found_is_nothing() -> None:
-    assert fused({}, {}) == by_text([]) == by_vector([]) == []
+    assert fused({}, {}) == by_vector([]) == []
 
 
 def test_a_hit_has_its_places_in_both_halves() -> None:

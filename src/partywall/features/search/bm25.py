@@ -36,7 +36,7 @@ B: Final = 0.6
 _COUNTED: Final = """
 WITH asked AS (
     SELECT term COLLATE "C" AS term, greatest(max(weight), 1) AS weight,
-        array_agg(DISTINCT configuration) AS configurations
+        array_agg(DISTINCT configuration) AS configurations, array_agg(DISTINCT word) AS words
     FROM (
         SELECT term, min(number) AS number, sum(weight) AS weight, array_agg(number) AS numbers
         FROM ({terms}) AS stem GROUP BY term, dictionary
@@ -44,7 +44,8 @@ WITH asked AS (
         AS used (word, configuration) ON used.word = ANY (stem.numbers)
     GROUP BY 1 ORDER BY min(number), 1 LIMIT :query_terms
 )
-SELECT asked.term, asked.weight, asked.configurations, counted.times, weak.times FROM asked CROSS JOIN LATERAL (
+SELECT asked.term, asked.weight, asked.configurations, counted.times, weak.times, asked.words
+FROM asked CROSS JOIN LATERAL (
     SELECT count(*) AS times FROM posting WHERE project_id = :project_id AND term = asked.term {only}
 ) AS counted CROSS JOIN LATERAL (
     SELECT count(*) AS times FROM posting

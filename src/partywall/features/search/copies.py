@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -19,21 +19,25 @@ class Wording(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The best of the passages with one text, and the other documents that have it, best first."""
+    """The passages that may be shown of one text, and the other documents that have it, best first."""
 
-    best: Ranked
+    passages: Sequence[Ranked]
     duplicates: list[UUID] = field(default_factory=list)
 
+    @property
+    def best(self) -> Ranked:
+        return self.passages[0]
 
-def fold(ranked: Iterable[Ranked], wordings: Mapping[int, Wording], *, whole: bool) -> list[Group]:
-    """In the order of the first of each. The keys of `wordings` are chunks; one without a wording is left out.
+
+def fold(found: Iterable[Sequence[Ranked]], wordings: Mapping[int, Wording], *, whole: bool) -> list[Group]:
+    """In the order given. The keys of `wordings` are the first chunks; one without a wording is left out.
 
     With `whole`, documents are compared, else passages: then each passage of a document is a result.
     """
     groups: dict[Wording | int, Group] = {}
-    for hit in ranked:
-        if (wording := wordings.get(hit.chunk)) is not None:
-            group = groups.setdefault(wording.text_hash if whole else wording, Group(hit))
-            if group.best is not hit:
-                group.duplicates.append(hit.document_id)
+    for passages in found:
+        if (wording := wordings.get(passages[0].chunk)) is not None:
+            group = groups.setdefault(wording.text_hash if whole else wording, Group(passages))
+            if group.passages is not passages:
+                group.duplicates.append(passages[0].document_id)
     return list(groups.values())

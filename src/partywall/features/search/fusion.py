@@ -14,6 +14,12 @@ MEANING: Final = 1.5
 Chosen on the SciFact train queries and on two of the judged sets; see docs/reference/benchmarks.md.
 """
 
+PHRASE: Final = 4
+"""A whole phrase counts as much as each of its words once, half of one a sixteenth. Chosen in the same way."""
+
+PASSAGES: Final = 3
+"""Of a document, among which the one to show is chosen by its phrases."""
+
 
 class Candidate(NamedTuple):
     """A chunk that one half found. The score is BM25 for text, the cosine similarity for vectors.
@@ -38,13 +44,24 @@ class Place(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """`text` and `vector` are the chunk's places in the halves; None in one that did not find it."""
+    """`text` and `vector` are the chunk's places in the halves; None in one that did not find it.
+
+    `words` is how much of the query's words it has, and `meaning` how near it is; `phrase` is the share of the query's
+    neighbouring words that are neighbours in it too.
+    """
 
     chunk: int
     document_id: UUID
-    score: float
+    words: float
+    meaning: float
     text: Place | None = None
     vector: Place | None = None
+    phrase: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """Small shares of words mean little, and parts of phrases less."""
+        return (self.words + self.phrase**PHRASE) ** 2 + self.meaning
 
 
 def fuse(
@@ -57,14 +74,7 @@ def fuse(
     candidate, so a passage that the half did not find has 0, and more candidates do not change the order above. Both
     are squared: small matches and small differences mean little. If a half is empty, the other keeps its order.
     """
-    words = {each.chunk: (each.score / each.whole) ** 2 for each in text}
-    meaning = _meaning(vector, depth, scale)
-    return _ordered(text, vector, {chunk: words.get(chunk, 0.0) + meaning.get(chunk, 0.0) for chunk in words | meaning})
-
-
-def by_text(text: Sequence[Candidate]) -> list[Ranked]:
-    """The text half alone, with its original scores."""
-    return _ordered(text, (), {each.chunk: each.score for each in text})
+    return _ordered(text, vector, _meaning(vector, depth, scale))
 
 
 def by_vector(vector: Sequence[Candidate]) -> list[Ranked]:
@@ -72,23 +82,27 @@ def by_vector(vector: Sequence[Candidate]) -> list[Ranked]:
     return _ordered((), vector, {each.chunk: each.score for each in vector})
 
 
-def best_per_document(ranked: Iterable[Ranked]) -> list[Ranked]:
-    """The first chunk of each document, in the order given."""
-    best: dict[UUID, Ranked] = {}
+def by_document(ranked: Iterable[Ranked]) -> list[list[Ranked]]:
+    """The first PASSAGES chunks of each document, in the order given."""
+    passages: dict[UUID, list[Ranked]] = {}
     for hit in ranked:
-        best.setdefault(hit.document_id, hit)
-    return list(best.values())
+        its = passages.setdefault(hit.document_id, [])
+        if len(its) < PASSAGES:
+            its.append(hit)
+    return list(passages.values())
 
 
-def _ordered(text: Sequence[Candidate], vector: Sequence[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
+def _ordered(text: Sequence[Candidate], vector: Sequence[Candidate], meaning: Mapping[int, float]) -> list[Ranked]:
     """Equal scores keep the order of the candidates."""
+    words = {each.chunk: each.score / each.whole for each in text}
     of_text, of_vector = _places(text), _places(vector)
     found = {
-        each.chunk: Ranked(
-            each.chunk, each.document_id, scores[each.chunk], of_text.get(each.chunk), of_vector.get(each.chunk)
+        (chunk := each.chunk): Ranked(
+            chunk, each.document_id, words.get(chunk, 0.0), meaning.get(chunk, 0.0),
+            of_text.get(chunk), of_vector.get(chunk),
         )
         for each in (*text, *vector)
-    }
+    }  # fmt: skip
     return sorted(found.values(), key=lambda hit: -hit.score)
 
 

@@ -23,8 +23,10 @@ from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.fusion import Candidate, Ranked
 from partywall.features.search.half import Half
 from partywall.features.search.kept_passages import Kept
+from partywall.features.search.phrases import Phrases
 from partywall.features.search.repository import Corpus, SearchRepository
 from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery
+from partywall.features.search.term_plan import AskedTerm, information_of_tokens
 from partywall.features.search.terms import QueryWords
 from partywall.features.search.vector_index import VectorIndex, Wanted
 
@@ -47,16 +49,20 @@ class Search:
         if asyncio.get_running_loop().time() > self.until:
             raise SearchTimeoutError
 
-    async def run(self, repository: SearchRepository, kept: Kept | None) -> list[Group]:
-        """The best chunks; a half looks at more if too many of its first ones have the same text."""
-        text, vector = halves = self._halves(repository, kept)
+    async def asked(self, repository: SearchRepository) -> list[AskedTerm]:
+        """The terms of the query; a search by meaning alone has none."""
+        return [] if self.mode is SearchMode.VECTOR else await repository.asked(self.corpus, self.words)
+
+    async def run(self, repository: SearchRepository, kept: Kept | None, asked: Sequence[AskedTerm]) -> list[Group]:
+        """The best chunks, `most` or more; a half looks at more if too many of its first ones have the same text."""
+        text, vector = halves = self._halves(repository, kept, asked)
         wordings = dict[int, Wording]()
         while poor := [half for half in halves if half.is_cut_off and self._has_few(half, wordings)]:
             for half in poor:
                 await half.widen()
             new = {each.chunk for half in poor for each in half.found}.difference(wordings)
             wordings |= await repository.wordings(sorted(new)) if new else {}
-        return fold(self._ranked(text, vector), wordings, whole=self._by_document)[: self.most]
+        return fold(self._ranked(text, vector), wordings, whole=self._by_document)
 
     def _has_few(self, half: Half, wordings: Mapping[int, Wording]) -> bool:
         """Whether its candidates are fewer results than wanted."""
@@ -70,36 +76,38 @@ class Search:
             return Kept(None) if self.corpus.purging else None
         return Kept(tree, await repository.numbers(tree))
 
+    def phrases(self, asked: Sequence[AskedTerm]) -> Phrases:
+        return Phrases.of(self.query.q, information_of_tokens(self.words.by_token, asked, float(self.corpus.chunks)))
+
     @property
     def _by_document(self) -> bool:
         return self.query.group is SearchGroup.DOCUMENT
 
-    def _halves(self, repository: SearchRepository, kept: Kept | None) -> tuple[Half, Half]:
+    def _halves(self, repository: SearchRepository, kept: Kept | None, asked: Sequence[AskedTerm]) -> tuple[Half, Half]:
         """Text and vectors; one that the mode leaves out finds nothing."""
         first = MATCHING if kept is not None and kept.is_many else NARROW
         breadths = (first, WIDE, DIFFERENT) if self._by_document else (first, MORE, DIFFERENT_CHUNKS)
-        by_text, by_vector = partial(self._by_text, repository, kept), partial(self._by_vector, repository, kept)
+        by_text = partial(self._by_text, repository, kept, asked)
+        by_vector = partial(self._by_vector, repository, kept)
         return (
             Half(by_text, () if self.mode is SearchMode.VECTOR else breadths),
             Half(by_vector, () if self.mode is SearchMode.TEXT else breadths),
         )
 
-    def _ranked(self, text: Half, vector: Half) -> list[Ranked]:
-        ranked = self._fused(text.found, vector.found, (text.breadths or vector.breadths)[0].candidates)
-        return fusion.best_per_document(ranked) if self._by_document else ranked
+    def _ranked(self, text: Half, vector: Half) -> list[list[Ranked]]:
+        """The passages of each result."""
+        if self.mode is SearchMode.VECTOR:
+            ranked = fusion.by_vector(vector.found)
+        else:
+            depth = text.breadths[0].candidates
+            ranked = fusion.fuse(text.found, vector.found, depth=depth, scale=self.scale)
+        return fusion.by_document(ranked) if self._by_document else [[each] for each in ranked]
 
-    def _fused(self, text: Sequence[Candidate], vector: Sequence[Candidate], depth: int) -> list[Ranked]:
-        match self.mode:
-            case SearchMode.TEXT:
-                return fusion.by_text(text)
-            case SearchMode.VECTOR:
-                return fusion.by_vector(vector)
-            case SearchMode.HYBRID:
-                return fusion.fuse(text, vector, depth=depth, scale=self.scale)
-
-    async def _by_text(self, repository: SearchRepository, kept: Kept | None, breadth: Breadth) -> list[Candidate]:
+    async def _by_text(
+        self, repository: SearchRepository, kept: Kept | None, asked: Sequence[AskedTerm], breadth: Breadth
+    ) -> list[Candidate]:
         self.refuse_late()
-        return await repository.by_text(self.corpus, self.words, breadth, kept)
+        return await repository.by_text(self.corpus, asked, breadth, kept)
 
     async def _by_vector(self, repository: SearchRepository, kept: Kept | None, breadth: Breadth) -> list[Candidate]:
         index, vector = self.corpus.index, self.vector

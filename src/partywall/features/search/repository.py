@@ -37,7 +37,7 @@ CROSS JOIN LATERAL (
 """
 _SHOWN: Final = text(f"""
 SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document.revision, document.title, chunk.page,
-    chunk.section, chunk.first, chunk.last, chunk.text, chunk.configuration
+    chunk.section, chunk.first, chunk.last, chunk.text, chunk.configuration, chunk.context
 {_WITH_DOCUMENTS}
 WHERE chunk.staged_for IS NULL
 """)
@@ -89,7 +89,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk to show."""
+    """A chunk to show. `context` is the title and the heading that are indexed before its text."""
 
     number: int
     id: UUID
@@ -103,6 +103,7 @@ class Found:
     last: int
     text: str
     configuration: str
+    context: str
 
 
 def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
@@ -145,11 +146,15 @@ class SearchRepository:
         """The passages that a filter keeps; None if they are many."""
         return await self.session.scalar(numbers_of(tree), self._project)
 
-    async def by_text(self, corpus: Corpus, words: QueryWords, breadth: Breadth, kept: Kept | None) -> list[Candidate]:
-        """The best chunks by BM25 that contain any word of the query, best first."""
+    async def asked(self, corpus: Corpus, words: QueryWords) -> list[AskedTerm]:
+        """The terms of a query, and how many chunks contain each."""
         values = {**self._project, **words.parameters, **bm25.asked_parameters()}
-        rows = await self.session.execute(bm25.counted(staged=corpus.staged), values)
-        asked = [AskedTerm(*row) for row in rows]
+        return [AskedTerm(*row) for row in await self.session.execute(bm25.counted(staged=corpus.staged), values)]
+
+    async def by_text(
+        self, corpus: Corpus, asked: Sequence[AskedTerm], breadth: Breadth, kept: Kept | None
+    ) -> list[Candidate]:
+        """The best chunks by BM25 that contain any term of the query, best first."""
         few = kept is not None and kept.numbers is not None
         planned = plan(
             asked, float(corpus.chunks), breadth.looked_at, filters=kept is not None and kept.tree is not None

@@ -67,6 +67,7 @@ def _explanation(ranked: Ranked, rerank_score: float | None) -> Explanation:
     return Explanation(
         text=None if text is None else TextHalf(rank=text.rank, score=text.score, share=text.share),
         vector=None if vector is None else Half(rank=vector.rank, score=vector.score),
+        phrase=round(ranked.phrase, 4),
         fused=ranked.score,
         rerank=rerank_score,
     )

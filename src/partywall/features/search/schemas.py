@@ -92,6 +92,10 @@ class Explanation(ResponseModel):
 
     text: TextHalf | None
     vector: Half | None
+    phrase: float = Field(
+        description="The share of the query's neighbouring words that are neighbours in the passage too, within 0..1.",
+        examples=[0.5],
+    )
     fused: float = Field(description="What orders the hits of one answer, before reranking.", examples=[0.94])
     rerank: float | None = Field(description="The reranker's score within 0..1.", examples=[0.87])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +32,9 @@ from partywall.features.search.constants import EXACT_CHUNKS
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
 from partywall.features.search.marked_texts import marked
 from partywall.features.search.one_search import Search
-from partywall.features.search.repository import CORPUS, Corpus, SearchRepository, ServingIndex
+from partywall.features.search.phrase_order import best_passages, with_phrases
+from partywall.features.search.phrases import Phrases
+from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.results import Result, rerank
 from partywall.features.search.schemas import SearchMode, SearchQuery, SearchResult
 from partywall.features.search.terms import QueryWords
@@ -116,16 +118,27 @@ class SearchService:
             repository = SearchRepository(session, scope)
             if search.corpus.chunks > EXACT_CHUNKS:
                 await repository.plan_for_this_project()
-            groups = await search.run(repository, await search.kept(repository))
+            asked = await search.asked(repository)
+            groups = await search.run(repository, await search.kept(repository), asked)
             search.refuse_late()
-            found = await repository.shown([each.best.chunk for each in groups])
-        by_number = {each.number: each for each in found}  # a chunk may have been removed meanwhile
-        scores = relevance.scores([each.best for each in groups], search.mode, search.scale)
-        return [
-            Result(group, by_number[group.best.chunk], score)
-            for group, score in zip(groups, scores, strict=True)
-            if group.best.chunk in by_number
-        ]
+            phrases = search.phrases(asked)
+            compared = best_passages(groups) if phrases.weights else []
+            firsts = [group.best.chunk for group in groups[: search.most]]
+            found = {each.number: each for each in await repository.shown([*{*firsts, *compared}])}
+        shares = await self._shares(phrases, [found[number] for number in compared if number in found])
+        ordered = with_phrases(groups, dict.fromkeys(found, 0.0) | shares)[: search.most]
+        scores = relevance.scores([each.best for each in ordered], search.mode, search.scale)
+        return [Result(group, found[group.best.chunk], score) for group, score in zip(ordered, scores, strict=True)]
+
+    async def _shares(self, phrases: Phrases, found: Sequence[Found]) -> dict[int, float]:
+        """The share of the query's phrases in each passage."""
+        if not found:
+            return {}
+
+        def shares() -> dict[int, float]:
+            return {each.number: phrases.share(f"{each.context}\n{each.text}") for each in found}
+
+        return await self.highlighting.run(shares, self.reader.principal.tenant)
 
     async def _reranked(self, query: str, results: list[Result]) -> tuple[list[Result], bool | None]:
         if self.reranker is None or not results:

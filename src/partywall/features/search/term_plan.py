@@ -7,7 +7,7 @@ search by word in a large project.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,8 +24,8 @@ COMPLETED_OF_MATCHING: Final = 50
 class AskedTerm:
     """A term of the query, the configurations that have it, and the number of passages that contain it.
 
-    In `weak` of them it is only in headings or in parts of compounds. The more these are, the less each counts:
-    together as much as the root of their number.
+    `words` are the numbers of the words that became it. In `weak` of the passages it is only in headings or in parts of
+    compounds. The more these are, the less each counts: together as much as the root of their number.
     """
 
     term: str
@@ -33,6 +33,7 @@ class AskedTerm:
     configurations: Sequence[str]
     times: int
     weak: int = 0
+    words: Sequence[int] = ()
 
     @property
     def lowest(self) -> float:
@@ -82,6 +83,17 @@ def plan(asked: Sequence[AskedTerm], chunks: float, looked_at: int, *, filters: 
     count = _choosing([asked[place].times for place in rarest], completed)
     choosing, rest = ([weighed[place] for place in places] for places in (rarest[:count], rarest[count:]))
     return TermPlan(choosing, rest, completed, _whole(asked, weighed))
+
+
+def information_of_tokens(
+    by_token: Mapping[str, Set[int]], asked: Iterable[AskedTerm], chunks: float
+) -> dict[str, float]:
+    """How rare the rarest term of each token is; 0 for a stop word. Takes the numbers of each token's words."""
+    rarest: dict[int, float] = {}
+    for term in asked:
+        information = term.information(chunks)
+        rarest |= {word: max(information, rarest.get(word, 0.0)) for word in term.words}
+    return {token: max((rarest.get(word, 0.0) for word in words), default=0.0) for token, words in by_token.items()}
 
 
 def complete(given: TermPlan) -> TermPlan:

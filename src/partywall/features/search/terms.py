@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Final, NamedTuple, Protocol, Self
 from uuid import UUID
 
@@ -135,25 +136,29 @@ class WordList:
 class QueryWords:
     """The words of a query in every language of the project, with the configurations that have them.
 
-    A weight is 0 for a word that is only extra.
+    A weight is 0 for a word that is only extra. `by_token` has the numbers of the others.
     """
 
     words: WordList
     weights: Mapping[int, float]
     used: Sequence[tuple[int, str]]
     usual: str
+    by_token: Mapping[str, Set[int]]
 
     @classmethod
     def of(cls, query: str, configurations: Iterable[str], language: str | None = None) -> Self:
         """Of the query's first QUERY_TOKENS different tokens, in order; `language` is the project's."""
-        given = [form for token in list(dict.fromkeys(tokens(query)))[:QUERY_TOKENS] for form in asked(token)]
+        given = {token: asked(token) for token in list(dict.fromkeys(tokens(query)))[:QUERY_TOKENS]}
+        by_token: dict[str, set[int]] = {token: set() for token in given}
         words, weights, used = WordList(), dict[int, float](), dict[tuple[int, str], None]()
-        for configuration in configurations:
-            for number, extra in words.add(word for form in given for word in words_of(form, configuration)):
+        for configuration, (token, its) in product(configurations, given.items()):
+            for number, extra in words.add(word for form in its for word in words_of(form, configuration)):
                 weights[number] = max(weights.get(number, 0), 0 if extra else 1)
                 used[number, configuration] = None
+                if not extra:
+                    by_token[token].add(number)
         usual = "" if language is None else f"{configuration_of(primary(language))}_stem"
-        return cls(words, weights, list(used), usual)
+        return cls(words, weights, list(used), usual, by_token)
 
     @property
     def parameters(self) -> Mapping[str, object]:

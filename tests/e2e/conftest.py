@@ -49,7 +49,7 @@ class CliServer:
         return self.run(*arguments, "--data-dir", str(self.deployment.data_dir), stdin=stdin)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def cli_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CliServer]:
     async with contextlib.aclosing(Deployment()) as deployment:
         command = [sys.executable, "-m", "partywall", "serve", "--data-dir", str(deployment.data_dir)]

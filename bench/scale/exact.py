@@ -74,8 +74,24 @@ async def recall(data: Data, count: int) -> list[Result]:
     return results
 
 
+async def _shown(data: Data, project: UUID, q: str, mode: str, tree: Json | None) -> list[UUID]:
+    """The first ten passages; by word as they are before their phrases are compared, which orders the first 20 anew."""
+    if mode == "vector":
+        hits = await search(data, project, q, mode, tree, group="chunk")
+    else:
+        hits = await search(data, project, q, mode, tree, group="chunk", limit=2 * _TOP, explain=True)
+        hits = sorted(hits, key=_by_word)[:_TOP]
+    return [UUID(str(hit["chunk_id"])) for hit in hits]
+
+
+def _by_word(hit: Json) -> int:
+    explanation = hit["explanation"]
+    assert isinstance(explanation, dict)
+    return int(explanation["text"]["rank"])
+
+
 async def _share(data: Data, project: UUID, q: str, mode: str, tree: Json | None) -> float:
-    shown = [UUID(str(hit["chunk_id"])) for hit in await search(data, project, q, mode, tree, group="chunk")]
+    shown = await _shown(data, project, q, mode, tree)
     field, value = (None, None) if tree is None else (str(tree["field"]).partition(".")[2], str(tree["value"]))
     if mode == "vector":
         vector = vector_text(await data.language.embedder.embed_query(q))

@@ -30,7 +30,7 @@ DIFFERENT_CHUNKS: Final = Breadth(1_000, 1_000, 1_000, folds=True)
 DIFFERENT: Final = Breadth(1_000, 3, 1_000, folds=True)
 """When all of these are copies of too few texts. Each chunk that is looked at takes about 0.005 ms."""
 
-READ_FOR_PHRASES: Final = 20
+READ_FOR_PHRASES: Final = 12
 """So many of the best passages are read to compare the order of their words with that of the query."""
 
 MOST_DUPLICATES: Final = 20

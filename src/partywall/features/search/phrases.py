@@ -21,8 +21,8 @@ _COMPARED: Final = 6
 _LETTERS: Final = 2 * _COMPARED  # of a word that has accents as characters of their own
 
 _WORD: Final = re.compile(rf"[^\W_]++(?:[{MARKS}]++[^\W_]*+)*+")
-# The same for ASCII, four times as quick: what is no letter or digit becomes a space.
-_ASCII: Final = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+# The same for ASCII, and quicker: what is no letter or digit becomes a space.
+_ASCII: Final = bytes(ord(chr(code).lower() if chr(code).isalnum() else " ") for code in range(128)).ljust(256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Phrases:
 def _words(text: str) -> list[str]:
     """The beginnings of the words, without case and accents."""
     if text.isascii():
-        return [word[:_COMPARED] for word in text.translate(_ASCII).split()]
+        return [word[:_COMPARED] for word in text.encode().translate(_ASCII).decode().split()]
     return [_beginning(word) for word in _WORD.findall(text.lower())]
 
 

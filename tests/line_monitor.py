@@ -85,7 +85,7 @@ class LineMonitor:
 
     def _begin(self, code: CodeType, _: int) -> object:
         name = code.co_filename
-        if id(code) not in self._functions and name.startswith(self._package) and not name.startswith(self._omitted):
+        if id(code) not in self._functions and self._measures(name):
             if name not in self._statements:
                 self._statements[name] = multiline_map_from_text(Path(name).read_text("utf-8"))
             lines = bytes_to_lines(code)
@@ -93,6 +93,10 @@ class LineMonitor:
             self._functions[id(code)] = _Function(code, self._files[name], lines, branches)
             sys.monitoring.set_local_events(self._tool, code, _LOCAL)
         return _DISABLE
+
+    def _measures(self, name: str) -> bool:
+        """Whether it is a module: templates run under their own names."""
+        return name.startswith(self._package) and not name.startswith(self._omitted) and name.endswith(".py")
 
     def _line(self, code: CodeType, line: int) -> object:
         function = self._functions[id(code)]

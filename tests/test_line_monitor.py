@@ -108,3 +108,13 @@ def test_files_elsewhere_are_not_measured(file: Path) -> None:
     finally:
         monitor.stop()
     assert monitor.arcs() == {}
+
+
+def test_a_template_runs_unmeasured(file: Path, monitor: LineMonitor) -> None:
+    """Jinja compiles templates under the names of their files, which are no Python."""
+    template = file.with_suffix(".txt")
+    template.write_text("It's {{ value }}")
+    found: dict[str, int] = {}
+    exec(compile("value = 1", str(template), "exec"), found)  # noqa: S102 - as Jinja does
+    assert found["value"] == 1
+    assert str(template) not in monitor.arcs()

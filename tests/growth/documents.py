@@ -20,7 +20,7 @@ from partywall.features.search.constants import MAX_QUERY_CHARACTERS
 from partywall.features.search.languages import detected
 from partywall.features.search.machine_text import readable
 from partywall.features.search.phrases import Phrases
-from partywall.features.search.tokens import forms, no_small_letters, tokens, unspaced_forms
+from partywall.features.search.tokens import forms, no_small_letters, tokens, unspaced_forms, without_markup
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import HEADINGS, repeated
 
@@ -181,6 +181,7 @@ DOCUMENTS: Final = (
                 "_ASCII_TOKENS",
                 "_TOKENS",
                 "_PART",
+                "_NO_WORDS",
                 "_UNSPACED_START",
                 "_NO_SMALL_LETTER",
                 "_CLUSTER",
@@ -194,6 +195,7 @@ DOCUMENTS: Final = (
         lambda text: (
             folded(text),
             no_small_letters(text),
+            without_markup(text),
             [(forms(token), unspaced_forms(token, {"\u0e40"})) for token in tokens(text)],
         ),
         MAX_CHARACTERS + 1000,  # a chunk with its title and its heading
@@ -209,6 +211,8 @@ DOCUMENTS: Final = (
             "plus signs": repeated("a++"),
             "sections": repeated("\u00a7 "),
             "tags": repeated("<a "),
+            "attributes": repeated("<a b"),
+            "a tag that does not end": repeated(" ", start="<a"),
             "Thai vowels": repeated("\u0e40"),
             "stacked consonants": repeated("\u1780\u17d2"),
             "symbols": repeated("\u00bd"),

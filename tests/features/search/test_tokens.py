@@ -69,5 +69,21 @@ def test_long_tokens_are_found_by_their_parts_only() -> None:
 
 
 def test_punctuation_markup_and_protocols_are_no_tokens() -> None:
-    text = 'One<br/>two <img src="/a" />, a -- b… &amp; https://c.example/d?e=f “g” — h'
-    assert tokens(text) == ["One", "two", "a", "b", "c.example/d", "e", "f", "g", "h"]
+    text = 'One<br/>two <img alt="fig" />, a -- b… &amp; https://c.example/d?e=f “g” — h'
+    assert tokens(text) == ["One", "two", "alt", "fig", "a", "b", "c.example/d", "e", "f", "g", "h"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("n <p we have the zebra. For q> 3", "n p we have the zebra For q 3"),
+        ("git checkout <branch> in List<Kiwi>", "git checkout branch in List Kiwi"),
+        ("if (count <limit && total >0) p = &data;", "if count limit total 0 p data"),
+        ("ERROR <auth module> login", "ERROR auth module login"),
+        ('<order id="E-7788" supplier="Okapi Ltd"/>', "order id E-7788 supplier Okapi Ltd"),
+        ("<?pi okapi?><![CDATA[zebra]]><!-- note -->", "pi okapi CDATA zebra note"),
+        ("<b>New</b>-<i>York</i>&nbsp;&#8217;<p class='x'>end</p >", "New York class x end"),
+    ],
+)
+def test_what_is_between_angle_brackets_is_text_except_names_of_elements(text: str, found: str) -> None:
+    assert tokens(text) == tokens(f"{text}\u2026") == found.split()

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final, Self
 
 from partywall.features.search.characters import MARKS, folded, plain
-from partywall.features.search.tokens import tokens
+from partywall.features.search.tokens import tokens, without_markup
 
 _MOST_CHARACTERS: Final = 4_000
 """Of a passage: the longest, with its title and its heading, has fewer."""
@@ -51,6 +51,7 @@ class Phrases:
 
 def _words(text: str) -> list[str]:
     """The beginnings of the words, without case and accents."""
+    text = without_markup(text)
     if text.isascii():
         return [word[:_COMPARED] for word in text.encode().translate(_ASCII).decode().split()]
     return [_beginning(word) for word in _WORD.findall(text.lower())]

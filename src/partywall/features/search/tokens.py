@@ -32,8 +32,23 @@ def _token(word: str) -> str:
     return rf"(?:(?<![\w.])\.(?=[A-Za-z]))?+{word}{_SUFFIX}(?:{_JOINT}{word}{_SUFFIX})*+"
 
 
-# Without words of their own: tags and declarations, character references and the start of a URL.
-_MARKUP: Final = r"</?[A-Za-z][A-Za-z0-9-]*+(?:\s[^<>]*+)?/?>|<[?!][^<>]*+>|&\#?[A-Za-z0-9]{2,8};|\bhttps?://"
+# HTML elements whose names no text uses as words. Others are read as text: `n <p`, `<branch>`, `List<Kiwi>`, XML.
+_ELEMENT: Final = (
+    "a|abbr|b|blockquote|br|dd|del|div|dl|dt|em|h[1-6]|hr|i|img|ins|kbd|li|ol|p|pre|s|span|strong|su[bp]|tbody|td|tfoot"
+    "|th|thead|tr|tt|ul?"
+)
+# Where such an element ends; where it begins, the name may be text: `<title>`.
+_ENDED: Final = (
+    "article|aside|body|button|code|details|figure|footer|form|head|header|html|label|main|nav|section|small|summary"
+    "|svg|table|title"
+)
+# No words: the names of HTML elements, character references and the start of a URL.
+_MARKUP: Final = (
+    rf"</(?:{_ENDED})(?=\s*+>)|</?(?:{_ELEMENT})(?:(?=\s*+/?>)|(?=\s++[a-z-]++=[\"']))"
+    r"|&(?:\#x?[0-9A-Fa-f]{1,7}|amp|lt|gt|quot|apos|nbsp|shy|[lr][sda]quo|[mn]dash|hellip);"
+    r"|\bhttps?://"
+)
+_NO_WORDS: Final = re.compile(_MARKUP)
 _ASCII_TOKENS: Final = re.compile(rf"{_MARKUP}|({_token(_ASCII)})")
 _TOKENS: Final = re.compile(
     rf"{_MARKUP}|(§++[ \u00a0\u202f]?+\d++[A-Za-z]?+|{_token(_ANY)}|[{UNSPACED}][{UNSPACED}{MARKS}]*+|[{SYMBOLS}]++)"
@@ -82,6 +97,11 @@ def tokens(text: str) -> list[str]:
 def places(text: str) -> Iterator[re.Match[str]]:
     """The tokens in order, each as group 1 of a match."""
     return filter(_GROUP, (_ASCII_TOKENS if text.isascii() else _TOKENS).finditer(text))
+
+
+def without_markup(text: str) -> str:
+    """With a space for each piece of markup that makes no token."""
+    return _NO_WORDS.sub(" ", text) if "<" in text or "&" in text or "://" in text else text
 
 
 def unspaced(text: str) -> int:

@@ -54,11 +54,17 @@ DOCUMENTS: Final = (
         seconds=10,
     ),
     Reader(
-        tuple(_MACHINE + each for each in ("_ENCODED", "_DATA_URI", "_WRAPPED", "_SOURCE_MAP", "_dense")),
+        tuple(
+            _MACHINE + each
+            for each in ("_ENCODED", "_DATA_URI", "_WRAPPED", "_JOINT", "_PIECE", "_SOURCE_MAP", "_dense")
+        ),
         readable,
         DOCUMENT,
         {
             "short words": repeated("a" * 255 + ","),
+            "parts of a path": repeated("a/"),
+            "words of a name": repeated("aB", start="a/"),
+            "capitals": repeated("ABCDEFGH/"),
             "addresses that begin": repeated("data:a/"),
             "types that do not end": repeated("a", start="data:"),
             "addresses that are short": repeated("data:a/" + "a" * 200 + " "),

@@ -29,6 +29,12 @@ _WRAPPED: Final = re.compile(
     r"^[ \t>]*+[A-Za-z0-9+/=]{60,}+[ \t]*+(?:\r?\n[ \t>]*+[A-Za-z0-9+/=]{60,}+[ \t]*+){3,}+", re.MULTILINE
 )
 
+# A path or an identifier has short parts of one case or in words; base64 changes its kind of character after two.
+_JOINT: Final = re.compile(r"[-/_=+\s>]++")
+_LONGEST_PART: Final = 59  # a wrapped line has 60
+_PIECE: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]++|[^A-Za-z]++")
+_SHORTEST_PIECE: Final = 2.5  # on average
+
 _SOURCE_MAP: Final = re.compile(r"\s*+\{[^{}]{0,1000}?\"version\"\s*+:\s*+3\b")
 
 type Span = tuple[int, int]
@@ -42,8 +48,24 @@ def readable(content: str) -> list[Span]:
 
 
 def _encoded(content: str) -> Iterator[Span]:
-    for pattern in (_DATA_URI, _ENCODED, _WRAPPED):
-        yield from (found.span() for found in pattern.finditer(content))
+    yield from (found.span() for found in _DATA_URI.finditer(content))
+    for pattern in (_ENCODED, _WRAPPED):
+        for found in pattern.finditer(content):
+            yield from (span for span in _windows(*found.span()) if not _is_written(content[slice(*span)]))
+
+
+def _windows(start: int, end: int) -> Iterator[Span]:
+    """The rest at the end belongs to the last one."""
+    return pairwise([start, *range(start + _WINDOW, end - _WINDOW + 1, _WINDOW), end])
+
+
+def _is_written(run: str) -> bool:
+    """Whether people wrote it: a path, or words that are joined."""
+    parts = [part for part in _JOINT.split(run) if part]
+    if not parts or max(map(len, parts)) > _LONGEST_PART or "%" in run:
+        return False
+    pieces = sum(len(_PIECE.findall(part)) for part in parts)
+    return run == run.lower() or sum(map(len, parts)) >= _SHORTEST_PIECE * pieces
 
 
 def _minified(content: str) -> Iterator[Span]:

@@ -30,6 +30,7 @@ def test_tokens_are_marked_in_every_form() -> None:
     text = "Zażółć E-4021, docs/E4021.txt: Con\ufb01rmed ＥＲＲＯＲ and E-4022"
     assert marked("e4021", text) == ["E-4021", "E4021"]
     assert marked("4021", text) == ["4021", "4021"]
+    assert marked("1250000 300", "1'250'000 and 2,300,400") == ["1'250'000", "300"]
     assert marked("zazolc confirmed error", text) == ["Zażółć", "Con\ufb01rmed", "ＥＲＲＯＲ"]
 
 

@@ -14,10 +14,14 @@ from partywall.features.search.tokens import asked, forms, tokens
         ("ISO-9001", "iso 9001 iso9001"),
         ("3.12.4", "3.12.4 3.12 3 12 4"),
         ("192.168.17.4", "192.168.17.4 192.168.17 192.168 192 168 17 4"),
-        ("1,250,000", "1250000"),
-        ("1.250.000,50", "1250000.50"),
+        ("1,250,000", "1250000 1 250 000 1250 250000"),
+        ("1'250'000", "1250000 1 250 000 1250 250000"),
+        ("1\u202f250\u00a0000", "1250000 1 250 000 1250 250000"),
+        ("1.250.000,50", "1250000.50 1250000 1 250 000 50 1250 250000"),
+        ("101,202,303,404", "101202303404 101 202 303 404 101202 202303 303404"),
+        ("101.5,202.7", "101 5 202 7 101.5 202.7"),
         ("1.250", "1.250 1250"),
-        ("2,5", "2.5"),
+        ("2,5", "2.5 2 5"),
         ("v2.1.0-rc1", "v2 1 0 rc1 rc 2.1.0 v2.1.0rc1"),
         ("C++", "c++ c"),
         ("C++17", "c++ c 17 c++17"),
@@ -61,6 +65,11 @@ def test_a_form_has_its_place() -> None:
 def test_single_characters_are_asked_for_alone() -> None:
     assert [form.text for form in asked("退款单")] == ["退款", "款单"]
     assert [form.text for form in asked("款")] == ["款"]
+
+
+def test_parts_of_a_grouped_number_are_not_asked_for() -> None:
+    assert [form.text for form in asked("1,250,000")] == ["1250000"]
+    assert len(forms(",".join(["101"] * 500))) <= 1 + 2 * 500
 
 
 def test_long_tokens_are_found_by_their_parts_only() -> None:

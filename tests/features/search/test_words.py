@@ -22,8 +22,10 @@ async def test_the_page_of_a_code_comes_first(workspace: SearchWorkspace) -> Non
     [
         ("See CVE-2026-2332 and ISO-9001.", ["cve-2026-2332", "2332", "ISO 9001", "iso9001"]),
         ("Python 3.12.4 on 192.168.17.4", ["3.12.4", "3.12", "192.168.17.4"]),
-        ("It cost 1,250,000 EUR.", ["1250000", "1,250,000"]),
-        ("Es kostet 1.250.000,50 EUR.", ["1250000.50"]),
+        ("It cost 1,250,000 EUR.", ["1250000", "1,250,000", "250", "1,250", "250,000"]),
+        ("sum 1\u202f250\u202f000 and 2'300'400.", ["1250000", "2300400", "300"]),
+        ("101,202,303", ["202", "202,303"]),
+        ("Es kostet 1.250.000,50 EUR.", ["1250000.50", "1250000"]),
         ("C++ and C# on .NET for AT&T", ["C++", "c#", ".net", "AT&T"]),
         ("nach § 5 Abs. 2", ["§5", "§ 5"]),
         ("The file docs/report_2025.final.pdf", ["report_2025.final.pdf", "report", "2025", "pdf"]),

@@ -27,7 +27,7 @@ MOST_SPLIT: Final = 20_000
 
 # Stemmers take endings off, except these, which change beginnings too.
 _BEGINNINGS: Final = frozenset({"arabic", "dutch", "indonesian", "irish", "serbian", "tamil", "yiddish"})
-_JOINTS: Final = dict.fromkeys(map(ord, "-_./\\:@&~,"))
+_JOINTS: Final = dict.fromkeys(map(ord, "-_./\\:@&~,'"))
 # Letters of a word that its stem keeps.
 _KEPT: Final = 2
 

@@ -22,8 +22,10 @@ _MOST_RUNS: Final = 5  # of letters and digits: a hash has more, and none of the
 
 # `C++`, `C#`, `g++`
 _SUFFIX: Final = r"(?:\+\+(?!\w)|\#(?!\w))?+"
+# `1'250'000`, or with a thin or a no-break space.
+_THOUSANDS: Final = r"(?<=\d)['\u2019\u00a0\u2009\u202f](?=\d{3}(?!\d))"
 # Between the parts of one token; not an apostrophe: `supplier's`.
-_JOINT: Final = r"(?:[-./\\@&~\u2010\u2011]|_++|::?|\+\+?|(?<=\d),(?=\d))"
+_JOINT: Final = rf"(?:[-./\\@&~\u2010\u2011]|_++|::?|\+\+?|(?<=\d),(?=\d)|{_THOUSANDS})"
 _ASCII: Final = "[A-Za-z0-9]++"
 _ANY: Final = rf"[^\W_{SYMBOLS}{UNSPACED}]++(?:[{MARKS}]++[^\W_{SYMBOLS}{UNSPACED}]*+)*+"
 
@@ -65,13 +67,19 @@ _CLUSTER: Final = re.compile(
 _CLUSTERED: Final = re.compile(rf"[{MARKS}\u0E30\u0E32\u0E33\u0E45\u0E40-\u0E44\u0EC0-\u0EC4\u17D2\u1039]")
 _HUMP: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _RUN: Final = re.compile(r"[^\W\d_]++|\d++")
-# With the sign of thousands: `1,250,000`, `1,250.50`, `1.250.000,50`.
-_GROUPED: Final = re.compile(r"(\d{1,3}(?:,\d{3})++)(?:\.(\d++))?+|(\d{1,3}(?:\.\d{3})++)(?:,(\d++))?+")
+# With the sign of thousands: `1,250,000`, `1,250.50`, `1.250.000,50`, `1'250'000.50`; the plain form of a thin or
+# no-break space is a space.
+_GROUPED: Final = re.compile(
+    r"(\d{1,3}(?:,\d{3})++)(?:\.(\d++))?+|(\d{1,3}(?:\.\d{3})++)(?:,(\d++))?+"
+    r"|(\d{1,3}(?:['\u2019 ]\d{3})++)(?:[.,](\d++))?+"
+)
 _VERSION: Final = re.compile(r"\d++(?:\.\d++)++")
 _SEGMENT: Final = re.compile(r"[^/\\:@~]++")
 
 
 _GROUP: Final = itemgetter(1)
+_NUMERIC: Final = frozenset("0123456789.,")
+_UNGROUPED: Final = dict.fromkeys(map(ord, ",.'\u2019 "))
 
 
 class Form(NamedTuple):
@@ -138,9 +146,9 @@ def is_plain(token: str) -> bool:
 
 
 def asked(token: str) -> list[Form]:
-    """The forms to look up for a query's token: of unspaced text the pairs, or its only character."""
+    """The forms to look up for a query's token: of unspaced text the pairs, or its only character; no weak ones."""
     found = forms(token)
-    return [form for form in found if not (form.extra and _UNSPACED_START.match(form.text))]
+    return [form for form in found if not (form.weak or (form.extra and _UNSPACED_START.match(form.text)))]
 
 
 def is_clustered(token: str) -> bool:
@@ -183,32 +191,51 @@ def _of_words(text: str) -> Iterator[Form]:
         yield Form("§" + lower(parts[0][0]), 0, parts[0].end(), exact=True, extra=True)
     elif text.startswith(".") and parts:
         yield Form("." + lower(parts[0][0]), 0, parts[0].end(), exact=True, extra=True)
-    if len(parts) > 1 and all(part[0].isdecimal() for part in parts) and set(text) <= set("0123456789.,"):
-        yield from _of_number(text, parts)
-        return
-    for part in parts:
-        yield from _of_part(part[0], part.start())
-    yield from _wholes(text, parts)
+    if len(parts) > 1 and (grouped := _GROUPED.fullmatch(text)):
+        yield from _of_groups(text, parts, grouped)
+    elif len(parts) > 1 and set(text) <= _NUMERIC:
+        yield from _of_numbers(text, parts)
+    else:
+        for part in parts:
+            yield from _of_part(part[0], part.start())
+        yield from _wholes(text, parts)
 
 
-def _of_number(text: str, parts: Sequence[re.Match[str]]) -> Iterator[Form]:
-    """Numbers and versions; `1.250` may be either."""
+def _of_groups(text: str, parts: Sequence[re.Match[str]], grouped: re.Match[str]) -> Iterator[Form]:
+    """A number with signs of thousands. `1.250` may be a version, and `101,202,303` a row of numbers."""
     end = len(text)
-    if grouped := _GROUPED.fullmatch(text):
-        thousands, fraction = grouped[1] or grouped[3], grouped[2] or grouped[4]
-        digits = thousands.replace(",", "").replace(".", "")
-        yield Form(f"{digits}.{fraction}" if fraction else digits, 0, end, exact=True, extra="," not in text)
-        if "," in text:
-            return
+    number, fraction = next(pair for pair in (grouped.group(1, 2), grouped.group(3, 4), grouped.group(5, 6)) if pair[0])
+    digits = number.translate(_UNGROUPED)
+    has_dots = "," not in text and set(text) <= _NUMERIC
+    yield Form(f"{digits}.{fraction}" if fraction else digits, 0, end, exact=True, extra=has_dots)
+    if fraction:
+        yield Form(digits, 0, len(number), exact=True, extra=True, weak=True)
+    if has_dots:
+        yield from _of_numbers(text, parts)
+        return
+    is_weak = " " not in text  # people write a plain space as well
+    for part in parts:
+        yield Form(part[0], part.start(), part.end(), exact=True, extra=True, weak=is_weak)
+    for one, other in pairwise(parts) if len(parts) > 2 else ():
+        if other.end() <= len(number):
+            yield Form(one[0] + other[0], one.start(), other.end(), exact=True, extra=True, weak=True)
+
+
+def _of_numbers(text: str, parts: Sequence[re.Match[str]]) -> Iterator[Form]:
+    """A version, a number with a fraction, or several."""
     if len(parts) == 2:
-        yield Form(text.replace(",", "."), 0, end, exact=True)
+        yield Form(text.replace(",", "."), 0, len(text), exact=True)
+        for part in parts if "," in text else ():
+            yield Form(part[0], part.start(), part.end(), exact=True, extra=True, weak=True)
         return
     for part in parts:
-        is_part = "." in text
-        yield Form(part[0], part.start(), part.end(), exact=True, extra=is_part)
-    if "," not in text:
-        for last in parts[1:_LONGEST_VERSION]:
-            yield Form(text[: last.end()], 0, last.end(), exact=True, extra=last is not parts[-1])
+        yield Form(part[0], part.start(), part.end(), exact=True, extra="." in text)
+    if "," in text:
+        fractions = (found for found in _VERSION.finditer(text) if len(found[0]) <= LONGEST_WHOLE)
+        yield from (Form(found[0], *found.span(), exact=True) for found in fractions)
+        return
+    for last in parts[1:_LONGEST_VERSION]:
+        yield Form(text[: last.end()], 0, last.end(), exact=True, extra=last is not parts[-1])
 
 
 def _of_part(part: str, start: int) -> Iterator[Form]:

@@ -196,7 +196,7 @@ DOCUMENTS: Final = (
                 "_RUN",
             )
         )
-        + tuple(_TOKENS + each for each in ("_GROUPED", "_VERSION", "_SEGMENT"))
+        + tuple(_TOKENS + each for each in ("_GROUPED", "_VERSION", "_DIGITS", "_SEGMENT"))
         + tuple(f"features/search/characters.py:{each}" for each in ("plain", "folded", "_HAS_TRANSLATED")),
         lambda text: (
             folded(text),

@@ -22,7 +22,7 @@ from partywall.features.search.tokens import asked, forms, tokens
         ("101.5,202.7", "101 5 202 7 101.5 202.7"),
         ("1.250", "1.250 1250"),
         ("2,5", "2.5 2 5"),
-        ("v2.1.0-rc1", "v2 1 0 rc1 rc 2.1.0 v2.1.0rc1"),
+        ("v2.1.0-rc1", "v2 1 0 rc1 rc 2.1 2.1.0 v2.1.0rc1"),
         ("C++", "c++ c"),
         ("C++17", "c++ c 17 c++17"),
         ("C#", "c# c"),

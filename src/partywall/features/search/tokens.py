@@ -74,6 +74,7 @@ _GROUPED: Final = re.compile(
     r"|(\d{1,3}(?:['\u2019 ]\d{3})++)(?:[.,](\d++))?+"
 )
 _VERSION: Final = re.compile(r"\d++(?:\.\d++)++")
+_DIGITS: Final = re.compile(r"\d++")
 _SEGMENT: Final = re.compile(r"[^/\\:@~]++")
 
 
@@ -265,7 +266,10 @@ def _wholes(text: str, parts: Sequence[re.Match[str]]) -> Iterator[Form]:
         return
     for version in _VERSION.finditer(text):
         if len(version[0]) <= LONGEST_WHOLE:
-            yield Form(version[0], *version.span(), exact=True, extra=True)
+            start = version.start()
+            ends = [part.end() for part in _DIGITS.finditer(text, *version.span())]
+            for end in dict.fromkeys((*ends[1:_LONGEST_VERSION], ends[-1])):
+                yield Form(text[start:end], start, end, exact=True, extra=True)
     segments = [found.span() for found in _SEGMENT.finditer(text)]
     for start, end in segments if len(segments) == 1 else [(0, len(text)), *segments]:
         if end - start <= 2 * LONGEST_WHOLE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from typing import Final
+from uuid import UUID
 
 from partywall.adapters.embeddings.wordllama import load_wordllama
 from partywall.client.document_export.names import FileNames
@@ -20,6 +21,7 @@ from partywall.features.search.constants import MAX_QUERY_CHARACTERS
 from partywall.features.search.languages import detected
 from partywall.features.search.machine_text import readable
 from partywall.features.search.phrases import Phrases
+from partywall.features.search.text_hash import text_hash
 from partywall.features.search.tokens import forms, no_small_letters, tokens, unspaced_forms, without_markup
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import HEADINGS, repeated
@@ -197,11 +199,14 @@ DOCUMENTS: Final = (
             )
         )
         + tuple(_TOKENS + each for each in ("_GROUPED", "_VERSION", "_DIGITS", "_SEGMENT"))
-        + tuple(f"features/search/characters.py:{each}" for each in ("plain", "folded", "_HAS_TRANSLATED")),
+        + tuple(
+            f"features/search/characters.py:{each}" for each in ("plain", "folded", "_HAS_TRANSLATED", "INVISIBLE")
+        ),
         lambda text: (
             folded(text),
             no_small_letters(text),
             without_markup(text),
+            text_hash(text, UUID(int=1)),
             [(forms(token), unspaced_forms(token, {"\u0e40"})) for token in tokens(text)],
         ),
         MAX_CHARACTERS + 1000,  # a chunk with its title and its heading
@@ -223,6 +228,7 @@ DOCUMENTS: Final = (
             "attributes": repeated("<a b"),
             "a tag that does not end": repeated(" ", start="<a"),
             "Thai vowels": repeated("\u0e40"),
+            "breaks": repeated("a\u200b"),
             "stacked consonants": repeated("\u1780\u17d2"),
             "symbols": repeated("\u00bd"),
         },

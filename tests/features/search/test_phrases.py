@@ -26,6 +26,7 @@ RARE = {"watering": 3.0, "red": 3.0, "big": 1.0, "house": 1.0, "E-4021": 4.0, "c
         ("the caf\u00e9", "THE CAFE\u0301!", 1),
         ("big printers", "a big printer", 1),
         ("error E-4021", "Error: E 4021", 1),
+        ("red house", "a red hou\u200bse", 1),
         ("red house", "<b>red</b>-<i>house</i>", 1),
         ("red house", "<b>red</b>&nbsp;<i>house</i>\u2026", 1),
     ],

@@ -22,6 +22,11 @@ def test_how_words_are_spaced_makes_no_difference(monkeypatch: pytest.MonkeyPatc
     assert len({text_hash(text, ONE) for text in ("ab c", "a bc", "abc", "ab C", "ab c c")}) == 5
 
 
+@pytest.mark.parametrize("invisible", ["\u200b", "\u2060", "\u00ad", "\u200d", "\ufeff"])
+def test_invisible_characters_make_no_difference(invisible: str) -> None:
+    assert text_hash(f"zero{invisible}width {invisible} word{invisible}", ONE) == text_hash("zerowidth word", ONE)
+
+
 def test_texts_without_words_are_all_different() -> None:
     empty = {text_hash(text, document) for text in ("", " \r\n", "\ufeff") for document in (ONE, OTHER)}
     assert len(empty) == 2

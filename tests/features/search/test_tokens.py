@@ -42,6 +42,7 @@ from partywall.features.search.tokens import asked, forms, tokens
         ("٤٠٢١", "4021"),
         ("con\ufb01rms", "confirms"),
         ("in\u00advoice", "invoice"),
+        ("zero\u200bwidth", "zerowidth zero width"),
         ("שָׁלוֹם", "שלום"),
         ("مُحَمَّد", "محمد"),
         ("ΟΔΟΣ", "οδος"),
@@ -65,6 +66,12 @@ def test_a_form_has_its_place() -> None:
 def test_single_characters_are_asked_for_alone() -> None:
     assert [form.text for form in asked("退款单")] == ["退款", "款单"]
     assert [form.text for form in asked("款")] == ["款"]
+
+
+def test_a_break_separates_words_of_scripts_without_spaces() -> None:
+    assert tokens("\u1781\u17d2\u1789\u17bb\u17c6\u200b\u1785\u1784\u17cb") == [
+        "\u1781\u17d2\u1789\u17bb\u17c6", "\u1785\u1784\u17cb",
+    ]  # fmt: skip
 
 
 def test_parts_of_a_grouped_number_are_not_asked_for() -> None:

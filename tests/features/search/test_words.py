@@ -35,6 +35,7 @@ async def test_the_page_of_a_code_comes_first(workspace: SearchWorkspace) -> Non
         ("A well-known e-mail", ["well-known", "wellknown", "known", "email", "e-mails"]),
         ("For n <p it holds.\n\nThe zebra. For q> 3: List<Kiwi>, <ox id='E-7'/>", ["zebra", "kiwi", "E-7", "ox"]),
         (f"Moved src/main/java/{'CustomerKangaroo/' * 20}java", ["kangaroo", "CustomerKangaroo"]),
+        ("A zero\u200bwidth\u200bword here", ["zerowidthword", "zero\u2060width\u00adword", "width"]),
         ("您可以在三十天内申请退款。", ["退款", "申请退款", "款"]),
         ("クレジットカードで支払います", ["カード", "支払", "ｶｰﾄﾞ"]),
         ("환불을 신청하세요", ["환불", "신청"]),

@@ -48,13 +48,17 @@ def _ranges(codes: Iterable[int]) -> str:
 MARKS: Final = _ranges(chain(_marks(), _INVISIBLE))
 """What may follow a letter inside a word, besides letters and digits."""
 
+BREAK: Final = "\u200b"
+"""The space without width: a line may end there. It separates the words of Khmer, Thai and Burmese."""
+INVISIBLE: Final = re.compile(f"[{_ranges((*_INVISIBLE, ord(BREAK)))}]++")
+
 # Arabic and Hebrew are read without their vowel signs, and the tatweel only stretches a word.
 _VOWEL_SIGNS: Final = (
     0x640, 0x670, *range(0x610, 0x61B), *range(0x64B, 0x660), *range(0x6D6, 0x6DD), *range(0x6DF, 0x6E5), 0x6E7, 0x6E8,
     *range(0x6EA, 0x6EE), *range(0x591, 0x5BE), 0x5BF, 0x5C1, 0x5C2, 0x5C4, 0x5C5, 0x5C7,
 )  # fmt: skip
 # Persian letters in their Arabic form; digits of other scripts as ASCII digits.
-_PLAIN: Final = dict.fromkeys(chain(_INVISIBLE, _VOWEL_SIGNS)) | {0x6A9: "\u0643", 0x6CC: "\u064a"}
+_PLAIN: Final = dict.fromkeys((*_INVISIBLE, ord(BREAK), *_VOWEL_SIGNS)) | {0x6A9: "\u0643", 0x6CC: "\u064a"}
 _ZEROS: Final = (
     0x660,
     0x6F0,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Self
 
-from partywall.features.search.characters import MARKS, folded, plain
+from partywall.features.search.characters import BREAK, MARKS, folded, plain
 from partywall.features.search.tokens import tokens, without_markup
 
 _MOST_CHARACTERS: Final = 4_000
@@ -20,7 +20,7 @@ _COMPARED: Final = 6
 """Words that begin with the same letters are taken for the same: stemming every word of a passage costs too much."""
 _LETTERS: Final = 2 * _COMPARED  # of a word that has accents as characters of their own
 
-_WORD: Final = re.compile(rf"[^\W_]++(?:[{MARKS}]++[^\W_]*+)*+")
+_WORD: Final = re.compile(rf"[^\W_]++(?:[{MARKS}{BREAK}]++[^\W_]*+)*+")
 # The same for ASCII, and quicker: what is no letter or digit becomes a space.
 _ASCII: Final = bytes(ord(chr(code).lower() if chr(code).isalnum() else " ") for code in range(128)).ljust(256)
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
+from partywall.features.search.characters import INVISIBLE
+
 _AT_ONCE: Final = 64 * 1024
-_BYTE_ORDER_MARK: Final = "\ufeff"
 _BYTES: Final = 8
 
 
 def text_hash(content: str, document_id: UUID) -> int:
-    """Of a document. White space counts as one space, at both ends as none; byte order marks do not count.
+    """Of a document. White space counts as one space, at both ends as none; invisible characters do not count.
 
     A document without any text has a hash of its own.
     """
@@ -39,7 +40,8 @@ def _words(content: str) -> Iterator[str]:
     """The words with one space between two, in pieces: a large text would become a list of all of its words."""
     has_begun = is_apart = False
     for start in range(0, len(content), _AT_ONCE):
-        piece = content[start : start + _AT_ONCE].replace(_BYTE_ORDER_MARK, "")
+        piece = content[start : start + _AT_ONCE]
+        piece = piece if piece.isascii() else INVISIBLE.sub("", piece)
         words = " ".join(piece.split())
         is_apart = is_apart or piece[:1].isspace()
         if words:

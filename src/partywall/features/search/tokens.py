@@ -13,7 +13,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from partywall.features.search.characters import MARKS, SYMBOLS, UNSPACED, folded, lower, plain
+from partywall.features.search.characters import BREAK, MARKS, SYMBOLS, UNSPACED, folded, lower, plain
 
 LONGEST_WHOLE: Final = 64
 """In characters. A longer path or code is found by its parts."""
@@ -27,7 +27,7 @@ _THOUSANDS: Final = r"(?<=\d)['\u2019\u00a0\u2009\u202f](?=\d{3}(?!\d))"
 # Between the parts of one token; not an apostrophe: `supplier's`.
 _JOINT: Final = rf"(?:[-./\\@&~\u2010\u2011]|_++|::?|\+\+?|(?<=\d),(?=\d)|{_THOUSANDS})"
 _ASCII: Final = "[A-Za-z0-9]++"
-_ANY: Final = rf"[^\W_{SYMBOLS}{UNSPACED}]++(?:[{MARKS}]++[^\W_{SYMBOLS}{UNSPACED}]*+)*+"
+_ANY: Final = rf"[^\W_{SYMBOLS}{UNSPACED}]++(?:[{MARKS}{BREAK}]++[^\W_{SYMBOLS}{UNSPACED}]*+)*+"
 
 
 def _token(word: str) -> str:
@@ -138,7 +138,14 @@ def forms(token: str) -> list[Form]:
     found = _of_unspaced(text) if _UNSPACED_START.match(text) else _of_words(text)
     if len(text) == len(token):
         return list(found)
-    return [form._replace(start=0, end=len(token)) for form in found]
+    whole = [form._replace(start=0, end=len(token)) for form in found]
+    return [*whole, *_between_breaks(token)] if BREAK in token else whole
+
+
+def _between_breaks(token: str) -> Iterator[Form]:
+    """The forms of its pieces: some write a space without width between words."""
+    for piece in filter(None, token.split(BREAK)):
+        yield from (form._replace(start=0, end=len(token), extra=True, weak=True) for form in forms(piece))
 
 
 def is_plain(token: str) -> bool:

@@ -20,9 +20,10 @@ from partywall.features.search.compounds import LONGEST, parts
 from partywall.features.search.constants import MAX_QUERY_CHARACTERS
 from partywall.features.search.languages import detected
 from partywall.features.search.machine_text import readable
+from partywall.features.search.markup import without_markup
 from partywall.features.search.phrases import Phrases
 from partywall.features.search.text_hash import text_hash
-from partywall.features.search.tokens import forms, no_small_letters, tokens, unspaced_forms, without_markup
+from partywall.features.search.tokens import forms, no_small_letters, tokens, unspaced_forms
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import HEADINGS, repeated
 
@@ -189,7 +190,6 @@ DOCUMENTS: Final = (
                 "_ASCII_TOKENS",
                 "_TOKENS",
                 "_PART",
-                "_NO_WORDS",
                 "_UNSPACED_START",
                 "_NO_SMALL_LETTER",
                 "_CLUSTER",
@@ -200,7 +200,14 @@ DOCUMENTS: Final = (
         )
         + tuple(_TOKENS + each for each in ("_GROUPED", "_VERSION", "_DIGITS", "_SEGMENT"))
         + tuple(
-            f"features/search/characters.py:{each}" for each in ("plain", "folded", "_HAS_TRANSLATED", "INVISIBLE")
+            f"features/search/{each}"
+            for each in (
+                "characters.py:plain",
+                "characters.py:folded",
+                "characters.py:_HAS_TRANSLATED",
+                "characters.py:INVISIBLE",
+                "markup.py:_NO_WORDS",
+            )
         ),
         lambda text: (
             folded(text),

@@ -34,6 +34,7 @@ from partywall.features.search.tokens import asked, forms, tokens
         ("snake_case", "snake case snakecase"),
         ("getUserName", "getusername get user name"),
         ("PDFs", "pdfs"),
+        ("IT", "it IT"),
         ("docs/report-7.pdf", "docs report 7 pdf docsreport7pdf report7pdf"),
         ("ann@example.com", "ann example com annexamplecom examplecom"),
         ("退款", "退款 退 款"),

@@ -54,6 +54,19 @@ async def test_words_are_found_as_people_ask_for_them(
     assert [query for query in queries if await workspace.titles(query, mode="text") != ["Found"]] == []
 
 
+async def test_stop_words_in_capitals_are_words(workspace: SearchWorkspace) -> None:
+    await workspace.index(
+        await workspace.put("Found", "Ask the IT department or the WHO."),
+        await workspace.put("Other", "This is it: who is there? The door, and the department."),
+    )
+    for query in ("IT", "WHO", "the WHO"):
+        assert await workspace.titles(query, mode="text") == ["Found"], query
+    for query in ("it", "The Who", "to be or not to be"):
+        assert await workspace.titles(query, mode="text") == [], query
+    [hit] = (await workspace.search("IT", mode="text")).json()["items"]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["IT"]
+
+
 async def test_german_compounds_are_found_by_their_nouns(workspace: SearchWorkspace) -> None:
     text = "Die Kündigungsfristen stehen im Mietvertrag, und die Gerechtigkeit siegt."
     await workspace.index(await workspace.put("Found", text, metadata={"language": "de"}))

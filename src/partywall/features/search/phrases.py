@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import Final, Self
 
 from partywall.features.search.characters import BREAK, MARKS, folded, plain
-from partywall.features.search.tokens import tokens, without_markup
+from partywall.features.search.markup import without_markup
+from partywall.features.search.tokens import tokens
 
 _MOST_CHARACTERS: Final = 4_000
 """Of a passage: the longest, with its title and its heading, has fewer."""

@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from partywall.features.search.characters import BREAK, MARKS, SYMBOLS, UNSPACED, folded, lower, plain
+from partywall.features.search.markup import MARKUP
 
 LONGEST_WHOLE: Final = 64
 """In characters. A longer path or code is found by its parts."""
@@ -34,26 +35,9 @@ def _token(word: str) -> str:
     return rf"(?:(?<![\w.])\.(?=[A-Za-z]))?+{word}{_SUFFIX}(?:{_JOINT}{word}{_SUFFIX})*+"
 
 
-# HTML elements whose names no text uses as words. Others are read as text: `n <p`, `<branch>`, `List<Kiwi>`, XML.
-_ELEMENT: Final = (
-    "a|abbr|b|blockquote|br|dd|del|div|dl|dt|em|h[1-6]|hr|i|img|ins|kbd|li|ol|p|pre|s|span|strong|su[bp]|tbody|td|tfoot"
-    "|th|thead|tr|tt|ul?"
-)
-# Where such an element ends; where it begins, the name may be text: `<title>`.
-_ENDED: Final = (
-    "article|aside|body|button|code|details|figure|footer|form|head|header|html|label|main|nav|section|small|summary"
-    "|svg|table|title"
-)
-# No words: the names of HTML elements, character references and the start of a URL.
-_MARKUP: Final = (
-    rf"</(?:{_ENDED})(?=\s*+>)|</?(?:{_ELEMENT})(?:(?=\s*+/?>)|(?=\s++[a-z-]++=[\"']))"
-    r"|&(?:\#x?[0-9A-Fa-f]{1,7}|amp|lt|gt|quot|apos|nbsp|shy|[lr][sda]quo|[mn]dash|hellip);"
-    r"|\bhttps?://"
-)
-_NO_WORDS: Final = re.compile(_MARKUP)
-_ASCII_TOKENS: Final = re.compile(rf"{_MARKUP}|({_token(_ASCII)})")
+_ASCII_TOKENS: Final = re.compile(rf"{MARKUP}|({_token(_ASCII)})")
 _TOKENS: Final = re.compile(
-    rf"{_MARKUP}|(§++[ \u00a0\u202f]?+\d++[A-Za-z]?+|{_token(_ANY)}|[{UNSPACED}][{UNSPACED}{MARKS}]*+|[{SYMBOLS}]++)"
+    rf"{MARKUP}|(§++[ \u00a0\u202f]?+\d++[A-Za-z]?+|{_token(_ANY)}|[{UNSPACED}][{UNSPACED}{MARKS}]*+|[{SYMBOLS}]++)"
 )
 _PART: Final = re.compile(rf"[^\W_]++(?:[{MARKS}]++[^\W_]*+)*+(?:\+\+|\#)?+")
 _NO_SMALL_LETTER: Final = re.compile(rf"(?![{MARKS}])[\W\dA-Z_]")
@@ -77,6 +61,12 @@ _VERSION: Final = re.compile(r"\d++(?:\.\d++)++")
 _DIGITS: Final = re.compile(r"\d++")
 _SEGMENT: Final = re.compile(r"[^/\\:@~]++")
 
+
+# Stop words that are abbreviations or operators in capitals.
+_CAPITALS: Final = frozenset({
+    "ALL", "ALS", "AM", "AND", "AS", "BE", "CAN", "DAS", "DES", "DO", "HAS", "IF", "IN", "IT", "ME", "MIT", "NO", "NOT",
+    "NOW", "ON", "OR", "SO", "WHO",
+})  # fmt: skip
 
 _GROUP: Final = itemgetter(1)
 _NUMERIC: Final = frozenset("0123456789.,")
@@ -108,11 +98,6 @@ def places(text: str) -> Iterator[re.Match[str]]:
     return filter(_GROUP, (_ASCII_TOKENS if text.isascii() else _TOKENS).finditer(text))
 
 
-def without_markup(text: str) -> str:
-    """With a space for each piece of markup that makes no token."""
-    return _NO_WORDS.sub(" ", text) if "<" in text or "&" in text or "://" in text else text
-
-
 def unspaced(text: str) -> int:
     """How many characters of scripts without spaces a text has."""
     return 0 if text.isascii() else len(_UNSPACED_START.findall(text))
@@ -134,6 +119,8 @@ def forms(token: str) -> list[Form]:
     """The forms of a token, each once. The single characters of an unspaced text come last."""
     if is_plain(token):
         return [Form(token.lower(), 0, len(token))]
+    if token in _CAPITALS:  # as it is, it is not among the stop words; in the index it is in lower case
+        return [Form(token.lower(), 0, len(token)), Form(token, 0, len(token), exact=True, extra=True)]
     text = plain(token)
     found = _of_unspaced(text) if _UNSPACED_START.match(text) else _of_words(text)
     if len(text) == len(token):
@@ -150,7 +137,7 @@ def _between_breaks(token: str) -> Iterator[Form]:
 
 def is_plain(token: str) -> bool:
     """Whether its only form is itself in lower case."""
-    return token.isascii() and token.isalpha() and (token.islower() or not _has_humps(token))
+    return token.isascii() and token.isalpha() and (token.islower() or not (token in _CAPITALS or _has_humps(token)))
 
 
 def asked(token: str) -> list[Form]:

@@ -30,7 +30,7 @@ _DOCUMENT: Final = [
 ]  # fmt: skip
 _CHUNK: Final = [
     "project_id", "number", "document_id", "first", "last", "length", "configuration", "context", "text", "text_hash",
-    "passage_hash",
+    "passage_hash", "begins",
 ]  # fmt: skip
 
 
@@ -105,6 +105,7 @@ class Filler:
                 body,
                 text_hash(body, id_),
                 passage_hash(body, 0),
+                True,
             )
             for number, id_, length, title, body in given
         ]

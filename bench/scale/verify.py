@@ -27,7 +27,7 @@ _ROWS: Final = {
     "values": "SELECT d.content_sha256, name, value FROM document_value AS t {document} WHERE t.project_id = $1",
     "passages": """
         SELECT d.content_sha256, first, last, length, configuration, context, text, page, section, staged_for,
-            text_hash, passage_hash
+            text_hash, passage_hash, begins
         FROM chunk AS t {document} WHERE t.project_id = $1
     """,
     "postings": """

@@ -84,9 +84,11 @@ LEASED: Final = """
 FAULTY: Final = """
     WITH another AS (
         INSERT INTO chunk (
-            project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash
+            project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash,
+            begins
         )
-        SELECT project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash
+        SELECT project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash,
+            false
         FROM chunk WHERE (project_id, document_id) = ($1, $2) LIMIT 1 RETURNING number
     )
     INSERT INTO embedding (project_id, index_id, chunk, dimension, approximate, embedding, fault, fault_message)

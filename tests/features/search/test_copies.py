@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from partywall.features.search import kept_passages
+from partywall.features.search import copy_counts, kept_passages
 from partywall.features.search.constants import CANDIDATES, MOST_DUPLICATES, Breadth
 from partywall.features.search.schemas import SearchGroup, SearchHit
 from tests.features.search.search_workspace import SearchWorkspace
@@ -105,6 +105,34 @@ async def test_copies_that_fill_each_round_hide_no_other(
         assert found[0].text == "cats cats cats"
         every = await hits(workspace, "cats", limit=6, mode=mode, group=group)
         assert len({hit.text for hit in every}) == 6, (mode, group)
+
+
+@pytest.mark.usefixtures("small_rounds")
+async def test_all_copies_count_however_few_the_search_looks_at(workspace: SearchWorkspace) -> None:
+    """Not those in the trash, nor those that the filter leaves out; the text begins with an empty line."""
+    content = "\n\n" + "\n\n".join(f"# Part {number}\n\n" + "A refund takes ten days. " * 40 for number in range(3))
+    copies = [await workspace.put("Refunds", content, status="draft") for _ in range(9)]
+    copies += [await workspace.put("Refunds", content, status="published") for _ in range(4)]
+    await workspace.index(*copies, await workspace.put("Parcels", PARCELS))
+    published = {"field": "status", "op": "eq", "value": "published"}
+    for mode, group in product(("text", "vector", "hybrid"), SearchGroup):
+        first = (await hits(workspace, "refund", mode=mode, group=group, limit=1))[0]
+        assert (first.duplicates, first.duplicate_ids) == (12, sorted({*copies} - {first.document_id})), (mode, group)
+        first = (await hits(workspace, "refund", mode=mode, group=group, limit=1, filter=published))[0]
+        assert first.duplicates == 3
+    address = f"/api/v1/projects/{workspace.project}/documents/{copies[0]}"
+    assert (await workspace.person.client.delete(address)).status_code == 204
+    first = (await hits(workspace, "refund", limit=1))[0]
+    assert (first.duplicates, copies[0] in first.duplicate_ids) == (11, False)
+
+
+async def test_so_many_copies_are_counted_as_the_limit_allows(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_counts, "MOST_COUNTED", 4)
+    monkeypatch.setattr(copy_counts, "MOST_COUNTED_TOGETHER", 12)
+    await workspace.index(*[await workspace.put("Parcels", PARCELS) for _ in range(6)])
+    assert [(await hits(workspace, "parcel", limit=limit))[0].duplicates for limit in (2, 6)] == [4, 2]
 
 
 @pytest.mark.usefixtures("small_rounds")

@@ -57,8 +57,8 @@ async def test_the_database_refuses_passages_that_the_earlier_check_missed(works
     await limit(workspace, 1)
     copied = (
         "INSERT INTO chunk"
-        " (project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash)"
-        " SELECT project_id, document_id, 99, 100, 1, configuration, context, text, text_hash, 1 FROM chunk"
+        " (project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash, begins)"
+        " SELECT project_id, document_id, 99, 100, 1, configuration, context, text, text_hash, 1, false FROM chunk"
         " WHERE project_id = $1"
     )
     with pytest.raises(asyncpg.CheckViolationError, match="quota exceeded"):

@@ -80,5 +80,5 @@ def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk], configurati
         wording = Wording(of_text, passage_hash(chunk.text, ordinal))
         yield NewChunk(
             document.id, chunk.start, chunk.end, configuration, context, chunk.text, wording, chunk.page,
-            chunk.section or None, headings,
+            chunk.section or None, headings, begins=ordinal == 0,
         )  # fmt: skip

@@ -21,14 +21,17 @@ WITH serving AS MATERIALIZED (
     SELECT id, dimension, external, approximate FROM search_index
     WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
 ), given AS MATERIALIZED (
-    SELECT document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector, place
+    SELECT document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector,
+        place, begins
     FROM unnest(
         CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
         CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]),
         CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:text_hashes AS bigint[]),
-        CAST(:passage_hashes AS bigint[]), CAST(:vectors AS text[]), CAST(:chunks AS integer[])
+        CAST(:passage_hashes AS bigint[]), CAST(:vectors AS text[]), CAST(:chunks AS integer[]),
+        CAST(:begins AS boolean[])
     ) AS given (
-        document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector, place
+        document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector,
+        place, begins
     )
 ), stem AS MATERIALIZED ({terms}
 ), counted AS MATERIALIZED (
@@ -39,11 +42,11 @@ WITH serving AS MATERIALIZED (
 ), made AS (
     INSERT INTO chunk (
         project_id, document_id, first, last, length, configuration, context, text, page, section, staged_for,
-        text_hash, passage_hash
+        text_hash, passage_hash, begins
     )
     SELECT :project_id, document_id, first, last,
         coalesce(measured.length, 0), configuration, context, body, page, section, CAST(:staged_for AS integer),
-        text_hash, passage_hash
+        text_hash, passage_hash, begins
     FROM given LEFT JOIN (SELECT place, sum(own) AS length FROM counted GROUP BY place) AS measured
         ON measured.place = given.place
     ORDER BY given.place
@@ -86,7 +89,7 @@ WHERE project_id = :project_id AND NOT configurations @> CAST(:used AS text[])
 class NewChunk:
     """A passage, `content[first:last]`; `context` is the title and heading that are indexed before its text.
 
-    `headings` are the headings in both, without the title.
+    `headings` are the headings in both, without the title. `begins`: it is the first one of its document.
     """
 
     document_id: UUID
@@ -99,6 +102,7 @@ class NewChunk:
     page: int | None = None
     section: str | None = None
     headings: str = ""
+    begins: bool = False
 
     @property
     def place(self) -> tuple[int, int, str, str]:
@@ -155,6 +159,7 @@ class ChunkWriter:
             "text_hashes": [chunk.wording.text_hash for chunk in chunks],
             "passage_hashes": [chunk.wording.passage_hash for chunk in chunks],
             "vectors": [] if embedded is None else embedded.vectors,
+            "begins": [chunk.begins for chunk in chunks],
             "staged_for": staged_for,
             "chunks": [words.places[chunk.document_id, chunk.first] for chunk in chunks],
             **words.parameters,

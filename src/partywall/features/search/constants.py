@@ -36,6 +36,12 @@ READ_FOR_PHRASES: Final = 12
 MOST_DUPLICATES: Final = 20
 """Ids of documents with the same text that a hit names."""
 
+MOST_COUNTED: Final = 10_000
+"""So many documents with the text of a hit are counted."""
+
+MOST_COUNTED_TOGETHER: Final = 100_000
+"""For all hits of an answer; each gets the same part."""
+
 MAX_QUERY_CHARACTERS: Final = 1_000
 
 QUERY_TOKENS: Final = 128

@@ -1,10 +1,10 @@
-"""Folds documents with the same text into one result."""
+"""Folds documents with the same text into one result, and tells how many documents have it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from partywall.features.search.fusion import Ranked
@@ -17,12 +17,22 @@ class Wording(NamedTuple):
     passage_hash: int
 
 
+class Owners(NamedTuple):
+    """How many `documents` have a text, and the ids of the oldest ones."""
+
+    documents: int
+    ids: Sequence[UUID]
+
+
+NO_OWNERS: Final = Owners(0, ())
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The passages that may be shown of one text, and the other documents that have it, best first."""
+    """The passages of one document that may be shown, and the hash of the document's text."""
 
+    text_hash: int
     passages: Sequence[Ranked]
-    duplicates: list[UUID] = field(default_factory=list)
 
     @property
     def best(self) -> Ranked:
@@ -37,7 +47,5 @@ def fold(found: Iterable[Sequence[Ranked]], wordings: Mapping[int, Wording], *, 
     groups: dict[Wording | int, Group] = {}
     for passages in found:
         if (wording := wordings.get(passages[0].chunk)) is not None:
-            group = groups.setdefault(wording.text_hash if whole else wording, Group(passages))
-            if group.passages is not passages:
-                group.duplicates.append(passages[0].document_id)
+            groups.setdefault(wording.text_hash if whole else wording, Group(wording.text_hash, passages))
     return list(groups.values())

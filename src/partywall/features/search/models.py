@@ -92,7 +92,8 @@ class SearchChunk(Base):
     """A passage. Postings and vectors refer to its `number`; `context` is indexed before its text.
 
     `page` is set for files that have pages, `section` is the heading that the passage starts under or with. `text_hash`
-    is that of the document's text, `passage_hash` that of the passage and its place: both tell copies.
+    is that of the document's text, `passage_hash` that of the passage and its place: both tell copies. A
+    document's first passage `begins` it.
 
     A large document's chunks are written in batches with `staged_for` set to its version. All become searchable at
     once, when `staged_for` is set to null, and to 0 for the former chunks. Searches skip chunks where it is not null.
@@ -104,6 +105,13 @@ class SearchChunk(Base):
         ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
         CheckConstraint("length(section) <= 200", name="section"),
         Index("chunk_project_id_document_id_idx", "project_id", "document_id"),
+        Index(
+            "chunk_text_idx",
+            "project_id",
+            "text_hash",
+            "document_id",
+            postgresql_where=text("begins AND staged_for IS NULL"),
+        ),
         Index("chunk_staged_idx", "project_id", "document_id", postgresql_where=text("staged_for IS NOT NULL")),
         {"info": {"kind": TableKind.PROJECT}},
     )
@@ -115,6 +123,7 @@ class SearchChunk(Base):
     first: Mapped[int] = mapped_column(Integer)
     last: Mapped[int] = mapped_column(Integer)
     length: Mapped[int] = mapped_column(Integer)
+    begins: Mapped[bool] = mapped_column(Boolean)
     configuration: Mapped[str] = mapped_column(Text)
     context: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -17,7 +17,8 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.filters.tree import Filter
 from partywall.features.search import bm25, nearest
 from partywall.features.search.constants import Breadth
-from partywall.features.search.copies import Wording
+from partywall.features.search.copies import Owners, Wording
+from partywall.features.search.copy_counts import most_counted, owners
 from partywall.features.search.different_texts import READ_ALL
 from partywall.features.search.fusion import Candidate
 from partywall.features.search.kept_passages import CHECKED_FIRST, Kept, numbers_of
@@ -247,6 +248,12 @@ class SearchRepository:
         """By the numbers of the chunks; without those that are gone."""
         rows = await self.session.execute(_WORDINGS, {**self._project, "numbers": list(numbers)})
         return {number: Wording(*wording) for number, *wording in rows}
+
+    async def owners(self, texts: Collection[int], kept: Kept | None, limit: int) -> dict[int, Owners]:
+        """The documents that have a text with one of these hashes, of those that are kept: see `most_counted`."""
+        values = {**self._project, "texts": list(texts), "most": most_counted(limit)}
+        rows = await self.session.execute(owners(kept), values)
+        return {text_hash: Owners(count, ids) for text_hash, count, ids in rows}
 
     async def shown(self, numbers: Sequence[int]) -> list[Found]:
         """The chunks with their documents' titles, unordered."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from partywall.core.rerankers import Reranker
 from partywall.features.search.constants import MOST_DUPLICATES
-from partywall.features.search.copies import Group
+from partywall.features.search.copies import Group, Owners
 from partywall.features.search.fusion import Ranked
 from partywall.features.search.highlights import Span
 from partywall.features.search.repository import Found
@@ -16,10 +16,11 @@ from partywall.features.search.schemas import Explanation, Half, Highlight, Sear
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`score` is the calibrated one; `rerank` is what the reranker answered."""
+    """`owners` have its text. `score` is the calibrated one; `rerank` is what the reranker answered."""
 
     group: Group
     found: Found
+    owners: Owners
     score: float
     rerank: float | None = None
 
@@ -42,7 +43,8 @@ def _read(found: Found) -> str:
 
 
 def hit(result: Result, highlights: Sequence[Span], *, explain: bool) -> SearchHit:
-    found, duplicates = result.found, result.group.duplicates
+    found = result.found
+    others = [each for each in result.owners.ids if each != found.document_id]
     return SearchHit(
         document_id=found.document_id,
         external_id=found.external_id,
@@ -56,8 +58,8 @@ def hit(result: Result, highlights: Sequence[Span], *, explain: bool) -> SearchH
         end=found.last,
         score=round(result.score, 4),
         highlights=[Highlight(start=span.start, end=span.end) for span in highlights],
-        duplicates=len(duplicates),
-        duplicate_ids=duplicates[:MOST_DUPLICATES],
+        duplicates=max(0, result.owners.documents - 1),
+        duplicate_ids=others[:MOST_DUPLICATES],
         explanation=_explanation(result.group.best, result.rerank) if explain else None,
     )
 

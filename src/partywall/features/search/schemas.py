@@ -12,7 +12,12 @@ from partywall.features.documents.filters.grammar import FILTER, FilterText, Giv
 from partywall.features.documents.filters.tree import Comparison, Filter, Operator, both
 from partywall.features.documents.filters.tree import Field as Column
 from partywall.features.documents.schemas import Facet
-from partywall.features.search.constants import MAX_QUERY_CHARACTERS, MOST_DUPLICATES
+from partywall.features.search.constants import (
+    MAX_QUERY_CHARACTERS,
+    MOST_COUNTED,
+    MOST_COUNTED_TOGETHER,
+    MOST_DUPLICATES,
+)
 
 DocumentStatus = Literal["draft", "published"]
 
@@ -128,10 +133,11 @@ class SearchHit(ResponseModel):
     )
     highlights: list[Highlight] = Field(description="The query's words in `text`: the first 100.")
     duplicates: int = Field(
-        description="How many other documents with the same text the search found; they are not hits of their own.",
+        description="How many other documents with the same text match the filter; they are not hits of their own. Up "
+        f"to {MOST_COUNTED} are counted, or {MOST_COUNTED_TOGETHER} / `limit` if that is less.",
         examples=[1],
     )
-    duplicate_ids: list[UUID] = Field(description=f"These documents: the first {MOST_DUPLICATES}.")
+    duplicate_ids: list[UUID] = Field(description=f"These documents: the oldest {MOST_DUPLICATES}.")
     explanation: Explanation | None = Field(description="Null unless `explain` is true.")
 
 

@@ -29,6 +29,7 @@ from partywall.features.documents.facets import count_facets
 from partywall.features.documents.rights import DOCUMENT_READ
 from partywall.features.search import relevance
 from partywall.features.search.constants import EXACT_CHUNKS
+from partywall.features.search.copies import NO_OWNERS
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError, VectorIndexUnavailable
 from partywall.features.search.marked_texts import marked
 from partywall.features.search.one_search import Search
@@ -119,16 +120,22 @@ class SearchService:
             if search.corpus.chunks > EXACT_CHUNKS:
                 await repository.plan_for_this_project()
             asked = await search.asked(repository)
-            groups = await search.run(repository, await search.kept(repository), asked)
+            kept = await search.kept(repository)
+            groups = await search.run(repository, kept, asked)
             search.refuse_late()
             phrases = search.phrases(asked)
             compared = best_passages(groups) if phrases.weights else []
             firsts = [group.best.chunk for group in groups[: search.most]]
             found = {each.number: each for each in await repository.shown([*{*firsts, *compared}])}
+            texts = {group.text_hash for group in groups if any(each.chunk in found for each in group.passages)}
+            owners = await repository.owners(texts, kept, search.query.limit)
         shares = await self._shares(phrases, [found[number] for number in compared if number in found])
         ordered = with_phrases(groups, dict.fromkeys(found, 0.0) | shares)[: search.most]
         scores = relevance.scores([each.best for each in ordered], search.mode, search.scale)
-        return [Result(group, found[group.best.chunk], score) for group, score in zip(ordered, scores, strict=True)]
+        return [
+            Result(group, found[group.best.chunk], owners.get(group.text_hash, NO_OWNERS), score)
+            for group, score in zip(ordered, scores, strict=True)
+        ]
 
     async def _shares(self, phrases: Phrases, found: Sequence[Found]) -> dict[int, float]:
         """The share of the query's phrases in each passage."""

@@ -43,6 +43,7 @@ CREATE TABLE chunk (
     first integer NOT NULL,
     last integer NOT NULL,
     length integer NOT NULL,
+    begins boolean NOT NULL,
     configuration text NOT NULL,
     context text NOT NULL,
     text text NOT NULL,
@@ -57,6 +58,8 @@ CREATE TABLE chunk (
         FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
 );
 CREATE INDEX chunk_project_id_document_id_idx ON chunk (project_id, document_id);
+-- Finds the documents with a text: one entry for each.
+CREATE INDEX chunk_text_idx ON chunk (project_id, text_hash, document_id) WHERE begins AND staged_for IS NULL;
 CREATE INDEX chunk_staged_idx ON chunk (project_id, document_id) WHERE staged_for IS NOT NULL;
 ALTER TABLE chunk ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON chunk USING (project_id = (SELECT wall.current_project()));

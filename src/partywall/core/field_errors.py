@@ -60,7 +60,7 @@ _KINDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.EXACTLY_ONE: "one_of",
     FieldCode.OUT_OF_RANGE: "instant_out_of_range",
     FieldCode.MISSING: "missing missing_argument",
-    FieldCode.NOT_ONE_OF: "literal_error enum union_tag_invalid union_tag_not_found",
+    FieldCode.NOT_ONE_OF: "literal_error enum union_tag_invalid union_tag_not_found unknown_language",
     FieldCode.NOT_UNIQUE: "not_unique",
     FieldCode.TOO_DEEP: "too_deep recursion_loop",
     FieldCode.TOO_LARGE: "less_than less_than_equal too_large",

@@ -16,7 +16,9 @@ from tests.isolation.job_runner import run_job
 
 async def test_documents_that_tell_no_language_have_that_of_the_project(workspace: SearchWorkspace) -> None:
     await workspace.put("Kündigungsfrist")
+    await workspace.put("Ladefrist", metadata={"language": "xx"})
     await workspace.put("Trees", "Trees", metadata={"language": "en"})
+    await workspace.put("Cities", "Cities", metadata={"language": "eng"})
     text = "The houses stand by the river, and it is not far from there to the town."
     await workspace.put("Houses", text)
     await workspace.work()
@@ -25,13 +27,13 @@ async def test_documents_that_tell_no_language_have_that_of_the_project(workspac
     before = json.loads(str(await workspace.value(states, workspace.project)))
 
     url = f"/api/v1/projects/{workspace.project}"
-    assert (await workspace.person.client.patch(url, json={"language": "de"})).status_code == 200
+    assert (await workspace.person.client.patch(url, json={"language": "ger"})).status_code == 200
     await workspace.work()
-    assert await workspace.titles("Frist", mode="text") == ["Kündigungsfrist"]
+    assert {*await workspace.titles("Frist", mode="text")} == {"Kündigungsfrist", "Ladefrist"}
     assert await workspace.titles("tree", mode="text") == ["Trees"]
     assert await workspace.titles("house", mode="text") == ["Houses"]
     after = json.loads(str(await workspace.value(states, workspace.project)))
-    assert {title for title in before if after[title] != before[title]} == {"Kündigungsfrist"}
+    assert {title for title in before if after[title] != before[title]} == {"Kündigungsfrist", "Ladefrist"}
     await workspace.put("Mietvertrag")
     await workspace.work()
     assert await workspace.titles("Vertrag", mode="text") == ["Mietvertrag"]

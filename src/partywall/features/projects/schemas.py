@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -19,14 +20,25 @@ from pydantic_core.core_schema import literal_schema, no_info_after_validator_fu
 from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel, SortedQuery
 from partywall.core.tenancy import Role
 from partywall.features.accounts.schemas import EmailAddress
+from partywall.formats.language_tag import language_code
 
 Description = Annotated[str, StringConstraints(max_length=10_000)]
+
+
+def _of_language(tag: str) -> str:
+    if language_code(tag) is None:
+        raise PydanticCustomError("unknown_language", "This tag does not begin with the code of a language")
+    return tag
+
+
 Language = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}$", max_length=35),
+    StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,8}$", max_length=35),
+    AfterValidator(_of_language),
     Field(
         description="A BCP 47 language tag, such as `de` or `pt-BR`: how words are stemmed in documents and queries "
-        "whose language is neither given nor recognised."
+        "whose language is neither given nor recognised.",
+        examples=["de"],
     ),
 ]
 

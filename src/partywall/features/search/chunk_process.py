@@ -15,9 +15,10 @@ from partywall.features.search.beginning_repository import EXAMINED_CHUNKS, begi
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunker import Chunk
 from partywall.features.search.copies import Wording
-from partywall.features.search.languages import configuration_of, language_of, primary
+from partywall.features.search.languages import configuration_of, language_of
 from partywall.features.search.page_chunks import chunk_document, chunks_of, cut, request
 from partywall.features.search.text_hash import passage_hash, text_hash
+from partywall.formats.language_tag import language_code
 
 # In characters. Longer texts go to a separate process, which takes about 25 ms to start. The parser takes time for each
 # line too.
@@ -65,8 +66,8 @@ def _new_chunks(found: Sequence[ClaimedDocument], cuts: Mapping[UUID, Sequence[C
 
 def _usual(found: Sequence[ClaimedDocument], languages: Iterable[str | None]) -> str | None:
     """All are of one project."""
-    if found and (tag := found[0].usual_language):
-        return primary(tag)
+    if found and (language := language_code(found[0].usual_language or "")):
+        return language
     known = Counter(filter(None, languages)).most_common(1)
     return known[0][0] if known else None
 

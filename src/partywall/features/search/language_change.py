@@ -9,9 +9,10 @@ from uuid import UUID
 
 from partywall.core.jobs.context import JobContext
 from partywall.features.documents import index_queue as documents
+from partywall.features.documents.constants import LANGUAGE
 from partywall.features.projects.jobs import ProjectLanguageChanged
 from partywall.features.search.beginning_repository import Beginning, BeginningReader, beginning
-from partywall.features.search.languages import detected
+from partywall.features.search.languages import language_of
 
 EXAMINED_AT_ONCE: Final = 200
 
@@ -32,4 +33,8 @@ async def apply_language(context: JobContext, payload: ProjectLanguageChanged) -
 
 
 def _dependent(found: Sequence[Beginning]) -> list[UUID]:
-    return [each.id for each in found if not each.settled or detected(beginning(each.title, each.texts)) is None]
+    return [
+        each.id
+        for each in found
+        if not each.settled or language_of({LANGUAGE: each.tag}, beginning(each.title, each.texts)) is None
+    ]

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from partywall.features.documents.constants import LANGUAGE
 from partywall.features.search.constants import CONFIGURATIONS, DEFAULT_CONFIGURATION, PLAIN_CONFIGURATION
 from partywall.features.search.language_words import FREQUENT_WORDS
+from partywall.formats.language_tag import language_code
 
 # Characters of a text that are looked at.
 EXAMINED: Final = 1_000
@@ -36,14 +37,12 @@ _LANGUAGES: Final = _by_word()
 
 
 def language_of(metadata: Mapping[str, JsonValue], text: str) -> str | None:
-    """By the BCP 47 tag `language` in a document's metadata, or else by its text; None if that does not tell."""
+    """By the BCP 47 tag `language` in a document's metadata, or else by its text; None if that does not tell.
+
+    A tag of no language counts as none.
+    """
     tag = metadata.get(LANGUAGE)
-    return primary(tag) if isinstance(tag, str) and tag.strip() else detected(text)
-
-
-def primary(tag: str) -> str:
-    """The language of a BCP 47 tag."""
-    return tag.strip().lower().replace("_", "-").partition("-")[0]
+    return (language_code(tag) if isinstance(tag, str) else None) or detected(text)
 
 
 def configuration_of(language: str | None) -> str:

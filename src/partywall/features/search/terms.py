@@ -12,8 +12,9 @@ from uuid import UUID
 from partywall.features.search.characters import folded
 from partywall.features.search.compounds import parts
 from partywall.features.search.constants import LONGEST_TERM, QUERY_TOKENS
-from partywall.features.search.languages import configuration_of, primary
+from partywall.features.search.languages import configuration_of
 from partywall.features.search.tokens import Form, asked, forms, is_plain, tokens
+from partywall.formats.language_tag import language_code
 
 SIMPLE: Final = "simple"
 """The dictionary that keeps words as they are."""
@@ -157,7 +158,8 @@ class QueryWords:
                 used[number, configuration] = None
                 if not extra:
                     by_token[token].add(number)
-        usual = "" if language is None else f"{configuration_of(primary(language))}_stem"
+        known = language_code(language or "")
+        usual = "" if known is None else f"{configuration_of(known)}_stem"
         return cls(words, weights, list(used), usual, by_token)
 
     @property

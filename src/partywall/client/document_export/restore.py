@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from partywall.client.document_import.results import ImportCounts, ImportedDocum
 from partywall.client.errors import ApiError, ClientError
 
 HOPELESS: Final = {401, 403, 404}
+_TEXT: Final = "text/plain"
+_NO_TEXT: Final = hashlib.sha256(b"").hexdigest()
 DIFFERS: Final = "the project has another document with this external id: use --replace"
 
 
@@ -29,7 +32,7 @@ class InvalidEntry(ClientError):
 class Restore:
     """`notify` is called for every document.
 
-    A document with several versions and an uploaded file is `unfinished` until the server has read the file: call
+    A document with versions and an uploaded file is `unfinished` until the server has read the file, or cannot: call
     `finish_all` with it then. Files in archives are `postponed` until the server has read the archives: then it has
     made their documents, and `run_postponed` adds what is missing.
     """
@@ -74,18 +77,22 @@ class Restore:
             self._known = {_key(each): each for each in list_documents(self.api, self.project_id)}
 
     def finish_all(self, ready: Iterable[tuple[Entry, ExistingDocument]]) -> None:
-        """Adds the versions after those that the server has made of the uploaded files."""
+        """Adds the versions that the server has not made of the uploaded files."""
+        now = {each.id: each for each in list_documents(self.api, self.project_id)}
         for entry, document in ready:
             try:
-                self._finish(entry, document)
+                if document.id in now:
+                    self._finish(entry, now[document.id])
             except (ApiError, InvalidEntry, OSError) as error:
                 self.counts.failed.append(UnreadableFile(entry.name, str(error)))
 
     def _finish(self, entry: Entry, document: ExistingDocument) -> None:
-        document = _read(self.api.get(self._path(f"/{document.id}")))
+        last = entry.versions[-1]
+        is_last = document.content_sha256 == last.content_sha256
+        if is_last and len(entry.versions) == 1:
+            return
         if entry.external_id is not None:
-            last = entry.versions[-1]
-            self._add_versions(document, entry, [last] if document.content_sha256 != last.content_sha256 else [])
+            self._add_versions(document, entry, [] if is_last else [last])
         else:
             is_first = document.content_sha256 == entry.versions[0].content_sha256
             self._add_versions(document, entry, entry.versions[1:] if is_first else entry.versions)
@@ -113,6 +120,8 @@ class Restore:
         if known is None:
             return Outcome.SENT, None if self.dry_run else self._bring(None, entry, entry.versions)
         if _is_same(known, entry):
+            if known.awaits_reading and entry.original is not None and entry.versions:
+                self.unfinished.append((entry, known))
             return Outcome.UNCHANGED, known
         made = _versions_made(known, entry)
         if made is None and not self.replace:
@@ -123,14 +132,17 @@ class Restore:
         return Outcome.CHANGED, self._bring(known, entry, missing)
 
     def _bring(self, document: ExistingDocument | None, entry: Entry, versions: list[Version]) -> ExistingDocument:
-        """Creates or changes the document. The file is uploaded last: usually the newest version is its text."""
+        """Creates or changes the document. The file is uploaded last: usually the newest version is its text.
+
+        A file that the server could not read has made none.
+        """
         if entry.original is None:
             if document is None:
                 first, *versions = versions
                 document = self._create(entry, first)
             return self._add_versions(document, entry, versions)
         if entry.external_id is not None:
-            for version in versions[:-1]:
+            for version in versions[:-1] if entry.index_error is None else versions:
                 if document is None:
                     document = self._create(entry, version)
                 else:
@@ -139,7 +151,7 @@ class Restore:
             document = self._upload(entry, entry.original)
         if entry.status != document.status:
             document = self._patch(document, {"status": entry.status})
-        if len(entry.versions) > 1:
+        if entry.versions:
             self.unfinished.append((entry, document))
         return document
 
@@ -215,8 +227,11 @@ def _key_of(entry: Entry) -> tuple[str | None, str, str]:
 
 
 def _is_same(known: ExistingDocument, entry: Entry) -> bool:
-    """The text of an uploaded file with one version is what the server reads in it."""
-    is_read_anew = entry.original is not None and len(entry.versions) <= 1
+    """The text of an uploaded file with one version is what the server reads in it, if it can read it."""
+    if entry.original is not None and known.media_type == _TEXT != entry.media_type:
+        return False  # its file was not sent
+    is_read = known.awaits_reading or known.content_sha256 != _NO_TEXT
+    is_read_anew = entry.original is not None and (not entry.versions or (len(entry.versions) == 1 and is_read))
     is_same_text = is_read_anew or known.content_sha256 == entry.versions[-1].content_sha256
     is_same_rest = (known.title, known.status, known.metadata) == (entry.title, entry.status, entry.metadata)
     return is_same_text and is_same_rest
@@ -225,6 +240,8 @@ def _is_same(known: ExistingDocument, entry: Entry) -> bool:
 def _versions_made(known: ExistingDocument, entry: Entry) -> int | None:
     """How many of the entry's versions the document has, if an import of it was interrupted; otherwise None."""
     made = known.version
+    if known.content_sha256 == _NO_TEXT and entry.original is not None:
+        return 0  # its file could not be read
     if not 0 < made <= len(entry.versions):
         return None
     last = entry.versions[made - 1]

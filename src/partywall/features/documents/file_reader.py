@@ -122,11 +122,11 @@ async def _store(context: JobContext, payload: ReadFile, file: FileToRead, found
 
 
 async def _fail(context: JobContext, payload: ReadFile, reason: str, key: str | None = None) -> None:
-    """Marks the document as failed, if its file (`key`) is still unread. An earlier text of it stays."""
+    """Marks the document as failed, if its file (`key`) is still unread. An earlier text stays."""
     try:
         async with context.begin(payload) as (session, scope):
             row = await FileWriter(session, scope).fail(payload.document_id, reason, key)
-            if row is not None:
+            if row is not None and row.index_status == "failed":
                 data = {"version": row.version, "revision": row.revision, "reason": reason}
                 event_draft = EventDraft("document.failed", "document", str(payload.document_id), data)
                 publish(session, scope, event_draft)

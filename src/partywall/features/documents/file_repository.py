@@ -36,7 +36,7 @@ UPDATE document SET content = :content, size = :size, content_sha256 = :sha256
 WHERE project_id = :project_id AND id = :id
 """)
 _READ: Final = text("""
-UPDATE document SET version = :version, title = :title, unread_title = NULL, unread_by = NULL,
+UPDATE document SET version = :version, title = :title, unread_title = NULL, unread_by = NULL, unread_note = NULL,
     media_type = coalesce(:media_type, media_type),
     metadata = CASE WHEN octet_length(CAST(more AS text)) <= :most THEN more ELSE metadata END,
     index_status = 'pending', index_error = NULL, state = state + 1, updated_at = clock_timestamp()
@@ -53,10 +53,16 @@ SELECT project_id, id, version, title, size, content_sha256, :uploader, updated_
 WHERE project_id = :project_id AND id = :id
 """)
 _FAIL: Final = text("""
-UPDATE document SET index_status = 'failed', index_error = :reason, state = state + 1
+UPDATE document SET unread_note = :reason, state = state + 1,
+    index_status = CASE WHEN is_indexing THEN index_status ELSE 'failed' END,
+    index_error = CASE WHEN is_indexing THEN index_error ELSE :reason END
+FROM (
+    SELECT index_status = 'pending' AND (index_error IS NULL OR index_error NOT LIKE 'reading:%') AS is_indexing
+    FROM document WHERE project_id = :project_id AND id = :id FOR NO KEY UPDATE
+) AS earlier_text
 WHERE project_id = :project_id AND id = :id AND original_key = coalesce(CAST(:key AS text), original_key)
     AND unread_title IS NOT NULL AND deleted_at IS NULL
-RETURNING version, revision
+RETURNING version, revision, index_status
 """)
 
 
@@ -128,7 +134,10 @@ class FileWriter:
         if makes_version:
             await self.session.execute(_VERSION, {**ids, "uploader": uploader})
 
-    async def fail(self, id_: UUID, reason: str, key: str | None) -> Row[int, int] | None:
-        """Version and revision of the document; None if it has got a text or another file than `key`, or is gone."""
+    async def fail(self, id_: UUID, reason: str, key: str | None) -> Row[int, int, str] | None:
+        """Version, revision and index status; None if it has got a text or another file than `key`, or is gone.
+
+        While an earlier text is being indexed it stays pending, and fails after that.
+        """
         values = {"project_id": self.scope.project_id, "id": id_, "reason": reason, "key": key}
         return (await self.session.execute(_FAIL, values)).one_or_none()

@@ -37,9 +37,10 @@ class Document(Base):
     indexed, or only for its vectors if `index_error` says why they are missing. The `original_*` columns describe the
     uploaded file, which is stored as a blob. `source_sha256` is its hash, until the text is changed otherwise. While
     its text has not been read, `unread_title` is the title that the file's own replaces, and `unread_by` who uploaded
-    it if it replaced another file. `history_bytes` is the size of its texts in `document_text`, maintained by the
-    database. A document with `deleted_at` is invisible: it is in the trash until `purge_at`, or without
-    that deleted for good. While it is `purging`, its passages or all its rows are being removed.
+    it if it replaced another file; `unread_note` is the `index_error` that returns once an earlier text is indexed.
+    `history_bytes` is the size of its texts in `document_text`, maintained by the database. A document with
+    `deleted_at` is invisible: it is in the trash until `purge_at`, or without that deleted for good. While it is
+    `purging`, its passages or all its rows are being removed.
     """
 
     __tablename__ = "document"
@@ -95,6 +96,7 @@ class Document(Base):
     source_sha256: Mapped[str | None] = mapped_column(Text)
     unread_title: Mapped[str | None] = mapped_column(Text)
     unread_by: Mapped[str | None] = mapped_column(Text)
+    unread_note: Mapped[str | None] = mapped_column(Text)
     history_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -107,6 +107,7 @@ def _columns(document: Document, new: NewDocument, asked: UploadFields, uploader
         "title": title, "metadata": metadata, "media_type": new.media_type, "original_key": new.original_key,
         "original_name": new.original_name, "original_size": new.original_size, "source_sha256": new.source_sha256,
         "unread_title": None if is_read else "" if asked.title else title, "unread_by": None if is_read else uploader,
+        "unread_note": None,
     }  # fmt: skip
     has_other_text = is_read and new.content_sha256 != document.content_sha256
     if has_other_text:

@@ -7,21 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Text,
-    and_,
-    bindparam,
-    case,
-    delete,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Row, Text, and_, bindparam, case, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import defer
 
@@ -47,6 +33,16 @@ _GIVEN_KEYS: Final = bindparam("keys", type_=ARRAY(Text))
 _USED: Final = select(func.wall.used_blobs(_GIVEN_KEYS).table_valued("key", name="used").c.key)
 # A worker has not read the text of the uploaded file.
 _IS_UNREAD: Final = DOCUMENT.c.unread_title.is_not(None)
+# An unread file may have replaced a text.
+_HAS_TEXT: Final = (
+    select(DOCUMENT_VERSION.c.number)
+    .where(
+        DOCUMENT_VERSION.c.project_id == DOCUMENT.c.project_id,
+        DOCUMENT_VERSION.c.document_id == DOCUMENT.c.id,
+        DOCUMENT_VERSION.c.number == DOCUMENT.c.version,
+    )
+    .exists()
+)
 # Another title does not end the wait for the text of a file.
 _STILL_READING: Final = case((DOCUMENT.c.index_error == READING, READING), else_=None)
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
@@ -96,7 +92,7 @@ def _columns(change: DocumentChange) -> dict[str, str | int | JsonObject | None]
     values = {name: columns[name] for name in change.fields}
     if change.digest is not None:
         values["size"], values["content_sha256"] = change.digest
-        values |= {"source_sha256": None, "unread_title": None, "unread_by": None}
+        values |= {"source_sha256": None, "unread_title": None, "unread_by": None, "unread_note": None}
     if change.version is not None:
         values["version"] = change.version
     if change.awaits_index:
@@ -245,23 +241,26 @@ class DocumentWriter:
                 DOCUMENT.c.id == id_,
                 DOCUMENT.c.unread_title.is_(None),
             )
-            .values(unread_title="", index_status=WAITING, index_error=READING)
+            .values(unread_title="", unread_note=None, index_status=WAITING, index_error=READING)
         )
 
     async def await_index(self, ids: Sequence[UUID]) -> list[UUID]:
         """Mark documents as pending, without the pause after an earlier attempt.
 
-        Returns the documents whose text has to be read from their file first; they are not indexed before.
+        Returns the documents whose text has to be read from their file; until then their earlier text is indexed.
         """
         await self.session.execute(
             update(DOCUMENT)
             .where(
                 DOCUMENT.c.project_id == self.scope.project_id,
                 DOCUMENT.c.id.in_(ids),
-                or_(DOCUMENT.c.index_status != WAITING, DOCUMENT.c.index_error.is_not(None)),
+                (DOCUMENT.c.index_status != WAITING) | DOCUMENT.c.index_error.is_not(None),
             )
             .values(
-                index_status=WAITING, index_error=case((_IS_UNREAD, READING), else_=None), state=DOCUMENT.c.state + 1
+                index_status=WAITING,
+                index_error=case((_IS_UNREAD & ~_HAS_TEXT, READING), else_=None),
+                unread_note=case((_IS_UNREAD, READING), else_=None),
+                state=DOCUMENT.c.state + 1,
             )
         )
         await self.session.execute(

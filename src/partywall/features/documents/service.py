@@ -31,13 +31,14 @@ _TEXT = frozenset({"title", "content"})
 
 @dataclass(frozen=True, slots=True)
 class LockedDocument:
-    """A document that is locked until the transaction ends."""
+    """A document that is locked until the transaction ends; `is_unread`: its text is not that of its file."""
 
     id: UUID
     revision: int
     version: int
     content_sha256: str
     current: DocumentFields
+    is_unread: bool = False
 
     def has_text(self, title: str, content: str) -> bool:
         return title == self.current.title and digest(content)[1] == self.content_sha256
@@ -98,6 +99,8 @@ class DocumentService:
         earlier = await DocumentRepository(self.session, self.scope).version(id_, number)
         if earlier is None:
             raise VersionNotFoundError
+        if locked.is_unread:
+            locked = replace(locked, content_sha256="")  # the earlier text takes the place of the file's
         return await self.change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
 
     async def reindex(self, id_: UUID) -> DocumentJson:
@@ -137,4 +140,4 @@ class DocumentService:
 
 def locked_document(row: Document) -> LockedDocument:
     wanted = DocumentFields(row.title, None, row.external_id, cast("Status", row.status), row.attributes)
-    return LockedDocument(row.id, row.revision, row.version, row.content_sha256, wanted)
+    return LockedDocument(row.id, row.revision, row.version, row.content_sha256, wanted, row.unread_title is not None)

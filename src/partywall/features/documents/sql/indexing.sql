@@ -130,7 +130,7 @@ END
 $$;
 
 -- Ends the leases, marks the documents whose version and language have not changed, and returns those. A document that
--- waits for the text of another file stays as it is. One by one, because a plan made without statistics would read the
+-- waits for the text of another file stays as it is; one whose file could not be read is failed, and found by its text. One by one, because a plan made without statistics would read the
 -- whole project. A document is locked before its attempt.
 CREATE OR REPLACE FUNCTION wall.settle_documents(
     project uuid, by_lease uuid, ids uuid[], versions integer[], languages text[], statuses text[], notes text[],
@@ -147,7 +147,10 @@ BEGIN
         SELECT * FROM unnest(ids, versions, languages, statuses, notes, counts)
             AS of(id, version, language, status, note, chunks) ORDER BY of.id
     LOOP
-        SELECT d.version = given.version AND (d.unread_title IS NULL OR d.index_error IS NULL)
+        SELECT d.version = given.version AND (
+                d.unread_title IS NULL
+                OR d.index_status = 'pending' AND (d.index_error IS NULL OR d.index_error NOT LIKE 'reading:%')
+            )
             AND given.language IS NOT DISTINCT FROM CASE
                 WHEN jsonb_typeof(d.metadata -> 'language') = 'string' THEN d.metadata ->> 'language'
             END INTO is_current
@@ -157,7 +160,12 @@ BEGIN
         WHERE a.project_id = project AND a.document_id = given.id AND a.lease = by_lease;
         CONTINUE WHEN NOT FOUND OR NOT is_current;
         RETURN QUERY
-        UPDATE public.document AS d SET index_status = given.status, index_error = given.note,
+        UPDATE public.document AS d SET
+            index_status = CASE
+                WHEN given.status <> 'indexed' OR d.unread_note IS NULL THEN given.status
+                WHEN d.unread_note LIKE 'reading:%' THEN 'pending' ELSE 'failed'
+            END,
+            index_error = CASE WHEN given.status = 'indexed' THEN coalesce(d.unread_note, given.note) ELSE given.note END,
             chunks = coalesce(given.chunks, d.chunks), state = d.state + 1
         WHERE d.project_id = project AND d.id = given.id
         RETURNING d.id, d.version, d.revision, d.index_status, d.index_error;

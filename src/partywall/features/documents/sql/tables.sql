@@ -21,6 +21,7 @@ CREATE TABLE document (
     source_sha256 text,
     unread_title text,
     unread_by text,
+    unread_note text,
     created_by text NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
@@ -58,7 +59,7 @@ CREATE POLICY waiting ON document FOR SELECT TO CURRENT_USER
     USING (index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL);
 GRANT SELECT, INSERT, DELETE, UPDATE (external_id, title, content, metadata, status, index_status, index_error,
     chunks, media_type, size, content_sha256, revision, state, version, original_key, original_name, original_size,
-    source_sha256, unread_title, unread_by, updated_at) ON document TO :runtime_role;
+    source_sha256, unread_title, unread_by, unread_note, updated_at) ON document TO :runtime_role;
 
 CREATE TABLE document_version (
     project_id uuid NOT NULL,

@@ -40,7 +40,7 @@ async def test_a_text_process_gives_the_same_result_as_a_direct_call() -> None:
     texts = TextProcesses(LIMITS)
     page = Page.parse(await texts.run(read_page, "<title>Zażółć</title><p>One<p>Two".encode(), 40))
     assert page == Page("Zażółć", "One\n\nTwo")
-    content = "# Head\n\n" + "A sentence. " * 10_000
+    content = "# Head\n\nA line.\n\n# Middle\n\nA line.\n\n# Tail\n\nA line.\n\n" + "A sentence. " * 10_000
     given = request(content, "text/markdown")
     assert chunks_of(await texts.run(cut, given, len(given))) == chunk_document(content, "text/markdown")
 

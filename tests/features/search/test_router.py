@@ -58,6 +58,19 @@ async def test_the_hit_has_all_that_the_contract_names(stocked: SearchWorkspace)
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["refunds"]
 
 
+async def test_the_section_is_that_of_the_marked_words(workspace: SearchWorkspace) -> None:
+    content = "aardvark\n\n# Beta\n\nbumblebee text.\n\n## Gamma\n\ngiraffe text, again a giraffe."
+    await workspace.index(await workspace.put("Animals", content, media_type="text/markdown"))
+    for words, section in {
+        "aardvark": None, "bumblebee": "Beta", "gamma": "Gamma", "giraffe bumblebee": "Gamma", "beta giraffe": "Gamma",
+        "text": "Beta",
+    }.items():  # fmt: skip
+        [hit] = (await workspace.search(words, mode="text")).json()["items"]
+        assert (hit["section"], hit["start"]) == (section, 0), words
+    [by_meaning] = (await workspace.search("zebra", mode="vector")).json()["items"]
+    assert (by_meaning["section"], by_meaning["highlights"]) == (None, [])
+
+
 async def test_markdown_is_found_and_shown_as_people_read_it(workspace: SearchWorkspace) -> None:
     content = "---\ntitle: x\n---\n# Tides\n\nThe *[harbour](https://zeebrugge.example)* &amp; its **tides**.\n"
     kinds = ("text/markdown", "text/plain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,4 +83,5 @@ def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk], configurati
         yield NewChunk(
             document.id, chunk.start, chunk.end, configuration, context, chunk.text, wording, chunk.page,
             chunk.section or None, headings, begins=ordinal == 0,
+            sections=json.dumps(chunk.sections) if chunk.sections else None,
         )  # fmt: skip

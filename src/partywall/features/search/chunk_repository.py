@@ -21,17 +21,17 @@ WITH serving AS MATERIALIZED (
     SELECT id, dimension, external, approximate FROM search_index
     WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
 ), given AS MATERIALIZED (
-    SELECT document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector,
-        place, begins
+    SELECT document_id, first, last, configuration, context, body, page, section, sections,
+        text_hash, passage_hash, vector, place, begins
     FROM unnest(
         CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
         CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]),
-        CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:text_hashes AS bigint[]),
-        CAST(:passage_hashes AS bigint[]), CAST(:vectors AS text[]), CAST(:chunks AS integer[]),
-        CAST(:begins AS boolean[])
+        CAST(:pages AS integer[]), CAST(:sections AS text[]), CAST(:others AS jsonb[]),
+        CAST(:text_hashes AS bigint[]), CAST(:passage_hashes AS bigint[]), CAST(:vectors AS text[]),
+        CAST(:chunks AS integer[]), CAST(:begins AS boolean[])
     ) AS given (
-        document_id, first, last, configuration, context, body, page, section, text_hash, passage_hash, vector,
-        place, begins
+        document_id, first, last, configuration, context, body, page, section, sections,
+        text_hash, passage_hash, vector, place, begins
     )
 ), stem AS MATERIALIZED ({terms}
 ), counted AS MATERIALIZED (
@@ -41,12 +41,12 @@ WITH serving AS MATERIALIZED (
     GROUP BY place, term
 ), made AS (
     INSERT INTO chunk (
-        project_id, document_id, first, last, length, configuration, context, text, page, section, staged_for,
+        project_id, document_id, first, last, length, configuration, context, text, page, section, sections, staged_for,
         text_hash, passage_hash, begins
     )
     SELECT :project_id, document_id, first, last,
-        coalesce(measured.length, 0), configuration, context, body, page, section, CAST(:staged_for AS integer),
-        text_hash, passage_hash, begins
+        coalesce(measured.length, 0), configuration, context, body, page, section, sections,
+        CAST(:staged_for AS integer), text_hash, passage_hash, begins
     FROM given LEFT JOIN (SELECT place, sum(own) AS length FROM counted GROUP BY place) AS measured
         ON measured.place = given.place
     ORDER BY given.place
@@ -89,7 +89,8 @@ WHERE project_id = :project_id AND NOT configurations @> CAST(:used AS text[])
 class NewChunk:
     """A passage, `content[first:last]`; `context` is the title and heading that are indexed before its text.
 
-    `headings` are the headings in both, without the title. `begins`: it is the first one of its document.
+    `headings` are the headings in both, without the title. `begins`: it is the first one of its document. `sections`:
+    where in the text other ones begin, as JSON.
     """
 
     document_id: UUID
@@ -103,6 +104,7 @@ class NewChunk:
     section: str | None = None
     headings: str = ""
     begins: bool = False
+    sections: str | None = None
 
     @property
     def place(self) -> tuple[int, int, str, str]:
@@ -156,6 +158,7 @@ class ChunkWriter:
             "texts": [chunk.text for chunk in chunks],
             "pages": [chunk.page for chunk in chunks],
             "sections": [chunk.section for chunk in chunks],
+            "others": [chunk.sections for chunk in chunks],
             "text_hashes": [chunk.wording.text_hash for chunk in chunks],
             "passage_hashes": [chunk.wording.passage_hash for chunk in chunks],
             "vectors": [] if embedded is None else embedded.vectors,

@@ -19,6 +19,7 @@ _MERGED: Final = 800  # neighbouring sections are merged up to this length
 _EARLIEST: Final = 0.6  # a cut is at least this fraction of the even share
 
 LONGEST_HEADING: Final = 200
+_MOST_SECTIONS: Final = 32
 
 # The quantifiers are possessive (`++`, `*+`): without backtracking, every pattern takes linear time.
 _PARAGRAPH: Final = re.compile(r"\n[ \t\r]*+\n")
@@ -38,7 +39,8 @@ class Chunk:
     """A passage: `text` is what people read of `content[start:end]`, in characters.
 
     `section` is the heading that governs its start, empty if there is none. `page` is the number of its page, if the
-    document has pages. `headings` are the lines of `text` that are headings.
+    document has pages. `headings` are the lines of `text` that are headings, `sections` the places in it where another
+    section begins, with its heading.
     """
 
     start: int
@@ -47,6 +49,7 @@ class Chunk:
     section: str = ""
     page: int | None = None
     headings: str = ""
+    sections: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,11 @@ def chunks_under(heading: str, content: str, media_type: str) -> tuple[list[Chun
                 after = chunks[-1].end if chunks else 0
                 inside = found.headings[bisect_left(starts, start) : bisect_left(starts, end)]
                 headings = "\n".join(each.text for each in inside)
-                chunks.append(Chunk(max(first, after), last, found.text[start:end], section.heading, headings=headings))
+                below = tuple(
+                    (each.start - start, each.text[:LONGEST_HEADING]) for each in inside if each.start > start
+                )[:_MOST_SECTIONS]
+                text = found.text[start:end]
+                chunks.append(Chunk(max(first, after), last, text, section.heading, headings=headings, sections=below))
     return chunks, sections[-1].heading
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
     types,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -91,9 +91,9 @@ class SearchIndex(Base):
 class SearchChunk(Base):
     """A passage. Postings and vectors refer to its `number`; `context` is indexed before its text.
 
-    `page` is set for files that have pages, `section` is the heading that the passage starts under or with. `text_hash`
-    is that of the document's text, `passage_hash` that of the passage and its place: both tell copies. A
-    document's first passage `begins` it.
+    `page` is set for files that have pages, `section` is the heading that the passage starts under or with; `sections`
+    are the places and headings of others that begin in it. `text_hash` is that of the document's text,
+    `passage_hash` that of the passage and its place: both tell copies. A document's first passage `begins` it.
 
     A large document's chunks are written in batches with `staged_for` set to its version. All become searchable at
     once, when `staged_for` is set to null, and to 0 for the former chunks. Searches skip chunks where it is not null.
@@ -129,6 +129,7 @@ class SearchChunk(Base):
     text: Mapped[str] = mapped_column(Text)
     page: Mapped[int | None] = mapped_column(Integer)
     section: Mapped[str | None] = mapped_column(Text)
+    sections: Mapped[list[tuple[int, str]] | None] = mapped_column(JSONB)
     staged_for: Mapped[int | None] = mapped_column(Integer)
     text_hash: Mapped[int] = mapped_column(BigInteger)
     passage_hash: Mapped[int] = mapped_column(BigInteger)

@@ -31,15 +31,18 @@ def cut(given: bytes) -> bytes:
     """Runs in a separate process; `chunks_of` parses the answer."""
     media_type, _, content = given.partition(b"\n")
     chunks = chunk_document(content.decode(), media_type.decode())
-    places = [(each.start, each.end, len(each.text), each.section, each.page, each.headings) for each in chunks]
+    places = [
+        (each.start, each.end, len(each.text), each.sections, each.section, each.page, each.headings) for each in chunks
+    ]
     return json.dumps(places).encode() + b"\n" + "".join(each.text for each in chunks).encode()
 
 
 def chunks_of(answer: bytes) -> list[Chunk]:
     places, _, written = answer.partition(b"\n")
     text, at, chunks = written.decode(), 0, []
-    for start, end, length, *others in json.loads(places):
-        chunks.append(Chunk(start, end, text[at : at + length], *others))
+    for start, end, length, sections, *others in json.loads(places):
+        below = tuple((place, heading) for place, heading in sections)
+        chunks.append(replace(Chunk(start, end, text[at : at + length], *others), sections=below))
         at += length
     return chunks
 

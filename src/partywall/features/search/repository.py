@@ -38,7 +38,8 @@ CROSS JOIN LATERAL (
 """
 _SHOWN: Final = text(f"""
 SELECT chunk.number, chunk.id, chunk.document_id, document.external_id, document.revision, document.title, chunk.page,
-    chunk.section, chunk.first, chunk.last, chunk.text, chunk.configuration, chunk.context
+    chunk.section, chunk.first, chunk.last, chunk.text, chunk.configuration, chunk.context,
+    CAST(chunk.sections AS text) AS sections
 {_WITH_DOCUMENTS}
 WHERE chunk.staged_for IS NULL
 """)
@@ -90,7 +91,10 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk to show. `context` is the title and the heading that are indexed before its text."""
+    """A chunk to show. `context` is the title and the heading that are indexed before its text.
+
+    `sections` are the other sections that begin in the text, as JSON: their places and headings.
+    """
 
     number: int
     id: UUID
@@ -105,6 +109,7 @@ class Found:
     text: str
     configuration: str
     context: str
+    sections: str | None = None
 
 
 def _corpus(allowed: ColumnElement[bool]) -> Select[*tuple[object, ...]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -51,7 +54,7 @@ def hit(result: Result, highlights: Sequence[Span], *, explain: bool) -> SearchH
         revision=found.revision,
         title=found.title,
         page=found.page,
-        section=found.section,
+        section=section_of(found, highlights),
         chunk_id=found.id,
         text=found.text,
         start=found.first,
@@ -62,6 +65,16 @@ def hit(result: Result, highlights: Sequence[Span], *, explain: bool) -> SearchH
         duplicate_ids=others[:MOST_DUPLICATES],
         explanation=_explanation(result.group.best, result.rerank) if explain else None,
     )
+
+
+def section_of(found: Found, highlights: Sequence[Span]) -> str | None:
+    """The heading above most of the marked words: of equal ones, and without any, the first."""
+    if found.sections is None or not highlights:
+        return found.section
+    others: list[tuple[int, str]] = json.loads(found.sections)
+    starts = [place for place, _ in others]
+    [(number, _)] = Counter(bisect_right(starts, span.start) for span in highlights).most_common(1)
+    return others[number - 1][1] if number else found.section
 
 
 def _explanation(ranked: Ranked, rerank_score: float | None) -> Explanation:

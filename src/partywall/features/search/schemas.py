@@ -116,7 +116,8 @@ class SearchHit(ResponseModel):
         examples=[12],
     )
     section: str | None = Field(
-        description="The heading that the text starts under or with, such as a slide's title or a sheet's name.",
+        description="The heading above most of the `highlights`, or without any the one that the text starts under or "
+        "with, such as a slide's title or a sheet's name.",
         examples=["Payment terms"],
     )
     chunk_id: UUID

@@ -49,6 +49,7 @@ CREATE TABLE chunk (
     text text NOT NULL,
     page integer,
     section text,
+    sections jsonb,
     staged_for integer,
     text_hash bigint NOT NULL,
     passage_hash bigint NOT NULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from partywall.features.documents.readers.file_text import FileText, Reason, UnreadableFileError
@@ -25,6 +25,7 @@ _TITLE: Final = 1
 class Style:
     level: int = 0
     is_list: bool = False
+    is_hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -106,12 +107,17 @@ def read_docx(data: bytes) -> FileText:
     main = _main_part(package)
     relations = package.relations(main)
     writer, styles = Writer(), _styles(package, _parts(relations, "styles"))
-    _read_part(package.events(main), _Body(writer, styles))
+    body = _Body(writer, styles)
+    for event, is_text in _visible(package.events(main), styles):
+        if is_text:
+            body.text(str(event))
+        else:
+            body.feed(event)
     for kind, heading in _EXTRAS:
         for part in _parts(relations, kind):
-            writer.items(heading, _texts(package.extra_events(part)))
+            writer.items(heading, _texts(package.extra_events(part), styles))
     edges = [part for kind in ("header", "footer") for part in _parts(relations, kind)]
-    writer.items("Headers and footers", [text for part in edges for text in _texts(package.extra_events(part))])
+    writer.items("Headers and footers", [text for part in edges for text in _texts(package.extra_events(part), styles)])
     said = properties(package.extra_events("docProps/core.xml"))
     title = best_title(said.get("title", ""), writer.heading)
     return FileText(writer.text(), title, said.get("language", ""), is_whole=package.is_whole)
@@ -149,35 +155,67 @@ def _styles(package: Package, parts: list[str]) -> dict[str, Style]:
                 styles[id_] = styles.get(said, Style())
             elif event.name == "outlineLvl" and said in set("012345678"):
                 styles[id_] = Style(int(said) + 1)
+            elif event.name == "vanish" and id_:
+                styles[id_] = replace(styles.get(id_, Style()), is_hidden=_is_on(event))
     return styles
 
 
-def _visible(events: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
-    """The events outside of what is skipped, and for each whether it is the text of a run."""
-    skipped, texts = 0, 0
+def _is_on(event: Start) -> bool:
+    return event.attributes.get("val", "1") not in ("0", "false", "off")
+
+
+class _HiddenText:
+    """Whether text is hidden: by its run, or the styles of run and paragraph. The innermost that says so counts."""
+
+    def __init__(self, styles: dict[str, Style]) -> None:
+        self._styles = styles
+        self._said: list[bool | None] = []
+        self._marks = 0  # what a paragraph's properties say of a run is about its end mark
+
+    def __bool__(self) -> bool:
+        return bool(next((said for said in reversed(self._said) if said is not None), False))
+
+    def feed(self, event: Start | End) -> None:
+        step = 1 if isinstance(event, Start) else -1
+        if event.name == "pPr":
+            self._marks += step
+        elif event.name in ("p", "r"):
+            if isinstance(event, Start):
+                self._said.append(None)
+            elif self._said:
+                self._said.pop()
+        elif isinstance(event, Start) and self._said:
+            if event.name in ("pStyle", "rStyle") and (event.name == "pStyle") == (self._marks > 0):
+                self._said[-1] = self._styles.get(event.attributes.get("val", ""), Style()).is_hidden or None
+            elif event.name == "vanish" and not self._marks:
+                self._said[-1] = _is_on(event)
+
+
+def _visible(events: Iterator[Event], styles: dict[str, Style]) -> Iterator[tuple[Event, bool]]:
+    """The events outside of what is skipped or hidden, and for each whether it is the text of a run."""
+    skipped, texts, hidden = 0, 0, _HiddenText(styles)
     for event in events:
         if isinstance(event, Start):
             skipped += event.name in _SKIPPED
             texts += event.name == "t"
-        if not skipped and (texts or not isinstance(event, str)):
+        if not (skipped or isinstance(event, str)):
+            hidden.feed(event)
+        is_hidden = skipped or (hidden and _is_text(event))
+        if not is_hidden and (texts or not isinstance(event, str)):
             yield event, isinstance(event, str)
         if isinstance(event, End):
             skipped -= event.name in _SKIPPED
             texts -= event.name == "t"
 
 
-def _read_part(events: Iterator[Event], body: _Body) -> None:
-    for event, is_text in _visible(events):
-        if is_text:
-            body.text(str(event))
-        else:
-            body.feed(event)
+def _is_text(event: Event) -> bool:
+    return isinstance(event, str) or event.name in _BREAKS
 
 
-def _texts(events: Iterator[Event]) -> Iterator[str]:
+def _texts(events: Iterator[Event], styles: dict[str, Style]) -> Iterator[str]:
     """The paragraphs of a part; in a part with notes or comments, the whole of each."""
     parts: list[str] = []
-    for event, is_text in _visible(events):
+    for event, is_text in _visible(events, styles):
         if is_text:
             parts.append(str(event))
         elif (isinstance(event, Start) and event.name in _BREAKS) or (

@@ -19,6 +19,7 @@ _SKIPPED: Final = frozenset(
 )  # fmt: skip
 # Who wrote a comment, and when.
 _SIGNATURE: Final = frozenset({"creator", "date", "date-string"})
+_FAMILIES: Final = {"p": "paragraph", "h": "paragraph", "span": "text"}
 _PARAGRAPHS: Final = frozenset({"p", "h"})
 _BLANKS: Final = {"s": " ", "tab": "\t", "line-break": "\n"}
 _CELLS: Final = frozenset({"table-cell", "covered-table-cell"})
@@ -31,10 +32,36 @@ class _Paragraph:
     level: int = 0
 
 
+class _HiddenText:
+    """Tells which elements are hidden, by themselves or by their style."""
+
+    def __init__(self) -> None:
+        self._styles: set[tuple[str, str]] = set()
+        self._style = "", ""
+
+    def feed(self, event: Event) -> bool:
+        """Whether the text of the element that starts is hidden."""
+        if not isinstance(event, Start):
+            return False
+        name, said = event.name, event.attributes
+        if name == "style":
+            self._style = said.get("family", ""), said.get("name", "")
+            if (self._style[0], said.get("parent-style-name", "")) in self._styles:
+                self._styles.add(self._style)
+        elif name == "text-properties" and "display" in said:
+            (self._styles.add if said["display"] == "none" else self._styles.discard)(self._style)
+        elif name in _FAMILIES:
+            return (_FAMILIES[name], said.get("style-name", "")) in self._styles
+        return (name == "section" and said.get("display") == "none") or (
+            name == "hidden-text" and said.get("is-hidden") == "true"
+        )
+
+
 class _Document:
     """Follows the events of the content."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: _HiddenText) -> None:
+        self._hidden = hidden
         self.writer = Writer()
         self.notes: list[str] = []
         self.comments: list[str] = []
@@ -59,7 +86,12 @@ class _Document:
                     self._skipped.pop()
                 else:
                     self._end(event.name)
-            elif self._skipped or event.name in _SKIPPED or (self._aside and event.name in _SIGNATURE):
+            elif (
+                self._skipped
+                or event.name in _SKIPPED
+                or (self._aside and event.name in _SIGNATURE)
+                or self._hidden.feed(event)
+            ):
                 self._skipped.append(event.name)
             else:
                 self._start(event.name, event.attributes)
@@ -143,7 +175,10 @@ def read_odf(data: bytes) -> FileText:
     if "content.xml" not in package:
         raise UnreadableFileError(Reason.DAMAGED)
     require_no_password(package)
-    document = _Document()
+    hidden = _HiddenText()
+    for event in package.extra_events("styles.xml"):
+        hidden.feed(event)
+    document = _Document(hidden)
     document.read(package.events("content.xml"))
     document.writer.items("Notes", document.notes)
     document.writer.items("Comments", document.comments)

@@ -6,6 +6,8 @@ import codecs
 from typing import Final
 from unicodedata import category
 
+from partywall.formats.file_kinds import OLE
+
 # The longer mark of UTF-32 begins with that of UTF-16.
 MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -20,6 +22,11 @@ _ESCAPES: Final = (
     (b"\x1b$B", "iso2022_jp"), (b"\x1b$@", "iso2022_jp"), (b"\x1b(J", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"),
 )  # fmt: skip
 _BETWEEN_WORDS: Final = " \n,.\u3001\u3002\uff0c"
+EMPTY_ZIP: Final = b"PK\x05\x06"
+_PACKAGES: Final = (
+    (b"PK\x03\x04", "application/zip"), (EMPTY_ZIP, "application/zip"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
+    (b"{\\rtf", "application/rtf"),
+)  # fmt: skip
 _PDF_MARK: Final = b"%PDF-"
 _PDF_HEAD: Final = 1_024
 _IMAGES: Final = (
@@ -41,6 +48,11 @@ def is_pdf(head: bytes, *, says_so: bool) -> bool:
     if _PDF_MARK not in head[:_PDF_HEAD]:
         return False
     return says_so or head.lstrip().startswith(_PDF_MARK) or not is_text(head)
+
+
+def package_type(head: bytes) -> str | None:
+    """The media type of an archive, of a file of an old Office program, or of RTF."""
+    return next((type_ for mark, type_ in _PACKAGES if head.startswith(mark)), None)
 
 
 def image_type(head: bytes) -> str | None:

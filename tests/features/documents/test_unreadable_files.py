@@ -10,6 +10,7 @@ from partywall.features.documents.readers import package
 from partywall.features.documents.readers.file_text import Reason
 from partywall.features.documents.readers.process import Asked, read_file, request
 from partywall.formats.file_kinds import media_type_by_name
+from partywall.formats.text_signs import EMPTY_ZIP
 from tests.features.documents.made_files import (
     FILES,
     docx,
@@ -24,6 +25,8 @@ from tests.features.documents.read_files import refusal
     ("name", "data", "reason"),
     [
         ("a.pdf", b"", Reason.EMPTY),
+        ("a.zip", EMPTY_ZIP + bytes(18), Reason.EMPTY),
+        ("a.docx", EMPTY_ZIP + bytes(18), Reason.EMPTY),
         ("a.pdf", b"%PDF-1.7", Reason.DAMAGED),
         ("a.pdf", b"\x00\x01\x02", Reason.DAMAGED),
         ("a.bin", b"\x00\x01\x02", Reason.UNSUPPORTED),

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from partywall.formats.file_kinds import IMAGES, MEDIA_TYPES, SOURCE_CODE
 from partywall.formats.markdown_title import described
-from partywall.formats.text_signs import HEAD, is_wide
+from partywall.formats.text_signs import HEAD, is_pdf, is_wide, package_type
 
 TEXT: Final = {".txt", ".md", ".markdown", ".mdx"}
 MARKDOWN: Final = {".md", ".markdown", ".mdx"}
@@ -146,7 +146,8 @@ def _read_file(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFi
     digest = hashlib.sha256()
     with path.open("rb") as file:
         source = SourceFile.of(path, file)
-        is_text = kind in HTML | TEXT and not is_wide(file.read(HEAD))
+        head = file.read(HEAD)
+        is_text = kind in HTML | TEXT and not (is_wide(head) or _is_binary(head))
         file.seek(0)
         while piece := file.read(PIECE_BYTES):
             if is_text and b"\0" in piece:
@@ -155,10 +156,15 @@ def _read_file(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFi
     return LocalDocument(name, "", "", digest.hexdigest(), upload=source)
 
 
+def _is_binary(head: bytes) -> bool:
+    """Whether the server reads something else than text in it, whatever its name is."""
+    return is_pdf(head, says_so=False) or package_type(head) is not None
+
+
 def _read_text(name: str, path: Path, kind: str) -> LocalDocument | UnreadableFile:
     with path.open("rb") as file:
         body = file.read(MAX_CONTENT_BYTES + len(BOM_UTF8) + 1)
-    if is_wide(body[:HEAD]):
+    if not body or is_wide(body[:HEAD]) or _is_binary(body[:HEAD]):
         return _read_file(name, path, kind)
     if len(body.removeprefix(BOM_UTF8)) > MAX_CONTENT_BYTES:
         return UnreadableFile(name, LARGE_TEXT)

@@ -12,10 +12,10 @@ from partywall.core.schemas import JsonObject
 from partywall.features.documents.constants import LANGUAGE, MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError, NotUtf8Error
 from partywall.features.documents.html_text import Page, markdown_of
-from partywall.formats.file_kinds import CONTAINERS, MEDIA_TYPES, OLE, media_type_by_name
+from partywall.formats.file_kinds import CONTAINERS, MEDIA_TYPES, media_type_by_name
 from partywall.formats.markdown_title import described
 from partywall.formats.one_line import one_line
-from partywall.formats.text_signs import image_type, is_pdf, is_text, is_wide
+from partywall.formats.text_signs import image_type, is_pdf, is_text, is_wide, package_type
 
 MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
@@ -35,7 +35,6 @@ READ_AT_ONCE: Final = frozenset(
 _PDF: Final = "application/pdf"
 ZIP: Final = "application/zip"
 _RTF: Final = "application/rtf"
-_SIGNATURES: Final = ((b"PK\x03\x04", ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE), (b"{\\rtf", _RTF))
 _BINARY_NAMES: Final = ("application/vnd.", "application/msword", "application/epub", _PDF, _RTF)
 _BINARY: Final = frozenset(type_ for type_ in MEDIA_TYPES.values() if type_.startswith(_BINARY_NAMES))
 ACCEPTED: Final = (
@@ -83,7 +82,7 @@ def recognize(head: bytes, declared: str | None, file_name: str | None, *, image
     said = (declared or "").partition(";")[0].strip().lower()
     by_name = media_type_by_name(file_name or "")
     named = next((type_ for type_ in (by_name, said) if type_ in _BINARY), None)
-    binary = _PDF if is_pdf(head, says_so=named == _PDF) else _by_signature(head)
+    binary = _PDF if is_pdf(head, says_so=named == _PDF) else package_type(head)
     if binary is None and not is_text(head):
         binary = (image_type(head) if images else None) or named  # damaged, as its reader will say
         if binary is None:
@@ -91,10 +90,6 @@ def recognize(head: bytes, declared: str | None, file_name: str | None, *, image
     if binary is not None:
         return FileType((named if binary in CONTAINERS else None) or binary)
     return FileType(_text_type(said, by_name), is_wide=is_wide(head))
-
-
-def _by_signature(head: bytes) -> str | None:
-    return next((type_ for mark, type_ in _SIGNATURES if head.startswith(mark)), None)
 
 
 def _text_type(said: str, by_name: str | None) -> str:

@@ -34,7 +34,7 @@ class Reason(StrEnum):
 
 MESSAGES: Final = {
     Reason.PASSWORD_PROTECTED: "The file is encrypted. Remove its password and upload it again.",
-    Reason.EMPTY: "The file has no content (0 bytes).",
+    Reason.EMPTY: "The file has no content.",
     Reason.NO_TEXT: "No text was found in the file.",
     Reason.UNSUPPORTED: "Files of this kind cannot be read.",
     Reason.DAMAGED: "The file is damaged or incomplete, and cannot be read.",

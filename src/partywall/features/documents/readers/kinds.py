@@ -9,7 +9,7 @@ from typing import Final
 from partywall.features.documents.readers.file_text import Reason, UnreadableFileError
 from partywall.features.documents.readers.package import Package
 from partywall.formats.file_kinds import MEDIA_TYPES
-from partywall.formats.text_signs import image_type, is_pdf, is_text
+from partywall.formats.text_signs import EMPTY_ZIP, image_type, is_pdf, is_text
 
 
 class Kind(StrEnum):
@@ -77,6 +77,8 @@ def kind_of(data: bytes, media_type: str) -> Kind:
         raise UnreadableFileError(Reason.EMPTY)
     if is_pdf(data[:_TEXT_HEAD], says_so=media_type == "application/pdf"):
         return Kind.PDF
+    if data.startswith(EMPTY_ZIP):
+        raise UnreadableFileError(Reason.EMPTY)
     if data.startswith(b"PK\x03\x04"):
         return _packaged(Package(data))
     if data.startswith(_OLE):

@@ -21,7 +21,9 @@ _ESCAPES_FROM: Final = 64 * 1024
 _ESCAPES: Final = (
     (b"\x1b$B", "iso2022_jp"), (b"\x1b$@", "iso2022_jp"), (b"\x1b(J", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"),
 )  # fmt: skip
-_BETWEEN_WORDS: Final = " \n,.\u3001\u3002\uff0c"
+_BETWEEN_WORDS: Final = " \n,.\u3000\u3001\u3002\uff0c"
+_KANA: Final = range(0x3040, 0x3100)
+_MUCH_KANA: Final = 0.6
 EMPTY_ZIP: Final = b"PK\x05\x06"
 _PACKAGES: Final = (
     (b"PK\x03\x04", "application/zip"), (EMPTY_ZIP, "application/zip"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
@@ -100,7 +102,9 @@ def wide_charset(data: bytes) -> str:
         return "utf-16-le"
     if max(zeros[1], zeros[3]) < 0.1 and min(zeros[0], zeros[2]) > 0.6:
         return "utf-16-be"
-    return _by_characters(head) if 0 < head.count(0) < len(head) / 2 else ""
+    # Chinese and Japanese need no zeros, but their full stops have a control character in UTF-16.
+    is_possible = head.count(0) < len(head) / 2 and (b"\0" in head or not _is_utf8(head))
+    return _by_characters(head) if is_possible else ""
 
 
 def _by_characters(head: bytes) -> str:
@@ -117,4 +121,5 @@ def _is_readable(head: bytes, charset: str) -> bool:
         return False
     strange = sum(category(each) in ("Cc", "Cn", "Co") and each not in "\t\n\r\f" for each in text)
     spaces = sum(each in _BETWEEN_WORDS for each in text)
-    return strange == 0 and spaces > 0
+    kana = sum(ord(each) in _KANA for each in text)
+    return strange == 0 and (spaces > 0 or kana > len(text) * _MUCH_KANA)

@@ -32,7 +32,7 @@ K1: Final = 1.2
 B: Final = 0.6
 
 # Document frequencies are counted in the indexes when a query reads them, which avoids a hot row per term.
-# A frequency of 0 is that of a weak term: one that a passage has only in headings or in parts of compounds.
+# A frequency of 0 is that of a weak term: one that a passage has only in headings or in parts of compounds and numbers.
 _COUNTED: Final = """
 WITH asked AS (
     SELECT term COLLATE "C" AS term, greatest(max(weight), 1) AS weight,

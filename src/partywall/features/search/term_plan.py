@@ -25,7 +25,7 @@ class AskedTerm:
     """A term of the query, the configurations that have it, and the number of passages that contain it.
 
     `words` are the numbers of the words that became it. In `weak` of the passages it is only in headings or in parts of
-    compounds. The more these are, the less each counts: together as much as the root of their number.
+    compounds and numbers. The more these are, the less each counts: together as much as the root of their number.
     """
 
     term: str

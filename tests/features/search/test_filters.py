@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from uuid import uuid4
 
 import pytest
 from httpx2 import AsyncClient
-from pydantic import JsonValue
+from jsonschema import Draft202012Validator
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from partywall.features.documents.filters.facets import GivenFacets
 from partywall.features.search import kept_passages
 from partywall.features.search.constants import Breadth
 from partywall.testing.users import Users
@@ -107,6 +110,27 @@ async def test_facets_count_what_the_filter_keeps(stocked: SearchWorkspace) -> N
             f"/api/v1/projects/{stocked.project}/search", json={"q": "cat", "facets": facets}
         )
         assert wrong.json()["errors"][0]["pointer"].startswith("/facets"), facets
+
+
+@pytest.mark.parametrize(
+    ("field", "accepted"),
+    [
+        ("status", True),
+        ("metadata.a.b", True),
+        (f"metadata.{'x' * 503}", True),
+        (f"metadata.{'x' * 504}", False),
+        ("metadata.a.a.a.a.a.a.a.a", True),
+        ("metadata.a.a.a.a.a.a.a.a.a", False),
+        ("metadata.", False),
+        ("metadata.a..b", False),
+        ("title", False),
+    ],
+)
+def test_a_facet_is_accepted_if_the_schema_accepts_it(field: str, *, accepted: bool) -> None:
+    facets = TypeAdapter[object](GivenFacets)
+    assert Draft202012Validator(facets.json_schema()).is_valid([field]) is accepted
+    with nullcontext() if accepted else pytest.raises(ValidationError):
+        facets.validate_python([field])
 
 
 async def test_anonymous_is_refused(anonymous: AsyncClient) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from partywall.core.db.scoped_query import OPENED, PROJECT_ID, ScopedQuery
 from partywall.core.schemas import JsonObject
 from partywall.features.documents.filters.conditions import at
-from partywall.features.documents.filters.fields import read_field
+from partywall.features.documents.filters.fields import LONGEST_NAME, LONGEST_PATH, read_field
 from partywall.features.documents.filters.matches import Matching
 from partywall.features.documents.filters.tree import Field
 from partywall.features.documents.models import DOCUMENT
@@ -42,7 +42,8 @@ _SCALARS: Final = literal_column("ARRAY['string', 'number', 'boolean']", ARRAY(T
 
 _FACET: Final[JsonObject] = {
     "type": "string",
-    "pattern": r"^(status|index_status|media_type|metadata(\.[^.]{1,60}){1,8})$",
+    "pattern": rf"^({'|'.join(sorted(_COUNTED))}|metadata(\.[^.]+){{1,{LONGEST_PATH}}})$",
+    "maxLength": LONGEST_NAME,
     "examples": ["metadata.kind"],
 }
 
@@ -50,6 +51,8 @@ _FACET: Final[JsonObject] = {
 def read_facet(value: object) -> Field:
     """Raises PydanticCustomError."""
     field = read_field(value)
+    if not all(field.path):
+        raise PydanticCustomError("too_short", "A key that is counted is not empty")
     if not field.path and field.name not in _COUNTED:
         known = ", ".join(sorted(_COUNTED))
         raise PydanticCustomError("literal_error", "Count by {known} or metadata.KEY", {"known": known})

@@ -257,6 +257,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "WebhookWriter.resume": lambda r, seeded_project: r.resume(webhook(seeded_project)),
     "WebhookWriter.rotate": lambda r, seeded_project: r.rotate(webhook(seeded_project), b"sealed", in_an_hour()),
     "WebhookWriter.start_afresh": lambda r, seeded_project: r.start_afresh(webhook(seeded_project), enabled=True),
+    "SearchRepository.owners": lambda r, _: r.owners([7], None, 10),
     "SearchRepository.shown": lambda r, _: r.shown(NUMBERS),
     "SearchRepository.wordings": lambda r, _: r.wordings(NUMBERS),
     **AGENT_CALLS,

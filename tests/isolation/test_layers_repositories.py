@@ -87,8 +87,7 @@ FAULTY: Final = """
             project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash,
             begins
         )
-        SELECT project_id, document_id, first, last, length, configuration, context, text, text_hash, passage_hash,
-            false
+        SELECT project_id, document_id, first, last, length, configuration, context, text, 7, passage_hash, true
         FROM chunk WHERE (project_id, document_id) = ($1, $2) LIMIT 1 RETURNING number
     )
     INSERT INTO embedding (project_id, index_id, chunk, dimension, approximate, embedding, fault, fault_message)

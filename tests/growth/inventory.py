@@ -67,6 +67,7 @@ UNFED: Final[Mapping[str, str]] = {
     "settings/blobs.py:BlobSettings._may_be_plain": "an operator's setting",
     "adapters/blobs/s3_errors.py:_CODE": "a bounded pattern, in an error of the operator's store",
     "adapters/blobs/s3_unfinished.py:_FIELD": "the operator's store; possessive, so that each character is read once",
+    "features/search/results.py:section_of": "what indexing wrote: at most 32 headings of a passage",
     "features/documents/text_diff.py:compare": "our own header before two texts, in a text process",
     "adapters/embedded/cluster.py:_postmaster_lines": "PostgreSQL's own file of its process",
     "adapters/embedded/cluster.py:memory_is_held": "the kernel's own list",

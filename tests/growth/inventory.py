@@ -19,6 +19,7 @@ from tests.growth.reader import Reader
 # Read uploaded files in a text process, which limits time and memory; `bench/extraction.py` feeds them hostile files.
 _IN_TEXT_PROCESSES: Final = (
     "charsets.py:_DECLARED",
+    "charsets.py:_EURO",
     "archive.py:_SEPARATOR",
     "archive.py:_DRIVE",
     "archive.py:_UNSEEN",

@@ -22,6 +22,8 @@ _LIKE_ASCII: Final = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")
 # So many valid bytes after the first one of a character make up for a wrong byte: if the encoding is declared, or not.
 _FEW: Final = 1
 _VERY_FEW: Final = 4
+_EURO: Final = re.compile(rb"[0-9][ \xa0]?\xa4(?![A-Za-z\x80-\xff])")
+_FIRST_LATIN: Final = 0xA0  # below are letters and quotation marks of other encodings
 _LOST: Final = "\ufffd"
 _SEVERAL_BYTES: Final = ("utf-8", "cp932", "euc_jp", "gb18030", "big5", "big5hkscs", "cp949")
 # Python's codecs that give text, but from no encoding of text.
@@ -114,6 +116,17 @@ def _public(name: str) -> str:
 
 
 def _guessed(data: bytes) -> str:
+    if _has_euro(data):
+        return "iso8859-15"
     if found := guessed_by_letters(data):
         return found
     return str(import_module(f"{__package__}.statistics").guessed(data))  # slow to import, and rarely needed
+
+
+def _has_euro(data: bytes) -> bool:
+    """Whether Latin text has an amount in the euros of ISO-8859-15; windows-1252 has a sign there that nobody uses."""
+    if not _EURO.search(data):
+        return False
+    foreign = data.translate(None, bytes(range(128)))
+    letters = sum(data.count(bytes((code,))) for code in b"abcdefghijklmnopqrstuvwxyz")
+    return min(foreign) >= _FIRST_LATIN and len(foreign) - foreign.count(b"\xa4") <= letters / 2

@@ -59,7 +59,7 @@ def test_marks_inside_a_paragraph(source: str, seen: str) -> None:
 @pytest.mark.parametrize(
     ("source", "seen"),
     [
-        ("- a\n  b\n\n  - c\n\n1. d\n#. e", "- a b\n  - c\n1. d\n- e"),
+        ("- a\n  b\n\n  - c\n\n1. d\n#. e", "- a b\n  - c\n1. d\n2. e"),
         ("term\n   meaning\n\n   more", "term\n\nmeaning\n\nmore"),
         ("| one\n| two\n|   three", "one\ntwo\nthree"),
         ("Code::\n\n   x = '*a*'\n     y", "Code:\n\n```\nx = '*a*'\n  y\n```"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from partywall.features.documents.readers import rst_tables
@@ -19,7 +19,7 @@ from partywall.features.documents.readers.rst_directives import (
     Directive,
     directive,
 )
-from partywall.features.documents.readers.rst_lines import Lines, indent_of, without_colons
+from partywall.features.documents.readers.rst_lines import Lines, Numbers, indent_of, without_colons
 
 _DEEPEST: Final = 16
 """What is nested deeper is read as paragraphs. Each level copies its lines."""
@@ -44,6 +44,7 @@ class Blocks(Lines):
     """`tables_end`: a simple table that begins here may have an end."""
 
     tables_end: bool = True
+    numbers: Numbers = field(default_factory=Numbers)
 
     def read(self) -> None:
         while self.at < len(self.lines):
@@ -182,11 +183,12 @@ class Blocks(Lines):
         if bullet := _BULLET.match(line):
             marker = "- "
         elif (bullet := _NUMBER.match(line)) and self._is_number(bullet.end()):
-            marker = "- " if bullet["mark"] == "#." else f"{bullet['mark']} "
+            marker = self.numbers.marker(bullet["mark"], self.at)
         else:
             return False
         body = self._body(line[bullet.end() :], bullet.end())
         self._nested(body, lists=1, marker=marker)
+        self.numbers.end(marker, self.lines, self.at)
         return True
 
     def _is_number(self, width: int) -> bool:

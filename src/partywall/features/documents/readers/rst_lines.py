@@ -109,3 +109,24 @@ def without_colons(line: str) -> str:
         return line
     before = line[:-2]
     return before.rstrip() if not before or before.endswith(" ") else before + ":"
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Of the items `#.`: they go on with the numbers of a list; in a list of their own they get bullets."""
+
+    _at: int = -1
+    _following: int = 0
+
+    def marker(self, mark: str, at: int) -> str:
+        if mark != "#.":
+            return f"{mark} "
+        return f"{self._following}. " if at == self._at else "- "
+
+    def end(self, marker: str, lines: Sequence[str], at: int) -> None:
+        """The next line of text after an item may be the next item."""
+        number = marker.removesuffix(". ")
+        self._at, self._following = -1, 0
+        if number.isdecimal():
+            self._at = next((each for each in range(at, len(lines)) if lines[each].strip()), -1)
+            self._following = int(number) + 1

@@ -28,6 +28,7 @@ from partywall.core.preconditions import require_match
 from partywall.core.schemas import GivenInstant, Name
 from partywall.core.security.api_keys import _FORM
 from partywall.core.security.client_address import ClientAddresses
+from partywall.core.security.common_passwords import is_common
 from partywall.core.security.passwords import _prepared
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.constants import MAX_PASSWORD
@@ -279,6 +280,12 @@ EDGES: Final = (
     Reader(
         ("core/security/passwords.py:_prepared",),
         _prepared,
+        MAX_PASSWORD,
+        {"marks in the wrong order": repeated("\u0301\u0323"), "what grows": repeated("\ufdfa")},
+    ),
+    Reader(
+        ("core/security/common_passwords.py:folded",),
+        is_common,
         MAX_PASSWORD,
         {"marks in the wrong order": repeated("\u0301\u0323"), "what grows": repeated("\ufdfa")},
     ),

@@ -28,6 +28,7 @@ class FieldCode(StrEnum):
     BAD_NUMBER = "bad_number"
     BLANK = "blank"
     CONFLICTING = "conflicting"
+    EASILY_GUESSED = "easily_guessed"
     EXACTLY_ONE = "exactly_one"
     INVALID = "invalid"
     IN_THE_PAST = "in_the_past"
@@ -57,6 +58,7 @@ _KINDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.BAD_NUMBER: "finite_number multiple_of int_parsing_size decimal_max_digits decimal_max_places "
     "decimal_whole_digits not_finite long_number",
     FieldCode.BLANK: "blank",
+    FieldCode.EASILY_GUESSED: "easily_guessed",
     FieldCode.EXACTLY_ONE: "one_of",
     FieldCode.OUT_OF_RANGE: "instant_out_of_range",
     FieldCode.MISSING: "missing missing_argument",

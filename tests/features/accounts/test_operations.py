@@ -54,6 +54,8 @@ async def test_an_operator_is_told_what_is_wrong(owner: Sessions, member: Visito
         (new_address(), "", None),
         (new_address(), "nul \0 in the middle", None),
         (new_address(), "a lone \udc80 surrogate", None),
+        (new_address(), "Qwertyuiop", None),
+        ("lovelace-ada@example.com", "Lovelace-Ada", None),
         (new_address(), PASSWORD, " "),
         (new_address(), PASSWORD, "\udc80"),
         ("\udc80@example.com", PASSWORD, None),
@@ -72,6 +74,8 @@ async def test_an_operator_is_told_what_is_wrong(owner: Sessions, member: Visito
         await operations.set_password(owner, PASSWORDS, SECRETS, new_address())
     with pytest.raises(InvalidInputError):
         await operations.set_password(owner, PASSWORDS, SECRETS, member.email, "short")
+    with pytest.raises(InvalidInputError):
+        await operations.set_password(owner, PASSWORDS, SECRETS, member.email, member.email)
 
 
 async def test_disabling_ends_every_session_and_enabling_lets_in_again(owner: Sessions, member: Visitor) -> None:

@@ -66,3 +66,20 @@ def test_a_name_with_control_characters_is_refused(name: str) -> None:
 def test_a_name_is_of_any_script(name: str) -> None:
     wanted = Registration.model_validate({"email": "ada@example.com", "password": "correct horse", "full_name": name})
     assert wanted.full_name == name
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["Password123", "lovelace-ada@example.com", "LOVELACE-ADA", "lovelace-ada", "\uff4c\uff4fvelace-ada"],
+)
+def test_a_password_that_is_easily_guessed_is_refused(password: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Registration.model_validate({"email": "lovelace-ada@example.com", "password": password})
+    [error] = refused.value.errors()
+    assert (error["loc"], error["type"]) == (("password",), "easily_guessed")
+
+
+@pytest.mark.parametrize("password", ["aaaaaa aaaaaa", "correct horse", "lovelace-ada1", "0" * 9 + " "])
+def test_only_length_and_the_list_decide(password: str) -> None:
+    wanted = Registration.model_validate({"email": "lovelace-ada@example.com", "password": password})
+    assert wanted.password == password

@@ -1,14 +1,25 @@
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel, SortedQuery
+from partywall.core.security.common_passwords import is_common
 from partywall.features.accounts.constants import MAX_PASSWORD, MAX_VERIFICATION_TOKEN, MIN_PASSWORD
 from partywall.features.accounts.email_address import MAX_LENGTH, normalised
+from partywall.features.accounts.password_policy import COMMON, LIKE_ADDRESS, is_like
 
 
 def _address(text: str) -> str:
@@ -23,7 +34,21 @@ EmailAddress = Annotated[
     AfterValidator(_address),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_LENGTH}),
 ]
-Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+
+
+def _uncommon(password: str) -> str:
+    if is_common(password):
+        raise PydanticCustomError("easily_guessed", COMMON)
+    return password
+
+
+NewPassword = Annotated[
+    str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD), AfterValidator(_uncommon)
+]
+_ACCEPTED: Final = (
+    "Any characters except U+0000: its length makes it strong. Refused are the address, what stands before its `@`,"
+    " and passwords that are often used."
+)
 
 
 class Registration(RequestModel):
@@ -34,8 +59,15 @@ class Registration(RequestModel):
     )
 
     email: EmailAddress
-    password: Password = Field(description="Any characters except U+0000; only the length matters.")
+    password: NewPassword = Field(description=_ACCEPTED)
     full_name: Name | None = None
+
+    @field_validator("password")
+    @classmethod
+    def _not_the_address(cls, password: str, values: ValidationInfo) -> str:
+        if is_like(password, values.data.get("email", "")):
+            raise PydanticCustomError("easily_guessed", LIKE_ADDRESS)
+        return password
 
 
 class Accepted(ResponseModel):

@@ -16,6 +16,7 @@ _FILES = (
     "core/db/sql/locks.sql",
     "features/accounts/sql/tables.sql",
     "features/accounts/sql/registration.sql",
+    "features/accounts/sql/account_tokens.sql",
     "features/accounts/sql/sessions.sql",
     "features/projects/sql/tables.sql",
     "features/projects/sql/members.sql",
@@ -65,7 +66,7 @@ DROP TABLE api_key;
 DROP TABLE project_usage, project_quota, account_quota, quota_default;
 DROP TABLE signing_key, job_schedule, job_request, job, idempotency_key, event, pending_event, event_counter;
 DROP TABLE invitation, project_member, project;
-DROP TABLE registration, known_network, login_failure, refresh_token, session, account;
+DROP TABLE account_token, registration, known_network, login_failure, refresh_token, session, account;
 REVOKE SELECT ON alembic_version FROM :runtime_role;
 REVOKE USAGE ON SCHEMA public FROM :runtime_role;
 """

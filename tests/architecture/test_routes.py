@@ -33,6 +33,9 @@ ANONYMOUS = {
     "POST /api/v1/auth/revoke",
     "POST /api/v1/auth/email/verify",  # the token from the mail is the credential
     "POST /api/v1/auth/email/resend",  # for users who cannot log in yet; the answer is always the same
+    "POST /api/v1/auth/password/forgot",  # likewise
+    "POST /api/v1/auth/password/reset",  # the token from the mail is the credential
+    "POST /api/v1/auth/unlock",  # likewise
     "GET /api/v1/projects/{project_id}/events",  # the route itself reads the ticket or the bearer token
     "GET /api/v1/projects/{project_id}/runs/{run_id}/events",  # likewise
     "GET /.well-known/jwks.json",

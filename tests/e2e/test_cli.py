@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ from partywall.client.document_import.send import BATCH_DOCUMENTS
 from tests.client.proxy import Proxy
 from tests.command_line import ROOT, run
 from tests.e2e.conftest import PASSWORD, CliServer
+from tests.mailbox import mails_to, text_of
 from tests.server import free_port
 
 pytestmark = pytest.mark.e2e
@@ -288,3 +290,33 @@ def test_logging_out_ends_it(cli_server: CliServer) -> None:
     )
     assert cli_server.run("logout", XDG_CONFIG_HOME=config).returncode == 0
     refused(cli_server.run("projects", "list", XDG_CONFIG_HOME=config), "partywall login")
+
+
+async def mailed(cli_server: CliServer, address: str, prefix: str) -> str:
+    """The code of a mail, which the worker sends."""
+    directory = cli_server.deployment.data_dir / "mail"
+    async with asyncio.timeout(60):
+        while True:
+            lines = [line for mail in mails_to(directory, address) for line in text_of(mail).splitlines()]
+            if codes := [line for line in lines if line.startswith(prefix)]:
+                return codes[-1]
+            await asyncio.sleep(0.1)
+
+
+async def test_mailed_codes_set_a_password_and_lift_a_lock(cli_server: CliServer) -> None:
+    address, new, config = "forgetful@example.com", "a new password of mine", str(cli_server.home / "forgetful")
+    assert cli_server.on_the_machine("users", "create", address).returncode == 0
+    for _ in range(5):
+        form = {"grant_type": "password", "username": address, "password": "wrong password"}
+        assert httpx2.post(f"{cli_server.url}/api/v1/auth/token", data=form).status_code == 400
+    login = ("login", "--email", address, "--server", cli_server.url)
+    refused(cli_server.run(*login, XDG_CONFIG_HOME=config), "Too many failed logins")
+    unlock = ("password", "unlock", "--server", cli_server.url, "--stdin")
+    assert cli_server.run(*unlock, stdin=await mailed(cli_server, address, "pwu_") + "\n").returncode == 0
+    asked = cli_server.run("password", "forgot", "--email", address, "--server", cli_server.url)
+    assert asked.returncode == 0, asked.stderr
+    reset = ("password", "reset", "--server", cli_server.url, "--stdin")
+    done = cli_server.run(*reset, stdin=f"{await mailed(cli_server, address, 'pwp_')}\n{new}\n")
+    assert done.returncode == 0, done.stderr
+    done = cli_server.run(*login, XDG_CONFIG_HOME=config, PARTYWALL_PASSWORD=new)
+    assert done.returncode == 0, done.stderr

@@ -88,7 +88,10 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
 }
 # Jobs that always change something in their own project; the others do so only while a model is being changed.
 EFFECTIVE: Final = ("clear_index", "release_blobs")
-OF_NO_PROJECT: Final = {"confirm_address", "project_deleted", "resend_confirmation"}
+OF_NO_PROJECT: Final = {
+    "confirm_address", "forgotten_password", "locked_login", "mail_account_token", "password_changed",
+    "project_deleted", "resend_confirmation",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -67,10 +67,13 @@ def garbage_token(number: int) -> bytes:
 
 
 def mail_token(number: int) -> bytes:
+    """Requests for mails, and tokens that no mail contained."""
+    body: dict[str, str] = {"email": f"garbage{number}@example.com"}
+    mails = ("/auth/email/resend", "/auth/password/forgot")
+    takes = ("/auth/email/verify", "/auth/unlock", "/invitations/accept")
     if number % 3 == 0:
-        return request("POST", f"{API}/auth/email/resend", body={"email": f"garbage{number}@example.com"})
-    path = f"{API}/auth/email/verify" if number % 3 == 1 else f"{API}/invitations/accept"
-    return request("POST", path, body={"token": f"garbage{number}" * 20})
+        return request("POST", API + mails[number // 3 % len(mails)], body=body)
+    return request("POST", API + takes[number // 3 % len(takes)], body={"token": f"garbage{number}" * 20})
 
 
 def revoke(number: int) -> bytes:

@@ -6,9 +6,9 @@ import httpx2
 from pydantic import JsonValue
 
 from partywall.client.api import Api
-from partywall.client.errors import ApiError, ClientError, LoginFailed
+from partywall.client.errors import ApiError, ClientError, LoginFailed, NotLoggedIn
 from partywall.client.store import Session, Store
-from partywall.client.tokens import Tokens
+from partywall.client.tokens import TokenAuth, Tokens
 
 _EXAMPLE: Final = "it looks like http://localhost:8000"
 _LAST_PORT: Final = 65535
@@ -71,3 +71,29 @@ def log_out(store: Store, server: str) -> bool:
         api.submit("/auth/revoke", {"token": session.refresh_token})
     file.forget()
     return True
+
+
+def request_password_reset(server: str, email: str) -> None:
+    with Api(server) as api:
+        api.post("/auth/password/forgot", {"email": email})
+
+
+def reset_password(server: str, token: str, new_password: str) -> None:
+    with Api(server) as api:
+        api.post("/auth/password/reset", {"token": token, "new_password": new_password})
+
+
+def unlock(server: str, token: str) -> None:
+    with Api(server) as api:
+        api.post("/auth/unlock", {"token": token})
+
+
+def change_password(store: Store, server: str, current_password: str, new_password: str) -> str:
+    """Ends every session, also the stored one; returns the account's address. Raises NotLoggedIn."""
+    file = store.session(server)
+    session = file.read()
+    if session is None:
+        raise NotLoggedIn(server)
+    with Api(server, TokenAuth(server, file)) as api:
+        api.post("/auth/password/change", {"current_password": current_password, "new_password": new_password})
+    return session.email

@@ -16,6 +16,8 @@ _ARGUMENTS: Final = {
     "/name": "the project's name",
     "/email": "--email",
     "/password": "the password",
+    "/new_password": "the new password",
+    "/token": "the code",
     "/full_name": "--name",
 }
 

@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "register": Command("login", "Create an account and log in, unless the address must be confirmed first."),
     "login": Command("login", "Log in; stores the tokens in your configuration directory."),
     "logout": Command("login", "End the session on the server and delete it here."),
+    "password": Command("password", "Your password: reset it, change it, or lift a lock."),
     "projects": Command("projects", "Your projects."),
     "import": Command(
         "document_import",

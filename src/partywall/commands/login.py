@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
@@ -9,16 +7,11 @@ import typer
 from partywall.client import accounts
 from partywall.client.errors import ClientError, LoginFailed
 from partywall.commands.connection import ServerOption, failures, server_url, store
-from partywall.commands.terminal import password_line, print_line
-from partywall.commands.usage_error import UsageError
+from partywall.commands.credentials import EmailOption, PasswordStdin, email_of, password
+from partywall.commands.terminal import print_line
 from partywall.core.system_errors import explained
 
-PASSWORD_VARIABLE = "PARTYWALL_PASSWORD"  # noqa: S105 - a name
-
 app = typer.Typer()
-
-EmailOption = Annotated[str | None, typer.Option("--email", help="Your e-mail address; prompted for if omitted.")]
-PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
 @app.command()
@@ -30,8 +23,8 @@ def register(
 ) -> int:
     """Create an account and log in, unless the address must be confirmed first."""
     with failures():
-        url, address = server_url(server), _email(email)
-        secret = _password(password_stdin, confirm=True)
+        url, address = server_url(server), email_of(email)
+        secret = password(password_stdin, confirm=True)
         accounts.register(url, address, secret, name)
         try:
             accounts.log_in(store(), url, address, secret)
@@ -54,8 +47,8 @@ def login(
 ) -> None:
     """Log in; stores the tokens in your configuration directory."""
     with failures():
-        url, address = server_url(server), _email(email)
-        accounts.log_in(store(), url, address, _password(password_stdin))
+        url, address = server_url(server), email_of(email)
+        accounts.log_in(store(), url, address, password(password_stdin))
     print_line(f"logged in to {url} as {address}")
 
 
@@ -70,34 +63,3 @@ def logout(server: ServerOption = None) -> None:
 
 def _login(url: str) -> str:
     return f"`partywall login --server {url}`"
-
-
-def _email(given: str | None) -> str:
-    if given is not None:
-        return given.strip()
-    _require_terminal("use --email")
-    answer: str = typer.prompt("E-mail")
-    return answer.strip()
-
-
-def _password(from_stdin: bool, *, confirm: bool = False) -> str:
-    """Never read from an argument, which every user of the machine can see."""
-    if from_stdin:
-        return _given(password_line(), "standard input")
-    given = os.environ.get(PASSWORD_VARIABLE)
-    if given is not None:
-        return _given(given, PASSWORD_VARIABLE)
-    _require_terminal(f"set {PASSWORD_VARIABLE} or use --password-stdin")
-    answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
-    return answer
-
-
-def _given(password: str, where: str) -> str:
-    if not password:
-        raise UsageError(f"the password in {where} is empty")
-    return password
-
-
-def _require_terminal(instead: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError(f"there is no terminal for a prompt: {instead}")

@@ -32,8 +32,10 @@ class MailLinks(Section):
 
     invitation: str | None = None
     verification: str | None = None
+    password_reset: str | None = None
+    unlock: str | None = None
 
-    @field_validator("invitation", "verification")
+    @field_validator("invitation", "verification", "password_reset", "unlock")
     @classmethod
     def _page(cls, value: str | None) -> str | None:
         if value is None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -81,6 +81,10 @@ class Visitor:
 
     async def resend(self) -> Response:
         return await self.client.post(RESEND, json={"email": self.email}, headers=self._sent)
+
+    async def send(self, path: str, body: Mapping[str, str], token: str | None = None) -> Response:
+        headers = self._sent | ({} if token is None else bearer(token))
+        return await self.client.post(path, json=dict(body), headers=headers)
 
     async def me(self, token: str) -> Response:
         return await self.client.get(ME, headers=bearer(token))

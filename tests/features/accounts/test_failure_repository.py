@@ -15,7 +15,8 @@ POLICY = of_one_network(3, HOUR)
 
 async def charge(resources: Resources, *counters: bytes) -> timedelta | None:
     async with resources.sessions.begin() as session:
-        return await FailureCounter(session).charge(b"an address", dict.fromkeys(counters, POLICY), utc_now())
+        charged = await FailureCounter(session).charge(b"an address", dict.fromkeys(counters, POLICY), utc_now())
+        return charged.wait
 
 
 async def counts(resources: Resources, *counters: bytes) -> list[int | None]:

@@ -118,6 +118,11 @@ class AccessTokens:
         self.drop_session(session_id)
         self._tell(Revocation(Revoked.SESSION, session_id))
 
+    def forget_account(self, account_id: UUID) -> None:
+        """The same for all sessions of an account."""
+        self.drop_account(account_id)
+        self._tell(Revocation(Revoked.ACCOUNT, account_id))
+
     def drop_session(self, session_id: UUID) -> None:
         """Drops the session's tokens from this process's cache."""
         self._cache.forget(lambda verified: verified.session_id == session_id)

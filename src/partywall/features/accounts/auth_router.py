@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, assert_never
 from uuid import UUID
@@ -16,6 +15,7 @@ from partywall.core.http.responses import json_response
 from partywall.core.resources import Resources
 from partywall.core.schemas import Page
 from partywall.features.accounts import service as accounts
+from partywall.features.accounts.counted_password import locked_error
 from partywall.features.accounts.dependencies import (
     CurrentSessionDep,
     LoginServiceDep,
@@ -170,7 +170,7 @@ def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome, refusal: O
             return json_response(tokens, headers=NO_STORE)
         case GrantRefused() | Reused():
             return problem_of(request, refusal)
-        case LockedOut(remaining):
-            return problem_of(request, LoginLockedError(math.ceil(remaining.total_seconds())))
+        case LockedOut():
+            return problem_of(request, locked_error(outcome))
         case never:
             assert_never(never)

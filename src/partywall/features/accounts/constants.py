@@ -11,7 +11,12 @@ MAX_USER_AGENT: Final = 200
 COUNTED_ADDRESSES: Final = "counted addresses"
 JWKS_MAX_AGE: Final = 300
 VERIFICATION_TTL: Final = timedelta(hours=24)
-MAX_VERIFICATION_TOKEN: Final = 200
+MAX_MAILED_TOKEN: Final = 200
+RESET_TTL: Final = timedelta(hours=1)
+UNLOCK_TTL: Final = timedelta(hours=24)
+# Unused at once. Those who request more resets leave the owner at least so many working mails.
+MOST_RESETS: Final = 5
+MOST_UNLOCKS: Final = 1
 # Per address, from all clients together. Also the limit of registrations kept for it from one network; twice as many
 # are kept from all networks.
 MAILS_PER_HOUR: Final = 5

@@ -16,10 +16,13 @@ from partywall.core.http.dependencies import (
 from partywall.core.resources import Resources
 from partywall.features.accounts import refresh_tokens, verification_tokens
 from partywall.features.accounts.constants import COUNTED_ADDRESSES, MAX_USER_AGENT
+from partywall.features.accounts.counted_password import CountedPassword
 from partywall.features.accounts.limits import ClientLimits, Kind
 from partywall.features.accounts.lockout import of_one_network, of_unknown_networks
 from partywall.features.accounts.login import LoginService
 from partywall.features.accounts.login_counters import LoginCounters
+from partywall.features.accounts.mailed_tokens import MailedTokenService
+from partywall.features.accounts.password_change import PasswordChangeService
 from partywall.features.accounts.refresh import RefreshService
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.registration import RegistrationService
@@ -56,20 +59,71 @@ async def get_verification_service(
     return VerificationService(session, resources.sessions, resources.access_tokens, addresses, limits)
 
 
-async def get_login_service(session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep) -> LoginService:
+async def get_mailed_token_service(
+    session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep
+) -> MailedTokenService:
+    addresses = resources.secrets.signer(COUNTED_ADDRESSES)
+    return MailedTokenService(
+        session, resources.sessions, resources.passwords, resources.access_tokens, addresses, limits
+    )
+
+
+async def get_login_counters(resources: ResourcesDep) -> LoginCounters:
     settings = resources.settings.accounts
     rules = settings.max_failed_logins, settings.lockout
+    return LoginCounters(of_one_network(*rules), of_unknown_networks(*rules), settings.known_network_retention)
+
+
+LoginCountersDep = Annotated[LoginCounters, Depends(get_login_counters)]
+
+
+async def get_counted_password(
+    resources: ResourcesDep, counters: LoginCountersDep, limits: ClientLimitsDep
+) -> CountedPassword:
+    return CountedPassword(resources.sessions, resources.passwords, counters, limits.client)
+
+
+CountedPasswordDep = Annotated[CountedPassword, Depends(get_counted_password)]
+
+
+async def get_password_change_service(
+    session: SessionDep,
+    resources: ResourcesDep,
+    principal: PersonDep,
+    counted: CountedPasswordDep,
+    counters: LoginCountersDep,
+    limits: ClientLimitsDep,
+) -> PasswordChangeService:
+    return PasswordChangeService(
+        session=session,
+        sessions=resources.sessions,
+        principal=principal,
+        counted=counted,
+        counters=counters,
+        passwords=resources.passwords,
+        access_tokens=resources.access_tokens,
+        addresses=resources.secrets.signer(COUNTED_ADDRESSES),
+        limits=limits,
+    )
+
+
+async def get_login_service(
+    session: SessionDep,
+    resources: ResourcesDep,
+    limits: ClientLimitsDep,
+    counted: CountedPasswordDep,
+    counters: LoginCountersDep,
+) -> LoginService:
+    settings = resources.settings.accounts
     return LoginService(
         session=session,
         sessions=resources.sessions,
-        passwords=resources.passwords,
+        passwords=counted,
         tokens=resources.access_tokens,
         refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
         addresses=resources.secrets.signer(COUNTED_ADDRESSES),
         limits=limits,
-        login_counters=LoginCounters(
-            of_one_network(*rules), of_unknown_networks(*rules), settings.known_network_retention
-        ),
+        login_counters=counters,
         refresh_ttl=settings.refresh_token_ttl,
         verification_required=resources.settings.verification_required,
     )
@@ -116,6 +170,8 @@ async def get_user_agent(request: Request) -> str | None:
 RegistrationLimit = Depends(limit_registrations)
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service, scope="function")]
 VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service, scope="function")]
+MailedTokenServiceDep = Annotated[MailedTokenService, Depends(get_mailed_token_service, scope="function")]
+PasswordChangeServiceDep = Annotated[PasswordChangeService, Depends(get_password_change_service, scope="function")]
 LoginServiceDep = Annotated[LoginService, Depends(get_login_service, scope="function")]
 RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service, scope="function")]

@@ -47,6 +47,18 @@ class VerificationTokenError(BadRequestError):
     title = "The token is invalid, expired or already used"
 
 
+class AccountTokenError(BadRequestError):
+    """The same error for every reason, so that it reveals nothing about an account."""
+
+    code = "account_token_invalid"
+    title = "The token is invalid, expired or already used"
+
+
+class WrongPasswordError(BadRequestError):
+    code = "wrong_password"
+    title = "The current password is wrong"
+
+
 class TooManyMailsError(TooManyRequestsError):
     code = "too_many_mails"
     title = "Too many mails to this address"

@@ -38,26 +38,36 @@ def longest_wait(found: Mapping[bytes, Failures], now: datetime) -> timedelta | 
 
 
 @dataclass(frozen=True, slots=True)
+class Charged:
+    """`wait`: nothing was counted, because the attempt must wait. `locked`: the counters that it has locked."""
+
+    wait: timedelta | None
+    locked: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class FailureCounter:
     """Counts attempts as failures before they are made. Row locks serialise concurrent attempts."""
 
     session: AsyncSession
 
-    async def charge(self, address: bytes, counters: Counters, now: datetime) -> timedelta | None:
-        """Count one attempt under every counter. If it must wait, count nothing and return the wait.
+    async def charge(self, address: bytes, counters: Counters, now: datetime) -> Charged:
+        """Count one attempt under every counter, unless it must wait.
 
         `address` is the keyed hash of the e-mail address that all counters belong to.
         """
         found = await self._open(address, counters, now)
         wait = longest_wait(found, now)
         if wait is not None:
-            return wait
+            return Charged(wait)
+        locked = set()
         for counter, policy in counters.items():
             counted = after_failure(found[counter], policy, now)
             await self._save(counter, counted)
             if counted.locked_until is not None:
+                locked.add(counter)
                 log.warning("login_locked", failures=counted.count, until=counted.locked_until.isoformat())
-        return None
+        return Charged(None, frozenset(locked))
 
     async def lift(self, address: bytes) -> None:
         """Delete all counters of an address, for every network."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -27,5 +28,33 @@ class ResendConfirmation(JobPayload):
     network: str = ""  # keyed hash of the requesting network and the address, in hexadecimal
 
 
+class ForgottenPassword(JobPayload):
+    """Enqueued by every request for a reset. The job looks up the account, so that response times reveal nothing."""
+
+    address: str
+
+
+class LockedLogin(JobPayload):
+    """Enqueued when wrong passwords lock an address for a network, whether or not it has an account."""
+
+    address: str
+
+
+class MailAccountToken(JobPayload):
+    """The token is derived when the mail is rendered."""
+
+    account_id: UUID
+    token_id: UUID
+
+
+class PasswordChanged(JobPayload):
+    account_id: UUID
+    changed_at: datetime
+
+
 CONFIRM_ADDRESS: Final = JobKind("confirm_address", ConfirmAddress, max_attempts=ATTEMPTS)
 RESEND_CONFIRMATION: Final = JobKind("resend_confirmation", ResendConfirmation)
+FORGOTTEN_PASSWORD: Final = JobKind("forgotten_password", ForgottenPassword)
+LOCKED_LOGIN: Final = JobKind("locked_login", LockedLogin)
+MAIL_ACCOUNT_TOKEN: Final = JobKind("mail_account_token", MailAccountToken, max_attempts=ATTEMPTS)
+PASSWORD_CHANGED: Final = JobKind("password_changed", PasswordChanged, max_attempts=ATTEMPTS)

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     LOGIN = "login"
     REGISTRATION = "registration"
     RESEND = "resend"
+    FORGOTTEN = "forgotten"
+    RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,12 @@ class ClientLimits:
         """Count an attempt that costs a password hash or a mail. Raises TooManyAttemptsError."""
         _refuse(await self.attempts.admit(f"{kind}/{self.client}"))
 
-    async def admit_mail(self, network: bytes) -> None:
+    async def admit_mail(self, kind: Kind, network: bytes) -> None:
         """Count a requested mail, whether or not it will be sent. Raises TooManyMailsError.
 
         `network` is the keyed hash of the requesting network and the address.
         """
-        wait = await self.attempts.admit(f"mail/{network.hex()}", per_hour=MAILS_PER_HOUR)
+        wait = await self.attempts.admit(f"{kind} mail/{network.hex()}", per_hour=MAILS_PER_HOUR)
         if wait is not None:
             raise TooManyMailsError(wait)
 

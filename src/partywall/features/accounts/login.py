@@ -9,11 +9,11 @@ import structlog
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, Sessions, bind_principal
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.security.passwords import PasswordCheck, Passwords
 from partywall.core.security.secrets import Signer
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
-from partywall.features.accounts.constants import MAX_PASSWORD, MAX_SESSIONS, REVOKED_KEPT
+from partywall.features.accounts.constants import MAX_SESSIONS, REVOKED_KEPT
+from partywall.features.accounts.counted_password import CountedPassword
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.exceptions import TooManyAttemptsError
 from partywall.features.accounts.known_networks import KnownNetworks, Origin
@@ -39,16 +39,15 @@ def counted_form(username: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LoginService:
-    """Logs in with a password. No database connection is held while the password is hashed.
+    """Logs in with a password. A right password is no failure, even if the account may not log in.
 
-    Every attempt counts as a failure before its password is hashed, and is taken back if the password was right, even
-    if the account may not log in. So parallel guesses cannot exceed the policy. The credential is read again after
-    hashing, because a confirmation of the address may have replaced the password meanwhile.
+    The credential is read again after hashing, because a reset or a confirmation may have replaced the password
+    meanwhile.
     """
 
     session: AsyncSession
     sessions: Sessions
-    passwords: Passwords
+    passwords: CountedPassword
     tokens: AccessTokens
     refresh_tokens: RefreshTokens
     addresses: Signer
@@ -66,28 +65,15 @@ class LoginService:
             credential = await AccountDirectory(reading).credential(address)
         if wait is not None and not attempt.known:
             raise TooManyAttemptsError(wait)
-        if attempt.locked is not None:
-            return LockedOut(attempt.locked)
-        async with self.passwords.turn(client, known=attempt.known):
-            locked = await self.login_counters.charge(self.sessions, attempt)
-            if locked is not None:
-                return LockedOut(locked)
-            checked = await self._check(password, credential)
-            if credential is None or not checked.valid:
-                return GrantRefused()
-            await self.login_counters.succeeded(self.sessions, attempt)
-        if not self._may_log_in(credential):
+        checked = await self.passwords.check(attempt, address, password, credential)
+        if isinstance(checked, LockedOut):
+            return checked
+        if credential is None or not checked.valid or not self._may_log_in(credential):
             return GrantRefused()
         await self.tokens.prepare()
         if not await self._holds(address, credential):
             return GrantRefused()
         return await self._start(attempt, credential, checked.replacement, user_agent)
-
-    async def _check(self, password: str, credential: Credential | None) -> PasswordCheck:
-        """Takes the same time whether or not the account exists."""
-        if len(password) > MAX_PASSWORD:
-            return await self.passwords.check_now("", None)
-        return await self.passwords.check_now(password, None if credential is None else credential.password_hash)
 
     def _may_log_in(self, credential: Credential) -> bool:
         return not credential.disabled and (credential.verified or not self.verification_required)

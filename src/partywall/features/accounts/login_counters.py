@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, Sessions
-from partywall.features.accounts.failure_repository import FailureCounter, counted_failures, longest_wait
+from partywall.features.accounts.failure_repository import Charged, FailureCounter, counted_failures, longest_wait
 from partywall.features.accounts.known_networks import Origin, is_known
 from partywall.features.accounts.lockout import WaitPolicy
 
@@ -37,15 +37,15 @@ class LoginCounters:
         found = await counted_failures(session, self._counters(origin, known=known))
         return LoginAttempt(origin, known, longest_wait(found, now))
 
-    async def charge(self, sessions: Sessions, attempt: LoginAttempt) -> timedelta | None:
-        """Count the attempt as a failure, in its own transaction, or return how long it must wait."""
+    async def charge(self, sessions: Sessions, attempt: LoginAttempt) -> Charged:
+        """Count the attempt as a failure, in its own transaction, unless it must wait."""
         now = utc_now()
         async with sessions.begin() as session:
             counter = FailureCounter(session)
             counters = self._counters(attempt.origin, known=attempt.known)
-            wait = await counter.charge(attempt.origin.address, counters, now)
+            charged = await counter.charge(attempt.origin.address, counters, now)
             await counter.prune(now - self.of_one_network.memory)
-        return wait
+        return charged
 
     async def succeeded(self, sessions: Sessions, attempt: LoginAttempt) -> None:
         """Take the failure back in its own transaction, so that waiting concurrent logins do not see it."""

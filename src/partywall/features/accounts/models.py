@@ -61,6 +61,23 @@ class Registration(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class AccountToken(Base):
+    """A token mailed to the owner of an account. The runtime role can access it only through SQL functions.
+
+    `token_hash` is the SHA-256 of the mailed token. A used token has no row.
+    """
+
+    __tablename__ = "account_token"
+    __table_args__ = ({"info": {"kind": TableKind.DIRECTORY}},)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class Session(Base):
     """A login and its family of refresh tokens."""
 

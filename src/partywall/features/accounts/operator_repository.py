@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, Uuid, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.features.accounts.models import Account, Session
+
+_REPLACE_PASSWORD: Final = select(
+    func.wall.replace_password(bindparam("account", type_=Uuid), bindparam("password_hash", type_=Text))
+)
 
 
 async def all_accounts(session: AsyncReadSession) -> list[Account]:
@@ -41,12 +46,10 @@ class OperatorRepository:
         return found
 
     async def set_password(self, address: str, password_hash: str) -> UUID | None:
-        """Also ends every session. None if there is no such account."""
-        changed = update(Account).where(Account.email == address)
-        found = await self.session.scalar(
-            changed.values(password_hash=password_hash, updated_at=func.now()).returning(Account.id)
-        )
-        await self._end_sessions(found)
+        """Also ends every session and mailed token. None if there is no such account."""
+        found = await self.find(address)
+        if found is not None:
+            await self.session.execute(_REPLACE_PASSWORD, {"account": found, "password_hash": password_hash})
         return found
 
     async def find(self, address: str) -> UUID | None:

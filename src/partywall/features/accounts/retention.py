@@ -1,4 +1,4 @@
-"""Deletes expired registrations, sessions, failure counters and known networks."""
+"""Deletes expired registrations, mailed tokens, sessions, failure counters and known networks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 ROWS_AT_ONCE: Final = 1_000
 _MOST: Final = bindparam("most", type_=Integer)
 _REGISTRATIONS: Final = select(func.wall.prune_registrations(_MOST))
+_TOKENS: Final = select(func.wall.prune_account_tokens(_MOST))
 _SESSIONS: Final = select(func.wall.prune_sessions(bindparam("before", type_=DateTime(timezone=True)), _MOST))
 _FAILURES: Final = text("""
     WITH removed AS (
@@ -43,6 +44,12 @@ async def prune_registrations(resources: Resources) -> None:
     removed = await prune(resources.sessions, _REGISTRATIONS, {"most": ROWS_AT_ONCE})
     if removed:
         log.info("registrations_pruned", registrations=removed)
+
+
+async def prune_account_tokens(resources: Resources) -> None:
+    removed = await prune(resources.sessions, _TOKENS, {"most": ROWS_AT_ONCE})
+    if removed:
+        log.info("account_tokens_pruned", tokens=removed)
 
 
 async def prune_sessions(resources: Resources) -> None:

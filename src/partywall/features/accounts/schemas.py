@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel, SortedQuery
 from partywall.core.security.common_passwords import is_common
-from partywall.features.accounts.constants import MAX_PASSWORD, MAX_VERIFICATION_TOKEN, MIN_PASSWORD
+from partywall.features.accounts.constants import MAX_MAILED_TOKEN, MAX_PASSWORD, MIN_PASSWORD
 from partywall.features.accounts.email_address import MAX_LENGTH, normalised
 from partywall.features.accounts.password_policy import COMMON, LIKE_ADDRESS, is_like
 
@@ -75,13 +75,33 @@ class Accepted(ResponseModel):
 
 
 class EmailVerification(RequestModel):
-    token: str = Field(max_length=MAX_VERIFICATION_TOKEN, description="From the confirmation mail")
+    token: str = Field(max_length=MAX_MAILED_TOKEN, description="From the confirmation mail")
 
 
 class ConfirmationRequest(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com"}]})
 
     email: EmailAddress
+
+
+class ResetRequest(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com"}]})
+
+    email: EmailAddress
+
+
+class PasswordReset(RequestModel):
+    token: str = Field(max_length=MAX_MAILED_TOKEN, description="From the mail")
+    new_password: NewPassword = Field(description=_ACCEPTED)
+
+
+class PasswordChange(RequestModel):
+    current_password: str = Field(max_length=MAX_PASSWORD)
+    new_password: NewPassword = Field(description=_ACCEPTED)
+
+
+class Unlocking(RequestModel):
+    token: str = Field(max_length=MAX_MAILED_TOKEN, description="From the mail about the lock")
 
 
 class TokenForm(BaseModel):

@@ -74,6 +74,6 @@ class VerificationService:
         """
         await self.limits.admit(Kind.RESEND)
         network = Origin.of(self.addresses, address, self.limits.client).network
-        await self.limits.admit_mail(network)
+        await self.limits.admit_mail(Kind.RESEND, network)
         payload = ResendConfirmation(address=address, network=network.hex())
         await enqueue(self.session, RESEND_CONFIRMATION, payload)

@@ -144,9 +144,10 @@ class Learner:
         return str(founded)
 
     async def _try(self, operation: Operation, realm: Realm, ids: Mapping[str, str], fields: Fields) -> Answer:
+        call = await self.fill(operation, realm, ids, fields)
         speaks = overrides.SPEAKERS.get(str(operation))
         speaker = realm.owner if speaks is None else speaks(realm)
-        return await self._client.send(await self.fill(operation, realm, ids, fields), speaker.token)
+        return await self._client.send(call, speaker.token)
 
     async def fill(
         self, operation: Operation, realm: Realm, ids: Mapping[str, str], fields: Fields, *, spend: bool = True

@@ -15,6 +15,8 @@ from partywall.testing.isolation.callers import Account
 from partywall.testing.isolation.values import FAR
 from partywall.testing.isolation.world import Realm, World
 
+_NEW_PASSWORD: Final = "another sentence that nobody has guessed"
+
 type MakeId = Callable[[World, Realm, Mapping[str, str]], Awaitable[str]]
 type MakeFields = Callable[[World, Realm], Awaitable[dict[str, JsonValue]]]
 
@@ -119,6 +121,26 @@ async def _unread_mail(world: World, _: Realm) -> dict[str, JsonValue]:
     return {"token": token}
 
 
+def _mailed_token(purpose: str, more: Mapping[str, JsonValue]) -> MakeFields:
+    async def made(world: World, _: Realm) -> dict[str, JsonValue]:
+        token = secrets.token_urlsafe(32)
+        await users.account_token(world.superuser, token, purpose)
+        return {"token": token, **more}
+
+    return made
+
+
+async def _own_password(world: World, realm: Realm) -> dict[str, JsonValue]:
+    """Of an account that exists only for this: a change ends its sessions."""
+    made = await users.register(world.http, world.superuser, f"{realm.mark()}@example.com", realm.mark())
+    realm.changing = made
+    return {"current_password": made.password, "new_password": _NEW_PASSWORD}
+
+
+def _changing(home: Realm) -> Account:
+    return home.owner if home.changing is None else home.changing
+
+
 @dataclass(frozen=True, slots=True)
 class Founded:
     project: UUID
@@ -174,6 +196,11 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
     "POST /api/v1/projects/{project_id}/mcp/start_run": _question,
     # The token is in a mail that nobody has opened.
     "POST /api/v1/auth/email/verify": _unread_mail,
+    # Likewise; a new password has more characters than a mark.
+    "POST /api/v1/auth/password/reset": _mailed_token("reset_password", {"new_password": _NEW_PASSWORD}),
+    "POST /api/v1/auth/unlock": _mailed_token("unlock", {}),
+    # The current password must be right.
+    "POST /api/v1/auth/password/change": _own_password,
     # The token is in a mail, and only its recipient may use it.
     "POST /api/v1/invitations/accept": _open_invitation,
     # Calls to the address must be allowed.
@@ -185,6 +212,7 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
 # The caller of the well-formed request, if it is not the owner.
 SPEAKERS: Final[Mapping[str, Callable[[Realm], Account]]] = {
     "POST /api/v1/invitations/accept": lambda home: home.users["viewer"],
+    "POST /api/v1/auth/password/change": _changing,
 }
 
 # Positions where a valid secret works for any holder, as intended: (operation's path, name, only in FOREIGN).

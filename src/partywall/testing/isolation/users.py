@@ -87,6 +87,17 @@ async def unread_mail(superuser: Superuser, token: str) -> None:
     )  # fmt: skip
 
 
+async def account_token(superuser: Superuser, token: str, purpose: str) -> None:
+    """An account to which this token was mailed, for one purpose."""
+    made = uuid4()
+    await superuser.execute("INSERT INTO account (id, email) VALUES ($1, $2)", made, f"{made.hex}@example.com")
+    await superuser.execute(
+        "INSERT INTO account_token (id, account_id, purpose, token_hash, expires_at)"
+        " VALUES (uuidv7(), $1, $2, $3, now() + interval '1 hour')",
+        made, purpose, hashlib.sha256(token.encode()).digest(),
+    )  # fmt: skip
+
+
 async def disable(superuser: Superuser, account: Account) -> None:
     await superuser.execute("UPDATE account SET disabled_at = now() WHERE id = $1", account.id)
 

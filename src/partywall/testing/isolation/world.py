@@ -33,7 +33,10 @@ class IncompleteWorldError(Exception):
 
 @dataclass(slots=True)
 class Realm:
-    """A project with its users, and its known ids by the path that contains them."""
+    """A project with its users, and its known ids by the path that contains them.
+
+    `changing` is the account that changes its password.
+    """
 
     name: str
     project: UUID
@@ -41,6 +44,7 @@ class Realm:
     mark: Callable[[], str]
     documents: list[str]
     known: dict[str, str] = field(default_factory=dict)
+    changing: Account | None = None
 
     @property
     def owner(self) -> Account:

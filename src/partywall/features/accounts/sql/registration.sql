@@ -120,7 +120,6 @@ CREATE OR REPLACE FUNCTION wall.confirm_registration(presented bytea) RETURNS uu
 AS $$
 DECLARE
     chosen public.registration;
-    entered uuid[];
     ended uuid[] := '{}';
 BEGIN
     SELECT * INTO chosen FROM public.registration AS r WHERE r.token_hash = presented AND r.expires_at > now();
@@ -141,13 +140,7 @@ BEGIN
         WHERE s.account_id = chosen.account_id AND s.revoked_at IS NULL RETURNING s.id
     )
     SELECT coalesce(array_agg(revoked.id), '{}') INTO ended FROM revoked;
-    SELECT array_agg(m.project_id) INTO entered FROM public.project_member AS m WHERE m.account_id = chosen.account_id;
-    PERFORM FROM public.project AS p WHERE p.id = ANY (entered) ORDER BY p.id FOR NO KEY UPDATE;
-    UPDATE public.api_key AS k SET revoked_at = now()
-    WHERE k.project_id = ANY (entered) AND k.created_by = 'user:' || chosen.account_id AND k.revoked_at IS NULL;
-    DELETE FROM public.invitation AS i
-    WHERE i.project_id = ANY (entered) AND i.invited_by = 'user:' || chosen.account_id;
-    PERFORM wall.disable_webhooks_of(chosen.account_id);
+    PERFORM wall.end_works_of(chosen.account_id);
     RETURN ended;
 END
 $$;

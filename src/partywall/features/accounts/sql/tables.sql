@@ -95,3 +95,19 @@ CREATE INDEX registration_account_id_idx ON registration (account_id);
 CREATE INDEX registration_expires_at_idx ON registration (expires_at);
 ALTER TABLE registration ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY directory ON registration TO CURRENT_USER USING (true);
+
+CREATE TABLE account_token (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    purpose text NOT NULL,
+    token_hash bytea NOT NULL,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT account_token_pkey PRIMARY KEY (id),
+    CONSTRAINT account_token_token_hash_key UNIQUE (token_hash),
+    CONSTRAINT account_token_account_id_fkey FOREIGN KEY (account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+CREATE INDEX account_token_account_id_idx ON account_token (account_id);
+CREATE INDEX account_token_expires_at_idx ON account_token (expires_at);
+ALTER TABLE account_token ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY directory ON account_token TO CURRENT_USER USING (true);

@@ -22,6 +22,8 @@ _FILES = (
     "features/projects/sql/members.sql",
     "features/projects/sql/ownership.sql",
     "features/projects/sql/projects.sql",
+    "core/audit/sql/tables.sql",
+    "core/audit/sql/audit.sql",
     "core/events/sql/tables.sql",
     "core/events/sql/numbering.sql",
     "core/events/sql/retention.sql",
@@ -65,6 +67,7 @@ DROP TABLE webhook_delivery, webhook_progress, webhook;
 DROP TABLE api_key;
 DROP TABLE project_usage, project_quota, account_quota, quota_default;
 DROP TABLE signing_key, job_schedule, job_request, job, idempotency_key, event, pending_event, event_counter;
+DROP TABLE project_audit, account_audit;
 DROP TABLE invitation, project_member, project;
 DROP TABLE account_token, registration, known_network, login_failure, refresh_token, session, account;
 REVOKE SELECT ON alembic_version FROM :runtime_role;

@@ -113,6 +113,8 @@ REFUSED: Final = Outcome(500, "no")
 EVERYTHING: Final = Comparison(Field("created_at"), Operator.GT, (datetime(2020, 1, 1, tzinfo=UTC),))
 PAGE: Final = ("created_at", 10, 0, None)
 CALLS: Final[Mapping[str, Call]] = {
+    "ProjectAuditRepository.count": lambda r, _: r.count(),
+    "ProjectAuditRepository.page": lambda r, _: r.page(*PAGE),
     "ApiKeyRepository.count": lambda r, _: r.count(),
     "ApiKeyRepository.page": lambda r, _: r.page(*PAGE),
     "ApiKeyWriter.add": lambda r, _: r.add(new_key(), "a key", "admin", None),

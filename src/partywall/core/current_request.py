@@ -11,6 +11,10 @@ class CurrentRequest(Protocol):
         """`request_id`, plus `principal` and `project_id` once known."""
         ...
 
+    def client(self) -> str | None:
+        """The network that the request came from: /24, or /48 with IPv6."""
+        ...
+
     def traceparent(self) -> str | None:
         """The request's trace, if it came with one."""
         ...
@@ -33,6 +37,12 @@ def request_facts() -> dict[str, str]:
 def current_request_id() -> str | None:
     """None outside of requests."""
     return request_facts().get("request_id")
+
+
+def request_client() -> str | None:
+    """None outside of requests."""
+    request = _CURRENT.get()
+    return None if request is None else request.client()
 
 
 def request_traceparent() -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from partywall.core.audit.models import AccountAudit, ProjectAudit
 from partywall.core.events.models import Event, EventCounter, PendingEvent
 from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.jobs.models import JobSchedule, StoredJob
 from partywall.core.security.models import SigningKey
 
 __all__ = [
-    "Event", "EventCounter", "IdempotencyKey", "JobSchedule", "PendingEvent", "SigningKey", "StoredJob",
+    "AccountAudit", "Event", "EventCounter", "IdempotencyKey", "JobSchedule", "PendingEvent", "ProjectAudit",
+    "SigningKey", "StoredJob",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from partywall.core.feature import Feature
 from partywall.features.accounts.feature import feature as _accounts
 from partywall.features.agents.feature import feature as _agents
 from partywall.features.api_keys.feature import feature as _api_keys
+from partywall.features.audit.feature import feature as _audit
 from partywall.features.budgets.feature import feature as _budgets
 from partywall.features.documents.feature import feature as _documents
 from partywall.features.live.feature import feature as _live
@@ -35,4 +36,5 @@ FEATURES: Final[tuple[Feature, ...]] = (
     _budgets,
     _runs,
     _mcp,
+    _audit,
 )

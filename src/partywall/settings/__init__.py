@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict, SettingsError
 
 from partywall.settings.accounts import AccountSettings
 from partywall.settings.agents import AgentSettings
+from partywall.settings.audit import AuditSettings
 from partywall.settings.base import (
     DAY,
     HOUR,
@@ -110,6 +111,7 @@ class Settings(FromEnvironment):
     files: FileSettings = FileSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
+    audit: AuditSettings = AuditSettings()
     jobs: JobSettings = JobSettings()
     agents: AgentSettings = AgentSettings()
     outgoing: OutgoingSettings = OutgoingSettings()

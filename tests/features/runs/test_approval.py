@@ -45,6 +45,8 @@ async def test_an_approved_call_is_made_by_another_worker(workspace: AgentWorksp
     run = await waiting_run(workspace, document)
     assert await status_of(workspace, document) == "draft"
     assert (await decide(workspace, run, approve=True))["status"] == "queued"
+    [entry, *_] = (await workspace.owner.client.get(f"{workspace.url}/audit")).json()["items"]
+    assert (entry["action"], entry["subject"], entry["data"]) == ("decision.made", f"run:{run}", {"approve": True})
     async with workspace.working():
         found = await workspace.until(run)
     assert (found["status"], found["pending"]) == ("succeeded", [])

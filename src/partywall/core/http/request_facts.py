@@ -6,10 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from partywall.core.current_request import set_current_request
+from partywall.core.http.dependencies import client_address
 from partywall.core.ids import new_id_text
+from partywall.core.resources import Resources
+from partywall.core.security.client_address import neighbourhood
 
 _SANE: Final = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 # W3C Trace Context, from the sender to outgoing calls. The same four fields are read from later versions and passed on
@@ -54,6 +58,13 @@ class _RequestFacts:
     def facts(self) -> dict[str, str]:
         known = {**self.scope.get("path_params", {}), **self.scope["state"]}
         return {name: str(known[name]) for name in ("request_id", "principal", "project_id") if name in known}
+
+    def client(self) -> str | None:
+        app = self.scope.get("app")
+        if app is None:
+            return None
+        resources: Resources = app.state.resources
+        return neighbourhood(client_address(HTTPConnection(self.scope), resources))
 
     def traceparent(self) -> str | None:
         return traceparent_of(self.scope)

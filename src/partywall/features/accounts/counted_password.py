@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from partywall.core.audit.trail import AuditEntry, audit_address
 from partywall.core.db.session import Sessions
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.security.passwords import PasswordCheck, Passwords
@@ -33,7 +34,7 @@ class CountedPassword:
     ) -> PasswordCheck | LockedOut:
         """Takes the same time whether or not the account exists. Raises QueueFullError.
 
-        A wrong password that locks the network enqueues a mail, for addresses without an account, too.
+        A wrong password is audited, and one that locks the network enqueues a mail; both also without an account.
         """
         if attempt.locked is not None:
             return LockedOut(attempt.locked)
@@ -44,10 +45,16 @@ class CountedPassword:
             checked = await self._check(password, credential)
             if checked.valid:
                 await self.counters.succeeded(self.sessions, attempt)
-        if not checked.valid and attempt.origin.network in charged.locked:
-            async with self.sessions.begin() as session:
-                await enqueue_once(session, LOCKED_LOGIN, LockedLogin(address=address), attempt.origin.address.hex())
+        if not checked.valid:
+            await self._record_failure(address, attempt, locked=attempt.origin.network in charged.locked)
         return checked
+
+    async def _record_failure(self, address: str, attempt: LoginAttempt, *, locked: bool) -> None:
+        async with self.sessions.begin() as session:
+            await audit_address(session, address, AuditEntry("login.failed"))
+            if locked:
+                await audit_address(session, address, AuditEntry("login.locked"))
+                await enqueue_once(session, LOCKED_LOGIN, LockedLogin(address=address), attempt.origin.address.hex())
 
     async def _check(self, password: str, credential: Credential | None) -> PasswordCheck:
         if len(password) > MAX_PASSWORD:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from partywall.core.audit.trail import AuditEntry, audit_account
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, Sessions, bind_principal
 from partywall.core.security.opaque_tokens import token_hash
@@ -98,4 +99,5 @@ class LoginService:
         refresh_token = self.refresh_tokens.new()
         session_id = await writer.start(token_hash(refresh_token), user_agent, now + self.refresh_ttl)
         await writer.end_oldest(MAX_SESSIONS)
+        await audit_account(self.session, credential.account_id, AuditEntry("login.succeeded", f"session:{session_id}"))
         return await grant(self.tokens, credential.account_id, session_id, refresh_token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from partywall.core.audit.trail import AuditEntry, audit_address
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, Sessions, after_commit
 from partywall.core.jobs.queue import enqueue
@@ -56,6 +57,7 @@ class MailedTokenService:
         password_hash = await self.passwords.hash(new_password, self.limits.client)
         if not await AccountTokenGateway(self.session).reset_password(token, password_hash):
             raise AccountTokenError
+        await audit_address(self.session, owner.address, AuditEntry("password.reset"))
         await self._lift(owner)
         changed = PasswordChanged(account_id=owner.account_id, changed_at=utc_now())
         await enqueue(self.session, PASSWORD_CHANGED, changed)
@@ -70,6 +72,7 @@ class MailedTokenService:
         owner = await self._owner(UNLOCK, token)
         if not await AccountTokenGateway(self.session).use(UNLOCK, token):
             raise AccountTokenError
+        await audit_address(self.session, owner.address, AuditEntry("login.unlocked"))
         await self._lift(owner)
 
     async def _owner(self, purpose: TokenPurpose, token: str) -> TokenOwner:

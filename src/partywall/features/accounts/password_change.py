@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from partywall.core.audit.trail import AuditEntry, audit_account
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, Sessions, after_commit, bind_principal
 from partywall.core.jobs.queue import enqueue
@@ -61,6 +62,7 @@ class PasswordChangeService:
         await bind_principal(self.session, self.principal)
         if not await AccountTokenGateway(self.session).change_password(former_hash, password_hash):
             raise WrongPasswordError
+        await audit_account(self.session, self.principal.id, AuditEntry("password.changed"))
         changed = PasswordChanged(account_id=self.principal.id, changed_at=utc_now())
         await enqueue(self.session, PASSWORD_CHANGED, changed)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from partywall.core.audit.trail import AuditEntry, audit_account
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, Sessions, bind_principal
 from partywall.core.errors import NotAuthenticatedError
@@ -75,7 +76,7 @@ class RefreshService:
                 log.info("refresh_token_repeated", session_id=str(found.session_id))
                 return await grant(self.tokens, found.account_id, found.session_id, successor)
             case Verdict.REVOKE:
-                await self._revoke(found.account_id, found.session_id)
+                await self._revoke(found.account_id, found.session_id, "refresh_token.reused")
                 log.warning("refresh_token_reused", session_id=str(found.session_id), account_id=str(found.account_id))
                 return Reused(found.session_id)
             case never:
@@ -87,7 +88,7 @@ class RefreshService:
         if found is None:
             return
         account_id, session_id = found
-        await self._revoke(account_id, session_id)
+        await self._revoke(account_id, session_id, "session.ended")
 
     async def _session_of(self, token: str) -> tuple[UUID, UUID] | None:
         """The account and session of a refresh token, or None. Raises TooManyAttemptsError."""
@@ -110,10 +111,11 @@ class RefreshService:
             return None
         return verified.principal.id, verified.session_id
 
-    async def _revoke(self, account_id: UUID, session_id: UUID) -> None:
+    async def _revoke(self, account_id: UUID, session_id: UUID, action: str) -> None:
         async with self.sessions.begin() as session:
             await bind_principal(session, Principal.user(account_id))
-            await SessionWriter(session, account_id).revoke(session_id)
+            if await SessionWriter(session, account_id).revoke(session_id):
+                await audit_account(session, account_id, AuditEntry(action, f"session:{session_id}"))
         self.tokens.forget_session(session_id)
 
 

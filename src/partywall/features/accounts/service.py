@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from partywall.core.audit.trail import AuditEntry, audit_account
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
@@ -90,6 +91,7 @@ class SessionService:
         await get_user(self.session, self.account_id)
         if not await SessionWriter(self.session, self.account_id).revoke(session_id):
             raise SessionNotFoundError
+        await audit_account(self.session, self.account_id, AuditEntry("session.ended", f"session:{session_id}"))
 
         async def forget() -> None:
             self.tokens.forget_session(session_id)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import JsonValue
+
+from partywall.core.audit.trail import AuditEntry, audit
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.errors import InvalidInputError
@@ -57,7 +60,7 @@ class ApiKeyService:
         expires_at = _future(wanted.expires_at)
         key = new_key()
         row = await ApiKeyWriter(self.session, scope).add(key, wanted.name, wanted.role, expires_at)
-        self._record_event(scope, "project.key_created", row.id, wanted.role)
+        await self._record_event(scope, "project.key_created", row.id, {"role": wanted.role})
         return CreatedApiKey(**_present(row).model_dump(), secret=key.secret)
 
     async def revoke(self, key_id: UUID) -> None:
@@ -65,7 +68,7 @@ class ApiKeyService:
         scope = await self._lock()
         if not await ApiKeyWriter(self.session, scope).revoke(key_id):
             raise ApiKeyNotFoundError
-        self._record_event(scope, "project.key_revoked", key_id)
+        await self._record_event(scope, "project.key_revoked", key_id, {})
 
         async def forget() -> None:
             self.keys.forget(key_id)
@@ -79,6 +82,6 @@ class ApiKeyService:
         require(scope, KEY_MANAGE)
         return scope
 
-    def _record_event(self, scope: ExclusiveScope, type_: str, key_id: UUID, role: str | None = None) -> None:
-        event_draft = EventDraft(type_, "api_key", str(key_id), {} if role is None else {"role": role})
-        publish(self.session, scope, event_draft)
+    async def _record_event(self, scope: ExclusiveScope, type_: str, key_id: UUID, data: dict[str, JsonValue]) -> None:
+        await audit(self.session, scope, AuditEntry(type_, f"api_key:{key_id}", data))
+        publish(self.session, scope, EventDraft(type_, "api_key", str(key_id), data))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from partywall.core.audit.trail import AuditEntry, audit
 from partywall.core.db.driver_errors import violations
 from partywall.core.db.scopes import open_scope, open_shared_scope
 from partywall.core.db.session import AsyncSession
@@ -36,6 +37,8 @@ class AcceptingService:
         if entered is None:
             raise InvitationNotFoundError
         scope = await open_shared_scope(self.session, self.person, entered)
+        entry = AuditEntry("member.added", str(self.person), {"role": scope.role.value})
+        await audit(self.session, scope, entry)
         event_draft = EventDraft("member.added", "member", str(self.person.id), {"role": scope.role.value})
         publish(self.session, scope, event_draft)
         return await get_project(self.session, scope)

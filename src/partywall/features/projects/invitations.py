@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from pydantic import JsonValue
+
+from partywall.core.audit.trail import AuditEntry, audit
 from partywall.core.clock import utc_now
 from partywall.core.db.driver_errors import violations
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -96,7 +99,9 @@ class InvitationService:
             )
         payload = SendInvitation(project_id=scope.project_id, principal=str(scope.principal), invitation_id=id_)
         await enqueue(self.session, SEND_INVITATION, payload)
-        event_draft = EventDraft("member.invited", "invitation", str(id_), {"role": wanted.role.value})
+        data: dict[str, JsonValue] = {"role": wanted.role.value}
+        await audit(self.session, scope, AuditEntry("member.invited", f"invitation:{id_}", data))
+        event_draft = EventDraft("member.invited", "invitation", str(id_), data)
         publish(self.session, scope, event_draft)
         return _present(row)
 
@@ -106,6 +111,7 @@ class InvitationService:
         require(scope, INVITATION_MANAGE)
         if not await InvitationWriter(self.session, scope).remove(invitation_id):
             raise InvitationNotFoundError
+        await audit(self.session, scope, AuditEntry("invitation.withdrawn", f"invitation:{invitation_id}"))
 
 
 def _require_to_invite(scope: ProjectScope, role: Role) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from partywall.core.audit.trail import AuditEntry, audit
 from partywall.core.db.driver_errors import violations
 from partywall.core.db.scopes import open_exclusive_scope
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -112,9 +113,10 @@ class MemberService:
             _require_to_change(locked.scope, locked.role, locked.role)
         await self._refuse_last_owner(locked, None)
         await self._withdraw(locked.scope, account_id, None)
+        # Who leaves may not write to the trail afterwards.
+        await self._record_event(locked.scope, "member.removed", account_id, locked.role)
         with violations(VIOLATIONS):
             await MemberWriter(self.session, locked.scope).remove(account_id)
-        self._record_event(locked.scope, "member.removed", account_id, locked.role)
 
     async def transfer(self, new_owner: UUID) -> VersionedMember:
         """Make another member an owner and the caller an admin. Raises TransferToOneselfError, MemberNotFoundError."""
@@ -123,6 +125,7 @@ class MemberService:
             raise TransferToOneselfError
         locked = await self._lock(new_owner)
         require(locked.scope, PROJECT_TRANSFER)
+        await audit(self.session, locked.scope, AuditEntry("ownership.transferred", f"user:{new_owner}"))
         if locked.role is not Role.OWNER:
             await self._set_role(locked.scope, new_owner, Role.OWNER)
         await self._set_role(locked.scope, self.scope.principal.id, Role.ADMIN)
@@ -152,9 +155,9 @@ class MemberService:
 
     async def _set_role(self, scope: ExclusiveScope, account_id: UUID, role: Role) -> None:
         await self._withdraw(scope, account_id, role)
+        await self._record_event(scope, "member.updated", account_id, role)
         with violations(VIOLATIONS):
             await MemberWriter(self.session, scope).change(account_id, role)
-        self._record_event(scope, "member.updated", account_id, role)
 
     async def _withdraw(self, scope: ExclusiveScope, account_id: UUID, role: Role | None) -> None:
         """Withdraw the invitations that `role` could not send.
@@ -170,7 +173,8 @@ class MemberService:
             raise MemberNotFoundError
         return VersionedMember(_present(row), row.revision)
 
-    def _record_event(self, scope: ExclusiveScope, type_: str, account_id: UUID, role: Role) -> None:
+    async def _record_event(self, scope: ExclusiveScope, type_: str, account_id: UUID, role: Role) -> None:
+        await audit(self.session, scope, AuditEntry(type_, f"user:{account_id}", {"role": role.value}))
         event_draft = EventDraft(type_, "member", str(account_id), {"role": role.value})
         publish(self.session, scope, event_draft)
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from partywall.core.audit.trail import AuditEntry, audit
 from partywall.core.db.driver_errors import violations
 from partywall.core.db.scoped_access import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -190,6 +191,8 @@ class RunService:
             raise RunPendingChangedError
         await self._writer.decide(run_id, row.turn, decision.model_dump(mode="json"))
         row = await self._writer.go_on(run_id, row.turn + 1)
+        entry = AuditEntry("decision.made", f"run:{run_id}", {"approve": decision.approve})
+        await audit(self.session, self.scope, entry)
         self._record_event("run.queued", row)
         await enqueue_run(self.session, row)
         return present(row)

@@ -126,7 +126,8 @@ class Answer:
 
     @property
     def is_json(self) -> bool:
-        return "json" in (self.header("content-type") or "")
+        media_type = (self.header("content-type") or "").partition(";")[0]
+        return media_type.endswith(("/json", "+json"))
 
     def json(self) -> JsonValue:
         found: JsonValue = orjson.loads(self.body) if self.is_json and self.body else None

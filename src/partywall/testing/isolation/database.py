@@ -35,6 +35,8 @@ _PARTICULAR: Final = {
     "project": "t.id = $1",
     "account": "t.id = ANY ($2::uuid[])",
     "idempotency_key": "t.project_id = $1 OR t.principal = ANY (SELECT 'user:' || a FROM unnest($2::uuid[]) AS a)",
+    # Wrong passwords of others are recorded with the account that they were tried on.
+    "account_audit": "t.account_id = ANY ($2::uuid[]) AND t.actor IS NOT NULL",
     # The id of the request that caused the job is the client's.
     "job": _NAMED.format(payload="(t.payload - 'request_id')::text"),
 }

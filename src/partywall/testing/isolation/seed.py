@@ -190,6 +190,14 @@ async def deletion(superuser: Superuser, project: UUID) -> None:
     )  # fmt: skip
 
 
+async def audit_trail(superuser: Superuser, project: UUID, mark: Mark) -> None:
+    """What an owner has done."""
+    await superuser.execute(
+        "INSERT INTO project_audit (project_id, action, actor, subject) VALUES ($1, 'member.invited', $2, $3)",
+        project, f"user:{project}", mark(),
+    )  # fmt: skip
+
+
 async def dead_letter(superuser: Superuser, project: UUID) -> None:
     """A job that waits for an operator."""
     await superuser.execute(

@@ -152,6 +152,7 @@ class _Builder:
         run = ""
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
             await seed.dead_letter(self.superuser, realm.project)
+            await seed.audit_trail(self.superuser, realm.project, realm.mark)
             await seed.indexing(self.superuser, realm.project, 1)
             await seed.vector_changes(self.superuser, realm.project)
             await seed.archive_entries(self.superuser, realm.project, realm.mark)

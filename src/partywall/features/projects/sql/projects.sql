@@ -81,7 +81,7 @@ BEGIN
         ('run_step', 1, 'coalesce(pg_column_size(result), 0) + coalesce(pg_column_size(effect), 0)'),
         ('run_turn', 1, 'pg_column_size(messages)'),
         ('run', 1, 'pg_column_size(input) + coalesce(pg_column_size(output), 0)'),
-        ('event', 1, 'pg_column_size(data)'), ('idempotency_key', 1, 'pg_column_size(body)')
+        ('project_audit', 1, '0'), ('event', 1, 'pg_column_size(data)'), ('idempotency_key', 1, 'pg_column_size(body)')
     ) AS parts (name, times, weight) LOOP
         EXECUTE format($batch$
             DELETE FROM public.%1$I WHERE ctid = ANY (ARRAY(

@@ -18,6 +18,8 @@ _FILES = (
     "features/accounts/sql/registration.sql",
     "features/accounts/sql/account_tokens.sql",
     "features/accounts/sql/sessions.sql",
+    "features/identities/sql/tables.sql",
+    "features/identities/sql/identities.sql",
     "features/projects/sql/tables.sql",
     "features/projects/sql/members.sql",
     "features/projects/sql/ownership.sql",
@@ -69,7 +71,7 @@ DROP TABLE project_usage, project_quota, account_quota, quota_default;
 DROP TABLE signing_key, job_schedule, job_request, job, idempotency_key, event, pending_event, event_counter;
 DROP TABLE project_audit, account_audit;
 DROP TABLE invitation, project_member, project;
-DROP TABLE account_token, registration, known_network, login_failure, refresh_token, session, account;
+DROP TABLE identity, account_token, registration, known_network, login_failure, refresh_token, session, account;
 REVOKE SELECT ON alembic_version FROM :runtime_role;
 REVOKE USAGE ON SCHEMA public FROM :runtime_role;
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
@@ -12,12 +12,28 @@ from partywall.adapters.embeddings.openai import OpenAiOptions, with_dimension
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.core.blobs import BlobStore
+from partywall.core.db.session import Sessions
+from partywall.core.identity_providers import IdentityProviders, NoIdentityProviders
 from partywall.core.lazy import Lazy, lazy
 from partywall.core.mail.message import Mailer
+from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.endpoints import Tls, open_endpoint_client, tls_context
+from partywall.core.outgoing.guarded_transport import Outgoing
+from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retries import Retries
+from partywall.core.security.remote_keys import KeyFetchError, RemoteKeys
+from partywall.core.security.supabase import SupabaseTokens
 from partywall.core.vector_server import VectorServer
-from partywall.settings import AgentSettings, BlobSettings, EmbeddingSettings, RerankSettings, Settings, VectorSettings
+from partywall.settings import (
+    AgentSettings,
+    BlobSettings,
+    EmbeddingSettings,
+    RerankSettings,
+    Settings,
+    SupabaseSettings,
+    VectorSettings,
+)
+from partywall.settings.identities import IdentitySettings, ProviderSettings, discovery_url_of, preset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +42,13 @@ if TYPE_CHECKING:
 
     from partywall.adapters.blobs.s3_options import S3Options
     from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
+    from partywall.adapters.oidc.key_client import KeyClient
+    from partywall.adapters.oidc.oidc_provider import OidcOptions
+    from partywall.adapters.oidc.providers import ConfiguredProviders, GitHubOptions, ProviderOptions
     from partywall.adapters.rerankers.endpoint import EndpointReranker
     from partywall.adapters.vectors.qdrant import Qdrant, QdrantOptions
     from partywall.core.rerankers import Reranker
+    from partywall.features.identities.token_accounts import TokenAccounts
 
 DIMENSION_RETRIES: Final = Retries(2)
 VECTOR_RETRIES: Final = Retries(2, first=0.1)
@@ -43,6 +63,14 @@ _SMTP_MAILER: Final[Lazy[type[SmtpMailer]]] = lazy("partywall.adapters.mail.smtp
 _QDRANT: Final[Lazy[type[Qdrant]]] = lazy("partywall.adapters.vectors.qdrant:Qdrant")
 _QDRANT_OPTIONS: Final[Lazy[type[QdrantOptions]]] = lazy("partywall.adapters.vectors.qdrant:QdrantOptions")
 _RERANKER: Final[Lazy[type[EndpointReranker]]] = lazy("partywall.adapters.rerankers.endpoint:EndpointReranker")
+
+# With Authlib, which takes 3 MB.
+_PROVIDERS: Final[Lazy[type[ConfiguredProviders]]] = lazy("partywall.adapters.oidc.providers:ConfiguredProviders")
+_PROVIDER: Final[Lazy[type[ProviderOptions]]] = lazy("partywall.adapters.oidc.providers:ProviderOptions")
+_GITHUB: Final[Lazy[type[GitHubOptions]]] = lazy("partywall.adapters.oidc.providers:GitHubOptions")
+_KEYS: Final[Lazy[type[KeyClient]]] = lazy("partywall.adapters.oidc.key_client:KeyClient")
+_ACCOUNTS: Final[Lazy[type[TokenAccounts]]] = lazy("partywall.features.identities.token_accounts:TokenAccounts")
+_OIDC: Final[Lazy[type[OidcOptions]]] = lazy("partywall.adapters.oidc.oidc_provider:OidcOptions")
 
 
 class MissingUrlError(Exception):
@@ -86,6 +114,58 @@ async def open_vector_server(settings: VectorSettings, tls: Tls) -> AsyncIterato
     async with open_endpoint_client(VECTOR_RETRIES, tls()) as client:
         options = _QDRANT_OPTIONS.load()(str(settings.url), key, settings.collection_prefix, settings.timeout)
         yield _QDRANT.load().of(client, options)
+
+
+@asynccontextmanager
+async def open_identity_providers(settings: IdentitySettings, tls: Tls) -> AsyncIterator[IdentityProviders]:
+    """They have a client of their own: what they may call is not open to the addresses that users give."""
+    if not settings.providers:
+        yield NoIdentityProviders()
+        return
+    async with _open_outgoing(settings.allowed_networks, tls, plain_http=settings.allow_http) as outgoing:
+        options = [_provider_options(name, each, settings) for name, each in settings.providers.items()]
+        yield _PROVIDERS.load().of(options, outgoing.transport, settings.timeout.total_seconds())
+
+
+@asynccontextmanager
+async def open_supabase(
+    settings: SupabaseSettings, sessions: Sessions, tls: Tls
+) -> AsyncIterator[SupabaseTokens | None]:
+    """None if no token of Supabase is accepted."""
+    if settings.issuer is None:
+        yield None
+        return
+    async with _open_outgoing(settings.allowed_networks, tls, plain_http=settings.allow_http) as outgoing:
+        keys = _KEYS.load()(
+            outgoing.transport, f"{settings.issuer}/.well-known/jwks.json", settings.timeout.total_seconds()
+        )
+        accounts = _ACCOUNTS.load()(sessions, settings.issuer, settings.confirms_addresses)
+        secret = None if settings.jwt_secret is None else settings.jwt_secret.get_secret_value()
+        yield SupabaseTokens(settings.issuer, RemoteKeys(keys.fetch, (KeyFetchError,)), secret, accounts)
+
+
+@asynccontextmanager
+async def _open_outgoing(networks: Iterable[str], tls: Tls, *, plain_http: bool) -> AsyncIterator[Outgoing]:
+    """A client for servers in the settings whose answers name further ones: these must be allowed, too."""
+    destinations = Destinations.of(plain_http=plain_http, networks=networks, ports=range(1, 1024))
+    async with AsyncExitStack() as stack:
+        resolver = Resolver()
+        stack.callback(resolver.close)
+        outgoing = Outgoing.open(destinations, resolver, tls)
+        stack.push_async_callback(outgoing.client.aclose)
+        yield outgoing
+
+
+def _provider_options(name: str, provider: ProviderSettings, settings: IdentitySettings) -> ProviderOptions:
+    preset, title = preset_of(name, provider), provider.title or name
+    if preset == "github":
+        server = None if provider.server is None else str(provider.server)
+        return _PROVIDER.load()(_GITHUB.load()(name, title, server), provider.client_id, provider.client_secret)
+    kind = _OIDC.load()(
+        name, title, discovery_url_of(preset, provider), provider.trusts_addresses, settings.allow_http,
+        preset == "microsoft",
+    )  # fmt: skip
+    return _PROVIDER.load()(kind, provider.client_id, provider.client_secret)
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -20,6 +20,8 @@ from partywall.adapter_options import (
     create_reranker,
     embedding_engine,
     model_options,
+    open_identity_providers,
+    open_supabase,
     open_vector_server,
 )
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
@@ -54,7 +56,7 @@ from partywall.core.rerankers import Reranker
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
-from partywall.core.security.authentication import Credentials
+from partywall.core.security.authentication import Credentials, ForeignTokens
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.credential_watch import CredentialWatch
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
@@ -62,7 +64,8 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.revocation_check import RevocationCheck
 from partywall.core.security.revocations import Revocations
 from partywall.core.security.secrets import SecretKeeper
-from partywall.core.security.tokens import AccessTokens
+from partywall.core.security.supabase import SupabaseTokens, names_type
+from partywall.core.security.tokens import TOKEN_TYPE, AccessTokens
 from partywall.core.shared_threads import SharedThreads
 from partywall.core.similarity import SimilarityScales
 from partywall.core.tenant_semaphore import WAITING_EACH, TenantSemaphore
@@ -105,18 +108,17 @@ async def open_resources(
         vectors = await stack.enter_async_context(open_vector_server(settings.vectors, tls))
         blobs, mailer = _open_blobs(stack, settings), create_mailer(settings)
         pings = {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping, **_pings_of(vectors)}
-        tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
+        supabase = await stack.enter_async_context(open_supabase(settings.supabase, sessions, tls))
+        tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live, supabase)
         yield Resources(
             settings=settings,
-            engine=engine, sessions=sessions, reads=reads,
-            cache=cache, secrets=keeper,
+            engine=engine, sessions=sessions, reads=reads, cache=cache, secrets=keeper,
             access_tokens=tokens, api_keys=keys,
-            authenticator=Credentials(tokens, keys, BEGINNING),
+            authenticator=Credentials(tokens, keys, BEGINNING, _foreign(supabase)),
             passwords=Passwords(settings.accounts.password_hash_concurrency),
             attempts=AttemptLimiter(cache, settings.accounts.attempts_per_minute),
             clients=ClientAddresses(settings.http.trusted_proxies),
-            blobs=blobs,
-            answers=_large_answers(settings), mailer=mailer,
+            blobs=blobs, answers=_large_answers(settings), mailer=mailer,
             checks=_open_threads(stack, "checks", CHECKS, CHECKS_WAITING),
             highlighting=_open_threads(stack, "highlighting", HIGHLIGHTING, WAITING_EACH),
             searches=_open_searches(settings.search),
@@ -127,6 +129,7 @@ async def open_resources(
             reranker=await _open_reranker(stack, settings, tls),
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
+            identity_providers=await stack.enter_async_context(open_identity_providers(settings.identities, tls)),
             sequencer=live.sequencer, tailers=live.tailers,
             broadcaster=Broadcaster(live.listener),
             waker=live.waker,
@@ -224,8 +227,18 @@ def _tickets(settings: EventSettings) -> TimedSlots:
     return TimedSlots(SharedLimiter(settings.connections), settings.ticket_ttl.total_seconds())
 
 
+def _foreign(supabase: SupabaseTokens | None) -> ForeignTokens | None:
+    return None if supabase is None else ForeignTokens(supabase, partial(names_type, kind=TOKEN_TYPE))
+
+
 def _open_credentials(
-    stack: AsyncExitStack, settings: Settings, sessions: Sessions, keeper: SecretKeeper, cache: Redis, live: _Live
+    stack: AsyncExitStack,
+    settings: Settings,
+    sessions: Sessions,
+    keeper: SecretKeeper,
+    cache: Redis,
+    live: _Live,
+    supabase: SupabaseTokens | None,
 ) -> tuple[AccessTokens, ApiKeys]:
     """Opens credentials. Publishes revocations of this process and applies those of others."""
     ring, revocations = KeyRing(sessions, keeper.box(SIGNING_KEYS)), Revocations(cache)
@@ -233,7 +246,7 @@ def _open_credentials(
     tokens = AccessTokens(ring, ISSUER, ttl, RevocationCheck(sessions).is_not_revoked, revocations.tell)
     keys = ApiKeys(sessions, revocations.tell)
     stack.push_async_callback(revocations.flush)
-    watch = CredentialWatch(ring, tokens, keys, live.tailers)
+    watch = CredentialWatch(ring, tokens, keys, live.tailers, supabase)
     watch.listen(live.listener)
     for name, run in (("revocations", revocations.run), ("credential watch", watch.run)):
         live.background.start(name, run)

@@ -11,7 +11,7 @@ from typing import NotRequired, TypedDict
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
 from partywall.main import create_app
@@ -24,6 +24,7 @@ class Content(TypedDict):
 
 class Answer(TypedDict):
     content: NotRequired[dict[str, Content]]
+    headers: NotRequired[dict[str, JsonValue]]
 
 
 class Operation(TypedDict):

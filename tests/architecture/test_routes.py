@@ -31,6 +31,10 @@ ANONYMOUS = {
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/token",
     "POST /api/v1/auth/revoke",
+    "GET /api/v1/auth/oauth",
+    "GET /api/v1/auth/oauth/{provider}/authorize",  # begins a login
+    "GET /api/v1/auth/oauth/{provider}/callback",  # the state and a cookie are the credential
+    "POST /api/v1/auth/oauth/token",  # the code and its verifier are the credential
     "POST /api/v1/auth/email/verify",  # the token from the mail is the credential
     "POST /api/v1/auth/email/resend",  # for users who cannot log in yet; the answer is always the same
     "POST /api/v1/auth/password/forgot",  # likewise
@@ -57,6 +61,9 @@ ACCEPTS_AND_ANSWERS = {
     "POST /api/v1/projects/{project_id}/documents/upload": {"200"},
     "POST /api/v1/projects/{project_id}/documents/delete": {"200"},
 }
+
+# They send a browser elsewhere.
+REDIRECTS = {"GET /api/v1/auth/oauth/{provider}/authorize", "GET /api/v1/auth/oauth/{provider}/callback"}
 
 # Accepts a WebSocket and authenticates its caller with the first message.
 SOCKET_AUTHENTICATION = (first_message_of,)
@@ -165,8 +172,12 @@ def test_a_route_is_described(route: Route) -> None:
 def test_a_route_declares_what_it_answers(route: Route) -> None:
     """A status and its content: a model, or another media type."""
     beside = {"206"} | ACCEPTS_AND_ANSWERS.get(str(route), set())
-    [status] = [each for each in operation_of(route)["responses"] if each.startswith("2") and each not in beside]
-    answer = operation_of(route)["responses"][status]
+    answers = operation_of(route)["responses"]
+    if str(route) in REDIRECTS:
+        assert "Location" in answers["303"]["headers"]
+        return
+    [status] = [each for each in answers if each.startswith("2") and each not in beside]
+    answer = answers[status]
     assert status == "204" or any(
         media.get("schema") or name != "application/json" for name, media in answer.get("content", {}).items()
     )

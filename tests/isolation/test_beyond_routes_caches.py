@@ -23,8 +23,8 @@ from partywall.testing.users import Users
 
 # Keys of data that belongs to no project. A ticket's value names its project, which is compared when it is redeemed. An
 # idempotency claim's name is a hash of project and caller, and it holds no data of either. A worker's delay is a number
-# that only creators of a project's documents can notice.
-OF_NO_PROJECT = {"ticket", "request_claim", "worker_delay"}
+# that only creators of a project's documents can notice. One-time values belong to a person who logs in.
+OF_NO_PROJECT = {"ticket", "request_claim", "worker_delay", "one_time"}
 
 
 def builders() -> dict[str, object]:
@@ -75,7 +75,7 @@ async def test_the_cache_holds_nothing_under_another_name(users: Users, resource
     await person.client.get(f"/api/v1/projects/{project}/search?q=c")
     await person.client.post(f"/api/v1/projects/{project}/events/ticket")
     names = [key.decode() async for key in resources.cache.scan_iter("*")]
-    known = ("ticket:", "claim:", "delay:", f"{cache_keys.ATTEMPTS_PREFIX}", "proj:")
+    known = ("ticket:", "claim:", "delay:", "once:", f"{cache_keys.ATTEMPTS_PREFIX}", "proj:")
     assert [name for name in names if cache_keys.ATTEMPTS_PREFIX not in name and not name.startswith(known)] == []
     assert [name for name in names if str(project) in name and not name.startswith("proj:")] == []
 

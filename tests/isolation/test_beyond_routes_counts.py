@@ -16,7 +16,7 @@ from partywall.testing.isolation.app import open_app, settings_for_attack
 from partywall.testing.isolation.surface import read_surface
 from partywall.testing.isolation.world import World, open_world
 from tests.isolation import faults_counts, faults_other
-from tests.isolation.counts import MORE, Answers, Question, ask, grow, listed, moved, questions, total
+from tests.isolation.counts import MORE, Answers, Question, ask, grow, is_asked, listed, moved, questions, total
 from tests.isolation.faults import AttackedApp, Fault
 
 # By the operation that reveals it.
@@ -90,7 +90,7 @@ async def _ask_under(at: AttackedApp, fault: Fault) -> Answers:
 
 
 def test_every_operation_that_reads_is_asked(survey: Survey) -> None:
-    reading = {each.id for each in read_surface(survey.app.openapi()) if each.method == "GET"}
+    reading = {each.id for each in read_surface(survey.app.openapi()) if is_asked(each)}
     assert {each.call.operation.id for each in survey.asked} == reading
     counted = {each.call.operation.id for each in survey.asked if ("offset", "0") in each.choices}
     assert counted == {each.id for each in read_surface(survey.app.openapi()) if "offset" in each.query}

@@ -39,6 +39,11 @@ def ticket(secret: str) -> CacheKey:
     return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}")
 
 
+def one_time(kind: str, secret: str) -> CacheKey:
+    """The key contains only the secret's hash, so reading it does not give access. The value is encrypted."""
+    return CacheKey(f"once:{kind}:{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}")
+
+
 def worker_delay(work: bytes) -> CacheKey:
     """A worker's report that it is behind. `work` is the hash of a project; the value is two numbers."""
     return CacheKey(f"delay:{work.hex()}")

@@ -22,6 +22,7 @@ from partywall.core.embedders import Embedders
 from partywall.core.events.broadcaster import Broadcaster
 from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.sequencer import EventSequencer
+from partywall.core.identity_providers import IdentityProviders
 from partywall.core.job_waker import JobWaker
 from partywall.core.language_models import LanguageModels
 from partywall.core.large_answers import LargeAnswers
@@ -78,6 +79,7 @@ class Resources:
     vector_server: VectorServer | None
     language_models: LanguageModels
     outgoing: Outgoing
+    identity_providers: IdentityProviders
     sequencer: EventSequencer
     tailers: LogTailers
     broadcaster: Broadcaster

@@ -14,6 +14,7 @@ from partywall.features.api_keys.feature import feature as _api_keys
 from partywall.features.audit.feature import feature as _audit
 from partywall.features.budgets.feature import feature as _budgets
 from partywall.features.documents.feature import feature as _documents
+from partywall.features.identities.feature import feature as _identities
 from partywall.features.live.feature import feature as _live
 from partywall.features.mcp.feature import feature as _mcp
 from partywall.features.projects.feature import feature as _projects
@@ -25,6 +26,7 @@ from partywall.features.webhooks.feature import feature as _webhooks
 # A feature may import only those before it. The plain names are the packages.
 FEATURES: Final[tuple[Feature, ...]] = (
     _accounts,
+    _identities,
     _projects,
     _quotas,
     _api_keys,

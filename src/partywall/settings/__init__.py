@@ -30,6 +30,7 @@ from partywall.settings.events import EventSettings
 from partywall.settings.features import FeatureSettings
 from partywall.settings.files import FileSettings
 from partywall.settings.http import HttpSettings
+from partywall.settings.identities import IdentitySettings
 from partywall.settings.mail import MailLinks, MailSettings
 from partywall.settings.names import SEPARATOR, unknown_names
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
@@ -37,6 +38,7 @@ from partywall.settings.processes import ProcessSettings
 from partywall.settings.quotas import QuotaSettings
 from partywall.settings.rerank import RerankSettings
 from partywall.settings.search import SearchSettings
+from partywall.settings.supabase import SupabaseSettings
 from partywall.settings.values import PathName
 from partywall.settings.vectors import VectorSettings
 
@@ -102,6 +104,8 @@ class Settings(FromEnvironment):
     cache: CacheSettings
     http: HttpSettings = HttpSettings()
     accounts: AccountSettings = AccountSettings()
+    identities: IdentitySettings = IdentitySettings()
+    supabase: SupabaseSettings = SupabaseSettings()
     projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     rerank: RerankSettings = RerankSettings()
@@ -206,6 +210,12 @@ class Settings(FromEnvironment):
         return self
 
     @model_validator(mode="after")
+    def _own_address(self) -> Self:
+        if self.identities.providers and self.http.public_url is None:
+            raise ValueError("identity providers send browsers back to this server: set HTTP__PUBLIC_URL")
+        return self
+
+    @model_validator(mode="after")
     def _chosen(self) -> Self:
         """Production has no default for these: each must be chosen explicitly."""
         if self.production and "registration" not in self.accounts.model_fields_set:
@@ -232,6 +242,7 @@ __all__ = [
     "EventSettings",
     "FeatureSettings",
     "HttpSettings",
+    "IdentitySettings",
     "JobSettings",
     "LogSettings",
     "MailLinks",
@@ -244,6 +255,7 @@ __all__ = [
     "SearchSettings",
     "Section",
     "Settings",
+    "SupabaseSettings",
     "VectorSettings",
     "WebhookSettings",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
@@ -38,15 +39,27 @@ class Authenticator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignTokens:
+    """Another issuer's access tokens: those that `own_type`, which is asked for unknown tokens only, denies."""
+
+    authenticator: Authenticator
+    own_type: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """Access tokens and project keys, distinguished by `key_prefix`."""
 
     access_tokens: Authenticator
     api_keys: Authenticator
     key_prefix: str
+    foreign: ForeignTokens | None = None
 
     def cached(self, token: str) -> Principal | None:
-        return self._authenticator(token).cached(token)
+        if token.startswith(self.key_prefix):
+            return self.api_keys.cached(token)
+        known = self.access_tokens.cached(token)
+        return known if known is not None or self.foreign is None else self.foreign.authenticator.cached(token)
 
     async def authenticate(self, token: str) -> Principal:
         return await self._authenticator(token).authenticate(token)
@@ -55,4 +68,8 @@ class Credentials:
         return await self._authenticator(token).verify(token)
 
     def _authenticator(self, token: str) -> Authenticator:
-        return self.api_keys if token.startswith(self.key_prefix) else self.access_tokens
+        if token.startswith(self.key_prefix):
+            return self.api_keys
+        if self.foreign is None or self.foreign.own_type(token):
+            return self.access_tokens
+        return self.foreign.authenticator

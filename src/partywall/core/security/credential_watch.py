@@ -17,6 +17,7 @@ from partywall.core.log_masks import error_fields
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.keys import KeyRing
 from partywall.core.security.revocations import Revocation, Revoked
+from partywall.core.security.supabase import SupabaseTokens
 from partywall.core.security.tokens import AccessTokens
 
 log = structlog.get_logger(__name__)
@@ -28,11 +29,19 @@ LOOK_SECONDS: Final = 4.0
 class CredentialWatch:
     """Applies revocations from other processes: at once if their message arrives, otherwise within seconds."""
 
-    def __init__(self, keys: KeyRing, tokens: AccessTokens, api_keys: ApiKeys, tailers: LogTailers) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        tokens: AccessTokens,
+        api_keys: ApiKeys,
+        tailers: LogTailers,
+        foreign: SupabaseTokens | None = None,
+    ) -> None:
         self._keys = keys
         self._tokens = tokens
         self._api_keys = api_keys
         self._tailers = tailers
+        self._foreign = foreign
         self._look = asyncio.Event()
         keys.on_loss = self._end_all_tokens
         self._ends: dict[Revoked, Callable[[UUID], None]] = {
@@ -75,6 +84,8 @@ class CredentialWatch:
 
     def _end_account(self, account_id: UUID) -> None:
         self._tokens.drop_account(account_id)
+        if self._foreign is not None:
+            self._foreign.drop_account(account_id)
         self._tailers.look_again(lambda caller: caller.principal.id == account_id)
 
     def _end_api_key(self, key_id: UUID) -> None:

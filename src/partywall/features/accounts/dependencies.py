@@ -28,6 +28,7 @@ from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.registration import RegistrationService
 from partywall.features.accounts.service import AccountService, SessionService
 from partywall.features.accounts.session_repository import Rotation
+from partywall.features.accounts.session_start import SessionStarter
 from partywall.features.accounts.verification import VerificationService
 from partywall.features.accounts.verification_tokens import VerificationTokens
 
@@ -66,6 +67,14 @@ async def get_mailed_token_service(
     return MailedTokenService(
         session, resources.sessions, resources.passwords, resources.access_tokens, addresses, limits
     )
+
+
+async def get_session_starter(session: SessionDep, resources: ResourcesDep) -> SessionStarter:
+    refresh = RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE))
+    return SessionStarter(session, resources.access_tokens, refresh, resources.settings.accounts.refresh_token_ttl)
+
+
+SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter, scope="function")]
 
 
 async def get_login_counters(resources: ResourcesDep) -> LoginCounters:
@@ -113,18 +122,16 @@ async def get_login_service(
     limits: ClientLimitsDep,
     counted: CountedPasswordDep,
     counters: LoginCountersDep,
+    starter: SessionStarterDep,
 ) -> LoginService:
-    settings = resources.settings.accounts
     return LoginService(
         session=session,
         sessions=resources.sessions,
         passwords=counted,
-        tokens=resources.access_tokens,
-        refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
+        starter=starter,
         addresses=resources.secrets.signer(COUNTED_ADDRESSES),
         limits=limits,
         login_counters=counters,
-        refresh_ttl=settings.refresh_token_ttl,
         verification_required=resources.settings.verification_required,
     )
 
@@ -157,7 +164,7 @@ async def get_session_service(
 async def get_current_session(request: Request, principal: PersonDep, resources: ResourcesDep) -> UUID | None:
     """The session of the request's access token."""
     token = bearer_token(request.headers.get("authorization")) or ""
-    verified = await resources.access_tokens.verify(token)
+    verified = await resources.authenticator.verify(token)
     return verified.session_id if verified.principal == principal else None
 
 

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     RESEND = "resend"
     FORGOTTEN = "forgotten"
     RESET = "reset"
+    EXTERNAL_LOGIN = "external login"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 
-from partywall.core.audit.trail import AuditEntry, audit_account
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, Sessions, bind_principal
-from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.secrets import Signer
-from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
-from partywall.features.accounts.constants import MAX_SESSIONS, REVOKED_KEPT
 from partywall.features.accounts.counted_password import CountedPassword
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.exceptions import TooManyAttemptsError
 from partywall.features.accounts.known_networks import KnownNetworks, Origin
 from partywall.features.accounts.limits import ClientLimits
 from partywall.features.accounts.login_counters import LoginAttempt, LoginCounters
-from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.repository import AccountDirectory, AccountRepository, AccountWriter, Credential
-from partywall.features.accounts.session_repository import SessionWriter
-from partywall.features.accounts.token_grant import GrantRefused, LockedOut, TokenPair, grant
+from partywall.features.accounts.session_start import SessionStarter
+from partywall.features.accounts.token_grant import GrantRefused, LockedOut, TokenPair
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +43,10 @@ class LoginService:
     session: AsyncSession
     sessions: Sessions
     passwords: CountedPassword
-    tokens: AccessTokens
-    refresh_tokens: RefreshTokens
+    starter: SessionStarter
     addresses: Signer
     limits: ClientLimits
     login_counters: LoginCounters
-    refresh_ttl: timedelta
     verification_required: bool
 
     async def log_in(self, username: str, password: str, user_agent: str | None) -> LoginOutcome:
@@ -71,7 +63,7 @@ class LoginService:
             return checked
         if credential is None or not checked.valid or not self._may_log_in(credential):
             return GrantRefused()
-        await self.tokens.prepare()
+        await self.starter.prepare()
         if not await self._holds(address, credential):
             return GrantRefused()
         return await self._start(attempt, credential, checked.replacement, user_agent)
@@ -89,15 +81,7 @@ class LoginService:
     async def _start(
         self, attempt: LoginAttempt, credential: Credential, replacement: str | None, user_agent: str | None
     ) -> TokenPair:
-        now = utc_now()
-        await KnownNetworks(self.session).note(attempt.origin, now)
+        await KnownNetworks(self.session).note(attempt.origin, utc_now())
         if replacement is not None:
             await AccountWriter(self.session, credential.account_id).replace_password_hash(replacement)
-        writer = SessionWriter(self.session, credential.account_id)
-        # Keep a revoked session for as long as one of its access tokens may be valid.
-        await writer.prune_sessions(now - self.refresh_ttl, now - max(REVOKED_KEPT, self.tokens.ttl))
-        refresh_token = self.refresh_tokens.new()
-        session_id = await writer.start(token_hash(refresh_token), user_agent, now + self.refresh_ttl)
-        await writer.end_oldest(MAX_SESSIONS)
-        await audit_account(self.session, credential.account_id, AuditEntry("login.succeeded", f"session:{session_id}"))
-        return await grant(self.tokens, credential.account_id, session_id, refresh_token)
+        return await self.starter.start(credential.account_id, user_agent)

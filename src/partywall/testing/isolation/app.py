@@ -20,11 +20,13 @@ from partywall.core.security.attempts import AttemptLimiter
 from partywall.main import create_app
 from partywall.settings import Settings
 from partywall.testing.engines import DatabaseUrls
+from partywall.testing.isolation import identities
 
 type JsonObject = Mapping[str, JsonValue]
 
 # Settings of a model that is never called: no worker runs here.
 UNASKED: Final[Mapping[str, str]] = {"model": "openai:unasked", "base_url": "http://127.0.0.1:9/v1"}
+_HTTP: Final[JsonObject] = {"docs": True, "public_url": "http://partywall.test"}
 
 
 def settings_for_attack(
@@ -34,6 +36,7 @@ def settings_for_attack(
 
     `agents` are modules with agents; `more` has further settings, by their names in the environment's groups.
     """
+    http = (more or {}).get("http")
     return Settings.model_validate(
         {
             "data_dir": data,
@@ -55,8 +58,10 @@ def settings_for_attack(
             "agents": {"modules": list(agents), "open_runs_per_project": 1_000_000, **UNASKED},
             "quotas": {"versions_per_document": 1_000_000},
             "log": {"level": "error"},
-            "http": {"docs": True},
+            "http": _HTTP,
+            "identities": identities.SETTINGS,
             **(more or {}),
+            **({"http": {**_HTTP, **http}} if isinstance(http, dict) else {}),
         }
     )
 

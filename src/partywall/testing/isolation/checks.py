@@ -21,7 +21,7 @@ _EXCERPT: Final = 400
 _MALFORMED: Final = frozenset({400, 404, 405, 413, 414, 415})
 _NOT_THERE: Final = frozenset({404, 422})
 # What a member may get in HOME: anything but server errors and 401.
-_AT_HOME: Final = frozenset({200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 409, 412, 413, 415, 416, 422})
+_AT_HOME: Final = frozenset({200, 201, 202, 204, 206, 303, 304, 400, 403, 404, 405, 409, 412, 413, 415, 416, 422})
 # Validator messages contain characters of the input.
 _VARYING: Final = re.compile(r"`[^`]*`|'[^']*'|\d+|[,:].*")
 

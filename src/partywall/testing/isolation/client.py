@@ -19,6 +19,7 @@ from partywall.testing.isolation.surface import FORM, JSON, MULTIPART, Operation
 _BOUNDARY: Final = "----partywall-isolation"
 # How long an open stream is read: events that are already stored arrive at once.
 LISTEN_SECONDS: Final = 0.02
+_SEE_OTHER: Final = 303
 # Exceptions that end a request without an answer.
 BROKEN: Final = 599
 
@@ -135,7 +136,7 @@ class Answer:
 
     @property
     def succeeded(self) -> bool:
-        return 200 <= self.status < 300
+        return 200 <= self.status < 300 or self.status == _SEE_OTHER
 
 
 class Client:

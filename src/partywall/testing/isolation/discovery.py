@@ -156,6 +156,9 @@ class Learner:
         filler = Filler(realm.mark, await self._named(operation, realm, ids))
         query = tuple((name, str(filler.value(operation.query[name], name))) for name in operation.required_query)
         call = Call(operation, path=ids, query=query)
+        if (make := overrides.QUERIES.get(str(operation))) is not None:
+            given = await make(self._world, realm)
+            call = replace(call, query=tuple(given.query.items()), headers=given.headers)
         if operation.media_type is None:
             return call
         body: JsonValue = await self._particular(operation, realm, ids, spend=spend)

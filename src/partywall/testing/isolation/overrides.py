@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
 
-from partywall.testing.isolation import seed, users
+from partywall.testing.isolation import identities, seed, users
 from partywall.testing.isolation.callers import Account
 from partywall.testing.isolation.values import FAR
 from partywall.testing.isolation.world import Realm, World
@@ -18,7 +18,14 @@ from partywall.testing.isolation.world import Realm, World
 _NEW_PASSWORD: Final = "another sentence that nobody has guessed"
 
 type MakeId = Callable[[World, Realm, Mapping[str, str]], Awaitable[str]]
+type MakeQuery = Callable[[World, Realm], Awaitable[Query]]
 type MakeFields = Callable[[World, Realm], Awaitable[dict[str, JsonValue]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    query: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def _new_member(world: World, _: Realm, path: Mapping[str, str]) -> str:
@@ -115,6 +122,27 @@ async def _open_invitation(world: World, realm: Realm) -> dict[str, JsonValue]:
     return {"token": token}
 
 
+async def _provider(_: World, __: Realm, ___: Mapping[str, str]) -> str:
+    return identities.PROVIDER
+
+
+async def _own_identity(world: World, realm: Realm, _: Mapping[str, str]) -> str:
+    return await identities.linked(world.superuser, realm.owner.id)
+
+
+async def _proof(world: World, realm: Realm) -> dict[str, JsonValue]:
+    return await identities.proof(world.resources, realm.owner.email)
+
+
+async def _login_start(_: World, realm: Realm) -> Query:
+    return Query(identities.login_start(realm.mark()))
+
+
+async def _login_answer(world: World, realm: Realm) -> Query:
+    query, cookie = await identities.login_answer(world.resources, realm.mark())
+    return Query(query, {"Cookie": cookie})
+
+
 async def _unread_mail(world: World, _: Realm) -> dict[str, JsonValue]:
     token = secrets.token_urlsafe(32)
     await users.unread_mail(world.superuser, token)
@@ -161,6 +189,10 @@ IDS: Final[Mapping[str, MakeId]] = {
     "user_id": _new_member,
     # A session is created by a login; the first in the list would be the caller's own.
     "session_id": _new_session,
+    # A provider comes from the settings.
+    "provider": _provider,
+    # An identity is linked with a code of a provider.
+    "identity_id": _own_identity,
     # A worker makes a run wait for the decision that one route takes.
     "run_id": _waiting_run,
     # A worker creates a delivery for an event.
@@ -194,6 +226,9 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
     "POST /api/v1/projects/{project_id}/mcp": _list_tools,
     # As for the route.
     "POST /api/v1/projects/{project_id}/mcp/start_run": _question,
+    # The code comes from a provider.
+    "POST /api/v1/auth/oauth/token": _proof,
+    "POST /api/v1/users/me/identities": _proof,
     # The token is in a mail that nobody has opened.
     "POST /api/v1/auth/email/verify": _unread_mail,
     # Likewise; a new password has more characters than a mark.
@@ -207,6 +242,14 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
     "POST /api/v1/projects/{project_id}/webhooks": _address,
     # A disabled webhook delivers nothing again.
     "PATCH /api/v1/projects/{project_id}/webhooks/{webhook_id}": _enabled,
+}
+
+# Queries and headers that depend on each other, by operation.
+QUERIES: Final[Mapping[str, MakeQuery]] = {
+    # The return address is one of the settings, the challenge has a form of its own.
+    "GET /api/v1/auth/oauth/{provider}/authorize": _login_start,
+    # The provider's answer belongs to a login that has begun in the same browser.
+    "GET /api/v1/auth/oauth/{provider}/callback": _login_answer,
 }
 
 # The caller of the well-formed request, if it is not the owner.

@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
-from partywall.features.accounts import login
+from partywall.features.accounts import session_start
+from partywall.features.identities import service as identity_service
 from partywall.testing.engines import DatabaseUrls
-from partywall.testing.isolation import seed
+from partywall.testing.isolation import identities, seed
 from partywall.testing.isolation import users as users_module
 from partywall.testing.isolation.bodies import SampleBodies
 from partywall.testing.isolation.callers import Account, Caller, Standing
@@ -104,7 +105,8 @@ async def open_world(
     transport = ASGITransport(app)
     with pytest.MonkeyPatch.context() as patch:
         # Every attempt that needs a session logs in again, which must not end the owners' sessions.
-        patch.setattr(login, "MAX_SESSIONS", 1_000_000)
+        patch.setattr(session_start, "MAX_SESSIONS", 1_000_000)
+        patch.setattr(identity_service, "MAX_IDENTITIES", 1_000_000)
         async with _seeded(transport, urls, resources) as world:
             world.bodies = bodies or {}
             if complete is not None:
@@ -149,7 +151,7 @@ class _Builder:
     async def finish(self, home: Realm, foreign: Realm) -> list[Value]:
         """Creates what the routes cannot, and returns the values to try."""
         hooks: list[Value] = []
-        run = ""
+        run = identity = ""
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
             await seed.dead_letter(self.superuser, realm.project)
             await seed.audit_trail(self.superuser, realm.project, realm.mark)
@@ -159,6 +161,7 @@ class _Builder:
             await seed.deletion(self.superuser, realm.project)
             await seed.trash(self.superuser, realm.project, realm.mark, 1)
             run = await seed.waiting_run(self.superuser, realm.project, realm.mark)
+            identity = await identities.linked(self.superuser, realm.owner.id)
             await seed.spending(self.superuser, realm.project)
             await seed.quotas(self.superuser, realm.project, realm.owner)
             hooks = await seed.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
@@ -174,18 +177,7 @@ class _Builder:
             secrets = await seed.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
             if realm is foreign:
                 values += secrets
-        owner = foreign.owner
-        values += [
-            Value(Kind.ID, "a run", run),
-            Value(Kind.ID, "the owner's id", str(owner.id)),
-            Value(Kind.ID, "the owner's session", str(owner.session)),
-            Value(Kind.ID, "the editor's id", str(foreign.users["editor"].id)),
-            Value(Kind.EMAIL, "the owner's address", owner.email),
-            Value(Kind.EMAIL, "the editor's address", foreign.users["editor"].email),
-            Value(Kind.SECRET, "the owner's access token", owner.token, live=True),
-            Value(Kind.TICKET, "a ticket", "", live=True),
-        ]
-        return values
+        return [*values, Value(Kind.ID, "a run", run), Value(Kind.ID, "the owner's identity", identity), *_of(foreign)]
 
     async def callers(self, home: Realm, foreign: Realm) -> tuple[Caller, ...]:
         ours, theirs = home.users, foreign.users
@@ -214,3 +206,17 @@ class _Builder:
             Caller("key of the other project", Standing.MEMBER, keys["home"]),
             Caller("viewer", Standing.READER, theirs["viewer"].token, theirs["viewer"].id),
         )
+
+
+def _of(realm: Realm) -> list[Value]:
+    """The values of its users."""
+    owner, editor = realm.owner, realm.users["editor"]
+    return [
+        Value(Kind.ID, "the owner's id", str(owner.id)),
+        Value(Kind.ID, "the owner's session", str(owner.session)),
+        Value(Kind.ID, "the editor's id", str(editor.id)),
+        Value(Kind.EMAIL, "the owner's address", owner.email),
+        Value(Kind.EMAIL, "the editor's address", editor.email),
+        Value(Kind.SECRET, "the owner's access token", owner.token, live=True),
+        Value(Kind.TICKET, "a ticket", "", live=True),
+    ]

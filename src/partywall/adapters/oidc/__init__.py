@@ -1,0 +1,1 @@
+"""Login at identity providers: OpenID Connect, and GitHub."""

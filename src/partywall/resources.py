@@ -17,16 +17,10 @@ from partywall.adapter_options import (
     MissingUrlError,
     create_blob_store,
     create_mailer,
-    create_reranker,
-    embedding_engine,
-    model_options,
     open_identity_providers,
     open_supabase,
     open_vector_server,
 )
-from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, open_catalogue
-from partywall.adapters.embeddings.openai import OpenAiOptions
-from partywall.adapters.language_models.models import Models
 from partywall.core.background import Background
 from partywall.core.backpressure import Backpressure
 from partywall.core.blobs import BlobStore
@@ -45,14 +39,9 @@ from partywall.core.events.sequencer import EventSequencer
 from partywall.core.job_waker import JobWaker
 from partywall.core.large_answers import LargeAnswers
 from partywall.core.memory import trim_memory
-from partywall.core.outgoing.destinations import Destinations
-from partywall.core.outgoing.endpoints import Tls, open_endpoint_client, shared_tls
-from partywall.core.outgoing.guarded_transport import Outgoing
-from partywall.core.outgoing.resolver import Resolver
-from partywall.core.outgoing.retries import Retries
+from partywall.core.outgoing.endpoints import shared_tls
 from partywall.core.pings import Ping, open_pings
 from partywall.core.recent_use import RecentUse
-from partywall.core.rerankers import Reranker
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -72,19 +61,16 @@ from partywall.core.tenant_semaphore import WAITING_EACH, TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
 from partywall.core.vector_server import VectorServer
+from partywall.outgoing_clients import open_embedders, open_models, open_outgoing, open_reranker
 from partywall.secret_key import secret_key
 from partywall.settings import (
-    AgentSettings,
     DatabaseSettings,
     EventSettings,
-    OutgoingSettings,
     ProcessSettings,
     SearchSettings,
     Settings,
 )
 
-EMBEDDING_RETRIES = Retries(4)
-RERANK_RETRIES = Retries(1)
 ISSUER = "partywall"
 # Sockets that have not authenticated yet: in all, and from one client address.
 HANDSHAKES, HANDSHAKES_EACH = 1000, 100
@@ -104,7 +90,7 @@ async def open_resources(
         engine, reads = await _open_database(stack, settings.database, application, background=background)
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
         sessions, tls = await _open_sessions(engine, live, settings), shared_tls(settings.outgoing.ca_file)
-        embedders = await _open_embedders(stack, settings, tls)
+        embedders = await open_embedders(stack, settings, tls)
         vectors = await stack.enter_async_context(open_vector_server(settings.vectors, tls))
         blobs, mailer = _open_blobs(stack, settings), create_mailer(settings)
         pings = {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping, **_pings_of(vectors)}
@@ -126,9 +112,9 @@ async def open_resources(
             diffs=TextProcesses(replace(_text_limits(settings.processes), at_once=1)),
             uploads=Uploads(texts.use, texts.max_wait),
             embedders=embedders, similarities=SimilarityScales(), vector_server=vectors,
-            reranker=await _open_reranker(stack, settings, tls),
-            language_models=_open_models(stack, settings.agents, tls),
-            outgoing=await _open_outgoing(stack, settings.outgoing, tls),
+            reranker=await open_reranker(stack, settings, tls),
+            language_models=open_models(stack, settings.agents, tls),
+            outgoing=await open_outgoing(stack, settings.outgoing, tls),
             identity_providers=await stack.enter_async_context(open_identity_providers(settings.identities, tls)),
             sequencer=live.sequencer, tailers=live.tailers,
             broadcaster=Broadcaster(live.listener),
@@ -269,38 +255,3 @@ async def _open_sessions(engine: AsyncEngine, live: _Live, settings: Settings) -
     sessions = Sessions(engine, wake=live.waker.wake, announce=live.sequencer.announce)
     await publish_quotas(sessions, settings.quotas.limits)
     return sessions
-
-
-async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: Tls) -> Outgoing:
-    """The HTTP client for addresses that users give."""
-    destinations = Destinations.of(
-        plain_http=settings.allow_http, networks=settings.allowed_networks, ports=settings.allowed_ports
-    )
-    resolver = Resolver()
-    stack.callback(resolver.close)
-    outgoing = Outgoing.open(destinations, resolver, tls)
-    stack.push_async_callback(outgoing.client.aclose)
-    return outgoing
-
-
-async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: Tls) -> EmbedderCatalogue:
-    engine, client = embedding_engine(settings.embeddings), None
-    if isinstance(engine, OpenAiOptions):
-        client = await stack.enter_async_context(open_endpoint_client(EMBEDDING_RETRIES, tls()))
-    embedders = await open_catalogue(engine, models=settings.data_dir / "models", client=client)
-    stack.push_async_callback(embedders.close)
-    return embedders
-
-
-async def _open_reranker(stack: AsyncExitStack, settings: Settings, tls: Tls) -> Reranker | None:
-    """None if searches are not reranked."""
-    if settings.rerank.url is None:
-        return None
-    client = await stack.enter_async_context(open_endpoint_client(RERANK_RETRIES, tls()))
-    return create_reranker(settings.rerank, client)
-
-
-def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: Tls) -> Models:
-    models = Models(model_options(settings), tls)
-    stack.push_async_callback(models.aclose)
-    return models

@@ -25,6 +25,7 @@ SETTINGS_HOMES = (
     "logs.py",
     "resources.py",
     "adapter_options.py",
+    "outgoing_clients.py",
     "secret_key.py",
     *ENTRY_POINTS,
 )
@@ -42,7 +43,7 @@ def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 def adapter_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """Only the resources choose adapters; only the supervisor runs the embedded engines as processes."""
-    if source.inside("adapters", "resources.py", "adapter_options.py"):
+    if source.inside("adapters", "resources.py", "adapter_options.py", "outgoing_clients.py"):
         return
     for imported in source.imports():
         runs_engines = source.inside("supervisor") and imported.target.startswith("partywall.adapters.embedded.")

@@ -39,7 +39,9 @@ def signed(key: Key, algorithm: str, **header: object) -> str:
     return f"{text}.{token_text(JWSRegistry.algorithms[algorithm].sign(text.encode(), key))}"
 
 
-@pytest.mark.parametrize(("key", "algorithm"), [(RSA, "RS256"), (RSA, "PS512"), (EC, "ES256")], ids=str)
+@pytest.mark.parametrize(
+    ("key", "algorithm"), [(RSA, "RS256"), (RSA, "PS512"), (EC, "ES256")], ids=["RS256", "PS512", "ES256"]
+)
 async def test_a_token_of_a_published_key_is_verified(key: Key, algorithm: str) -> None:
     token = await remote(published(RSA, EC)).verify(signed(key, algorithm))
     assert token.claims == {"sub": "a"}

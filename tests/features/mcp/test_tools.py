@@ -47,7 +47,7 @@ async def test_what_is_searched_is_read_where_it_was_found(mcp_workspace: McpWor
         arguments = {"document_id": hit["document_id"], "start": hit["start"], "length": 1000}
         page = found(await client.call_tool("read_document", arguments))
     assert hit["document_id"] == document
-    assert (hit["page"], hit["section"], hit["external_id"], hit["revision"]) == (None, "Größen", None, 1)
+    assert (hit["page"], hit["section"], hit["external_id"], hit["revision"]) == (None, "Delivery", None, 1)
     assert answer["mode"] == "hybrid"
     assert str(page["text"]).startswith(str(hit["text"]))
 

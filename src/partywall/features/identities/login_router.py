@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import JsonValue
 
 from partywall.core.http.dependencies import ResourcesDep
@@ -27,6 +27,8 @@ from partywall.features.identities.exceptions import (
 from partywall.features.identities.schemas import LoginAnswer, LoginStart, Provider, ProviderList
 
 router = APIRouter(prefix="/auth/oauth", tags=["accounts"])
+
+ProviderName = Annotated[str, Path(description="A provider's name in the settings, such as google.")]
 
 _REDIRECT: Final = status.HTTP_303_SEE_OTHER
 _LOCATION: Final[dict[int | str, dict[str, JsonValue]]] = {
@@ -62,7 +64,7 @@ async def list_identity_providers(resources: ResourcesDep) -> ProviderList:
     ),
 )  # fmt: skip
 async def begin_external_login(
-    provider: str, wanted: Annotated[LoginStart, Query()], logins: ExternalLoginsDep
+    provider: ProviderName, wanted: Annotated[LoginStart, Query()], logins: ExternalLoginsDep
 ) -> Response:
     started = await logins.start(provider, wanted)
     answer = _redirect(started.url)
@@ -86,7 +88,7 @@ async def begin_external_login(
     ),
 )  # fmt: skip
 async def end_external_login(
-    provider: str, answer: Annotated[LoginAnswer, Query()], logins: ExternalLoginsDep, request: Request
+    provider: ProviderName, answer: Annotated[LoginAnswer, Query()], logins: ExternalLoginsDep, request: Request
 ) -> Response:
     times = Counter(name for name, _ in request.query_params.multi_items())
     if any(times[name] > 1 for name in LoginAnswer.model_fields):

@@ -41,10 +41,12 @@ class LoginAnswer(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    state: Parameter | None = None
-    code: Annotated[str, Field(max_length=4096)] | None = None
-    iss: Parameter | None = None
-    error: Parameter | None = None
+    state: Parameter | None = Field(default=None, description="What the login sent.")
+    code: Annotated[str, Field(max_length=4096)] | None = Field(
+        default=None, description="What this server exchanges for the person's identity."
+    )
+    iss: Parameter | None = Field(default=None, description="Who answers.")
+    error: Parameter | None = Field(default=None, description="Why there is no code.")
 
 
 class Redemption(RequestModel):

@@ -75,7 +75,7 @@ async def recall(data: Data, count: int) -> list[Result]:
 
 
 async def _shown(data: Data, project: UUID, q: str, mode: str, tree: Json | None) -> list[UUID]:
-    """The first ten passages; by word as they are before their phrases are compared, which orders the first 20 anew."""
+    """The first ten passages; by word as they are before their phrases are compared, which reorders them."""
     if mode == "vector":
         hits = await search(data, project, q, mode, tree, group="chunk")
     else:

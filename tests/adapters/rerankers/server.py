@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.loopback import served
 
 type Results = list[dict[str, float]]
 
@@ -42,13 +41,5 @@ class RerankServer:
 async def rerank_server() -> AsyncIterator[RerankServer]:
     running = RerankServer()
     routes = [Route(path, running.rerank, methods=["POST"]) for path in ("/v2/rerank", "/rerank")]
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off"))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        running.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        try:
-            yield running
-        finally:
-            server.should_exit = True
+    async with served(routes) as running.url:
+        yield running

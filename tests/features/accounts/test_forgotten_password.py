@@ -1,4 +1,4 @@
-"""A forgotten password is replaced by whoever reads the address's mail, and nothing reveals an account."""
+"""A forgotten password is replaced with a token from the mail, and nothing reveals an account."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,13 +9,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 from uuid import uuid4
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from partywall.features.identities.external_login import challenge_of
+from tests.loopback import served
 
 CLIENT_ID = "partywall"
 SECRET = "the secret of the app"
@@ -86,13 +84,5 @@ class GitHubServer:
 async def github_server() -> AsyncIterator[GitHubServer]:
     running = GitHubServer(GitHubUser("nobody@example.com"))
     routes = [Route("/{path:path}", running.answer, methods=["GET", "POST"])]
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off"))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        running.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        try:
-            yield running
-        finally:
-            server.should_exit = True
+    async with served(routes) as running.url:
+        yield running

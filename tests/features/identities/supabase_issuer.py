@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-import uvicorn
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from partywall.core.clock import unix_time
+from tests.loopback import served
 
 SECRET = "the legacy secret of a Supabase project"
 type SigningKey = ECKey | RSAKey | OctKey
@@ -68,13 +66,5 @@ class SupabaseIssuer:
 async def supabase_issuer() -> AsyncIterator[SupabaseIssuer]:
     running = SupabaseIssuer()
     routes = [Route("/auth/v1/.well-known/jwks.json", running.keys)]
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off"))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        running.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        try:
-            yield running
-        finally:
-            server.should_exit = True
+    async with served(routes) as running.url:
+        yield running

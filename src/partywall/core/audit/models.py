@@ -15,7 +15,7 @@ class AccountAudit(Base):
     """What happened to an account. The runtime role may add and read rows, and change none.
 
     It has no foreign key, so that an entry ends by its age alone. `account_id` is NULL only within
-    `wall.audit_address`. `actor` is NULL for somebody without a login. `client` is the network (/24 or /48) of the
+    `wall.audit_address`. `actor` is NULL without a login. `client` is the network (/24 or /48) of the
     request.
     """
 

@@ -73,7 +73,7 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
         self._close_surplus()
 
     def close_unused(self) -> None:
-        """Closes connections that are no longer needed, for a pool that nobody uses; keeps one."""
+        """Closes connections that are no longer needed, for an unused pool; keeps one."""
         self.demand.note(max(1, self.checkedout()))
         self._close_surplus()
 
